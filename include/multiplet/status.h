@@ -1,0 +1,74 @@
+/* What became of a problem, and what became of a call.
+ *
+ * A problem (one matrix) that fails is data: it gets a status, its outputs are zero and the batch
+ * goes on. A call that fails returns an mpt_code, which is also the program's exit code, and
+ * leaves one line of text in an mpt_error. Nothing here is collective. */
+#ifndef MULTIPLET_STATUS_H
+#define MULTIPLET_STATUS_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define MPT_API __attribute__((visibility("default")))
+#define MPT_PRINTF(a, b) __attribute__((format(printf, a, b)))
+#else
+#define MPT_API
+#define MPT_PRINTF(a, b)
+#endif
+
+/* The numbers are part of the result file's format. */
+typedef enum mpt_status {
+  MPT_PENDING = 0,
+  MPT_OK = 1,
+  MPT_GAUGE_DEPENDENT = 2, /* a warning: gradient written, the gauge part dropped */
+  MPT_NONFINITE_INPUT = 3,
+  MPT_NOT_HERMITIAN = 4,
+  MPT_NO_CONVERGENCE = 5,
+  MPT_FUNCTION_UNDEFINED = 6,
+  MPT_SPLIT_MULTIPLET = 7,
+  MPT_NONFINITE_COTANGENT = 8,
+  MPT_INTERNAL = 9,
+  MPT_TOO_MANY_IN_RANGE = 10,
+  MPT_STATUS_COUNT
+} mpt_status;
+
+/* What a call returns and the program exits with. */
+typedef enum mpt_code {
+  MPT_DONE = 0,
+  MPT_BAD_USAGE = 2,   /* command line, config, an argument out of range */
+  MPT_BAD_INPUT = 3,   /* a file that is missing or has the wrong rank, shape or type */
+  MPT_SOME_FAILED = 4, /* finished, and some problems failed */
+  MPT_BAD_OUTPUT = 5,  /* the result could not be written */
+  MPT_NO_RESOURCE = 6, /* memory, or a library that broke its contract */
+  MPT_STOPPED = 75     /* stopped early, can be continued */
+} mpt_code;
+
+/* One line: "<what failed>: <why> (<how to mend it>)". */
+typedef struct mpt_error {
+  mpt_code code;
+  char text[1000];
+} mpt_error;
+
+/* "OK", "GAUGE_DEPENDENT", ...; NULL when there is no such status. Static storage. */
+MPT_API const char *mpt_status_name(int status);
+
+/* One sentence that says what the status means. Static storage. */
+MPT_API const char *mpt_status_meaning(int status);
+
+/* True for the statuses under which outputs are zero. */
+MPT_API int mpt_status_is_failure(int status);
+
+/* Writes the text, sets and returns the code; `error` may be NULL. */
+MPT_API mpt_code mpt_fail(mpt_error *error, mpt_code code, const char *format, ...)
+    MPT_PRINTF(3, 4);
+
+MPT_API const char *mpt_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

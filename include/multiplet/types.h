@@ -1,0 +1,44 @@
+/* The four scalar types, chosen at run time above the engines. */
+#ifndef MULTIPLET_TYPES_H
+#define MULTIPLET_TYPES_H
+
+#include <stddef.h>
+#include "status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum mpt_type {
+  MPT_FLOAT32 = 0,
+  MPT_FLOAT64 = 1,
+  MPT_COMPLEX64 = 2,
+  MPT_COMPLEX128 = 3,
+  MPT_TYPE_COUNT
+} mpt_type;
+
+/* Which part of the input matrix is read. FULL is also checked to be Hermitian. */
+typedef enum mpt_triangle { MPT_FULL = 0, MPT_LOWER = 1, MPT_UPPER = 2 } mpt_triangle;
+
+/* Of what the gradient of a complex matrix is made: PyTorch's is G with dL = Re tr(G^H dA),
+ * JAX's is its complex conjugate. */
+typedef enum mpt_convention { MPT_TORCH = 0, MPT_JAX = 1 } mpt_convention;
+
+/* A loss that depends on the choice of basis inside a multiplet: a warning or a failure. */
+typedef enum mpt_gauge_policy { MPT_GAUGE_WARN = 0, MPT_GAUGE_FAIL = 1 } mpt_gauge_policy;
+
+/* Eigenvalue cotangents that differ inside a multiplet: replaced by their mean (the gauge
+ * average), kept, or refused. */
+typedef enum mpt_spread_policy { MPT_MEAN = 0, MPT_RAW = 1, MPT_REFUSE = 2 } mpt_spread_policy;
+
+MPT_API const char *mpt_type_name(mpt_type type);      /* "complex128" */
+MPT_API size_t mpt_type_size(mpt_type type);           /* bytes of one matrix element */
+MPT_API size_t mpt_real_size(mpt_type type);           /* bytes of one eigenvalue */
+MPT_API double mpt_type_epsilon(mpt_type type);        /* 2^-52 or 2^-23 */
+MPT_API int mpt_type_is_complex(mpt_type type);
+MPT_API int mpt_type_from_name(const char *name, mpt_type *type); /* 0 when there is none */
+
+#ifdef __cplusplus
+}
+#endif
+#endif

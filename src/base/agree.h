@@ -1,0 +1,20 @@
+/* Agreement between ranks: no rank leaves alone between two collectives. */
+#ifndef MPT_AGREE_H
+#define MPT_AGREE_H
+
+#include <mpi.h>
+#include "base.h"
+
+/* All ranks learn the worst code and the text of the lowest rank that has it. Collective. */
+mpt_code mpt_agree(MPI_Comm comm, mpt_code code, mpt_error *error);
+
+/* For use between two collectives: local failures become everybody's. */
+#define AGREE(comm, expression)                                                                    \
+  do {                                                                                             \
+    if ((code = mpt_agree((comm), (expression), error)) != MPT_DONE) goto done;                    \
+  } while (0)
+
+/* Rank 0's string to every rank; *text is allocated on the others. Collective. */
+mpt_code mpt_share_text(MPI_Comm comm, char **text, mpt_error *error);
+
+#endif

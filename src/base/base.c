@@ -1,0 +1,239 @@
+#include "base.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <sys/resource.h>
+
+static const struct {
+  const char *name, *meaning;
+  bool failure;
+} statuses[MPT_STATUS_COUNT] = {
+    [MPT_PENDING] = {"PENDING", "not solved yet", false},
+    [MPT_OK] = {"OK", "solved, and differentiated where that was asked for", false},
+    [MPT_GAUGE_DEPENDENT] = {"GAUGE_DEPENDENT",
+                             "the loss depends on the arbitrary basis inside a multiplet; that part "
+                             "has no gradient and was dropped",
+                             false},
+    [MPT_NONFINITE_INPUT] = {"NONFINITE_INPUT", "the matrix holds NaN or infinity", true},
+    [MPT_NOT_HERMITIAN] = {"NOT_HERMITIAN", "the matrix differs from its conjugate transpose", true},
+    [MPT_NO_CONVERGENCE] = {"NO_CONVERGENCE", "the eigensolver did not converge", true},
+    [MPT_FUNCTION_UNDEFINED] = {"FUNCTION_UNDEFINED", "a matrix function is undefined here", true},
+    [MPT_SPLIT_MULTIPLET] = {"SPLIT_MULTIPLET", "a selection cuts through a multiplet", true},
+    [MPT_NONFINITE_COTANGENT] = {"NONFINITE_COTANGENT", "a cotangent holds NaN or infinity", true},
+    [MPT_INTERNAL] = {"INTERNAL", "the solution failed its own check", true},
+    [MPT_TOO_MANY_IN_RANGE] = {"TOO_MANY_IN_RANGE", "more eigenvalues in range than at_most", true},
+};
+
+const char *mpt_status_name(int status) {
+  return status >= 0 && status < MPT_STATUS_COUNT ? statuses[status].name : NULL;
+}
+
+const char *mpt_status_meaning(int status) {
+  return status >= 0 && status < MPT_STATUS_COUNT ? statuses[status].meaning : NULL;
+}
+
+int mpt_status_is_failure(int status) {
+  return status < 0 || status >= MPT_STATUS_COUNT || statuses[status].failure;
+}
+
+mpt_code mpt_fail(mpt_error *error, mpt_code code, const char *format, ...) {
+  if (!error) return code;
+  error->code = code;
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(error->text, sizeof error->text, format, arguments);
+  va_end(arguments);
+  for (char *c = error->text; *c; c++)
+    if (*c == '\n') *c = ' ';
+  return code;
+}
+
+const char *mpt_version(void) {
+  return MPT_VERSION;
+}
+
+static const struct {
+  const char *name;
+  size_t size, real_size;
+  double epsilon;
+  bool is_complex;
+} types[MPT_TYPE_COUNT] = {
+    [MPT_FLOAT32] = {"float32", 4, 4, 0x1p-23, false},
+    [MPT_FLOAT64] = {"float64", 8, 8, 0x1p-52, false},
+    [MPT_COMPLEX64] = {"complex64", 8, 4, 0x1p-23, true},
+    [MPT_COMPLEX128] = {"complex128", 16, 8, 0x1p-52, true},
+};
+
+const char *mpt_type_name(mpt_type type) {
+  return types[type].name;
+}
+size_t mpt_type_size(mpt_type type) {
+  return types[type].size;
+}
+size_t mpt_real_size(mpt_type type) {
+  return types[type].real_size;
+}
+double mpt_type_epsilon(mpt_type type) {
+  return types[type].epsilon;
+}
+int mpt_type_is_complex(mpt_type type) {
+  return types[type].is_complex;
+}
+
+int mpt_type_from_name(const char *name, mpt_type *type) {
+  for (int t = 0; t < MPT_TYPE_COUNT; t++)
+    if (!strcmp(name, types[t].name)) {
+      *type = (mpt_type)t;
+      return 1;
+    }
+  return 0;
+}
+
+void *mpt_alloc(int64_t count, size_t size) {
+  if (count < 0 || (size && (uint64_t)count > SIZE_MAX / size)) return NULL;
+  size_t bytes = (size_t)count * size;
+  return calloc(bytes ? bytes : 1, 1);
+}
+
+mpt_code mpt_allocate(void *out, int64_t count, size_t size, const char *what, mpt_error *error) {
+  void *memory = mpt_alloc(count, size);
+  memcpy(out, &memory, sizeof memory);
+  if (memory) return MPT_DONE;
+  return mpt_fail(error, MPT_NO_RESOURCE,
+                  "cannot allocate %.3g GiB for %s: out of memory (use more ranks or nodes)",
+                  (double)count * (double)size / 0x1p30, what);
+}
+
+char *mpt_format(const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  int length = vsnprintf(NULL, 0, format, arguments);
+  va_end(arguments);
+  char *text = malloc((size_t)length + 1);
+  if (!text) return NULL;
+  va_start(arguments, format);
+  vsnprintf(text, (size_t)length + 1, format, arguments);
+  va_end(arguments);
+  return text;
+}
+
+double mpt_now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+int64_t mpt_peak_memory(void) {
+  struct rusage usage;
+  return getrusage(RUSAGE_SELF, &usage) ? 0 : (int64_t)usage.ru_maxrss * 1024;
+}
+
+static int64_t number_in_file(const char *path, const char *key) {
+  char line[256];
+  long long value = -1;
+  FILE *file = fopen(path, "r");
+  if (!file) return -1;
+  while (fgets(line, sizeof line, file))
+    if (!strncmp(line, key, strlen(key)) && sscanf(line + strlen(key), "%lld", &value) == 1) break;
+  fclose(file);
+  return value;
+}
+
+int64_t mpt_free_memory(void) {
+  int64_t kib = number_in_file("/proc/meminfo", "MemAvailable:");
+  int64_t free_bytes = kib < 0 ? INT64_C(1) << 32 : kib * 1024;
+  int64_t limit = number_in_file("/sys/fs/cgroup/memory.max", "");
+  int64_t used = number_in_file("/sys/fs/cgroup/memory.current", "");
+  if (limit > 0 && used >= 0 && limit - used < free_bytes) free_bytes = limit - used;
+  return free_bytes > 0 ? free_bytes : 0;
+}
+
+static bool speaks = true;
+
+void mpt_log_speaks(bool value) {
+  speaks = value;
+}
+
+static void print_line(const char *prefix, const char *format, va_list arguments) {
+  char line[1200];
+  vsnprintf(line, sizeof line, format, arguments);
+  fprintf(stderr, "multiplet: %s%s\n", prefix, line);
+}
+
+void mpt_note(const char *format, ...) {
+  if (!speaks) return;
+  va_list arguments;
+  va_start(arguments, format);
+  print_line("", format, arguments);
+  va_end(arguments);
+}
+
+void mpt_warn(const char *format, ...) {
+  if (!speaks) return;
+  va_list arguments;
+  va_start(arguments, format);
+  print_line("warning: ", format, arguments);
+  va_end(arguments);
+}
+
+void mpt_print_error(const mpt_error *error) {
+  if (speaks) fprintf(stderr, "multiplet: error: %s\n", error->text);
+}
+
+void mpt_text_add(mpt_text *text, const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  int length = vsnprintf(NULL, 0, format, arguments);
+  va_end(arguments);
+  size_t need = text->length + (size_t)length + 1;
+  if (need > text->capacity) {
+    char *grown = realloc(text->data, 2 * need);
+    if (!grown) return;
+    text->data = grown;
+    text->capacity = 2 * need;
+  }
+  va_start(arguments, format);
+  vsnprintf(text->data + text->length, (size_t)length + 1, format, arguments);
+  va_end(arguments);
+  text->length += (size_t)length;
+}
+
+void mpt_text_release(mpt_text *text) {
+  free(text->data);
+  *text = (mpt_text){0};
+}
+
+static size_t edit_distance(const char *a, const char *b) {
+  size_t row[65], width = strlen(b);
+  if (width > 64 || strlen(a) > 64) return SIZE_MAX;
+  for (size_t j = 0; j <= width; j++) row[j] = j;
+  for (size_t i = 1; a[i - 1]; i++) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= width; j++) {
+      size_t best = diagonal + (a[i - 1] != b[j - 1]);
+      diagonal = row[j];
+      if (row[j] + 1 < best) best = row[j] + 1;
+      if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
+      row[j] = best;
+    }
+  }
+  return row[width];
+}
+
+const char *mpt_nearest_name(const char *name, const char *const *names, size_t count) {
+  const char *nearest = NULL;
+  size_t best = strlen(name) / 2 + 2;
+  for (size_t k = 0; k < count; k++) {
+    size_t distance = edit_distance(name, names[k]);
+    if (distance < best) {
+      best = distance;
+      nearest = names[k];
+    }
+  }
+  return nearest;
+}

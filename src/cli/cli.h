@@ -1,0 +1,37 @@
+/* The program: one file a subcommand, one table of subcommands in main.c. */
+#ifndef MPT_CLI_H
+#define MPT_CLI_H
+
+#include "base.h"
+
+/* A subcommand gets its own arguments (argv[0] is its name), prints its own errors and returns the
+ * exit code. It calls MPI_Init itself, and only when its arguments are in order. */
+typedef int mpt_command(int argc, char **argv);
+
+mpt_command mpt_cmd_run, mpt_cmd_plan, mpt_cmd_show, mpt_cmd_check, mpt_cmd_sample, mpt_cmd_bench;
+
+/* One option of a subcommand: "--name VALUE" (or "--name=VALUE"), or a switch when value is NULL. */
+typedef struct mpt_option {
+  const char *name;  /* "--gradients" */
+  const char *value; /* "K", or NULL for a switch */
+  const char *help;
+} mpt_option;
+
+typedef struct mpt_usage {
+  const char *command, *arguments, *summary;
+  const mpt_option *options;
+  size_t option_count;
+  const char *details; /* printed under the options; may be NULL */
+} mpt_usage;
+
+/* Called for each option (index into usage->options, value NULL for a switch) and, with index -1,
+ * for each positional argument. */
+typedef mpt_code mpt_option_handler(void *context, int index, const char *value, mpt_error *error);
+
+/* Walks the arguments. `--help` prints the usage to standard output and sets *helped. An unknown
+ * option is MPT_BAD_USAGE and names the nearest. */
+mpt_code mpt_parse_options(const mpt_usage *usage, int argc, char **argv,
+                           mpt_option_handler *handler, void *context, bool *helped,
+                           mpt_error *error);
+
+#endif

@@ -1,0 +1,1 @@
+typedef int mpt_engine_placeholder;

@@ -1,0 +1,1 @@
+typedef int mpt_job_placeholder;

@@ -1,0 +1,1 @@
+typedef int mpt_store_placeholder;
