@@ -77,6 +77,7 @@ static int NAME(chain)(mpt_state *s, bool vectors) {
     return worst + abs(info);
   }
   Real *q = IS_COMPLEX ? s->x : s->u, *work = IS_COMPLEX ? s->u : s->x;
+  memset(q, 0, sizeof(Real) * (size_t)(s->np * s->nq)); /* p?stedc writes only its own blocks */
   RPBLAS(stedc)("I", &n, r.w, r.off, AT(q), work, &s->lrwork, s->iwork, &s->liwork, &info, 1);
   worst += abs(info);
 #if IS_COMPLEX
