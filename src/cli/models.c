@@ -146,7 +146,7 @@ const mpt_model mpt_models[] = {
      graphene_row,
      "graphene, hopping 1, one matrix for each of K x K k-points, in a supercell of s x s cells. "
      "Eigenvalues are +-|1 + exp(i p) + exp(i q)| with p, q = 2 pi (k + K m) / (K s), m < s; zero "
-     "twice and twice more at the Dirac points p = -q = 2 pi / 3. n = 2 s^2."},
+     "twice at the Dirac points p = -q = +-2 pi / 3. n = 2 s^2."},
     {"hypercube", MPT_TAKES_BATCH | MPT_TAKES_DIMENSION, MPT_FLOAT64, false, hypercube_start,
      hypercube_row,
      "graph Laplacian of the d-dimensional cube: eigenvalue 2k with multiplicity binomial(d, k). "
