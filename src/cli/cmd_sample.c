@@ -165,8 +165,7 @@ static mpt_code read_request(request *r, mpt_error *error) {
   mpt_code code;
   if (!r->model) {
     mpt_text valid = {0};
-    for (size_t k = 0; k < mpt_model_count; k++)
-      mpt_text_add(&valid, "%s%s", k ? ", " : "", mpt_models[k].name);
+    mpt_model_names(&valid);
     mpt_fail(error, MPT_BAD_USAGE, "no kind: what shall be written? (give one of: %s)",
              valid.data ? valid.data : "");
     mpt_text_release(&valid);

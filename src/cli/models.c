@@ -161,16 +161,21 @@ const mpt_model mpt_models[] = {
 };
 const size_t mpt_model_count = sizeof mpt_models / sizeof *mpt_models;
 
+void mpt_model_names(mpt_text *out) {
+  for (size_t k = 0; k < mpt_model_count; k++)
+    mpt_text_add(out, "%s%s", k ? ", " : "", mpt_models[k].name);
+}
+
 const mpt_model *mpt_model_find(const char *name, mpt_error *error) {
   const char *names[sizeof mpt_models / sizeof *mpt_models];
   mpt_text valid = {0};
   for (size_t k = 0; k < mpt_model_count; k++) {
     names[k] = mpt_models[k].name;
     if (!strcmp(name, names[k])) return &mpt_models[k];
-    mpt_text_add(&valid, "%s%s", k ? ", " : "", names[k]);
   }
   const char *nearest = mpt_nearest_name(name, names, mpt_model_count);
-  mpt_fail(error, MPT_BAD_USAGE, "unknown kind '%s': no such sample%s%s%s (valid: %s)", name,
+  mpt_model_names(&valid);
+  mpt_fail(error, MPT_BAD_USAGE, "unknown kind '%.64s': no such sample%s%s%s (valid: %s)", name,
            nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "",
            valid.data ? valid.data : "");
   mpt_text_release(&valid);

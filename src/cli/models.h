@@ -51,6 +51,9 @@ typedef struct mpt_model {
 extern const mpt_model mpt_models[];
 extern const size_t mpt_model_count;
 
+/* All names, with commas between. */
+void mpt_model_names(mpt_text *out);
+
 /* The model of that name, or NULL after naming the nearest. */
 const mpt_model *mpt_model_find(const char *name, mpt_error *error);
 
