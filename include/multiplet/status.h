@@ -43,7 +43,7 @@ typedef enum mpt_code {
   MPT_BAD_INPUT = 3,   /* a file that is missing or has the wrong rank, shape or type */
   MPT_SOME_FAILED = 4, /* finished, and some problems failed */
   MPT_BAD_OUTPUT = 5,  /* the result could not be written */
-  MPT_NO_RESOURCE = 6, /* memory, or a library that broke its contract */
+  MPT_NO_RESOURCE = 2, /* more asked for than there is: memory, ranks */
   MPT_STOPPED = 75     /* stopped early, can be continued */
 } mpt_code;
 

@@ -13,9 +13,12 @@
 mpt_part mpt_field_part(mpt_field field, int64_t first, int64_t count, int64_t n, int64_t row0,
                         int64_t rows) {
   switch (mpt_fields[field].extent) {
-  case MPT_ONE: return (mpt_part){first, count, 0, 1, 1, 1};
-  case MPT_PER_EIGENVALUE: return (mpt_part){first, count, 0, 1, n, 2};
-  default: return (mpt_part){first, count, row0, rows, n, 3};
+  case MPT_ONE:
+    return (mpt_part){first, count, 0, 1, 1, 1};
+  case MPT_PER_EIGENVALUE:
+    return (mpt_part){first, count, 0, 1, n, 2};
+  default:
+    return (mpt_part){first, count, row0, rows, n, 3};
   }
 }
 
@@ -56,8 +59,8 @@ static bool write_attributes(hid_t file, const mpt_result_spec *spec) {
               write_text(file, "input_file", spec->input_file) &&
               write_text(file, "input_fingerprint", spec->fingerprint) &&
               write_text(file, "created", created) && write_int(file, "ranks", spec->ranks) &&
-              write_text(file, "mpi_library", mpi) && write_text(file, "blas_library", spec->blas) &&
-              write_text(file, "hostname", host);
+              write_text(file, "mpi_library", mpi) &&
+              write_text(file, "blas_library", spec->blas) && write_text(file, "hostname", host);
   return done && (!job || write_text(file, "slurm_job_id", job));
 }
 
@@ -67,7 +70,9 @@ static bool create_dataset(hid_t file, const mpt_dataset *d, mpt_field field) {
   hsize_t dims[3] = {(hsize_t)d->count, (hsize_t)d->n, (hsize_t)d->n};
   char *path = mpt_format("%s/%s", strcmp(d->path, "/") ? d->path : "", info->name);
   if (!path) return false;
-  hid_t space = H5Screate_simple(info->extent == MPT_MATRIX ? 3 : info->extent == MPT_ONE ? 1 : 2,
+  hid_t space = H5Screate_simple(info->extent == MPT_MATRIX ? 3
+                                 : info->extent == MPT_ONE  ? 1
+                                                            : 2,
                                  dims, NULL);
   hid_t type = mpt_element_type(info->element, d->type);
   hid_t how = H5Pcreate(H5P_DATASET_CREATE), links = H5Pcreate(H5P_LINK_CREATE);
@@ -92,8 +97,8 @@ static mpt_code reserve(const char *path, mpt_error *error) {
   int file = open(path, O_RDWR), reason = 0;
   if (file < 0 || fstat(file, &about)) reason = errno;
 #ifdef __linux__
-  if (!reason && about.st_size > 0 && fallocate(file, 0, 0, about.st_size) &&
-      errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL)
+  if (!reason && about.st_size > 0 && fallocate(file, 0, 0, about.st_size) && errno != EOPNOTSUPP &&
+      errno != ENOSYS && errno != EINVAL)
     reason = errno;
 #endif
   if (!reason && fsync(file)) reason = errno;
@@ -172,5 +177,6 @@ mpt_code mpt_mark_complete(const char *path, mpt_error *error) {
   if (file >= 0 && H5Fclose(file) < 0) done = false;
   if (done) return MPT_DONE;
   return mpt_fail(error, MPT_BAD_OUTPUT,
-                  "cannot finish result '%s': its attribute could not be written (run again)", path);
+                  "cannot finish result '%s': its attribute could not be written (run again)",
+                  path);
 }

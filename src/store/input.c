@@ -199,11 +199,12 @@ mpt_code mpt_expect_dataset(hid_t file, const char *file_name, const char *path,
   H5Tclose(type);
   H5Dclose(dataset);
   if (fits && typed) return MPT_DONE;
-  return mpt_fail(error, MPT_BAD_INPUT,
-                  "cannot use '%s' of '%s': its %s does not match the %lld matrices of n = %lld, %s "
-                  "(give the result file's shape and type)",
-                  path, file_name, fits ? "type" : "shape", (long long)like->count,
-                  (long long)like->n, mpt_type_name(like->type));
+  return mpt_fail(
+      error, MPT_BAD_INPUT,
+      "cannot use '%s' of '%s': its %s does not match the %lld matrices of n = %lld, %s "
+      "(give the result file's shape and type)",
+      path, file_name, fits ? "type" : "shape", (long long)like->count, (long long)like->n,
+      mpt_type_name(like->type));
 }
 
 char *mpt_read_text_attribute(hid_t file, const char *name) {

@@ -38,17 +38,19 @@ static mpt_code open_datasets(mpt_result *r, const mpt_result_spec *spec, mpt_er
     for (int f = 0; f < MPT_FIELD_COUNT; f++) {
       r->datasets[d][f] = H5I_INVALID_HID;
       if (!done || !(spec->fields & MPT_BIT(f))) continue;
-      char *path = mpt_format("%s/%s", strcmp(spec->datasets[d].path, "/") ? spec->datasets[d].path : "",
-                              mpt_fields[f].name);
+      char *path =
+          mpt_format("%s/%s", strcmp(spec->datasets[d].path, "/") ? spec->datasets[d].path : "",
+                     mpt_fields[f].name);
       r->datasets[d][f] = path ? H5Dopen(r->file, path, H5P_DEFAULT) : H5I_INVALID_HID;
       done &= r->datasets[d][f] >= 0;
       free(path);
     }
   if (done) return MPT_DONE;
-  return mpt_fail(error, MPT_BAD_OUTPUT,
-                  "cannot write result '%s': it does not open on every rank (use a file system that "
-                  "all nodes share)",
-                  spec->path);
+  return mpt_fail(
+      error, MPT_BAD_OUTPUT,
+      "cannot write result '%s': it does not open on every rank (use a file system that "
+      "all nodes share)",
+      spec->path);
 }
 
 static mpt_code read_statuses(mpt_result *r, int8_t **statuses, mpt_error *error) {
@@ -146,10 +148,11 @@ done:
 }
 
 static mpt_code write_failed(const mpt_result *r, mpt_error *error) {
-  return mpt_fail(error, MPT_BAD_OUTPUT,
-                  "cannot write result '%s': %s (what is finished is kept; free space and run again "
-                  "to continue)",
-                  r->path, errno ? strerror(errno) : "HDF5 could not write to it");
+  return mpt_fail(
+      error, MPT_BAD_OUTPUT,
+      "cannot write result '%s': %s (what is finished is kept; free space and run again "
+      "to continue)",
+      r->path, errno ? strerror(errno) : "HDF5 could not write to it");
 }
 
 static bool write_piece(hid_t dataset, hid_t type, const mpt_part *part, const void *data) {

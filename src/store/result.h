@@ -25,8 +25,7 @@ typedef struct mpt_result mpt_result;
  * another job, or one that is no result, is refused unless `fresh`. statuses[d] is set to the
  * [count] statuses so far, allocated for the caller. Collective and agreed. */
 mpt_code mpt_result_open(MPI_Comm comm, const mpt_result_spec *spec, bool fresh,
-                         mpt_result **result, int8_t **statuses, bool *continued,
-                         mpt_error *error);
+                         mpt_result **result, int8_t **statuses, bool *continued, mpt_error *error);
 
 /* Writes a part of a field of dataset d from contiguous memory. Nothing happens for a field that is
  * not stored. Not collective. */

@@ -52,11 +52,17 @@ static hid_t solver_type(void) {
 
 hid_t mpt_element_type(mpt_element element, mpt_type type) {
   switch (element) {
-  case MPT_E_REAL: return H5Tcopy(mpt_real_size(type) == 4 ? H5T_NATIVE_FLOAT : H5T_NATIVE_DOUBLE);
-  case MPT_E_SCALAR: return mpt_scalar_type(type);
-  case MPT_E_DOUBLE: return H5Tcopy(H5T_NATIVE_DOUBLE);
-  case MPT_E_INT32: return H5Tcopy(H5T_NATIVE_INT32);
-  case MPT_E_STATUS: return status_type();
-  default: return solver_type();
+  case MPT_E_REAL:
+    return H5Tcopy(mpt_real_size(type) == 4 ? H5T_NATIVE_FLOAT : H5T_NATIVE_DOUBLE);
+  case MPT_E_SCALAR:
+    return mpt_scalar_type(type);
+  case MPT_E_DOUBLE:
+    return H5Tcopy(H5T_NATIVE_DOUBLE);
+  case MPT_E_INT32:
+    return H5Tcopy(H5T_NATIVE_INT32);
+  case MPT_E_STATUS:
+    return status_type();
+  default:
+    return solver_type();
   }
 }

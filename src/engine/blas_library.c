@@ -1,0 +1,81 @@
+#define _GNU_SOURCE
+#include "blas_library.h"
+
+#include <dlfcn.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include "engine.h"
+
+static const char *ask(const char *function) {
+  const char *(*call)(void) = NULL;
+  void *symbol = dlsym(RTLD_DEFAULT, function);
+  memcpy(&call, &symbol, sizeof call);
+  return call ? call() : NULL;
+}
+
+const char *mpt_blas_kernels(void) {
+  const char *name = ask("openblas_get_corename");
+  return name ? name : "";
+}
+
+const char *mpt_blas_description(void) {
+  static char text[256];
+  const char *config = ask("openblas_get_config");
+  if (!config) return dlsym(RTLD_DEFAULT, "mkl_set_num_threads") ? "MKL" : "unknown BLAS";
+  snprintf(text, sizeof text, "%s; kernels: %s", config, mpt_blas_kernels());
+  return text;
+}
+
+void mpt_blas_set_threads(int threads) {
+  static const char *const names[] = {"openblas_set_num_threads", "MKL_Set_Num_Threads",
+                                      "bli_thread_set_num_threads"};
+  for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+    void (*call)(int) = NULL;
+    void *symbol = dlsym(RTLD_DEFAULT, names[k]);
+    memcpy(&call, &symbol, sizeof call);
+    if (call) call(threads);
+  }
+}
+
+bool mpt_blas_held_back(void) {
+  const char *asked = getenv("OPENBLAS_CORETYPE");
+  if (!asked || !*asked) return false;
+#if defined(__x86_64__) && defined(__GNUC__)
+  if (!__builtin_cpu_supports("avx512f")) return false;
+#else
+  return false;
+#endif
+  static const char *const wide[] = {"SkylakeX", "Cooperlake", "SapphireRapids"};
+  for (size_t k = 0; k < sizeof wide / sizeof *wide; k++)
+    if (!strcasecmp(mpt_blas_kernels(), wide[k])) return false;
+  return true;
+}
+
+double mpt_measure_rate(void) {
+  enum { N = 128 };
+  const mpt_shape shape = {MPT_FLOAT64, N, 0, true, false};
+  const mpt_team team = mpt_team_of_one();
+  const double operations = 14.0 / 3 * N * N * N * (N + 60) / N;
+  mpt_state *state = NULL;
+  mpt_error error;
+  double seconds = INFINITY, w[N], *a = mpt_alloc(2 * N * N, sizeof *a);
+  mpt_report report = {0};
+  mpt_batch batch = {
+      .type = MPT_FLOAT64, .count = 1, .n = N, .rows = N, .a = a, .w = w, .report = &report};
+  if (a && mpt_lapack.open(&shape, &team, &state, &error) == MPT_DONE) {
+    for (int i = 0; i < N; i++)
+      for (int j = 0; j < N; j++) a[i * N + j] = cos(i * j) + (i == j ? i : 0);
+    batch.v = a + N * N;
+    for (int k = 0; k < 3; k++) {
+      double start = mpt_now();
+      mpt_lapack.solve(state, &batch);
+      seconds = fmin(seconds, mpt_now() - start);
+    }
+    mpt_lapack.close(state);
+  }
+  free(a);
+  return isfinite(seconds) && seconds > 0 ? operations / seconds : 5e9;
+}

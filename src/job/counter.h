@@ -1,0 +1,27 @@
+/* What ranks share while they work without collectives: which unit is next, how much is done, and
+ * whether to stop. An MPI-3 window on rank 0. */
+#ifndef MPT_COUNTER_H
+#define MPT_COUNTER_H
+
+#include <mpi.h>
+#include "base.h"
+
+typedef struct mpt_counter {
+  MPI_Win window;
+} mpt_counter;
+
+/* Collective. */
+mpt_code mpt_counter_open(MPI_Comm comm, mpt_counter *counter, mpt_error *error);
+void mpt_counter_close(mpt_counter *counter);
+
+/* The next unit's number, each given once; from mpt_counter_stop() on, 2^40 or more. */
+int64_t mpt_counter_next(mpt_counter *counter);
+
+/* No rank is given a unit from now on. */
+void mpt_counter_stop(mpt_counter *counter);
+bool mpt_counter_stopped(mpt_counter *counter);
+
+/* Adds to the sum of done seconds of all ranks, and returns the sum so far. */
+double mpt_counter_done(mpt_counter *counter, double seconds);
+
+#endif

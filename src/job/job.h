@@ -1,0 +1,34 @@
+/* A job as its files describe it, opened and checked, before anything is computed. Not collective:
+ * each rank opens for itself. */
+#ifndef MPT_JOB_H
+#define MPT_JOB_H
+
+#include "config.h"
+#include "engine.h"
+#include "plan.h"
+#include "result.h"
+
+typedef struct mpt_job {
+  mpt_config config; /* taken over */
+  mpt_options options;
+  mpt_input input;
+  hid_t cotangents, eigenpairs; /* H5I_INVALID_HID: none */
+  struct mpt_given {            /* which cotangents there are, per dataset */
+    bool values, vectors;
+  } * given;
+  mpt_task *tasks; /* per dataset */
+  unsigned fields; /* that the result stores */
+} mpt_job;
+
+/* Opens all files that the config names and checks that they fit together. Takes *config over, also
+ * on failure. */
+mpt_code mpt_job_open(mpt_config *config, mpt_job *job, mpt_error *error);
+void mpt_job_close(mpt_job *job);
+
+/* The earlier result's eigenpairs must be complete, and of the input with this fingerprint. */
+mpt_code mpt_job_check_eigenpairs(const mpt_job *job, const char *fingerprint, mpt_error *error);
+
+/* "/a/b/eigenvalues" for dataset d; the caller frees it. */
+char *mpt_job_path(const mpt_job *job, int64_t d, const char *name);
+
+#endif

@@ -1,0 +1,223 @@
+#include "plan.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const int64_t chunk_bytes = INT64_C(64) << 20;
+static const double chunk_seconds = 0.25;   /* a signal is answered within this */
+static const double pair_efficiency = 0.84; /* of a grid with twice the ranks, n = 1000 */
+enum { SMALLEST_SPREAD = 256, ELEMENTS_A_RANK = 50, PIECES_A_RANK = 32, MOST_SIZES = 12 };
+
+void mpt_choose_grid(int ranks, int grid[2]) {
+  for (int total = ranks; total > 0; total--)
+    for (int rows = (int)sqrt((double)total); rows > 0 && total / rows <= 3 * rows; rows--)
+      if (total % rows == 0) {
+        grid[0] = rows;
+        grid[1] = total / rows;
+        return;
+      }
+  grid[0] = grid[1] = 1;
+}
+
+double mpt_operations(const mpt_task *t) {
+  double n3 = pow((double)t->dataset->n, 3),
+         complex = mpt_type_is_complex(t->dataset->type) ? 4 : 1;
+  double count = 0;
+  if (t->solve) count += t->vectors ? 14.0 / 3 : 4.0 / 3; /* reduction, divide and conquer, back */
+  if (complex == 4 && t->solve && t->vectors) count -= 1; /* T is real */
+  if (t->gradient) count += t->vector_gradient ? 5.1 : 1.1; /* products, the last one half */
+  return count * complex * n3;
+}
+
+double mpt_expected_seconds(const mpt_task *t, int ranks, double rate) {
+  double n = (double)t->dataset->n;
+  double speed = rate * (mpt_real_size(t->dataset->type) == 4 ? 2 : 1) * (n / (n + 60));
+  double efficiency = pow(pair_efficiency, log2((double)ranks));
+  return 3e-6 + mpt_operations(t) / (speed > 0 ? speed : rate) / ranks / efficiency;
+}
+
+int64_t mpt_slab_bytes(const mpt_task *t, int ranks, int64_t chunk) {
+  const int64_t n = t->dataset->n, rows = n / ranks + (n % ranks != 0);
+  const int64_t arrays = 1 + t->vectors + t->gradient + t->vector_gradient;
+  const int64_t vectors = (2 * (int64_t)mpt_real_size(t->dataset->type) + 4) * n;
+  return chunk * (arrays * rows * n * (int64_t)mpt_type_size(t->dataset->type) + vectors +
+                  (int64_t)sizeof(mpt_report));
+}
+
+static mpt_shape shape_of(const mpt_config *config, const mpt_task *t) {
+  return (mpt_shape){t->dataset->type, t->dataset->n, config->block, t->vectors, t->gradient};
+}
+
+/* Bytes on each rank with the engine's workspace; -1 when the engine cannot. */
+static int64_t bytes_on(const mpt_plan_request *r, const mpt_task *t, const mpt_engine *engine,
+                        const int grid[2], mpt_error *error) {
+  mpt_shape shape = shape_of(r->config, t);
+  int64_t workspace;
+  if (engine->workspace(&shape, grid, &workspace, error) != MPT_DONE) return -1;
+  return workspace + mpt_slab_bytes(t, grid[0] * grid[1], 1);
+}
+
+static bool fits(const mpt_plan_request *r, int64_t bytes) {
+  return bytes >= 0 && bytes <= r->memory;
+}
+
+/* The smallest rank count from `ranks` up with which the matrix fits, or 0. */
+static int64_t ranks_that_fit(const mpt_plan_request *r, const mpt_task *t, int64_t ranks,
+                              int64_t most) {
+  mpt_error ignored;
+  for (; ranks <= most; ranks += 1 + ranks / 8) {
+    int grid[2];
+    mpt_choose_grid((int)ranks, grid);
+    if (fits(r, bytes_on(r, t, &mpt_scalapack, grid, &ignored))) return ranks;
+  }
+  return 0;
+}
+
+static mpt_code nothing_fits(const mpt_plan_request *r, const mpt_task *t, int64_t bytes,
+                             const mpt_error *engine_error, mpt_error *error) {
+  const long long n = t->dataset->n;
+  if (bytes < 0) return *error = *engine_error, error->code;
+  int64_t ranks = ranks_that_fit(r, t, r->ranks, INT64_C(1) << 24);
+  return mpt_fail(error, MPT_NO_RESOURCE,
+                  "cannot solve '%s' with n = %lld on %d ranks: it needs %.3g GiB a rank and %.3g "
+                  "are free (run on %lld ranks or more with as much memory each)",
+                  t->dataset->path, n, r->ranks, (double)bytes / 0x1p30, (double)r->memory / 0x1p30,
+                  (long long)ranks);
+}
+
+/* Ranks for one matrix of a dataset that is spread: as many as there are for each, no more than it
+ * can use. */
+static int ranks_for(const mpt_plan_request *r, const mpt_task *t) {
+  const int64_t problems = t->dataset->count > 0 ? t->dataset->count : 1;
+  int64_t useful = t->dataset->n / ELEMENTS_A_RANK, least = 1;
+  if (r->config->solver != MPT_SOLVER_SCALAPACK || r->config->distribute_from > 0) least = 2;
+  if (useful < least) useful = least;
+  int64_t ranks = r->ranks / problems;
+  if (ranks < least) ranks = least;
+  if (ranks > useful) ranks = useful;
+  return (int)(ranks < r->ranks ? ranks : r->ranks);
+}
+
+static mpt_code spread(const mpt_plan_request *r, const mpt_task *t, mpt_work *w,
+                       mpt_error *error) {
+  mpt_error why = {0};
+  w->engine = &mpt_scalapack;
+  if (r->config->grid[0] > 0) {
+    w->grid[0] = (int)r->config->grid[0];
+    w->grid[1] = (int)r->config->grid[1];
+  } else {
+    int ranks = ranks_for(r, t);
+    int64_t more = ranks_that_fit(r, t, ranks, r->ranks);
+    mpt_choose_grid(more ? (int)more : r->ranks, w->grid);
+  }
+  w->ranks = w->grid[0] * w->grid[1];
+  w->chunk = 1;
+  w->bytes = bytes_on(r, t, w->engine, w->grid, &why);
+  w->seconds = mpt_expected_seconds(t, w->ranks, r->rate);
+  return fits(r, w->bytes) ? MPT_DONE : nothing_fits(r, t, w->bytes, &why, error);
+}
+
+static mpt_code keep_whole(const mpt_plan_request *r, const mpt_task *t, double total_seconds,
+                           mpt_work *w, mpt_error *error) {
+  mpt_error why = {0};
+  w->engine = &mpt_lapack;
+  w->ranks = w->grid[0] = w->grid[1] = 1;
+  w->seconds = mpt_expected_seconds(t, 1, r->rate);
+  int64_t workspace = bytes_on(r, t, w->engine, w->grid, &why), one = mpt_slab_bytes(t, 1, 1);
+  if (!fits(r, workspace)) return nothing_fits(r, t, workspace, &why, error);
+  double share = total_seconds / (double)r->ranks / PIECES_A_RANK;
+  double piece = (share < chunk_seconds ? share : chunk_seconds) / w->seconds;
+  int64_t by_time = piece < 1 ? 1 : (int64_t)piece, by_size = chunk_bytes / (one > 0 ? one : 1);
+  w->chunk = by_time < by_size ? by_time : by_size;
+  if (w->chunk < 1) w->chunk = 1;
+  if (w->chunk > 1 << 16) w->chunk = 1 << 16;
+  w->bytes = workspace + one * (w->chunk - 1);
+  return fits(r, w->bytes) ? MPT_DONE : (w->chunk = 1, w->bytes = workspace, MPT_DONE);
+}
+
+/* The plan in which matrices from n = `from` on are spread. */
+static mpt_code plan_from(const mpt_plan_request *r, int64_t from, mpt_plan *plan,
+                          mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  double total = 0;
+  mpt_error ignored;
+  for (int64_t k = 0; k < r->count; k++)
+    total += (double)r->tasks[k].dataset->count * mpt_expected_seconds(&r->tasks[k], 1, r->rate);
+  for (int64_t k = 0; k < r->count && code == MPT_DONE; k++) {
+    const mpt_task *t = &r->tasks[k];
+    mpt_work *w = &plan->work[k];
+    static const int one[2] = {1, 1};
+    w->operations = mpt_operations(t);
+    bool too_large = r->ranks > 1 && r->config->solver == MPT_SOLVER_AUTO &&
+                     !fits(r, bytes_on(r, t, &mpt_lapack, one, &ignored));
+    bool spreads = t->dataset->n > 0 && (t->dataset->n >= from || too_large);
+    code = spreads ? spread(r, t, w, error) : keep_whole(r, t, total, w, error);
+  }
+  return code;
+}
+
+static mpt_code expect(mpt_plan *plan, const mpt_task *tasks, mpt_error *error) {
+  mpt_schedule schedule;
+  mpt_code code = mpt_schedule_make(plan, tasks, NULL, &schedule, error);
+  plan->seconds = code == MPT_DONE ? mpt_simulate(plan, &schedule).makespan : 0;
+  mpt_schedule_release(&schedule);
+  return code;
+}
+
+static int descending(const void *a, const void *b) {
+  int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+  return (x < y) - (x > y);
+}
+
+/* The sizes from which on spreading is worth a try, in descending order; INT64_MAX first. */
+static int candidates(const mpt_plan_request *r, int64_t sizes[MOST_SIZES + 1]) {
+  const mpt_config *c = r->config;
+  int count = 0;
+  sizes[0] = INT64_MAX;
+  if (c->solver == MPT_SOLVER_LAPACK) return 1;
+  if (c->solver == MPT_SOLVER_SCALAPACK && c->distribute_from == 0) return sizes[0] = 0, 1;
+  if (c->distribute_from > 0 && (r->ranks > 1 || c->solver == MPT_SOLVER_SCALAPACK))
+    return sizes[0] = c->distribute_from, 1;
+  if (r->ranks == 1) return 1;
+  int64_t *all = malloc(sizeof *all * (size_t)(r->count + 1));
+  for (int64_t k = 0; all && k < r->count; k++) all[k] = r->tasks[k].dataset->n;
+  if (all) qsort(all, (size_t)r->count, sizeof *all, descending);
+  for (int64_t k = 0; all && k < r->count && count < MOST_SIZES; k++)
+    if (all[k] >= SMALLEST_SPREAD && (k == 0 || all[k] != all[k - 1])) sizes[++count] = all[k];
+  free(all);
+  return count + 1;
+}
+
+mpt_code mpt_plan_make(const mpt_plan_request *r, mpt_plan *plan, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  const int64_t *grid = r->config->grid;
+  *plan = (mpt_plan){.count = r->count, .ranks = r->ranks};
+  if (grid[0] * grid[1] > r->ranks)
+    return mpt_fail(error, MPT_BAD_USAGE,
+                    "cannot use run.grid [%lld, %lld]: it needs %lld ranks and there are %d (start "
+                    "more ranks, or leave it at auto)",
+                    (long long)grid[0], (long long)grid[1], (long long)(grid[0] * grid[1]),
+                    r->ranks);
+  int64_t sizes[MOST_SIZES + 1], best = 0;
+  double best_seconds = INFINITY;
+  int count = candidates(r, sizes);
+  TRY(mpt_allocate(&plan->work, r->count, sizeof *plan->work, "the plan", error));
+  for (int k = 0; k < count; k++) {
+    TRY(plan_from(r, sizes[k], plan, error));
+    TRY(expect(plan, r->tasks, error));
+    if (plan->seconds >= best_seconds) continue;
+    best_seconds = plan->seconds;
+    best = sizes[k];
+  }
+  TRY(plan_from(r, best, plan, error));
+  plan->seconds = best_seconds;
+done:
+  if (code != MPT_DONE) mpt_plan_release(plan);
+  return code;
+}
+
+void mpt_plan_release(mpt_plan *plan) {
+  free(plan->work);
+  *plan = (mpt_plan){0};
+}
