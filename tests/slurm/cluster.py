@@ -164,7 +164,8 @@ class Cluster:
     def _start(self, name, *arguments):
         self.daemons.append(
             subprocess.Popen(
-                [find_program(name), *map(str, arguments)],
+                # Should we be killed, they end as well.
+                ["setpriv", "--pdeathsig", "TERM", find_program(name), *map(str, arguments)],
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,  # they write logs as well

@@ -69,9 +69,14 @@ def write_config(directory, input_file):
     return config
 
 
+# Empty, so that the scripts' own default is tested: tests/environment.sh sets another. It binds a rank to
+# a core of its own, which takes two.
+BINDING = {"OMPI_MCA_hwloc_base_binding_policy": ""} if len(os.sched_getaffinity(0)) >= 2 else {}
+
+
 def submit(cluster, script, config, *options, launch="mpirun"):
     return cluster.submit(f"--output={config.parent}/log", *options, ROOT / "jobs" / f"{script}.sbatch", config,
-                          directory=config.parent, environment={"MULTIPLET": PROGRAM, "LAUNCH": launch})
+                          directory=config.parent, environment={"MULTIPLET": PROGRAM, "LAUNCH": launch, **BINDING})
 
 
 def read_log(config):
