@@ -108,7 +108,9 @@ class Cluster:
         # Short and directly under the temporary directory: a socket's path has room for 107 characters.
         self.root = Path(tempfile.mkdtemp(prefix="multiplet-slurm-"))
         self.config = self.root / "slurm.conf"
-        self.environment = {**os.environ, "SLURM_CONF": str(self.config)}
+        # The tests themselves may run inside a job of another cluster.
+        outside = {k: v for k, v in os.environ.items() if not k.startswith(("SLURM", "SBATCH", "SRUN"))}
+        self.environment = {**outside, "SLURM_CONF": str(self.config)}
         self.daemons = []
 
     def __enter__(self):

@@ -76,7 +76,7 @@ BINDING = {"OMPI_MCA_hwloc_base_binding_policy": ""} if len(os.sched_getaffinity
 
 def submit(cluster, script, config, *options, launch="mpirun"):
     return cluster.submit(f"--output={config.parent}/log", *options, ROOT / "jobs" / f"{script}.sbatch", config,
-                          directory=config.parent, environment={"MULTIPLET": PROGRAM, "LAUNCH": launch, **BINDING})
+                          directory=config.parent, environment={"LAUNCH": launch, **BINDING})
 
 
 def read_log(config):
@@ -142,7 +142,7 @@ def test_a_bad_config_ends_the_job_with_its_code(cluster, new_config, script):
 
 def test_no_config_is_a_usage_error(cluster, tmp_path):
     number = cluster.submit(f"--output={tmp_path}/log", ROOT / "jobs" / "single-node.sbatch",
-                            directory=tmp_path, environment={"MULTIPLET": PROGRAM})
+                            directory=tmp_path)
     assert cluster.wait_for_end(number, 60)["ExitCode"] == "2:0"
     assert "CONFIG.yaml" in (tmp_path / "log").read_text()
 
