@@ -5,17 +5,22 @@
 #
 # Leaves the program at build/bin/multiplet.
 
-set -eu
+set -euo pipefail
 cd "$(dirname "$0")/.."
 
 bash jobs/install-packages.sh tests
 # shellcheck source-path=SCRIPTDIR source=environment.sh
 . tests/environment.sh
 
-headline() { printf '\n== %s\n' "$*"; }
+failed=()
+
+# A failed check does not keep the others from being made.
+check() {
+  printf '\n== %s\n' "$1"
+  "${@:2}" || failed+=("$1")
+}
 
 build() {
-  headline "build, warnings are errors"
   cmake --preset release -DMULTIPLET_TESTS=ON -DMULTIPLET_WERROR=ON -DPython3_EXECUTABLE="$(command -v "$PYTHON")"
   cmake --build build --parallel "$(nproc)"
 }
@@ -33,21 +38,24 @@ files_named() {
 }
 
 check_format() {
-  headline "clang-format"
   files_named '*.c' '*.h' | xargs -r -d '\n' clang-format --dry-run -Werror
 }
 
 check_scripts() {
-  headline "shellcheck"
   { files_named '*.sh' '*.sbatch'; echo .ci/run; } | xargs -r -d '\n' shellcheck -x
 }
 
 run_tests() {
-  headline "tests"
   ctest --test-dir build --output-on-failure --no-tests=error --timeout 600 "$@"
 }
 
+printf '\n== build, warnings are errors\n'
 build
-check_format
-check_scripts
-run_tests "$@"
+check "clang-format" check_format
+check "shellcheck" check_scripts
+check "tests" run_tests "$@"
+
+if [ ${#failed[@]} -gt 0 ]; then
+  printf 'failed: %s\n' "${failed[@]}" >&2
+  exit 1
+fi
