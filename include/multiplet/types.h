@@ -31,10 +31,10 @@ typedef enum mpt_gauge_policy { MPT_GAUGE_WARN = 0, MPT_GAUGE_FAIL = 1 } mpt_gau
  * average), kept, or refused. */
 typedef enum mpt_spread_policy { MPT_MEAN = 0, MPT_RAW = 1, MPT_REFUSE = 2 } mpt_spread_policy;
 
-MPT_API const char *mpt_type_name(mpt_type type);      /* "complex128" */
-MPT_API size_t mpt_type_size(mpt_type type);           /* bytes of one matrix element */
-MPT_API size_t mpt_real_size(mpt_type type);           /* bytes of one eigenvalue */
-MPT_API double mpt_type_epsilon(mpt_type type);        /* 2^-52 or 2^-23 */
+MPT_API const char *mpt_type_name(mpt_type type); /* "complex128" */
+MPT_API size_t mpt_type_size(mpt_type type);      /* bytes of one matrix element */
+MPT_API size_t mpt_real_size(mpt_type type);      /* bytes of one eigenvalue */
+MPT_API double mpt_type_epsilon(mpt_type type);   /* 2^-52 or 2^-23 */
 MPT_API int mpt_type_is_complex(mpt_type type);
 MPT_API int mpt_type_from_name(const char *name, mpt_type *type); /* 0 when there is none */
 

@@ -14,12 +14,14 @@ static const struct {
 } statuses[MPT_STATUS_COUNT] = {
     [MPT_PENDING] = {"PENDING", "not solved yet", false},
     [MPT_OK] = {"OK", "solved, and differentiated where that was asked for", false},
-    [MPT_GAUGE_DEPENDENT] = {"GAUGE_DEPENDENT",
-                             "the loss depends on the arbitrary basis inside a multiplet; that part "
-                             "has no gradient and was dropped",
-                             false},
+    [MPT_GAUGE_DEPENDENT] =
+        {"GAUGE_DEPENDENT",
+         "the loss depends on the arbitrary basis inside a multiplet; that part "
+         "has no gradient and was dropped",
+         false},
     [MPT_NONFINITE_INPUT] = {"NONFINITE_INPUT", "the matrix holds NaN or infinity", true},
-    [MPT_NOT_HERMITIAN] = {"NOT_HERMITIAN", "the matrix differs from its conjugate transpose", true},
+    [MPT_NOT_HERMITIAN] = {"NOT_HERMITIAN", "the matrix differs from its conjugate transpose",
+                           true},
     [MPT_NO_CONVERGENCE] = {"NO_CONVERGENCE", "the eigensolver did not converge", true},
     [MPT_FUNCTION_UNDEFINED] = {"FUNCTION_UNDEFINED", "a matrix function is undefined here", true},
     [MPT_SPLIT_MULTIPLET] = {"SPLIT_MULTIPLET", "a selection cuts through a multiplet", true},

@@ -10,7 +10,8 @@ typedef int mpt_command(int argc, char **argv);
 
 mpt_command mpt_cmd_run, mpt_cmd_plan, mpt_cmd_show, mpt_cmd_check, mpt_cmd_sample, mpt_cmd_bench;
 
-/* One option of a subcommand: "--name VALUE" (or "--name=VALUE"), or a switch when value is NULL. */
+/* One option of a subcommand: "--name VALUE" (or "--name=VALUE"), or a switch when value is NULL.
+ */
 typedef struct mpt_option {
   const char *name;  /* "--gradients" */
   const char *value; /* "K", or NULL for a switch */

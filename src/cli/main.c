@@ -1,11 +1,67 @@
 #include "cli.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+static const struct {
+  const char *name;
+  mpt_command *run;
+  const char *summary;
+} commands[] = {
+    {"sample", mpt_cmd_sample, "write inputs of known spectra"},
+};
+enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
+
+static void print_help(void) {
+  printf("usage: multiplet COMMAND [arguments]\n\n"
+         "Eigenvalues and eigenvectors of many Hermitian matrices, and gradients through them\n"
+         "that are right where eigenvalues coincide.\n\ncommands:\n");
+  for (int k = 0; k < COMMAND_COUNT; k++)
+    printf("  %-10s %s\n", commands[k].name, commands[k].summary);
+  printf("\n'multiplet COMMAND --help' tells more; 'multiplet --version' prints the version.\n");
+}
+
+static int unknown_command(const char *name) {
+  const char *names[COMMAND_COUNT + 2] = {"--help", "--version"};
+  for (int k = 0; k < COMMAND_COUNT; k++) names[k + 2] = commands[k].name;
+  const char *nearest = mpt_nearest_name(name, names, COMMAND_COUNT + 2);
+  mpt_error error;
+  if (nearest)
+    mpt_fail(&error, MPT_BAD_USAGE, "unknown command '%s': no such command (did you mean '%s'?)",
+             name, nearest);
+  else
+    mpt_fail(&error, MPT_BAD_USAGE,
+             "unknown command '%s': no such command (multiplet --help lists them)", name);
+  mpt_print_error(&error);
+  return MPT_BAD_USAGE;
+}
+
+static int dispatch(int argc, char **argv) {
+  const char *name = argc > 1 ? argv[1] : NULL;
+  if (!name) {
+    mpt_error error;
+    mpt_fail(&error, MPT_BAD_USAGE, "no command: nothing to do (multiplet --help lists them)");
+    mpt_print_error(&error);
+    return MPT_BAD_USAGE;
+  }
+  for (int k = 0; k < COMMAND_COUNT; k++)
+    if (!strcmp(name, commands[k].name)) return commands[k].run(argc - 1, argv + 1);
+  if (!strcmp(name, "--help") || !strcmp(name, "-h"))
+    print_help();
+  else if (!strcmp(name, "--version"))
+    printf("multiplet %s\n", mpt_version());
+  else
+    return unknown_command(name);
+  return MPT_DONE;
+}
+
 int main(int argc, char **argv) {
-  (void)argc;
-  (void)argv;
-  printf("multiplet %s\n", mpt_version());
-  return 0;
+  int code = dispatch(argc, argv);
+  if (!fflush(stdout) && !ferror(stdout)) return code;
+  mpt_error error;
+  mpt_fail(&error, MPT_BAD_OUTPUT, "cannot write to standard output: %s (check where it goes)",
+           strerror(errno));
+  mpt_print_error(&error);
+  return code ? code : MPT_BAD_OUTPUT;
 }

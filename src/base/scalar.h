@@ -1,0 +1,20 @@
+/* Arithmetic that reads the same for real and complex workers (see for_each_type.h). */
+#ifndef MPT_SCALAR_H
+#define MPT_SCALAR_H
+
+#include <complex.h>
+#include <math.h>
+
+#define CONJ(x)                                                                                    \
+  _Generic((x), float : (x), double : (x), float _Complex : conjf(x), double _Complex : conj(x))
+#define RE(x)                                                                                      \
+  _Generic((x), float : (x), double : (x), float _Complex : crealf(x), double _Complex : creal(x))
+#define IM(x)                                                                                      \
+  _Generic((x), float : 0.0f, double : 0.0, float _Complex : cimagf(x), double _Complex : cimag(x))
+
+/* |x|^2 and |x|, the latter safe from overflow for complex x. */
+#define ABS2(x) ((double)RE(x) * (double)RE(x) + (double)IM(x) * (double)IM(x))
+#define ABS(x)                                                                                     \
+  _Generic((x), float : fabsf, double : fabs, float _Complex : cabsf, double _Complex : cabs)(x)
+
+#endif

@@ -1,0 +1,12 @@
+#undef SUFFIX
+#undef LETTER
+#undef REAL_LETTER
+#undef Real
+#undef Scalar
+#undef IS_COMPLEX
+#undef MPI_SCALAR
+#undef MPI_REAL_TYPE
+#undef PXHETRD
+#undef PXUNMTR
+#undef PXTRANC
+#undef XSTERF_

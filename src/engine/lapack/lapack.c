@@ -1,0 +1,118 @@
+/* One problem at a time on one rank, with ?heevd and ?syevd: the reference for all other engines.
+ */
+#include "engine.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include "scalar.h"
+
+struct mpt_state {
+  mpt_shape shape;
+  void *z, *work, *rwork; /* [n n], [lwork], [lrwork] */
+  int *iwork;
+  int lwork, lrwork, liwork;
+};
+
+#define WORKER "lapack_worker.h"
+#include "for_each_type.h"
+
+/* Elements of work, rwork and iwork as LAPACK's documentation gives them (job 'V' or 'N'). The
+ * backward pass needs n^2 of work beside z. */
+static void minimum_sizes(const mpt_shape *s, int64_t size[3]) {
+  int64_t n = s->n, n2 = n * n;
+  bool c = mpt_type_is_complex(s->type), vectors = s->vectors;
+  size[0] = c ? (vectors ? 2 * n + n2 : n + 1) : (vectors ? 1 + 6 * n + 2 * n2 : 2 * n + 1);
+  size[1] = c ? (vectors ? 1 + 5 * n + 2 * n2 : n) : 0;
+  size[2] = vectors ? 3 + 5 * n : 1;
+  for (int i = 0; i < 3; i++)
+    if (size[i] < 1) size[i] = 1;
+}
+
+/* LAPACK's integers: the one narrowing. */
+static mpt_code check_range(const mpt_shape *shape, int64_t size[3], mpt_error *error) {
+  minimum_sizes(shape, size);
+  if (shape->n < INT32_MAX / 2 && size[0] <= INT_MAX && size[1] <= INT_MAX) return MPT_DONE;
+  return mpt_fail(error, MPT_BAD_USAGE,
+                  "cannot solve n = %lld with lapack: its workspace passes 32-bit integers (run "
+                  "on several ranks, with solver: scalapack)",
+                  (long long)shape->n);
+}
+
+static mpt_code workspace(const mpt_shape *shape, const int grid[2], int64_t *bytes,
+                          mpt_error *error) {
+  (void)grid;
+  int64_t size[3];
+  mpt_code code = check_range(shape, size, error);
+  *bytes = (shape->n * shape->n + size[0]) * (int64_t)mpt_type_size(shape->type) +
+           size[1] * (int64_t)mpt_real_size(shape->type) + size[2] * (int64_t)sizeof(int);
+  return code;
+}
+
+static void close_lapack(mpt_state *state) {
+  if (!state) return;
+  free(state->z);
+  free(state->work);
+  free(state->rwork);
+  free(state->iwork);
+  free(state);
+}
+
+static int larger(double query, int64_t minimum) {
+  return query > (double)minimum && query < INT_MAX ? (int)query : (int)minimum;
+}
+
+static mpt_code open_lapack(const mpt_shape *shape, const mpt_team *team, mpt_state **out,
+                            mpt_error *error) {
+  static void (*const query[])(const mpt_shape *, double[3]) = WORKER_TABLE(query);
+  mpt_code code = MPT_DONE;
+  mpt_state *s = NULL;
+  int64_t minimum[3];
+  double wanted[3] = {0};
+  (void)team;
+  TRY(check_range(shape, minimum, error));
+  TRY(mpt_allocate(&s, 1, sizeof *s, "the lapack engine", error));
+  s->shape = *shape;
+  if (shape->n) query[shape->type](shape, wanted);
+  s->lwork = larger(wanted[0], minimum[0]);
+  s->lrwork = larger(wanted[1], minimum[1]);
+  s->liwork = larger(wanted[2], minimum[2]);
+  const size_t element = mpt_type_size(shape->type);
+  const char *what = "lapack's workspace";
+  TRY(mpt_allocate(&s->z, shape->n * shape->n, element, what, error));
+  TRY(mpt_allocate(&s->work, s->lwork, element, what, error));
+  TRY(mpt_allocate(&s->rwork, s->lrwork, mpt_real_size(shape->type), what, error));
+  TRY(mpt_allocate(&s->iwork, s->liwork, sizeof(int), what, error));
+done:
+  if (code != MPT_DONE) {
+    close_lapack(s);
+    s = NULL;
+  }
+  *out = s;
+  return code;
+}
+
+static void solve(mpt_state *state, mpt_batch *batch) {
+  static void (*const table[])(mpt_state *, mpt_batch *, int64_t) = WORKER_TABLE(solve);
+  for (int64_t k = 0; k < batch->count; k++)
+    if (batch->report[k].status == MPT_PENDING && batch->n > 0) table[batch->type](state, batch, k);
+}
+
+static void differentiate(mpt_state *state, mpt_batch *batch, int64_t k, const mpt_rule *rule,
+                          bool solved, mpt_sums *sums) {
+  static void (*const table[])(mpt_state *, mpt_batch *, int64_t, const mpt_rule *, mpt_sums *) =
+      WORKER_TABLE(differentiate);
+  (void)solved;
+  if (batch->n > 0) table[batch->type](state, batch, k, rule, sums);
+}
+
+const mpt_engine mpt_lapack = {
+    .name = "lapack",
+    .id = MPT_ENGINE_LAPACK,
+    .takes_team = false,
+    .workspace = workspace,
+    .open = open_lapack,
+    .close = close_lapack,
+    .solve = solve,
+    .differentiate = differentiate,
+};

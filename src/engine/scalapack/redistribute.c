@@ -1,0 +1,156 @@
+/* One MPI_Alltoallv a round, over a bounded panel of every rank's slab columns. On the cyclic side
+ * nothing is packed: a rank's local columns from one slab are contiguous in its local array. On the
+ * slab side columns are cut into the blocks of each process row. */
+#include "redistribute.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const int64_t round_bytes = INT64_C(32) << 20;
+
+int64_t mpt_cyclic_count(int64_t upto, int64_t block, int p, int count) {
+  int64_t blocks = upto / block, mine = blocks / count * block;
+  int64_t extra = blocks % count;
+  if (p < extra) return mine + block;
+  return p == extra ? mine + upto % block : mine;
+}
+
+/* Slab columns of one rank in one round. */
+static int64_t round_columns(int64_t n, size_t element) {
+  int64_t columns = round_bytes / ((n ? n : 1) * (int64_t)element);
+  return columns > 0 ? columns : 1;
+}
+
+/* The four integers a rank at the buffer's front, up to the next cache line. */
+static int64_t numbers_bytes(int ranks) {
+  return (4 * ranks * (int64_t)sizeof(int) + 63) / 64 * 64;
+}
+
+int64_t mpt_redistribute_buffer(int64_t n, int ranks, size_t element) {
+  int64_t columns = round_columns(n, element), most = n / ranks + 1;
+  return numbers_bytes(ranks) + (columns < most ? columns : most) * n * (int64_t)element;
+}
+
+typedef struct place {
+  int row, col, rows, cols; /* of the grid as `swapped` turns it */
+} place;
+
+static place place_of(const mpt_cyclic *c, int rank) {
+  const int *g = c->team->grid;
+  place p = {rank / g[1], rank % g[1], g[0], g[1]};
+  if (c->swapped) p = (place){p.col, p.row, g[1], g[0]};
+  return p;
+}
+
+typedef struct messages {
+  int *count, *at; /* elements for or from each rank, and where */
+} messages;
+
+/* Panel of rank r in this round: columns [first, end). */
+static void panel_of(const mpt_cyclic *c, int rank, int64_t round, int64_t width, int64_t *first,
+                     int64_t *end) {
+  int64_t start = mpt_slab_start(c->n, c->team->size, rank);
+  int64_t stop = mpt_slab_start(c->n, c->team->size, rank + 1);
+  *first = start + round * width < stop ? start + round * width : stop;
+  *end = *first + width < stop ? *first + width : stop;
+}
+
+/* What each rank's cyclic part exchanges with my slab panel, packed rank after rank. */
+static void slab_messages(const mpt_cyclic *c, int64_t first, int64_t end, messages *m) {
+  int at = 0;
+  for (int r = 0; r < c->team->size; r++) {
+    place p = place_of(c, r);
+    int64_t columns = mpt_cyclic_count(end, c->block, p.col, p.cols) -
+                      mpt_cyclic_count(first, c->block, p.col, p.cols);
+    m->count[r] = (int)(columns * mpt_cyclic_count(c->n, c->block, p.row, p.rows));
+    m->at[r] = at;
+    at += m->count[r];
+  }
+}
+
+/* Which columns of my local array each rank's slab panel covers: `at` counts columns here. */
+static void local_messages(const mpt_cyclic *c, int64_t round, int64_t width, messages *m) {
+  place me = place_of(c, c->team->rank);
+  for (int r = 0; r < c->team->size; r++) {
+    int64_t first, end;
+    panel_of(c, r, round, width, &first, &end);
+    int64_t before = mpt_cyclic_count(first, c->block, me.col, me.cols);
+    m->at[r] = (int)before;
+    m->count[r] = (int)(mpt_cyclic_count(end, c->block, me.col, me.cols) - before);
+  }
+}
+
+/* Copies between slab columns [first, end) and the packed buffer. */
+static void pack(const mpt_cyclic *c, size_t element, mpt_direction direction, int64_t first,
+                 int64_t end, const messages *m, char *slab, char *buffer) {
+  const int64_t start = mpt_slab_start(c->n, c->team->size, c->team->rank);
+  for (int r = 0; r < c->team->size; r++) {
+    place p = place_of(c, r);
+    char *packed = buffer + (size_t)m->at[r] * element;
+    for (int64_t j = first; j < end; j++) {
+      if (j / c->block % p.cols != p.col) continue;
+      for (int64_t i = p.row * c->block; i < c->n; i += p.rows * c->block) {
+        size_t bytes = (size_t)(c->n - i < c->block ? c->n - i : c->block) * element;
+        char *column = slab + (size_t)((j - start) * c->n + i) * element;
+        if (direction == MPT_TO_CYCLIC)
+          memcpy(packed, column, bytes);
+        else
+          memcpy(column, packed, bytes);
+        packed += bytes;
+      }
+    }
+  }
+}
+
+/* The exchange itself, pair by pair, so that local columns can have a datatype of their own. */
+static void exchange(const mpt_cyclic *c, size_t element, mpt_direction direction,
+                     const messages *slab_side, const messages *local_side, char *buffer,
+                     char *local) {
+  const int size = c->team->size, rank = c->team->rank;
+  place me = place_of(c, rank);
+  int64_t lld = mpt_cyclic_count(c->n, c->block, me.row, me.rows);
+  MPI_Datatype item;
+  MPI_Type_contiguous((int)element, MPI_BYTE, &item);
+  MPI_Type_commit(&item);
+  for (int step = 0; step < size; step++) {
+    int to = (rank + step) % size, from = (rank + size - step) % size;
+    bool out = direction == MPT_TO_CYCLIC;
+    char *local_to = local + (size_t)local_side->at[to] * (size_t)lld * element;
+    char *local_from = local + (size_t)local_side->at[from] * (size_t)lld * element;
+    int columns_to = (int)(local_side->count[to] * lld);
+    int columns_from = (int)(local_side->count[from] * lld);
+    char *slab_to = buffer + (size_t)slab_side->at[to] * element;
+    char *slab_from = buffer + (size_t)slab_side->at[from] * element;
+    if (step == 0 && out)
+      memcpy(local_to, slab_to, (size_t)columns_to * element);
+    else if (step == 0)
+      memcpy(slab_to, local_to, (size_t)columns_to * element);
+    else if (out)
+      MPI_Sendrecv(slab_to, slab_side->count[to], item, to, 0, local_from, columns_from, item, from,
+                   0, c->team->comm, MPI_STATUS_IGNORE);
+    else
+      MPI_Sendrecv(local_to, columns_to, item, to, 0, slab_from, slab_side->count[from], item, from,
+                   0, c->team->comm, MPI_STATUS_IGNORE);
+  }
+  MPI_Type_free(&item);
+}
+
+void mpt_redistribute(const mpt_cyclic *c, size_t element, mpt_direction direction, void *slab,
+                      void *local, void *buffer) {
+  const int size = c->team->size;
+  const int64_t width = round_columns(c->n, element), most = c->n / size + 1;
+  int *numbers = buffer;
+  char *packed = (char *)buffer + numbers_bytes(size);
+  messages slab_side = {numbers, numbers + size};
+  messages local_side = {numbers + 2 * size, numbers + 3 * size};
+  for (int64_t round = 0; round * width < most; round++) {
+    int64_t first, end;
+    panel_of(c, c->team->rank, round, width, &first, &end);
+    slab_messages(c, first, end, &slab_side);
+    local_messages(c, round, width, &local_side);
+    if (direction == MPT_TO_CYCLIC)
+      pack(c, element, direction, first, end, &slab_side, slab, packed);
+    exchange(c, element, direction, &slab_side, &local_side, packed, local);
+    if (direction == MPT_TO_SLAB) pack(c, element, direction, first, end, &slab_side, slab, packed);
+  }
+}

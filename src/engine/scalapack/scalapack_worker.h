@@ -1,0 +1,228 @@
+/* Included once per scalar type by scalapack.c. What slabs hold row-major is, column-major, A^T =
+ * conj(A), V^T, gV^T and G^T; the eigenvectors of conj(A) are U = conj(V). */
+#include "pblas.h"
+
+static const int NAME(one_index) = 1;
+#define AT(matrix) (matrix), &NAME(one_index), &NAME(one_index), s->desc
+
+static void NAME(load)(mpt_state *s, const void *slab, void *local) {
+  mpt_redistribute(&s->cyclic, sizeof(Scalar), MPT_TO_CYCLIC, (void *)(uintptr_t)slab, local,
+                   s->buffer);
+}
+
+static mpt_facing NAME(facing)(const mpt_state *s, void *to, const void *from, bool back) {
+  int64_t rows = back ? s->nq : s->np, cols = back ? s->np : s->nq;
+  return (mpt_facing){rows, cols, to, cols, from, rows};
+}
+
+/* The slab of V^T = U^H from u, by way of a, and the other way round. */
+static void NAME(store_vectors)(mpt_state *s, Scalar *slab) {
+  mpt_cyclic swapped = s->cyclic;
+  swapped.swapped = true;
+  mpt_facing f = NAME(facing)(s, s->a, s->u, false);
+  mpt_conjugate_transpose(s->shape.type, &f);
+  mpt_redistribute(&swapped, sizeof(Scalar), MPT_TO_SLAB, slab, s->a, s->buffer);
+}
+
+static void NAME(load_vectors)(mpt_state *s, const Scalar *slab) {
+  mpt_cyclic swapped = s->cyclic;
+  swapped.swapped = true;
+  mpt_redistribute(&swapped, sizeof(Scalar), MPT_TO_CYCLIC, (void *)(uintptr_t)slab, s->a,
+                   s->buffer);
+  mpt_facing f = NAME(facing)(s, s->u, s->a, true);
+  mpt_conjugate_transpose(s->shape.type, &f);
+}
+
+/* Global index of a local row or column. */
+static int64_t NAME(global)(int64_t local, int64_t block, int p, int count) {
+  return (local / block * count + p) * block + local % block;
+}
+
+/* Real numbers of s->small: local d and e, whole d and e, and work. */
+typedef struct NAME(small) {
+  Real *d, *e, *w, *off, *work;
+} NAME(small);
+
+static NAME(small) NAME(small_of)(mpt_state *s) {
+  NAME(small) r;
+  r.d = s->small;
+  r.e = r.d + s->nq + 1;
+  r.w = r.e + s->nq + 1;
+  r.off = r.w + s->shape.n + 1;
+  r.work = r.off + s->shape.n + 1;
+  return r;
+}
+
+/* A power of two that brings a matrix near the ends of the exponent range to 1, else 1. */
+static double NAME(scale_of)(double largest) {
+  double limit = sizeof(Real) == 4 ? 1e12 : 1e100;
+  if (largest == 0 || (largest < limit && largest > 1 / limit)) return 1;
+  int e = ilogb(largest);
+  const int most = sizeof(Real) == 4 ? 120 : 1000;
+  return ldexp(1, e > most ? -most : e < -most ? most : -e);
+}
+
+/* a = Q T Q^H, then the eigenpairs of T, then u = Q u. Returns the worst INFO of the stages. */
+static int NAME(chain)(mpt_state *s, bool vectors) {
+  const int n = (int)s->shape.n, lwork_reduce = (int)(s->shape.n + 4 * s->cyclic.block);
+  NAME(small) r = NAME(small_of)(s);
+  int info = 0, worst = 0;
+  PXHETRD("L", &n, AT(s->a), r.d, r.e, s->tau, s->work, &s->lwork, &info, 1);
+  worst = abs(info);
+  RPBLAS(lared1d)(&n, &NAME(one_index), &NAME(one_index), s->desc, r.d, r.w, r.work, &lwork_reduce);
+  RPBLAS(lared1d)
+  (&n, &NAME(one_index), &NAME(one_index), s->desc, r.e, r.off, r.work, &lwork_reduce);
+  if (!vectors) {
+    XSTERF_(REAL_LETTER)(&n, r.w, r.off, &info);
+    return worst + abs(info);
+  }
+  Real *q = IS_COMPLEX ? s->x : s->u, *work = IS_COMPLEX ? s->u : s->x;
+  memset(q, 0, sizeof(Real) * (size_t)(s->np * s->nq)); /* p?stedc writes only its own blocks */
+  RPBLAS(stedc)("I", &n, r.w, r.off, AT(q), work, &s->lrwork, s->iwork, &s->liwork, &info, 1);
+  worst += abs(info);
+#if IS_COMPLEX
+  Scalar *u = s->u;
+  for (int64_t i = 0; i < s->np * s->nq; i++) u[i] = q[i];
+#endif
+  PXUNMTR("L", "L", "N", &n, &n, AT(s->a), s->tau, AT(s->u), s->work, &s->lwork, &info, 1, 1, 1);
+  return worst + abs(info);
+}
+
+/* Where each local column's pivot stands: the first row, of all ranks in the process column, whose
+ * component is as good as the largest. pivot is its value; rows[j] is global, mine[j] this rank's
+ * candidate. */
+static void NAME(find_pivots)(mpt_state *s, double *rows, double *mine, double *pivot) {
+  const int nq = (int)s->nq;
+  const double equal = 1 - mpt_equal_components(s->shape.type, s->shape.n);
+  const Scalar *u = s->u;
+  for (int64_t j = 0; j < nq; j++)
+    rows[j] = mpt_largest_component2(s->shape.type, s->np, u + j * s->np);
+  MPI_Allreduce(MPI_IN_PLACE, rows, nq, MPI_DOUBLE, MPI_MAX, s->column);
+  for (int64_t j = 0; j < nq; j++) {
+    const Scalar *column = u + j * s->np;
+    int64_t i = mpt_first_component(s->shape.type, s->np, column, rows[j] * equal * equal);
+    mine[j] = i < 0 ? INFINITY : (double)NAME(global)(i, s->cyclic.block, s->row, s->team.grid[0]);
+    if (i >= 0) mpt_get_element(s->shape.type, column, i, &pivot[2 * j]);
+  }
+  MPI_Allreduce(mine, rows, nq, MPI_DOUBLE, MPI_MIN, s->column);
+  for (int64_t j = 0; j < nq; j++)
+    if (mine[j] != rows[j]) pivot[2 * j] = pivot[2 * j + 1] = 0;
+  MPI_Allreduce(MPI_IN_PLACE, pivot, 2 * nq, MPI_DOUBLE, MPI_SUM, s->column);
+}
+
+/* mpt_fix_phases for columns that are spread over a process column. */
+static void NAME(fix_phases)(mpt_state *s) {
+  if (s->team.grid[0] == 1) {
+    mpt_fix_phases(s->shape.type, s->np, s->nq, s->u);
+    return;
+  }
+  const int64_t block = s->cyclic.block;
+  double *rows = s->columns, *mine = rows + s->nq, *pivot = mine + s->nq;
+  NAME(find_pivots)(s, rows, mine, pivot);
+  for (int64_t j = 0; j < s->nq; j++) {
+    int64_t row = (int64_t)rows[j];
+    int64_t local = row / block / s->team.grid[0] * block + row % block;
+    mpt_turn_column(s->shape.type, s->np, (Scalar *)s->u + j * s->np, &pivot[2 * j],
+                    mine[j] == rows[j] ? local : -1);
+  }
+}
+
+static void NAME(solve)(mpt_state *s, mpt_batch *batch, int64_t k) {
+  const int64_t n = batch->n, at = k * batch->rows * n;
+  const bool vectors = batch->v != NULL;
+  mpt_report *report = &batch->report[k];
+  Real *w = (Real *)batch->w + k * n, *result = NAME(small_of)(s).w;
+  const double scale = NAME(scale_of)(report->largest);
+  int info = 0;
+  NAME(load)(s, (const Scalar *)batch->a + at, s->a);
+  Scalar *a = s->a;
+  for (int64_t i = 0; scale != 1 && i < s->np * s->nq; i++) a[i] *= (Real)scale;
+  if (n > 1) {
+    info = NAME(chain)(s, vectors);
+  } else if (s->np * s->nq > 0) {
+    result[0] = RE(a[0]);
+    *(Scalar *)s->u = 1;
+  }
+  for (int64_t j = 0; j < n; j++) w[j] = (Real)((double)result[j] / scale);
+  MPI_Bcast(w, (int)n, MPI_REAL_TYPE, 0, s->team.comm);
+  MPI_Allreduce(MPI_IN_PLACE, &info, 1, MPI_INT, MPI_MAX, s->team.comm);
+  if (info) report->status = MPT_NO_CONVERGENCE;
+  if (info || !vectors) return;
+  NAME(fix_phases)(s);
+  NAME(store_vectors)(s, (Scalar *)batch->v + at);
+}
+
+/* The blocks of this rank, one after another; false after the last. x and a are at the block. */
+static bool NAME(next_tile)(const mpt_state *s, int64_t *next, mpt_tile *tile) {
+  const int64_t block = s->cyclic.block, down = (s->np + block - 1) / block;
+  const int64_t across = (s->nq + block - 1) / block;
+  if (*next >= down * across) return false;
+  int64_t i = *next % down * block, j = *next / down * block, at = i + j * s->np;
+  *tile = (mpt_tile){
+      .row0 = NAME(global)(i, block, s->row, s->team.grid[0]),
+      .col0 = NAME(global)(j, block, s->col, s->team.grid[1]),
+      .rows = s->np - i < block ? s->np - i : block,
+      .cols = s->nq - j < block ? s->nq - j : block,
+      .t = (Scalar *)s->x + at,
+      .ldt = s->np,
+      .th = (Scalar *)s->a + at,
+      .ldth = s->np,
+  };
+  ++*next;
+  return true;
+}
+
+/* x = G^T = Y U^H with Y in a; Hermitian, so only panels on and below the diagonal are computed and
+ * the rest is their conjugate. */
+static void NAME(product)(mpt_state *s) {
+  const Scalar one = 1, zero = 0;
+  const int n = (int)s->shape.n, unit = (int)s->cyclic.block, first = 1;
+  const int panel = n <= 4 * unit ? n : (n / 8 + unit - 1) / unit * unit;
+  for (int j = 0; j < n; j += panel) {
+    int width = n - j < panel ? n - j : panel, rows = n - j, at = j + 1;
+    PBLAS(gemm)
+    ("N", "C", &rows, &width, &n, &one, s->a, &at, &first, s->desc, s->u, &at, &first, s->desc,
+     &zero, s->x, &at, &at, s->desc);
+  }
+  PXTRANC(&n, &n, &one, AT(s->x), &zero, AT(s->a));
+  mpt_tile tile;
+  for (int64_t next = 0; NAME(next_tile)(s, &next, &tile);) {
+    if (tile.row0 > tile.col0) continue;
+    Scalar *x = tile.t;
+    const Scalar *conjugate = tile.th;
+    for (int64_t j = 0; j < tile.cols; j++)
+      for (int64_t i = 0; i < tile.rows; i++) {
+        if (tile.row0 + i < tile.col0 + j) x[i + j * s->np] = conjugate[i + j * s->np];
+        if (tile.row0 + i == tile.col0 + j) x[i + j * s->np] = RE(x[i + j * s->np]);
+      }
+  }
+}
+
+static void NAME(differentiate)(mpt_state *s, mpt_batch *batch, int64_t k, const mpt_rule *rule,
+                                bool solved, mpt_sums *sums) {
+  const Scalar one = 1, zero = 0;
+  const int64_t at = k * batch->rows * batch->n;
+  const int n = (int)batch->n;
+  if (!solved) NAME(load_vectors)(s, (const Scalar *)batch->v + at);
+  if (rule->gv_norm) {
+    NAME(load)(s, (const Scalar *)batch->gv + at, s->a);
+    PBLAS(gemm)("N", "N", &n, &n, &n, &one, AT(s->a), AT(s->u), &zero, AT(s->x));
+    PXTRANC(&n, &n, &one, AT(s->x), &zero, AT(s->a));
+    mpt_tile tile;
+    for (int64_t next = 0; NAME(next_tile)(s, &next, &tile);)
+      mpt_backward_tile(s->shape.type, rule, &tile, sums);
+    PBLAS(gemm)("N", "N", &n, &n, &n, &one, AT(s->u), AT(s->x), &zero, AT(s->a));
+  } else {
+    Scalar *y = s->a;
+    const Scalar *u = s->u;
+    for (int64_t j = 0; j < s->nq; j++) {
+      Real gw = (Real)rule->gw[NAME(global)(j, s->cyclic.block, s->col, s->team.grid[1])];
+      for (int64_t i = 0; i < s->np; i++) y[i + j * s->np] = gw * u[i + j * s->np];
+    }
+    for (int j = 0; j < n && s->team.rank == 0; j++) sums->x2 += rule->gw[j] * rule->gw[j];
+  }
+  NAME(product)(s);
+  mpt_redistribute(&s->cyclic, sizeof(Scalar), MPT_TO_SLAB, (Scalar *)batch->g + at, s->x,
+                   s->buffer);
+}
+#undef AT

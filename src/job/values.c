@@ -1,0 +1,442 @@
+/* How a value of each kind is read from a YAML node, and written. */
+#include "keys.h"
+#include "path.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Words are stored through an int. */
+_Static_assert(sizeof(mpt_solver) == sizeof(int) && sizeof(mpt_triangle) == sizeof(int) &&
+                   sizeof(mpt_convention) == sizeof(int) &&
+                   sizeof(mpt_gauge_policy) == sizeof(int) &&
+                   sizeof(mpt_spread_policy) == sizeof(int) && sizeof(unsigned) == sizeof(int),
+               "an enum of the config is not an int");
+
+enum { LARGEST = INT32_MAX }; /* what MPI, BLACS and Fortran take */
+
+typedef struct reading {
+  const mpt_key *key;
+  const char *directory;
+  void *target;
+  mpt_config *config;
+  mpt_complaints *complaints;
+} reading;
+
+static void add_words(mpt_text *out, const mpt_word *words) {
+  const char *between = "";
+  for (; words->text; words++) {
+    if (words->later) continue;
+    mpt_text_add(out, "%s%s", between, words->text);
+    between = ", ";
+  }
+}
+
+char *mpt_key_expects(const mpt_key *key) {
+  mpt_text out = {0};
+  const char *automatic = key->automatic ? "auto or " : "";
+  switch (key->kind) {
+  case MPT_KEY_WORD:
+  case MPT_KEY_SELECT:
+    mpt_text_add(&out, "valid: ");
+    add_words(&out, key->words);
+    break;
+  case MPT_KEY_BOOLEAN:
+    mpt_text_add(&out, "give true or false");
+    break;
+  case MPT_KEY_INTEGER:
+    mpt_text_add(&out, "give %san integer from 1 to %d", automatic, LARGEST);
+    break;
+  case MPT_KEY_NUMBER:
+    mpt_text_add(&out, "give %sa finite number above 0", automatic);
+    break;
+  case MPT_KEY_GRID:
+    mpt_text_add(&out, "give %stwo integers of at least 1, [rows, columns]", automatic);
+    break;
+  case MPT_KEY_PATH:
+    mpt_text_add(&out, "give a path; put it in quotes if it looks like a number");
+    break;
+  case MPT_KEY_DATASETS:
+    mpt_text_add(&out, "give a list of dataset names such as [/H], or leave the key out");
+    break;
+  case MPT_KEY_STORE:
+    mpt_text_add(&out, "give a list of ");
+    add_words(&out, key->words);
+    break;
+  default:
+    mpt_text_add(&out, "remove the key");
+  }
+  return out.data;
+}
+
+/* "cannot use VALUE for KEY: WHY (WHAT IT EXPECTS)" */
+static void refuse(const reading *r, const mpt_yaml *value, const char *why) {
+  char shown[96], *expects = mpt_key_expects(r->key);
+  mpt_complain(r->complaints, value->place, "cannot use %s for '%s': %s (%s)",
+               mpt_yaml_show(value, shown), r->key->path, why, expects ? expects : "");
+  free(expects);
+}
+
+static void refuse_later(const reading *r, const mpt_yaml *value, const mpt_word *word) {
+  mpt_text valid = {0};
+  add_words(&valid, r->key->words);
+  mpt_complain(r->complaints, value->place,
+               "%s: not available in this version: '%s' is planned (use one of: %s)", r->key->path,
+               word->text, valid.data ? valid.data : "");
+  mpt_text_release(&valid);
+}
+
+static const mpt_word *find_word(const mpt_word *words, const char *text) {
+  for (; words->text; words++)
+    if (!strcmp(words->text, text)) return words;
+  return NULL;
+}
+
+static void refuse_word(const reading *r, const mpt_yaml *value) {
+  const char *names[16], *nearest;
+  size_t count = 0;
+  for (const mpt_word *word = r->key->words; word->text; word++)
+    if (!word->later) names[count++] = word->text;
+  if (value->kind != MPT_YAML_SCALAR) {
+    refuse(r, value, "not a word");
+    return;
+  }
+  nearest = mpt_nearest_name(value->text, names, count);
+  char *why = nearest ? mpt_format("no such value, did you mean '%s'?", nearest) : NULL;
+  refuse(r, value, why ? why : "no such value");
+  free(why);
+}
+
+/* The word that the node names, or NULL after a complaint. */
+static const mpt_word *read_known_word(const reading *r, const mpt_yaml *value) {
+  const mpt_word *word =
+      value->kind == MPT_YAML_SCALAR ? find_word(r->key->words, value->text) : NULL;
+  if (!word)
+    refuse_word(r, value);
+  else if (word->later)
+    refuse_later(r, value, word);
+  return word && !word->later ? word : NULL;
+}
+
+static void read_word(const reading *r, const mpt_yaml *value) {
+  const mpt_word *word = read_known_word(r, value);
+  if (word) memcpy(r->target, &word->value, sizeof word->value);
+}
+
+static void read_select(const reading *r, const mpt_yaml *value) {
+  if (value->kind != MPT_YAML_MAPPING) {
+    read_known_word(r, value);
+    return;
+  }
+  const mpt_word *planned = NULL;
+  for (const mpt_yaml *name = value->first; name; name = name->next->next) {
+    const mpt_word *word =
+        name->kind == MPT_YAML_SCALAR ? find_word(r->key->words, name->text) : NULL;
+    if (!word || !word->later) {
+      char shown[96];
+      mpt_complain(r->complaints, name->place,
+                   "unknown key %s: no such key of solve.select "
+                   "(valid: all; planned: lowest, highest, index, range with at_most)",
+                   mpt_yaml_show(name, shown));
+    } else if (!planned) {
+      planned = word;
+    }
+  }
+  if (planned)
+    refuse_later(r, value, planned);
+  else if (!value->first)
+    refuse(r, value, "it is empty");
+}
+
+static void read_boolean(const reading *r, const mpt_yaml *value) {
+  static const mpt_word words[] = {{"true", 1, false},
+                                   {"True", 1, false},
+                                   {"TRUE", 1, false},
+                                   {"false", 0, false},
+                                   {"False", 0, false},
+                                   {"FALSE", 0, false},
+                                   {0}};
+  bool plain = value->kind == MPT_YAML_SCALAR && value->plain;
+  const mpt_word *word = plain ? find_word(words, value->text) : NULL;
+  if (word)
+    *(bool *)r->target = word->value;
+  else
+    refuse(r, value, "not a boolean");
+}
+
+static bool is_auto(const reading *r, const mpt_yaml *value) {
+  return r->key->automatic && value->kind == MPT_YAML_SCALAR && !strcmp(value->text, "auto");
+}
+
+/* NULL when *number was set, else the reason why not. */
+static const char *parse_integer(const mpt_yaml *value, int64_t *number) {
+  if (value->kind != MPT_YAML_SCALAR || !value->plain) return "not an integer";
+  const char *digits = value->text + (value->text[0] == '-' || value->text[0] == '+');
+  if (!*digits || strspn(digits, "0123456789") != strlen(digits)) return "not an integer";
+  /* YAML 1.1 reads 010 as eight. */
+  if (digits[0] == '0' && digits[1]) return "an integer does not start with 0";
+  errno = 0;
+  long long parsed = strtoll(value->text, NULL, 10);
+  if (errno || parsed < 1 || parsed > LARGEST) return "out of range";
+  *number = parsed;
+  return NULL;
+}
+
+static void read_integer(const reading *r, const mpt_yaml *value) {
+  int64_t number = 0;
+  const char *why = is_auto(r, value) ? NULL : parse_integer(value, &number);
+  if (why)
+    refuse(r, value, why);
+  else
+    *(int64_t *)r->target = number;
+}
+
+static const char *parse_number(const mpt_yaml *value, double *number) {
+  if (!mpt_yaml_is_typed(value)) return "not a number";
+  char *end;
+  double parsed = strtod(value->text, &end);
+  if (end == value->text || *end)
+    return strchr(value->text, '.') ? "not a finite number" : "not a number";
+  if (!isfinite(parsed)) return "too large";
+  if (!(parsed > 0)) return "out of range";
+  *number = parsed;
+  return NULL;
+}
+
+static void read_number(const reading *r, const mpt_yaml *value) {
+  double number = 0;
+  const char *why = is_auto(r, value) ? NULL : parse_number(value, &number);
+  if (why)
+    refuse(r, value, why);
+  else
+    *(double *)r->target = number;
+}
+
+static void read_grid(const reading *r, const mpt_yaml *value) {
+  int64_t grid[2] = {0, 0};
+  if (!is_auto(r, value)) {
+    const mpt_yaml *rows = value->kind == MPT_YAML_SEQUENCE ? value->first : NULL;
+    const mpt_yaml *columns = rows ? rows->next : NULL;
+    if (!columns || columns->next) {
+      refuse(r, value, "not a pair");
+      return;
+    }
+    const char *why = parse_integer(rows, &grid[0]);
+    if (!why) why = parse_integer(columns, &grid[1]);
+    if (!why && grid[0] > LARGEST / grid[1]) why = "out of range";
+    if (why) {
+      refuse(r, value, why);
+      return;
+    }
+  }
+  memcpy(r->target, grid, sizeof grid);
+}
+
+static void read_path(const reading *r, const mpt_yaml *value) {
+  char **target = r->target;
+  if (value->kind != MPT_YAML_SCALAR || mpt_yaml_is_typed(value)) {
+    refuse(r, value, "not a path");
+  } else if (!value->text[0]) {
+    refuse(r, value, "it is empty");
+  } else if (!r->directory && value->text[0] != '/') {
+    refuse(r, value, "not an absolute path");
+  } else {
+    *target =
+        r->directory ? mpt_absolute_path(r->directory, value->text) : mpt_format("%s", value->text);
+    if (!*target) r->complaints->exhausted = true;
+  }
+}
+
+/* "/a/b" of "a//b/", in place of the text; empty for the root group. */
+static char *canonical_dataset(const char *name) {
+  char *out = calloc(strlen(name) + 2, 1), *end = out;
+  if (!out) return NULL;
+  while (*name) {
+    size_t length = strcspn(name, "/");
+    if (length && !(length == 1 && *name == '.')) {
+      *end++ = '/';
+      memcpy(end, name, length);
+      end += length;
+    }
+    name += length + (name[length] == '/');
+  }
+  return out;
+}
+
+static const char *read_dataset(const reading *r, const mpt_yaml *item) {
+  if (item->kind != MPT_YAML_SCALAR || mpt_yaml_is_typed(item)) return "not a dataset name";
+  char *name = canonical_dataset(item->text);
+  const char *why = NULL;
+  if (!name)
+    r->complaints->exhausted = true;
+  else if (!*name)
+    why = "not a dataset name";
+  for (int64_t k = 0; name && !why && k < r->config->dataset_count; k++)
+    if (!strcmp(r->config->datasets[k], name)) why = "named twice";
+  if (name && !why)
+    r->config->datasets[r->config->dataset_count++] = name;
+  else
+    free(name);
+  return why;
+}
+
+static int64_t count_items(const mpt_yaml *list) {
+  int64_t count = 0;
+  for (const mpt_yaml *item = list->first; item; item = item->next) count++;
+  return count;
+}
+
+static void read_datasets(const reading *r, const mpt_yaml *value) {
+  if (value->kind != MPT_YAML_SEQUENCE || !value->first) {
+    refuse(r, value, value->kind == MPT_YAML_SEQUENCE ? "it is empty" : "not a list");
+    return;
+  }
+  r->config->datasets = mpt_alloc(count_items(value), sizeof(char *));
+  if (!r->config->datasets) {
+    r->complaints->exhausted = true;
+    return;
+  }
+  for (const mpt_yaml *item = value->first; item; item = item->next) {
+    const char *why = read_dataset(r, item);
+    if (why) refuse(r, item, why);
+  }
+}
+
+static void read_store(const reading *r, const mpt_yaml *value) {
+  unsigned store = 0;
+  if (value->kind != MPT_YAML_SEQUENCE || !value->first) {
+    refuse(r, value, value->kind == MPT_YAML_SEQUENCE ? "it is empty" : "not a list");
+    return;
+  }
+  for (const mpt_yaml *item = value->first; item; item = item->next) {
+    const mpt_word *word = read_known_word(r, item);
+    if (word && store & (unsigned)word->value) refuse(r, item, "named twice");
+    if (word) store |= (unsigned)word->value;
+  }
+  memcpy(r->target, &store, sizeof store);
+}
+
+static void add_quoted(mpt_text *out, const char *text) {
+  mpt_text_add(out, "\"");
+  for (; *text; text++) {
+    unsigned char c = (unsigned char)*text;
+    if (c < 0x20 || c == 0x7f)
+      mpt_text_add(out, "\\x%02x", c);
+    else
+      mpt_text_add(out, c == '"' || c == '\\' ? "\\%c" : "%c", c);
+  }
+  mpt_text_add(out, "\"");
+}
+
+static void write_word(const mpt_key *key, const void *target, mpt_text *out) {
+  int value;
+  memcpy(&value, target, sizeof value);
+  for (const mpt_word *word = key->words; word->text; word++)
+    if (word->value == value) mpt_text_add(out, "%s", word->text);
+}
+
+static void write_select(const mpt_key *key, const void *target, mpt_text *out) {
+  (void)key;
+  (void)target;
+  mpt_text_add(out, "all");
+}
+
+static void write_boolean(const mpt_key *key, const void *target, mpt_text *out) {
+  (void)key;
+  mpt_text_add(out, *(const bool *)target ? "true" : "false");
+}
+
+static void write_integer(const mpt_key *key, const void *target, mpt_text *out) {
+  int64_t number = *(const int64_t *)target;
+  if (key->automatic && !number)
+    mpt_text_add(out, "auto");
+  else
+    mpt_text_add(out, "%lld", (long long)number);
+}
+
+static void write_number(const mpt_key *key, const void *target, mpt_text *out) {
+  double number = *(const double *)target;
+  char *text = mpt_format("%.15g", number);
+  if (key->automatic && number == 0)
+    mpt_text_add(out, "auto");
+  else if (text && strtod(text, NULL) == number)
+    mpt_text_add(out, "%s", text);
+  else
+    mpt_text_add(out, "%.17g", number);
+  free(text);
+}
+
+static void write_grid(const mpt_key *key, const void *target, mpt_text *out) {
+  const int64_t *grid = target;
+  (void)key;
+  if (grid[0])
+    mpt_text_add(out, "[%lld, %lld]", (long long)grid[0], (long long)grid[1]);
+  else
+    mpt_text_add(out, "auto");
+}
+
+static void write_path(const mpt_key *key, const void *target, mpt_text *out) {
+  const char *path = *(char *const *)target;
+  (void)key;
+  if (path) add_quoted(out, path);
+}
+
+static void write_datasets(const mpt_key *key, const void *target, mpt_text *out) {
+  const mpt_config *config = (const void *)((const char *)target - key->offset);
+  for (int64_t k = 0; k < config->dataset_count; k++) {
+    mpt_text_add(out, k ? ", " : "[");
+    add_quoted(out, config->datasets[k]);
+  }
+  if (config->dataset_count) mpt_text_add(out, "]");
+}
+
+static void write_store(const mpt_key *key, const void *target, mpt_text *out) {
+  unsigned store;
+  const char *between = "[";
+  memcpy(&store, target, sizeof store);
+  for (const mpt_word *word = key->words; word->text; word++) {
+    if (!(store & (unsigned)word->value)) continue;
+    mpt_text_add(out, "%s%s", between, word->text);
+    between = ", ";
+  }
+  mpt_text_add(out, "]");
+}
+
+static const struct {
+  void (*read)(const reading *r, const mpt_yaml *value);
+  void (*write)(const mpt_key *key, const void *target, mpt_text *out);
+} kinds[MPT_KEY_KINDS] = {
+    [MPT_KEY_WORD] = {read_word, write_word},
+    [MPT_KEY_SELECT] = {read_select, write_select},
+    [MPT_KEY_BOOLEAN] = {read_boolean, write_boolean},
+    [MPT_KEY_INTEGER] = {read_integer, write_integer},
+    [MPT_KEY_NUMBER] = {read_number, write_number},
+    [MPT_KEY_GRID] = {read_grid, write_grid},
+    [MPT_KEY_PATH] = {read_path, write_path},
+    [MPT_KEY_DATASETS] = {read_datasets, write_datasets},
+    [MPT_KEY_STORE] = {read_store, write_store},
+};
+
+void mpt_key_read(const mpt_key *key, const mpt_yaml *name, const mpt_yaml *value,
+                  const char *directory, mpt_config *config, mpt_complaints *complaints) {
+  mpt_place place = name ? name->place : value->place;
+  if (key->kind == MPT_KEY_LATER) {
+    mpt_complain(complaints, place, "%s: not available in this version: %s are planned (remove it)",
+                 key->path, key->doc);
+    return;
+  }
+  if (mpt_yaml_is_null(value)) {
+    char *expects = mpt_key_expects(key);
+    mpt_complain(complaints, place, "no value for '%s': null is not a value (%s)", key->path,
+                 expects ? expects : "");
+    free(expects);
+    return;
+  }
+  reading r = {key, directory, (char *)config + key->offset, config, complaints};
+  kinds[key->kind].read(&r, value);
+}
+
+void mpt_key_write(const mpt_key *key, const mpt_config *config, mpt_text *out) {
+  if (kinds[key->kind].write) kinds[key->kind].write(key, (const char *)config + key->offset, out);
+}

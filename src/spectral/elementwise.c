@@ -1,0 +1,97 @@
+#include "spectral.h"
+
+#include <float.h>
+#include "scalar.h"
+
+#define WORKER "elementwise_worker.h"
+#include "for_each_type.h"
+
+void mpt_backward_tile(mpt_type type, const mpt_rule *rule, const mpt_tile *tile, mpt_sums *sums) {
+  static void (*const table[])(const mpt_rule *, const mpt_tile *, mpt_sums *) =
+      WORKER_TABLE(backward_tile);
+  table[type](rule, tile, sums);
+}
+
+mpt_scan mpt_scan_slab(mpt_type type, int64_t row0, int64_t rows, int64_t cols, const void *a,
+                       mpt_triangle triangle) {
+  static mpt_scan (*const table[])(int64_t, int64_t, int64_t, const void *, mpt_triangle) =
+      WORKER_TABLE(scan_slab);
+  return table[type](row0, rows, cols, a, triangle);
+}
+
+bool mpt_all_finite(mpt_type type, int64_t count, const void *a) {
+  return mpt_scan_slab(type, 0, 1, count, a, MPT_FULL).finite;
+}
+
+double mpt_hermitian_defect(mpt_type type, const mpt_facing *blocks) {
+  static double (*const table[])(const mpt_facing *) = WORKER_TABLE(hermitian_defect);
+  return table[type](blocks);
+}
+
+void mpt_conjugate_transpose(mpt_type type, const mpt_facing *blocks) {
+  static void (*const table[])(const mpt_facing *) = WORKER_TABLE(conjugate_transpose);
+  table[type](blocks);
+}
+
+void mpt_mirror_block(mpt_type type, int64_t n, void *a, int64_t lda, mpt_triangle from) {
+  static void (*const table[])(int64_t, void *, int64_t, mpt_triangle) = WORKER_TABLE(mirror);
+  table[type](n, a, lda, from);
+}
+
+void mpt_conjugate(mpt_type type, int64_t count, void *a) {
+  static void (*const table[])(int64_t, void *) = WORKER_TABLE(conjugate);
+  if (mpt_type_is_complex(type)) table[type](count, a);
+}
+
+void mpt_add_column_norms(mpt_type type, int64_t rows, int64_t cols, const void *a, double *norm2) {
+  static void (*const table[])(int64_t, int64_t, const void *, double *) =
+      WORKER_TABLE(add_column_norms);
+  table[type](rows, cols, a, norm2);
+}
+
+void mpt_reals_to_double(mpt_type type, int64_t count, const void *reals, double *out) {
+  static void (*const table[])(int64_t, const void *, double *) = WORKER_TABLE(reals_to_double);
+  table[type](count, reals, out);
+}
+
+void mpt_reals_from_double(mpt_type type, int64_t count, const double *values, void *reals) {
+  static void (*const table[])(int64_t, const double *, void *) = WORKER_TABLE(reals_from_double);
+  table[type](count, values, reals);
+}
+
+double mpt_equal_components(mpt_type type, int64_t n) {
+  return (8 * (double)n + 1000) * mpt_type_epsilon(type);
+}
+
+double mpt_largest_component2(mpt_type type, int64_t rows, const void *u) {
+  static double (*const table[])(int64_t, const void *) = WORKER_TABLE(largest_component2);
+  return table[type](rows, u);
+}
+
+int64_t mpt_first_component(mpt_type type, int64_t rows, const void *u, double threshold2) {
+  static int64_t (*const table[])(int64_t, const void *, double) = WORKER_TABLE(first_component);
+  return table[type](rows, u, threshold2);
+}
+
+void mpt_turn_column(mpt_type type, int64_t rows, void *u, const double pivot[2], int64_t at) {
+  static void (*const table[])(int64_t, void *, const double *, int64_t) =
+      WORKER_TABLE(turn_column);
+  table[type](rows, u, pivot, at);
+}
+
+void mpt_get_element(mpt_type type, const void *u, int64_t i, double out[2]) {
+  static void (*const table[])(const void *, int64_t, double *) = WORKER_TABLE(get_element);
+  table[type](u, i, out);
+}
+
+void mpt_fix_phases(mpt_type type, int64_t rows, int64_t cols, void *u) {
+  double equal = 1 - mpt_equal_components(type, rows);
+  for (int64_t j = 0; j < cols; j++) {
+    char *column = (char *)u + (size_t)(j * rows) * mpt_type_size(type);
+    double largest2 = mpt_largest_component2(type, rows, column), pivot[2];
+    int64_t at = mpt_first_component(type, rows, column, largest2 * equal * equal);
+    if (at < 0) continue;
+    mpt_get_element(type, column, at, pivot);
+    mpt_turn_column(type, rows, column, pivot, at);
+  }
+}

@@ -1,0 +1,151 @@
+/* Included once per scalar type by elementwise.c. */
+
+/* One entry of X^T; a != b. */
+static inline Scalar NAME(entry)(const mpt_rule *rule, int64_t a, int64_t b, Scalar t, Scalar th,
+                                 mpt_sums *sums) {
+  Scalar k = (t - th) / 2;
+  double scale = rule->gv_norm[a] + rule->gv_norm[b];
+  double magnitude = ABS(k);
+  if (rule->multiplet[a] == rule->multiplet[b]) {
+    if (scale > 0 && 2 * magnitude > sums->gauge * scale) sums->gauge = 2 * magnitude / scale;
+    return 0;
+  }
+  double noise = rule->noise * scale / 2;
+  if (magnitude <= noise) return 0;
+  double gap = rule->w[a] - rule->w[b];
+  sums->noise2 += noise / gap * (noise / gap);
+  Scalar x = (Scalar)(k / gap);
+  sums->x2 += ABS2(x);
+  return x;
+}
+
+static void NAME(backward_tile)(const mpt_rule *rule, const mpt_tile *tile, mpt_sums *sums) {
+  Scalar *t = tile->t;
+  const Scalar *th = tile->th;
+  for (int64_t j = 0; j < tile->cols; j++)
+    for (int64_t i = 0; i < tile->rows; i++) {
+      int64_t a = tile->row0 + i, b = tile->col0 + j;
+      Scalar *x = &t[i + j * tile->ldt];
+      if (a != b) {
+        *x = NAME(entry)(rule, a, b, *x, th[i + j * tile->ldth], sums);
+        continue;
+      }
+      double turn = fabs((double)IM(*x)); /* the phase of one vector: |K_aa| */
+      if (rule->gv_norm[a] > 0) sums->gauge = fmax(sums->gauge, turn / rule->gv_norm[a]);
+      *x = (Real)rule->gw[a];
+      sums->x2 += rule->gw[a] * rule->gw[a];
+    }
+}
+
+/* Both loops are branch-free so that they vectorize: x - x is 0 for finite x and NaN otherwise. */
+static mpt_scan NAME(scan_slab)(int64_t row0, int64_t rows, int64_t cols, const void *a,
+                                mpt_triangle triangle) {
+  Real largest = 0;
+  int bad = 0;
+  for (int64_t i = 0; i < rows; i++) {
+    int64_t first = triangle == MPT_UPPER ? row0 + i : 0;
+    int64_t last = triangle == MPT_LOWER ? row0 + i + 1 : cols;
+    const Real *x = (const Real *)((const Scalar *)a + i * cols + first);
+    int64_t count = (last - first) * (1 + IS_COMPLEX);
+    for (int64_t j = 0; j < count; j++) {
+      Real size = x[j] < 0 ? -x[j] : x[j];
+      largest = size > largest ? size : largest;
+      bad |= !(x[j] - x[j] == 0);
+    }
+  }
+  return (mpt_scan){.largest = largest, .finite = !bad};
+}
+
+enum { NAME(BLOCK) = 32 };
+
+static double NAME(hermitian_defect)(const mpt_facing *f) {
+  const Scalar *a = f->a, *b = f->b;
+  Real defect = 0;
+  for (int64_t i0 = 0; i0 < f->rows; i0 += NAME(BLOCK))
+    for (int64_t j0 = 0; j0 < f->cols; j0 += NAME(BLOCK))
+      for (int64_t i = i0; i < f->rows && i < i0 + NAME(BLOCK); i++)
+        for (int64_t j = j0; j < f->cols && j < j0 + NAME(BLOCK); j++) {
+          Scalar d = a[i * f->lda + j] - CONJ(b[j * f->ldb + i]);
+          Real re = RE(d) < 0 ? -RE(d) : RE(d), im = IM(d) < 0 ? -IM(d) : IM(d);
+          if (re > defect) defect = re;
+          if (im > defect) defect = im;
+        }
+  return defect;
+}
+
+static void NAME(conjugate_transpose)(const mpt_facing *f) {
+  Scalar *a = f->a;
+  const Scalar *b = f->b;
+  for (int64_t i0 = 0; i0 < f->rows; i0 += NAME(BLOCK))
+    for (int64_t j0 = 0; j0 < f->cols; j0 += NAME(BLOCK))
+      for (int64_t i = i0; i < f->rows && i < i0 + NAME(BLOCK); i++)
+        for (int64_t j = j0; j < f->cols && j < j0 + NAME(BLOCK); j++)
+          a[i * f->lda + j] = CONJ(b[j * f->ldb + i]);
+}
+
+static void NAME(mirror)(int64_t n, void *matrix, int64_t lda, mpt_triangle from) {
+  Scalar *a = matrix;
+  for (int64_t i = 0; i < n; i++) a[i * lda + i] = RE(a[i * lda + i]);
+  if (from == MPT_FULL) return;
+  for (int64_t i0 = 0; i0 < n; i0 += NAME(BLOCK))
+    for (int64_t j0 = 0; j0 <= i0; j0 += NAME(BLOCK))
+      for (int64_t i = i0; i < n && i < i0 + NAME(BLOCK); i++)
+        for (int64_t j = j0; j < i && j < j0 + NAME(BLOCK); j++) {
+          if (from == MPT_UPPER)
+            a[i * lda + j] = CONJ(a[j * lda + i]);
+          else
+            a[j * lda + i] = CONJ(a[i * lda + j]);
+        }
+}
+
+static void NAME(conjugate)(int64_t count, void *elements) {
+  Scalar *a = elements;
+  for (int64_t i = 0; i < count; i++) a[i] = CONJ(a[i]);
+}
+
+static void NAME(add_column_norms)(int64_t rows, int64_t cols, const void *slab, double *norm2) {
+  const Scalar *a = slab;
+  for (int64_t i = 0; i < rows; i++)
+    for (int64_t j = 0; j < cols; j++) norm2[j] += ABS2(a[i * cols + j]);
+}
+
+static void NAME(reals_to_double)(int64_t count, const void *reals, double *out) {
+  for (int64_t i = 0; i < count; i++) out[i] = ((const Real *)reals)[i];
+}
+
+static void NAME(reals_from_double)(int64_t count, const double *values, void *reals) {
+  for (int64_t i = 0; i < count; i++) ((Real *)reals)[i] = (Real)values[i];
+}
+
+static double NAME(largest_component2)(int64_t rows, const void *column) {
+  const Scalar *u = column;
+  double largest = 0;
+  for (int64_t i = 0; i < rows; i++) largest = ABS2(u[i]) > largest ? ABS2(u[i]) : largest;
+  return largest;
+}
+
+static int64_t NAME(first_component)(int64_t rows, const void *column, double threshold2) {
+  const Scalar *u = column;
+  for (int64_t i = 0; i < rows; i++)
+    if (ABS2(u[i]) >= threshold2) return i;
+  return -1;
+}
+
+static void NAME(turn_column)(int64_t rows, void *column, const double pivot[2], int64_t at) {
+  Scalar *u = column;
+  double size = hypot(pivot[0], pivot[1]);
+  if (size == 0 || (pivot[1] == 0 && pivot[0] > 0)) return;
+#if IS_COMPLEX
+  Scalar turn = (Scalar)((pivot[0] - pivot[1] * I) / size);
+#else
+  Scalar turn = (Scalar)(pivot[0] / size);
+#endif
+  for (int64_t i = 0; i < rows; i++) u[i] *= turn;
+  if (at >= 0) u[at] = (Real)size;
+}
+
+static void NAME(get_element)(const void *elements, int64_t i, double out[2]) {
+  const Scalar *u = elements;
+  out[0] = RE(u[i]);
+  out[1] = IM(u[i]);
+}

@@ -1,0 +1,65 @@
+#include "spectral.h"
+
+#include <math.h>
+
+int64_t mpt_number_multiplets(int64_t m, const double *w, double tolerance, int32_t *id) {
+  int32_t current = 0;
+  for (int64_t j = 0; j < m; j++) {
+    if (j > 0 && w[j] - w[j - 1] > tolerance) current++;
+    id[j] = current;
+  }
+  return m ? current + 1 : 0;
+}
+
+double mpt_spectral_norm(int64_t m, const double *w) {
+  return m ? fmax(fabs(w[0]), fabs(w[m - 1])) : 0;
+}
+
+double mpt_min_gap(int64_t m, const double *w, const int32_t *multiplet, double norm) {
+  double gap = 2;
+  if (norm == 0) return gap;
+  for (int64_t j = 1; j < m; j++)
+    if (multiplet[j] != multiplet[j - 1]) gap = fmin(gap, w[j] / norm - w[j - 1] / norm);
+  return gap;
+}
+
+double mpt_apply_spread_policy(int64_t m, const int32_t *multiplet, mpt_spread_policy policy,
+                               double *gw) {
+  double largest = 0, spread = 0;
+  for (int64_t j = 0; j < m; j++) largest = fmax(largest, fabs(gw[j]));
+  if (largest == 0) return 0;
+  for (int64_t start = 0, stop; start < m; start = stop) {
+    double low = gw[start], high = gw[start], sum = 0;
+    for (stop = start; stop < m && multiplet[stop] == multiplet[start]; stop++) {
+      low = fmin(low, gw[stop]);
+      high = fmax(high, gw[stop]);
+      sum += gw[stop] / (double)m; /* divided first: cotangents near overflow stay finite */
+    }
+    if (high == low) continue;
+    spread = fmax(spread, high / largest - low / largest);
+    if (policy != MPT_MEAN) continue;
+    for (int64_t j = start; j < stop; j++) gw[j] = sum * ((double)m / (double)(stop - start));
+  }
+  return spread;
+}
+
+void mpt_sums_add(mpt_sums *sums, const mpt_sums *more) {
+  sums->gauge = fmax(sums->gauge, more->gauge);
+  sums->noise2 += more->noise2;
+  sums->x2 += more->x2;
+}
+
+double mpt_gradient_error(const mpt_rule *rule, const mpt_sums *sums) {
+  if (sums->x2 == 0) return 0;
+  double turn2 = 0;
+  for (int64_t i = 0; i < rule->m; i++)
+    for (int64_t j = i + 1; j < rule->m; j++) {
+      double difference = rule->gw[j] - rule->gw[i];
+      if (difference == 0 || rule->multiplet[i] == rule->multiplet[j]) continue;
+      double turn = rule->epsilon * rule->norm / (rule->w[j] - rule->w[i]) * difference;
+      turn2 += 2 * turn * turn;
+    }
+  double error = sqrt((sums->noise2 + turn2) / sums->x2);
+  error += rule->epsilon * sqrt((double)rule->m);
+  return isfinite(error) ? fmin(error, 1e300) : 1e300;
+}

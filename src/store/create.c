@@ -1,0 +1,176 @@
+#define _GNU_SOURCE
+#include "create.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+mpt_part mpt_field_part(mpt_field field, int64_t first, int64_t count, int64_t n, int64_t row0,
+                        int64_t rows) {
+  switch (mpt_fields[field].extent) {
+  case MPT_ONE: return (mpt_part){first, count, 0, 1, 1, 1};
+  case MPT_PER_EIGENVALUE: return (mpt_part){first, count, 0, 1, n, 2};
+  default: return (mpt_part){first, count, row0, rows, n, 3};
+  }
+}
+
+static bool write_text(hid_t file, const char *name, const char *value) {
+  hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate(H5S_SCALAR);
+  H5Tset_size(type, H5T_VARIABLE);
+  H5Tset_cset(type, H5T_CSET_UTF8);
+  hid_t attribute = H5Acreate(file, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
+  bool done = attribute >= 0 && H5Awrite(attribute, type, &value) >= 0;
+  if (attribute >= 0) H5Aclose(attribute);
+  H5Sclose(space);
+  H5Tclose(type);
+  return done;
+}
+
+static bool write_int(hid_t file, const char *name, int value) {
+  hid_t space = H5Screate(H5S_SCALAR);
+  hid_t attribute = H5Acreate(file, name, H5T_NATIVE_INT, space, H5P_DEFAULT, H5P_DEFAULT);
+  bool done = attribute >= 0 && H5Awrite(attribute, H5T_NATIVE_INT, &value) >= 0;
+  if (attribute >= 0) H5Aclose(attribute);
+  H5Sclose(space);
+  return done;
+}
+
+static bool write_attributes(hid_t file, const mpt_result_spec *spec) {
+  char created[32], host[256] = "", mpi[MPI_MAX_LIBRARY_VERSION_STRING] = "";
+  int length = 0;
+  time_t now = time(NULL);
+  strftime(created, sizeof created, "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
+  gethostname(host, sizeof host - 1);
+  MPI_Get_library_version(mpi, &length);
+  const char *job = getenv("SLURM_JOB_ID");
+  bool done = write_text(file, "schema_name", MPT_SCHEMA_NAME) &&
+              write_text(file, "schema_version", MPT_SCHEMA_VERSION) &&
+              write_int(file, "complete", 0) && write_text(file, "software", "multiplet") &&
+              write_text(file, "software_version", mpt_version()) &&
+              write_text(file, "config", spec->config) &&
+              write_text(file, "input_file", spec->input_file) &&
+              write_text(file, "input_fingerprint", spec->fingerprint) &&
+              write_text(file, "created", created) && write_int(file, "ranks", spec->ranks) &&
+              write_text(file, "mpi_library", mpi) && write_text(file, "blas_library", spec->blas) &&
+              write_text(file, "hostname", host);
+  return done && (!job || write_text(file, "slurm_job_id", job));
+}
+
+/* Contiguous, its space allocated at once and never filled: what was not written reads as zero. */
+static bool create_dataset(hid_t file, const mpt_dataset *d, mpt_field field) {
+  const mpt_field_info *info = &mpt_fields[field];
+  hsize_t dims[3] = {(hsize_t)d->count, (hsize_t)d->n, (hsize_t)d->n};
+  char *path = mpt_format("%s/%s", strcmp(d->path, "/") ? d->path : "", info->name);
+  if (!path) return false;
+  hid_t space = H5Screate_simple(info->extent == MPT_MATRIX ? 3 : info->extent == MPT_ONE ? 1 : 2,
+                                 dims, NULL);
+  hid_t type = mpt_element_type(info->element, d->type);
+  hid_t how = H5Pcreate(H5P_DATASET_CREATE), links = H5Pcreate(H5P_LINK_CREATE);
+  H5Pset_layout(how, H5D_CONTIGUOUS);
+  H5Pset_alloc_time(how, H5D_ALLOC_TIME_EARLY);
+  H5Pset_fill_time(how, H5D_FILL_TIME_NEVER);
+  H5Pset_create_intermediate_group(links, 1);
+  hid_t dataset = H5Dcreate(file, path, type, space, links, how, H5P_DEFAULT);
+  if (dataset >= 0) H5Dclose(dataset);
+  H5Pclose(links);
+  H5Pclose(how);
+  H5Tclose(type);
+  H5Sclose(space);
+  free(path);
+  return dataset >= 0;
+}
+
+/* So that a full disk is met before the first problem and not after the last. A file system that
+ * cannot reserve is not asked again. */
+static mpt_code reserve(const char *path, mpt_error *error) {
+  struct stat about;
+  int file = open(path, O_RDWR), reason = 0;
+  if (file < 0 || fstat(file, &about)) reason = errno;
+#ifdef __linux__
+  if (!reason && about.st_size > 0 && fallocate(file, 0, 0, about.st_size) &&
+      errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL)
+    reason = errno;
+#endif
+  if (!reason && fsync(file)) reason = errno;
+  if (file >= 0) close(file);
+  if (!reason) return MPT_DONE;
+  return mpt_fail(error, MPT_BAD_OUTPUT,
+                  "cannot write result '%s': %s for %.3g GiB (free space, or name another "
+                  "output.file)",
+                  path, strerror(reason), (double)about.st_size / 0x1p30);
+}
+
+static mpt_code fill_new_file(const mpt_result_spec *spec, const char *path, mpt_error *error) {
+  errno = 0;
+  hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+  int reason = errno;
+  bool done = file >= 0 && write_attributes(file, spec);
+  for (int64_t d = 0; done && d < spec->count; d++)
+    for (int f = 0; done && f < MPT_FIELD_COUNT; f++)
+      if (spec->fields & MPT_BIT(f)) done = create_dataset(file, &spec->datasets[d], (mpt_field)f);
+  if (file >= 0 && H5Fclose(file) < 0) done = false;
+  if (done) return reserve(path, error);
+  return mpt_fail(error, MPT_BAD_OUTPUT,
+                  "cannot write result '%s': %s (check the directory's permissions and space)",
+                  spec->path, file < 0 && reason ? strerror(reason) : "HDF5 could not create it");
+}
+
+mpt_code mpt_create_result(const mpt_result_spec *spec, mpt_error *error) {
+  char *path = mpt_format("%s.new", spec->path);
+  if (!path) return mpt_fail(error, MPT_NO_RESOURCE, "cannot create the result: out of memory");
+  mpt_code code = fill_new_file(spec, path, error);
+  if (code == MPT_DONE && rename(path, spec->path))
+    code = mpt_fail(error, MPT_BAD_OUTPUT, "cannot write result '%s': %s (check its directory)",
+                    spec->path, strerror(errno));
+  if (code != MPT_DONE) unlink(path);
+  free(path);
+  return code;
+}
+
+static mpt_code compare(hid_t file, const char *attribute, const char *mine, const char *what,
+                        const char *path, mpt_error *error) {
+  char *text = mpt_read_text_attribute(file, attribute);
+  bool same = text && !strcmp(text, mine);
+  free(text);
+  if (same) return MPT_DONE;
+  return mpt_fail(error, MPT_BAD_USAGE,
+                  "cannot continue '%s': it was made %s (--fresh starts over; or name another "
+                  "output.file)",
+                  path, what);
+}
+
+mpt_code mpt_check_same_job(const mpt_result_spec *spec, mpt_error *error) {
+  hid_t file;
+  if (mpt_open_for_reading(spec->path, "result", &file, error) != MPT_DONE)
+    return mpt_fail(error, MPT_BAD_OUTPUT,
+                    "cannot continue '%s': it is not a readable result file (--fresh replaces it; "
+                    "or name another output.file)",
+                    spec->path);
+  mpt_code code = MPT_DONE;
+  TRY(compare(file, "schema_name", MPT_SCHEMA_NAME, "by another program", spec->path, error));
+  TRY(compare(file, "schema_version", MPT_SCHEMA_VERSION, "with another schema version", spec->path,
+              error));
+  TRY(compare(file, "config", spec->config, "with another config", spec->path, error));
+  TRY(compare(file, "input_fingerprint", spec->fingerprint, "from another input", spec->path,
+              error));
+done:
+  H5Fclose(file);
+  return code;
+}
+
+mpt_code mpt_mark_complete(const char *path, mpt_error *error) {
+  int one = 1;
+  hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
+  hid_t attribute = file >= 0 ? H5Aopen(file, "complete", H5P_DEFAULT) : H5I_INVALID_HID;
+  bool done = attribute >= 0 && H5Awrite(attribute, H5T_NATIVE_INT, &one) >= 0;
+  if (attribute >= 0) H5Aclose(attribute);
+  if (file >= 0 && H5Fclose(file) < 0) done = false;
+  if (done) return MPT_DONE;
+  return mpt_fail(error, MPT_BAD_OUTPUT,
+                  "cannot finish result '%s': its attribute could not be written (run again)", path);
+}

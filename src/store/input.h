@@ -1,0 +1,57 @@
+/* Reading matrices: from the input file, the cotangent file and an earlier result. Nothing here is
+ * collective: every rank opens the files for itself and reads what it needs. */
+#ifndef MPT_INPUT_H
+#define MPT_INPUT_H
+
+#include "schema.h"
+
+/* A batch of matrices in a file: [count, n, n], or [n, n] as a batch of one. */
+typedef struct mpt_dataset {
+  char *path; /* absolute inside the file */
+  mpt_type type;
+  int64_t count, n;
+} mpt_dataset;
+
+typedef struct mpt_input {
+  hid_t file;
+  char *name; /* of the file */
+  mpt_dataset *datasets;
+  int64_t count;
+} mpt_input;
+
+/* Opens a file and finds its datasets: those named, or (paths NULL) every square 2-D or 3-D one of
+ * a scalar type. MPT_BAD_INPUT when it is missing, not HDF5, truncated, or a named dataset is
+ * missing or has the wrong rank, shape or type. */
+mpt_code mpt_input_open(const char *name, char *const *paths, int64_t count, mpt_input *input,
+                        mpt_error *error);
+void mpt_input_close(mpt_input *input);
+
+/* Opens a file for reading; the messages say what kind of file it should have been. */
+mpt_code mpt_open_for_reading(const char *name, const char *what, hid_t *file, mpt_error *error);
+
+/* A hash of the file's content in 16 hexadecimal digits: of all of it up to 64 MiB, beyond that of
+ * 1024 blocks spread over it, its size and its time of change. */
+mpt_code mpt_fingerprint(const char *name, char out[17], mpt_error *error);
+
+/* A part of a dataset [count, rows, cols] (or one dimension less on either side): problems from
+ * `first`, of each the rows from `row0`. A per-eigenvalue dataset has rows = 1. */
+typedef struct mpt_part {
+  int64_t first, count, row0, rows, cols;
+  int rank; /* dimensions of the dataset of a whole batch: 1, 2 or 3 */
+} mpt_part;
+
+/* Reads the part, converted to `type`, contiguous into `out`. */
+mpt_code mpt_read_part(hid_t file, const char *path, const mpt_part *part, hid_t type, void *out,
+                       mpt_error *error);
+
+/* Whether `path` exists as a dataset, and whether it has the given shape and can be read as `type`;
+ * MPT_BAD_INPUT with a message naming `file_name` when it exists and does not fit. */
+mpt_code mpt_expect_dataset(hid_t file, const char *file_name, const char *path,
+                            const mpt_dataset *like, mpt_extent extent, bool real, bool *exists,
+                            mpt_error *error);
+
+/* An attribute of the file's root; NULL when it is not there. The caller frees a string. */
+char *mpt_read_text_attribute(hid_t file, const char *name);
+bool mpt_read_int_attribute(hid_t file, const char *name, int64_t *value);
+
+#endif

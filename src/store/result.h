@@ -1,0 +1,56 @@
+/* The result file: created whole before the first problem, filled by all ranks, continued after any
+ * end. The write order is the durability: all objects are created and flushed first, then a
+ * problem's data, then (after fsync) its status. */
+#ifndef MPT_RESULT_H
+#define MPT_RESULT_H
+
+#include <mpi.h>
+#include "input.h"
+
+/* What the file is to be: as attributes and datasets. */
+typedef struct mpt_result_spec {
+  const char *path;
+  const char *config; /* resolved; equal texts mean the same job */
+  const char *input_file, *fingerprint;
+  const char *blas; /* the library's own description */
+  const mpt_dataset *datasets;
+  int64_t count;
+  unsigned fields; /* MPT_BIT() of those that are stored */
+  int ranks;
+} mpt_result_spec;
+
+typedef struct mpt_result mpt_result;
+
+/* Creates the file, or goes on with an unfinished one of the same job (*continued). A file of
+ * another job, or one that is no result, is refused unless `fresh`. statuses[d] is set to the
+ * [count] statuses so far, allocated for the caller. Collective and agreed. */
+mpt_code mpt_result_open(MPI_Comm comm, const mpt_result_spec *spec, bool fresh,
+                         mpt_result **result, int8_t **statuses, bool *continued,
+                         mpt_error *error);
+
+/* Writes a part of a field of dataset d from contiguous memory. Nothing happens for a field that is
+ * not stored. Not collective. */
+mpt_code mpt_result_write(mpt_result *result, int64_t d, mpt_field field, const mpt_part *part,
+                          const void *data, mpt_error *error);
+
+/* Says that the data of `count` problems from `first` are written, with these statuses. They reach
+ * the file with the next commit. Not collective. */
+mpt_code mpt_result_finish(mpt_result *result, int64_t d, int64_t first, int64_t count,
+                           const int8_t *statuses, mpt_error *error);
+
+/* Brings the data to the disk and then the finished problems' statuses to the file, when the last
+ * commit is `seconds` ago or many problems wait. Not collective. */
+mpt_code mpt_result_commit(mpt_result *result, double seconds, mpt_error *error);
+
+/* Commits, closes, and with `complete` marks the file so. `code` is what this rank's work gave;
+ * the file is marked only when all is well. Collective and agreed. */
+mpt_code mpt_result_close(mpt_result *result, mpt_code code, bool complete, mpt_error *error);
+
+/* Bytes of the datasets, as `plan` tells them. */
+int64_t mpt_result_bytes(const mpt_result_spec *spec);
+
+/* The part of a field's dataset that a problem range (and, of matrices, a row range) covers. */
+mpt_part mpt_field_part(mpt_field field, int64_t first, int64_t count, int64_t n, int64_t row0,
+                        int64_t rows);
+
+#endif

@@ -1,0 +1,62 @@
+#include "schema.h"
+
+#include <string.h>
+
+const mpt_field_info mpt_fields[MPT_FIELD_COUNT] = {
+    [MPT_EIGENVALUES] = {"eigenvalues", MPT_PER_EIGENVALUE, MPT_E_REAL, "ascending"},
+    [MPT_EIGENVECTORS] = {"eigenvectors", MPT_MATRIX, MPT_E_SCALAR, "column j is vector j"},
+    [MPT_MULTIPLET] = {"multiplet", MPT_PER_EIGENVALUE, MPT_E_INT32,
+                       "number of the multiplet that each eigenvalue belongs to"},
+    [MPT_GRADIENT] = {"gradient", MPT_MATRIX, MPT_E_SCALAR, "dL = Re tr(G^H dA)"},
+    [MPT_STATUS] = {"status", MPT_ONE, MPT_E_STATUS, "what became of the problem"},
+    [MPT_RESIDUAL] = {"diagnostics/residual", MPT_ONE, MPT_E_DOUBLE,
+                      "|A V x - V (w o x)| / (n eps |A| |x|)"},
+    [MPT_ORTHOGONALITY] = {"diagnostics/orthogonality", MPT_ONE, MPT_E_DOUBLE,
+                           "|V^H V x - x| / (n eps |x|)"},
+    [MPT_MIN_GAP] = {"diagnostics/min_gap", MPT_ONE, MPT_E_DOUBLE,
+                     "smallest gap between multiplets / |A|"},
+    [MPT_GAUGE_VIOLATION] = {"diagnostics/gauge_violation", MPT_ONE, MPT_E_DOUBLE,
+                             "how much the loss depends on the basis inside a multiplet, 0 to 1"},
+    [MPT_COTANGENT_SPREAD] = {"diagnostics/cotangent_spread", MPT_ONE, MPT_E_DOUBLE,
+                              "spread of eigenvalue cotangents inside a multiplet / max|gw|"},
+    [MPT_GRADIENT_ERROR] = {"diagnostics/gradient_error", MPT_ONE, MPT_E_DOUBLE,
+                            "estimated relative error of the gradient"},
+    [MPT_SECONDS] = {"diagnostics/seconds", MPT_ONE, MPT_E_DOUBLE,
+                     "seconds of solving and differentiating"},
+    [MPT_SOLVER] = {"diagnostics/solver", MPT_ONE, MPT_E_SOLVER, "who solved it"},
+    [MPT_RANKS] = {"diagnostics/ranks", MPT_ONE, MPT_E_INT32, "how many ranks solved it"},
+};
+
+const char *const mpt_solver_names[] = {"none", "lapack", "scalapack", NULL};
+
+hid_t mpt_scalar_type(mpt_type type) {
+  hid_t real = mpt_real_size(type) == 4 ? H5T_NATIVE_FLOAT : H5T_NATIVE_DOUBLE;
+  if (!mpt_type_is_complex(type)) return H5Tcopy(real);
+  hid_t pair = H5Tcreate(H5T_COMPOUND, mpt_type_size(type));
+  H5Tinsert(pair, "r", 0, real);
+  H5Tinsert(pair, "i", mpt_real_size(type), real);
+  return pair;
+}
+
+static hid_t status_type(void) {
+  hid_t type = H5Tenum_create(H5T_NATIVE_INT8);
+  for (int8_t s = 0; s < MPT_STATUS_COUNT; s++) H5Tenum_insert(type, mpt_status_name(s), &s);
+  return type;
+}
+
+static hid_t solver_type(void) {
+  hid_t type = H5Tenum_create(H5T_NATIVE_INT8);
+  for (int8_t s = 0; mpt_solver_names[s]; s++) H5Tenum_insert(type, mpt_solver_names[s], &s);
+  return type;
+}
+
+hid_t mpt_element_type(mpt_element element, mpt_type type) {
+  switch (element) {
+  case MPT_E_REAL: return H5Tcopy(mpt_real_size(type) == 4 ? H5T_NATIVE_FLOAT : H5T_NATIVE_DOUBLE);
+  case MPT_E_SCALAR: return mpt_scalar_type(type);
+  case MPT_E_DOUBLE: return H5Tcopy(H5T_NATIVE_DOUBLE);
+  case MPT_E_INT32: return H5Tcopy(H5T_NATIVE_INT32);
+  case MPT_E_STATUS: return status_type();
+  default: return solver_type();
+  }
+}

@@ -1,0 +1,63 @@
+/* The result file's datasets: one table, from which creating, writing, reading and showing come.
+ * The prose is in SCHEMA.md beside this file; a change here changes that, schema_version, the
+ * reader and the golden file together. */
+#ifndef MPT_SCHEMA_H
+#define MPT_SCHEMA_H
+
+#include <hdf5.h>
+#include "base.h"
+
+#define MPT_SCHEMA_NAME "multiplet-result"
+#define MPT_SCHEMA_VERSION "1.0"
+
+typedef enum mpt_field {
+  MPT_EIGENVALUES,
+  MPT_EIGENVECTORS,
+  MPT_MULTIPLET,
+  MPT_GRADIENT,
+  MPT_STATUS,
+  MPT_RESIDUAL,
+  MPT_ORTHOGONALITY,
+  MPT_MIN_GAP,
+  MPT_GAUGE_VIOLATION,
+  MPT_COTANGENT_SPREAD,
+  MPT_GRADIENT_ERROR,
+  MPT_SECONDS,
+  MPT_SOLVER,
+  MPT_RANKS,
+  MPT_FIELD_COUNT
+} mpt_field;
+
+/* What one problem contributes to a dataset: its shape behind the batch dimension. */
+typedef enum mpt_extent { MPT_ONE, MPT_PER_EIGENVALUE, MPT_MATRIX } mpt_extent;
+
+/* What an element is. */
+typedef enum mpt_element {
+  MPT_E_REAL,   /* the input's real type */
+  MPT_E_SCALAR, /* the input's type */
+  MPT_E_DOUBLE,
+  MPT_E_INT32,
+  MPT_E_STATUS, /* enum int8 */
+  MPT_E_SOLVER  /* enum int8 */
+} mpt_element;
+
+typedef struct mpt_field_info {
+  const char *name; /* relative to the problem's group */
+  mpt_extent extent;
+  mpt_element element;
+  const char *meaning;
+} mpt_field_info;
+
+extern const mpt_field_info mpt_fields[MPT_FIELD_COUNT];
+
+/* A set of fields. */
+#define MPT_BIT(field) (1u << (field))
+
+/* An HDF5 type for elements in memory; the caller closes it. */
+hid_t mpt_element_type(mpt_element element, mpt_type type);
+hid_t mpt_scalar_type(mpt_type type); /* the h5py compound {r, i} for complex */
+
+/* Names of the solver enum; NULL behind the last. */
+extern const char *const mpt_solver_names[];
+
+#endif
