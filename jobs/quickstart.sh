@@ -3,7 +3,7 @@
 #
 #   jobs/quickstart.sh
 #
-# Installs packages where some are missing, builds the program, makes five inputs with known spectra in
+# Installs packages where some are missing, builds the program, makes inputs of known spectra in
 # build/quickstart/, runs the examples of configs/ on two ranks and shows the results.
 # Every command is printed as you would type it.
 
@@ -59,8 +59,8 @@ build() {
 make_inputs() {
   local sample="build/bin/multiplet sample" to=build/quickstart
   run $sample heisenberg --sites 6 --batch 11 -o $to/heisenberg.h5 --cotangents $to/heisenberg-cotangents.h5
-  run $sample tight-binding --cells 2 --grid 12 -o $to/graphene.h5
-  run $sample forum -o $to/forum.h5
+  run $sample tight-binding --cells 2 --grid 12 -o $to/graphene.h5 --cotangents $to/graphene-cotangents.h5
+  run $sample forum -o $to/forum.h5 --cotangents $to/forum-cotangents.h5
   run $sample heisenberg --sites 12 --sector 6 --batch 1 -o $to/large.h5
 }
 
