@@ -1,0 +1,80 @@
+#!/bin/bash
+# From a fresh checkout to eigenvalues and gradients, in a few minutes:
+#
+#   jobs/quickstart.sh
+#
+# Installs packages where some are missing, builds the program, makes inputs of known spectra in
+# build/quickstart/, runs the examples of configs/ on two ranks and shows the results.
+# Every command is printed as you would type it.
+
+set -eu
+cd "$(dirname "$0")/.."
+
+say() {
+  printf '$'
+  printf ' %q' "$@"
+  printf '\n'
+}
+
+run() {
+  say "$@"
+  "$@"
+}
+
+# For steps whose output is of interest only when they fail.
+run_quietly() {
+  local output=build/quickstart/output.txt
+  say "$@"
+  "$@" >"$output" 2>&1 || {
+    local code=$?
+    cat "$output" >&2
+    exit $code
+  }
+}
+
+# Hardware threads of one core count once, as they do for mpirun.
+cores() {
+  lscpu --parse=core,socket 2>/dev/null | grep -v '^#' | sort -u | wc -l
+}
+
+# Open MPI refuses to run as root, and to start more ranks than there are cores, unless told to.
+set_mpi_defaults() {
+  if [ "$(id -u)" -eq 0 ]; then
+    export OMPI_ALLOW_RUN_AS_ROOT="${OMPI_ALLOW_RUN_AS_ROOT:-1}"
+    export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="${OMPI_ALLOW_RUN_AS_ROOT_CONFIRM:-1}"
+  fi
+  if [ "$(nproc)" -lt 2 ] || [ "$(cores)" -lt 2 ]; then
+    export OMPI_MCA_rmaps_base_oversubscribe="${OMPI_MCA_rmaps_base_oversubscribe:-1}"
+  fi
+  export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
+}
+
+build() {
+  local tests=ON
+  pkg-config --exists cmocka || tests=OFF
+  run_quietly cmake --preset release -DMULTIPLET_TESTS=$tests
+  run_quietly cmake --build build --target multiplet --parallel "$(nproc)"
+}
+
+make_inputs() {
+  local sample="build/bin/multiplet sample" to=build/quickstart
+  run $sample heisenberg --sites 6 --batch 11 -o $to/heisenberg.h5 --cotangents $to/heisenberg-cotangents.h5
+  run $sample tight-binding --cells 2 --grid 12 -o $to/graphene.h5 --cotangents $to/graphene-cotangents.h5
+  run $sample forum -o $to/forum.h5 --cotangents $to/forum-cotangents.h5
+  run $sample heisenberg --sites 12 --sector 6 --batch 1 -o $to/large.h5
+}
+
+run_example() {
+  run mpirun -n 2 build/bin/multiplet run "configs/$1.yaml" --fresh
+  run build/bin/multiplet show "build/quickstart/$1-result.h5"
+}
+
+mkdir -p build/quickstart
+bash jobs/install-packages.sh
+set_mpi_defaults
+build
+make_inputs
+for example in heisenberg graphene forum large forward backward; do
+  run_example $example
+done
+run build/bin/multiplet show "build/quickstart/heisenberg-result.h5:/H[0]"

@@ -1,0 +1,25 @@
+# shellcheck shell=bash
+# The environment of every test; sourced. What is set already is kept.
+
+# Open MPI refuses root, and more ranks than cores, unless told to.
+export OMPI_ALLOW_RUN_AS_ROOT="${OMPI_ALLOW_RUN_AS_ROOT:-1}"
+export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="${OMPI_ALLOW_RUN_AS_ROOT_CONFIRM:-1}"
+export OMPI_MCA_rmaps_base_oversubscribe="${OMPI_MCA_rmaps_base_oversubscribe:-1}"
+# Tests that run side by side would all be bound to the same first cores.
+export OMPI_MCA_hwloc_base_binding_policy="${OMPI_MCA_hwloc_base_binding_policy:-none}"
+# Open MPI's ranks read each other's memory by a system call that is denied under a seccomp filter (most
+# containers) or a Yama policy, and complain.
+yama=$(cat /proc/sys/kernel/yama/ptrace_scope 2>/dev/null || echo 0)
+if [ "$yama" -gt 0 ] || grep -q '^Seccomp:[[:space:]]*[12]' /proc/self/status; then
+  export OMPI_MCA_btl_vader_single_copy_mechanism="${OMPI_MCA_btl_vader_single_copy_mechanism:-none}"
+fi
+unset yama
+export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
+
+# A python3 that comes first on PATH (pyenv, conda) may lack the packages that the system's has.
+if /usr/bin/python3 -c 'import h5py' 2>/dev/null; then
+  PYTHON=/usr/bin/python3
+else
+  PYTHON=python3
+fi
+export PYTHON
