@@ -1,1 +1,0 @@
-typedef int mpt_engine_placeholder;
