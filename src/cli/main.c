@@ -9,6 +9,8 @@ static const struct {
   mpt_command *run;
   const char *summary;
 } commands[] = {
+    {"run", mpt_cmd_run, "the batch job: read, solve, differentiate, write"},
+    {"plan", mpt_cmd_plan, "what run would do: engines, grids, memory, size, time"},
     {"sample", mpt_cmd_sample, "write inputs of known spectra"},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };

@@ -35,6 +35,7 @@ typedef struct mpt_report {
   double largest; /* max of all |Re|, |Im| of the matrix */
   double residual, orthogonality, min_gap;
   double gauge_violation, cotangent_spread, gradient_error;
+  bool refused; /* by a policy: counts as failed */
   double seconds;
 } mpt_report;
 
