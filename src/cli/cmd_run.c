@@ -39,7 +39,6 @@ int mpt_cmd_run(int argc, char **argv) {
   mpt_config config = {0};
   bool helped = false;
   int rank;
-  mpt_log_speaks(mpt_launch_rank() == 0);
   mpt_code code = mpt_parse_options(&usage, argc, argv, handle, &a, &helped, &error);
   if (code == MPT_DONE && !helped) code = mpt_load_config(&a.config, &config, &error);
   free(a.config.overrides);
@@ -48,7 +47,7 @@ int mpt_cmd_run(int argc, char **argv) {
   mpt_launch_mpi();
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   mpt_log_speaks(rank == 0);
-  code = mpt_run_config(MPI_COMM_WORLD, &config, a.fresh, &error);
+  code = mpt_run_config(MPI_COMM_WORLD, &config, a.fresh, NULL, &error);
   if (code != MPT_DONE && code != MPT_SOME_FAILED && code != MPT_STOPPED) mpt_print_error(&error);
   MPI_Finalize();
   return code;

@@ -209,15 +209,18 @@ static mpt_code do_all_units(run *r, mpt_error *error) {
 }
 
 /* Adds up all ranks' work; the file's failures decide on the exit code. */
-static mpt_code conclude(run *r) {
+static mpt_code conclude(run *r, mpt_summary *out) {
   mpt_summary summary = {.io_seconds = r->worker.io_seconds,
                          .solve_seconds = r->worker.solve_seconds,
                          .wait_seconds = r->wait_seconds,
+                         .elapsed = mpt_now() - r->progress.started,
                          .refused = r->worker.refused};
   memcpy(summary.by_status, r->worker.by_status, sizeof summary.by_status);
+  memcpy(summary.worst, r->worker.worst, sizeof summary.worst);
   if (r->rank == 0) mpt_count_statuses(&r->job, r->statuses, &summary);
   mpt_summary_reduce(r->comm, &summary);
-  if (r->rank == 0) mpt_summary_print(&summary, mpt_now() - r->progress.started);
+  if (r->rank == 0) mpt_summary_print(&summary);
+  if (out) *out = summary;
   if (summary.by_status[MPT_PENDING] > 0) return MPT_STOPPED;
   return mpt_summary_failures(&summary) > 0 ? MPT_SOME_FAILED : MPT_DONE;
 }
@@ -230,7 +233,8 @@ static void release(run *r) {
   mpt_job_close(&r->job);
 }
 
-mpt_code mpt_run_config(MPI_Comm comm, mpt_config *config, bool fresh, mpt_error *error) {
+mpt_code mpt_run_config(MPI_Comm comm, mpt_config *config, bool fresh, mpt_summary *summary,
+                        mpt_error *error) {
   mpt_code code = MPT_DONE;
   run *r = mpt_alloc(1, sizeof *r);
   AGREE(comm, r ? MPT_DONE : mpt_fail(error, MPT_NO_RESOURCE, "cannot start: out of memory"));
@@ -256,7 +260,7 @@ done:
     r->worker.io_seconds += mpt_now() - start;
   }
   if (r && r->counting) mpt_counter_close(&r->counter);
-  if (r && r->counting && code == MPT_DONE) code = conclude(r);
+  if (r && r->counting && code == MPT_DONE) code = conclude(r, summary);
   if (r) release(r);
   free(r);
   return code;
@@ -271,7 +275,7 @@ mpt_code mpt_run_job(MPI_Comm comm, const char *config_path, const char *const *
   mpt_log_speaks(rank == 0);
   error->text[0] = 0;
   AGREE(comm, mpt_config_load(config_path, overrides, override_count, &config));
-  return mpt_run_config(comm, &config, fresh, error);
+  return mpt_run_config(comm, &config, fresh, NULL, error);
 done:
   mpt_config_release(&config);
   return code;

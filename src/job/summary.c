@@ -62,6 +62,7 @@ void mpt_summary_reduce(MPI_Comm comm, mpt_summary *s) {
   MPI_Allreduce(times, sums, 3, MPI_DOUBLE, MPI_SUM, comm);
   MPI_Allreduce(MPI_IN_PLACE, s->by_status, MPT_STATUS_COUNT, MPI_INT64_T, MPI_SUM, comm);
   MPI_Allreduce(MPI_IN_PLACE, &s->refused, 1, MPI_INT64_T, MPI_SUM, comm);
+  MPI_Allreduce(MPI_IN_PLACE, s->worst, 2, MPI_DOUBLE, MPI_MAX, comm);
   s->peak_memory = mpt_peak_memory();
   MPI_Allreduce(MPI_IN_PLACE, &s->peak_memory, 1, MPI_INT64_T, MPI_MAX, comm);
   for (int k = 0; k < 3; k++) {
@@ -80,7 +81,7 @@ int64_t mpt_summary_failures(const mpt_summary *s) {
   return failures;
 }
 
-void mpt_summary_print(const mpt_summary *s, double elapsed) {
+void mpt_summary_print(const mpt_summary *s) {
   static const char *const phases[] = {"solving", "reading and writing", "waiting"};
   const double sums[] = {s->solve_seconds, s->io_seconds, s->wait_seconds};
   mpt_text text = {0};
@@ -89,8 +90,15 @@ void mpt_summary_print(const mpt_summary *s, double elapsed) {
       mpt_text_add(&text, "%s%lld %s", text.length ? ", " : "", (long long)s->by_status[k],
                    mpt_status_name(k));
   mpt_note("%s in %.3g s: %s", s->by_status[MPT_PENDING] ? "stopped, to be continued," : "done",
-           elapsed, text.length ? text.data : "no problems");
+           s->elapsed, text.length ? text.data : "no problems");
   mpt_text_release(&text);
+  if (s->worst[0] > 0)
+    mpt_warn("the loss of %lld problems depends on the arbitrary basis inside a multiplet (gauge "
+             "violation up to %.2g): that part has no gradient and was dropped",
+             (long long)s->by_status[MPT_GAUGE_DEPENDENT], s->worst[0]);
+  if (s->worst[1] > 0)
+    mpt_note("  eigenvalue cotangents differ inside multiplets, by up to %.2g of the largest",
+             s->worst[1]);
   for (int k = 0; k < 3; k++)
     mpt_note("  %-20s %9.3f s a rank, most %.3f s on rank %d", phases[k], sums[k] / s->ranks,
              s->slowest[k], s->slowest_rank[k]);

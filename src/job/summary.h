@@ -8,9 +8,10 @@
 typedef struct mpt_summary {
   int64_t by_status[MPT_STATUS_COUNT]; /* of all problems, PENDING being those left */
   int64_t refused;                     /* GAUGE_DEPENDENT that a policy counts as failed */
-  double solve_seconds, io_seconds, wait_seconds;
+  double elapsed, solve_seconds, io_seconds, wait_seconds;
   double slowest[3]; /* the largest of each over ranks */
   int slowest_rank[3];
+  double worst[2]; /* largest gauge violation and cotangent spread */
   int64_t peak_memory;
   int ranks;
 } mpt_summary;
@@ -29,6 +30,6 @@ void mpt_summary_reduce(MPI_Comm comm, mpt_summary *summary);
 /* Problems that count as failed. */
 int64_t mpt_summary_failures(const mpt_summary *summary);
 
-void mpt_summary_print(const mpt_summary *summary, double elapsed);
+void mpt_summary_print(const mpt_summary *summary);
 
 #endif

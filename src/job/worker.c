@@ -1,8 +1,11 @@
 #include "worker.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include "agree.h"
+
+static const double spread_worth_a_word = 1e-6;
 
 void mpt_worker_open(mpt_worker *w, const mpt_job *job, const mpt_plan *plan, mpt_result *result) {
   *w = (mpt_worker){.job = job, .plan = plan, .result = result, .dataset = -1};
@@ -203,9 +206,13 @@ static mpt_code finish_unit(mpt_worker *w, const mpt_unit *u, mpt_error *error) 
   int8_t *statuses = (int8_t *)w->column;
   if (w->team.rank != 0) return MPT_DONE;
   for (int64_t k = 0; k < u->count; k++) {
-    statuses[k] = w->batch.report[k].status;
+    const mpt_report *r = &w->batch.report[k];
+    statuses[k] = r->status;
     w->by_status[statuses[k]]++;
-    w->refused += w->batch.report[k].refused;
+    w->refused += r->refused;
+    if (r->status == MPT_GAUGE_DEPENDENT) w->worst[0] = fmax(w->worst[0], r->gauge_violation);
+    if (r->cotangent_spread > spread_worth_a_word)
+      w->worst[1] = fmax(w->worst[1], r->cotangent_spread);
   }
   mpt_code code = mpt_result_finish(w->result, u->dataset, u->first, u->count, statuses, error);
   if (code != MPT_DONE) return code;

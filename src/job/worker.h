@@ -16,6 +16,7 @@ typedef struct mpt_worker {
   void *gw, *gv;
   double *column; /* one diagnostic of a chunk */
   int64_t by_status[MPT_STATUS_COUNT], refused;
+  double worst[2]; /* largest gauge violation of a GAUGE_DEPENDENT problem, cotangent spread */
   double solve_seconds, io_seconds;
 } mpt_worker;
 
