@@ -9,6 +9,8 @@ static const struct {
   mpt_command *run;
   const char *summary;
 } commands[] = {
+    {"show", mpt_cmd_show, "print a result: a summary, or one problem's spectrum"},
+    {"check", mpt_cmd_check, "recompute residuals, orthogonality and gradients of a result"},
     {"sample", mpt_cmd_sample, "write inputs of known spectra"},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
