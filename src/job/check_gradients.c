@@ -47,7 +47,7 @@ static mpt_code read_matrix(hid_t file, const char *path, int64_t problem, const
   mpt_part part = {problem, 1, 0, n, n, 3};
   hid_t memory = mpt_scalar_type(type);
   TRY(mpt_read_part(file, path, &part, memory, l->space, error));
-  mpt_mirror_block(type, n, l->space, n, triangle);
+  if (triangle != MPT_FULL) mpt_mirror_block(type, n, l->space, n, triangle);
   for (int64_t i = 0; i < n; i++)
     for (int64_t j = 0; j < n; j++)
       out[i + j * n] = mpt_type_is_complex(type) ? l->space[i * n + j]
