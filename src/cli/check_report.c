@@ -41,8 +41,9 @@ static void add_gradients(mpt_table *table, const mpt_check_samples *samples, in
 }
 
 static void print_groups(const mpt_check *c, const mpt_check_samples *samples) {
-  static const char *const headings[] = {"group",         "n",        "problems",  "checked",   "residual",
-                                         "orthogonality", "spectrum", "gradients", "difference"};
+  static const char *const headings[] = {"group",    "n",         "problems",
+                                         "checked",  "residual",  "orthogonality",
+                                         "spectrum", "gradients", "difference"};
   mpt_table table = {.columns = 9};
   for (int k = 0; k < 9; k++) mpt_table_add(&table, "%s", headings[k]);
   for (int64_t k = 0; k < c->count; k++) {
@@ -72,8 +73,9 @@ static void print_limits(const mpt_check *c) {
              "norm\n",
              g->path);
     else if (!values && vectors)
-      printf("\n%s: eigenvalues are not stored; eigenvectors were checked for orthogonality alone\n",
-             g->path);
+      printf(
+          "\n%s: eigenvalues are not stored; eigenvectors were checked for orthogonality alone\n",
+          g->path);
     else if (!values)
       printf("\n%s: eigenpairs are not stored; of gradients, that they are Hermitian was checked\n",
              g->path);
@@ -124,8 +126,7 @@ static int64_t print_samples(const mpt_check *c, const mpt_check_samples *sample
          (long long)(samples->count - untestable));
   if (untestable)
     printf(", %lld not testable (gaps too small, or no eigenpairs)", (long long)untestable);
-  if (samples->too_large)
-    printf(", %lld too large for one rank", (long long)samples->too_large);
+  if (samples->too_large) printf(", %lld too large for one rank", (long long)samples->too_large);
   printf("\n");
   return bad;
 }

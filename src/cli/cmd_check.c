@@ -20,7 +20,8 @@ static const mpt_option options[] = {
 static const mpt_usage usage = {
     "check",
     "RESULT.h5",
-    "Recompute residuals and orthogonality of a result from its input, and gradients from the loss.",
+    "Recompute residuals and orthogonality of a result from its input, and gradients from the "
+    "loss.",
     options,
     1,
     "Runs alone or under mpirun; the ranks share the work. Both measures are over all columns, in "

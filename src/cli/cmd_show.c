@@ -18,9 +18,11 @@ static const mpt_option options[] = {
 };
 
 static const mpt_usage usage = {
-    "show",  "RESULT.h5[:/GROUP[INDEX]]",
+    "show",
+    "RESULT.h5[:/GROUP[INDEX]]",
     "Print a result file: a summary of its groups, one group, or one problem's spectrum.",
-    options, 1,
+    options,
+    1,
     "RESULT.h5         what became of each dataset of the input\n"
     "RESULT.h5:/H      what became of each problem of dataset /H\n"
     "RESULT.h5:/H[3]   the spectrum of problem 3, grouped by multiplets\n"};
@@ -45,8 +47,8 @@ static mpt_code split_target(request *r, mpt_error *error) {
                     "no result file: nothing to show (multiplet show RESULT.h5)");
   const char *colon = NULL;
   for (const char *c = r->target; access(r->target, F_OK) && (c = strstr(c, ":/")); c++) colon = c;
-  r->file = colon ? mpt_format("%.*s", (int)(colon - r->target), r->target)
-                  : mpt_format("%s", r->target);
+  r->file =
+      colon ? mpt_format("%.*s", (int)(colon - r->target), r->target) : mpt_format("%s", r->target);
   if (colon) r->group = mpt_format("%s", colon + 1);
   if (!r->file || (colon && !r->group))
     return mpt_fail(error, MPT_NO_RESOURCE, "cannot copy a name: out of memory (free some)");

@@ -5,7 +5,9 @@
 
 #include "view.h"
 
-enum { MPT_SHOW_LINES = 40 }; /* more lines of one kind are cut in the middle, unless all are asked for */
+enum {
+  MPT_SHOW_LINES = 40
+}; /* more lines of one kind are cut in the middle, unless all are asked for */
 
 mpt_code mpt_show_result(const mpt_view *view, mpt_error *error);
 mpt_code mpt_show_group(const mpt_view *view, const mpt_view_group *group, bool all,

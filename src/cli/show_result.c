@@ -13,12 +13,9 @@ static const struct {
   const char *heading;
   enum { LARGEST, SMALLEST, TOTAL } kind;
 } columns[] = {
-    {MPT_RESIDUAL, "residual", LARGEST},
-    {MPT_ORTHOGONALITY, "orthogonality", LARGEST},
-    {MPT_MIN_GAP, "min gap", SMALLEST},
-    {MPT_GAUGE_VIOLATION, "gauge", LARGEST},
-    {MPT_GRADIENT_ERROR, "grad. error", LARGEST},
-    {MPT_SECONDS, "seconds", TOTAL},
+    {MPT_RESIDUAL, "residual", LARGEST},          {MPT_ORTHOGONALITY, "orthogonality", LARGEST},
+    {MPT_MIN_GAP, "min gap", SMALLEST},           {MPT_GAUGE_VIOLATION, "gauge", LARGEST},
+    {MPT_GRADIENT_ERROR, "grad. error", LARGEST}, {MPT_SECONDS, "seconds", TOTAL},
 };
 enum { COLUMN_COUNT = sizeof columns / sizeof *columns };
 
@@ -96,9 +93,14 @@ static mpt_code add_worst(const mpt_view *view, const mpt_view_group *group, int
       continue;
     any = true;
     switch (columns[column].kind) {
-    case LARGEST: worst = !(values[b] <= worst) ? values[b] : worst; break;
-    case SMALLEST: worst = !(values[b] >= worst) ? values[b] : worst; break;
-    default: worst += values[b];
+    case LARGEST:
+      worst = !(values[b] <= worst) ? values[b] : worst;
+      break;
+    case SMALLEST:
+      worst = !(values[b] >= worst) ? values[b] : worst;
+      break;
+    default:
+      worst += values[b];
     }
   }
   if (any)

@@ -41,17 +41,26 @@ static int width_of(const mpt_table *table, size_t column) {
   return (int)(widest == 0 ? 0 : widest > heading ? widest : heading);
 }
 
+/* One row; padding is printed only before a cell that has text. */
+static void print_row(char *const *cells, size_t columns, const int *width) {
+  int owed = 2;
+  for (size_t c = 0; c < columns; c++) {
+    int length = (int)strlen(cells[c]);
+    if (c > 0 && width[c]) owed += 2 + width[c] - length;
+    if (length) {
+      printf("%*s%s", owed, "", cells[c]);
+      owed = 0;
+    }
+    if (c == 0) owed += width[0] - length;
+  }
+  printf("\n");
+}
+
 void mpt_table_print(const mpt_table *table) {
   int *width = mpt_alloc((int64_t)table->columns, sizeof *width);
   for (size_t c = 0; width && c < table->columns; c++) width[c] = width_of(table, c);
-  for (size_t k = 0; width && k < table->count; k++) {
-    size_t c = k % table->columns;
-    if (c == 0)
-      printf("  %-*s", width[0], table->cells[k]);
-    else if (width[c])
-      printf("  %*s", width[c], table->cells[k]);
-    if (c + 1 == table->columns) printf("\n");
-  }
+  for (size_t k = 0; width && k + table->columns <= table->count; k += table->columns)
+    print_row(table->cells + k, table->columns, width);
   if (!width || table->exhausted) mpt_warn("a table is cut short: out of memory");
   free(width);
 }

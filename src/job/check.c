@@ -1,5 +1,7 @@
+#define _GNU_SOURCE
 #include "check.h"
 
+#include <dlfcn.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,8 +48,8 @@ static mpt_code open_input(mpt_check *c, mpt_error *error) {
   TRY(mpt_allocate(&paths, c->view.count, sizeof *paths, "names", error));
   for (int64_t g = 0; g < c->view.count; g++) paths[g] = c->view.groups[g].path;
   if (!input || !wanted || !c->view.count)
-    TRY(mpt_fail(error, MPT_BAD_INPUT,
-                 "cannot check '%s': %s (give a whole result file)", c->view.name,
+    TRY(mpt_fail(error, MPT_BAD_INPUT, "cannot check '%s': %s (give a whole result file)",
+                 c->view.name,
                  c->view.count ? "it does not name its input" : "it holds no groups"));
   TRY(mpt_input_open(input, paths, c->view.count, &c->input, error));
   TRY(mpt_fingerprint(input, fingerprint, error));
@@ -83,10 +85,11 @@ static mpt_code prepare_group(mpt_check *c, int64_t k, mpt_error *error) {
                     mpt_type_name(g->input->type), (long long)g->input->n);
   const unsigned any = MPT_BIT(MPT_EIGENVALUES) | MPT_BIT(MPT_EIGENVECTORS) | MPT_BIT(MPT_GRADIENT);
   if (!(g->stored->fields & any))
-    return mpt_fail(error, MPT_BAD_INPUT,
-                    "cannot check group %s of '%s': neither eigenvalues, eigenvectors nor gradients "
-                    "are stored (add them to output.store and run again)",
-                    g->stored->path, c->view.name);
+    return mpt_fail(
+        error, MPT_BAD_INPUT,
+        "cannot check group %s of '%s': neither eigenvalues, eigenvectors nor gradients "
+        "are stored (add them to output.store and run again)",
+        g->stored->path, c->view.name);
   TRY(mpt_allocate(&g->status, g->stored->count, 1, "statuses", error));
   TRY(mpt_allocate(&g->measures, g->stored->count, sizeof *g->measures, "measures", error));
   TRY(mpt_allocate(&g->flaws, g->stored->count, sizeof *g->flaws, "measures", error));
@@ -109,6 +112,14 @@ done:
   return code;
 }
 
+/* Ranks with a thread for every core would be in each other's way. */
+static void limit_blas_threads(int64_t threads) {
+  void (*set)(int);
+  void *found = dlsym(RTLD_DEFAULT, "openblas_set_num_threads");
+  memcpy(&set, &found, sizeof set);
+  if (found) set((int)threads);
+}
+
 mpt_code mpt_check_open(MPI_Comm comm, const char *path, mpt_check *c, mpt_error *error) {
   mpt_code code = MPT_DONE;
   MPI_Comm node;
@@ -123,6 +134,7 @@ mpt_code mpt_check_open(MPI_Comm comm, const char *path, mpt_check *c, mpt_error
   /* Rank 0 looks first: a file that cannot be used is then touched by one rank alone. */
   AGREE(comm, c->rank == 0 ? open_all(c, path, error) : MPT_DONE);
   AGREE(comm, c->rank == 0 ? MPT_DONE : open_all(c, path, error));
+  if (c->size > 1) limit_blas_threads(c->config.threads);
 done:
   return code;
 }
@@ -149,8 +161,8 @@ void mpt_check_close(mpt_check *c) {
   *c = (mpt_check){.input = {.file = H5I_INVALID_HID}};
 }
 
-static mpt_code open_field(mpt_check *c, mpt_check_group *g, mpt_field field, mpt_slab_reader *reader,
-                           mpt_error *error) {
+static mpt_code open_field(mpt_check *c, mpt_check_group *g, mpt_field field,
+                           mpt_slab_reader *reader, mpt_error *error) {
   if (!mpt_view_has(g->stored, field)) return MPT_DONE;
   const int64_t n = g->input->n;
   const int64_t shape[3] = {g->input->count, mpt_fields[field].extent == MPT_MATRIX ? n : 1, n};

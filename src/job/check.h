@@ -38,9 +38,9 @@ typedef enum mpt_measure {
 typedef struct mpt_check_group {
   const mpt_view_group *stored;
   const mpt_dataset *input;
-  int8_t *status;                     /* [count] */
-  double (*measures)[MPT_M_COUNT];    /* [count], -1 where not measured */
-  uint32_t *flaws;                    /* [count] */
+  int8_t *status;                        /* [count] */
+  double (*measures)[MPT_M_COUNT];       /* [count], -1 where not measured */
+  uint32_t *flaws;                       /* [count] */
   mpt_slab_reader a, w, v, multiplet, g; /* open while the group is worked on */
 } mpt_check_group;
 

@@ -242,8 +242,8 @@ static bool central(mpt_loss *l, double h, double *slope) {
   return true;
 }
 
-/* The step balances truncation, (h/gap)^2, and rounding, eps |A| / h. The error is what Richardson's
- * step says, and the rounding of L itself, which two equal steps would hide. */
+/* The step balances truncation, (h/gap)^2, and rounding, eps |A| / h. The error is what
+ * Richardson's step says, and the rounding of L itself, which two equal steps would hide. */
 bool mpt_loss_difference(mpt_loss *l, uint64_t seed, mpt_difference *d) {
   const double noise = DBL_EPSILON * fmax(l->norm / l->gap, 1), h = l->gap * cbrt(noise);
   const double gw = norm_of(l->n, l->gw), gv = l->vectors ? frobenius(square(l), l->gv) : 0;
@@ -253,8 +253,7 @@ bool mpt_loss_difference(mpt_loss *l, uint64_t seed, mpt_difference *d) {
   d->found = fine + (fine - coarse) / 3;
   d->error = fabs(fine - coarse) + DBL_EPSILON * (gw * l->norm + gv * l->norm / l->gap) / h;
   d->expected = 0;
-  for (int64_t i = 0; i < square(l); i++)
-    d->expected += creal(conj(l->g[i]) * direction(l)[i]);
+  for (int64_t i = 0; i < square(l); i++) d->expected += creal(conj(l->g[i]) * direction(l)[i]);
   d->scale = fmax(frobenius(square(l), l->g), fabs(d->found));
   d->scale = fmax(d->scale, gw + (l->norm > 0 ? gv / l->norm : 0));
   return true;

@@ -15,16 +15,16 @@
  * smooth at repeated eigenvalues, and its derivative the gradient without the gauge part. */
 typedef struct mpt_loss {
   int64_t n;
-  bool complex_type;       /* false: directions are real symmetric */
-  bool vectors;            /* gv counts */
-  double complex *a, *v;   /* [n, n] */
-  double complex *gv, *g;  /* [n, n]; g in torch convention */
-  double *w, *gw;          /* [n]; gw under the spread policy */
-  int32_t *cluster;        /* [n] */
-  double epsilon;          /* of the result's type */
-  double norm, gap;        /* ||A||_2; the smallest gap between clusters, norm when there is none */
-  double dropped;          /* what the gradient leaves out by the signal-to-noise rule */
-  double complex *space;   /* mpt_loss_space(n) elements */
+  bool complex_type;      /* false: directions are real symmetric */
+  bool vectors;           /* gv counts */
+  double complex *a, *v;  /* [n, n] */
+  double complex *gv, *g; /* [n, n]; g in torch convention */
+  double *w, *gw;         /* [n]; gw under the spread policy */
+  int32_t *cluster;       /* [n] */
+  double epsilon;         /* of the result's type */
+  double norm, gap;       /* ||A||_2; the smallest gap between clusters, norm when there is none */
+  double dropped;         /* what the gradient leaves out by the signal-to-noise rule */
+  double complex *space;  /* mpt_loss_space(n) elements */
 } mpt_loss;
 
 /* Elements of a whole loss: its seven matrices and workspace. */

@@ -50,8 +50,8 @@ static mpt_code read_matrix(hid_t file, const char *path, int64_t problem, const
   if (triangle != MPT_FULL) mpt_mirror_block(type, n, l->space, n, triangle);
   for (int64_t i = 0; i < n; i++)
     for (int64_t j = 0; j < n; j++)
-      out[i + j * n] = mpt_type_is_complex(type) ? l->space[i * n + j]
-                                                 : ((const double *)l->space)[i * n + j];
+      out[i + j * n] =
+          mpt_type_is_complex(type) ? l->space[i * n + j] : ((const double *)l->space)[i * n + j];
 done:
   H5Tclose(memory);
   return code;
@@ -126,8 +126,10 @@ static mpt_code load_loss(const mpt_check *c, const sources *s, const mpt_check_
   TRY(read_cotangent(c, s, g, MPT_EIGENVALUES, problem, l, &values, error));
   TRY(read_cotangent(c, s, g, MPT_EIGENVECTORS, problem, l, &l->vectors, error));
   TRY(read_pairs(c, s, g, problem, l, &pairs, error));
-  /* Cotangents of eigenvalues alone do not care which basis a multiplet has, under `mean`. */
-  *usable = pairs || (!l->vectors && c->config.spread_policy == MPT_MEAN && mpt_loss_solve(l));
+  /* Cotangents of eigenvalues alone do not care which basis a multiplet has, under `mean`. NaN can
+   * hang an eigensolver. */
+  *usable = mpt_all_finite(MPT_COMPLEX128, l->n * l->n, l->a) &&
+            (pairs || (!l->vectors && c->config.spread_policy == MPT_MEAN && mpt_loss_solve(l)));
 done:
   free(path);
   return code;
@@ -156,8 +158,8 @@ static mpt_code stored_error(const mpt_check *c, const mpt_check_group *g, int64
   return mpt_view_read(&c->view, g->stored, MPT_GRADIENT_ERROR, problem, 1, value, error);
 }
 
-/* What rounding in the result's type may have done to the gradient, relative to its size: by its own
- * account, by the turn of eigenvectors, and by leaving out what is under the noise. */
+/* What rounding in the result's type may have done to the gradient, relative to its size: by its
+ * own account, by the turn of eigenvectors, and by leaving out what is under the noise. */
 static double rounding(const mpt_loss *l, double stored, double scale) {
   double turn = (double)l->n * l->epsilon * fmax(l->norm / l->gap, 1);
   return stored + turn + (scale > 0 ? l->dropped / scale : 0);
@@ -168,9 +170,9 @@ static void judge(const mpt_loss *l, const mpt_difference *d, double stored,
   double scale = d->scale > 0 ? d->scale : 1;
   double difference = fabs(d->found - d->expected) / scale;
   double slack = 20 * d->error / scale + rounding(l, stored, scale);
-  mpt_trial trial = !(slack <= too_coarse)                 ? MPT_TRIAL_UNTESTABLE
+  mpt_trial trial = !(slack <= too_coarse)             ? MPT_TRIAL_UNTESTABLE
                     : !(difference <= carries + slack) ? MPT_TRIAL_FAILED
-                                                           : MPT_TRIAL_PASSED;
+                                                       : MPT_TRIAL_PASSED;
   /* One direction that tests nothing spoils the sample, unless the other already fails. */
   if (sample->trial != MPT_TRIAL_FAILED && trial != MPT_TRIAL_PASSED) sample->trial = (int)trial;
   if (difference > sample->difference || !isfinite(difference)) {
@@ -182,8 +184,7 @@ static void judge(const mpt_loss *l, const mpt_difference *d, double stored,
 /* Under the `fail` policies a gauge-dependent problem has no gradient. */
 static bool is_refused(const mpt_check *c, const mpt_check_group *g, const mpt_check_sample *s,
                        const mpt_loss *l) {
-  bool refusing =
-      c->config.gauge_policy == MPT_GAUGE_FAIL || c->config.spread_policy == MPT_REFUSE;
+  bool refusing = c->config.gauge_policy == MPT_GAUGE_FAIL || c->config.spread_policy == MPT_REFUSE;
   if (g->status[s->index] != MPT_GAUGE_DEPENDENT || !refusing) return false;
   for (int64_t i = 0; i < l->n * l->n; i++)
     if (l->g[i] != 0) return c->config.gauge_policy == MPT_GAUGE_FAIL;
@@ -243,8 +244,7 @@ static bool fits(const mpt_check *c, const mpt_check_group *g) {
 }
 
 /* The k-th sample is problem number k * total / wanted of those that fit. */
-static mpt_code choose(mpt_check *c, int64_t wanted, mpt_check_samples *samples,
-                       mpt_error *error) {
+static mpt_code choose(mpt_check *c, int64_t wanted, mpt_check_samples *samples, mpt_error *error) {
   mpt_code code;
   int64_t total = 0, number = 0;
   for (int64_t k = 0; k < c->count; k++)

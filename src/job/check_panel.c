@@ -56,8 +56,8 @@ done:
 }
 
 void mpt_panel_space_release(mpt_panel_space *s) {
-  void *all[] = {s->a, s->turned, s->vr, s->work, s->vj, s->product, s->w, s->sums, s->multiplet,
-                 s->expected};
+  void *all[] = {s->a,       s->turned, s->vr,   s->work,      s->vj,
+                 s->product, s->w,      s->sums, s->multiplet, s->expected};
   for (size_t k = 0; k < sizeof all / sizeof *all; k++) free(all[k]);
   *s = (mpt_panel_space){0};
 }
@@ -76,8 +76,8 @@ mpt_code mpt_check_read_rows(mpt_check_group *g, mpt_triangle triangle, const mp
   const int64_t count = triangle == MPT_LOWER ? n - end : slab->row0;
   mpt_slab facing = {slab->problem, first, count, slab->row0, slab->rows};
   TRY(mpt_slab_read(&g->a, &facing, turned, error));
-  mpt_facing blocks = {slab->rows, count, (char *)out + (size_t)first * size, n, turned,
-                       slab->rows};
+  mpt_facing blocks = {slab->rows, count,  (char *)out + (size_t)first * size,
+                       n,          turned, slab->rows};
   if (count > 0) mpt_conjugate_transpose(type, &blocks);
   mpt_mirror_block(type, slab->rows, (char *)out + (size_t)slab->row0 * size, n, triangle);
 done:

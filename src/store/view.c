@@ -9,14 +9,16 @@ char *mpt_view_path(const char *group, const char *name) {
 }
 
 static mpt_code no_memory(mpt_error *error) {
-  return mpt_fail(error, MPT_NO_RESOURCE, "cannot list a result's groups: out of memory (free some)");
+  return mpt_fail(error, MPT_NO_RESOURCE,
+                  "cannot list a result's groups: out of memory (free some)");
 }
 
 static mpt_code damaged(const mpt_view *view, const char *path, mpt_error *error) {
-  return mpt_fail(error, MPT_BAD_INPUT,
-                  "cannot read '%s' of result '%s': its shape or type is not the schema's (make the "
-                  "file again)",
-                  path, view->name);
+  return mpt_fail(
+      error, MPT_BAD_INPUT,
+      "cannot read '%s' of result '%s': its shape or type is not the schema's (make the "
+      "file again)",
+      path, view->name);
 }
 
 /* Every dataset `status` stands for a group; its name without that is the group's path. */
@@ -116,7 +118,8 @@ done:
 
 void mpt_view_close(mpt_view *view) {
   for (int64_t g = 0; g < view->count; g++) free(view->groups[g].path);
-  if (view->name && view->file >= 0) H5Fclose(view->file); /* one that was never opened is all zero */
+  if (view->name && view->file >= 0)
+    H5Fclose(view->file); /* one that was never opened is all zero */
   free(view->groups);
   free(view->name);
   *view = (mpt_view){.file = H5I_INVALID_HID};
@@ -132,8 +135,10 @@ static hid_t memory_type(mpt_element element) {
   switch (element) {
   case MPT_E_STATUS:
   case MPT_E_SOLVER:
-  case MPT_E_INT32: return mpt_element_type(element, MPT_FLOAT64);
-  default: return H5Tcopy(H5T_NATIVE_DOUBLE);
+  case MPT_E_INT32:
+    return mpt_element_type(element, MPT_FLOAT64);
+  default:
+    return H5Tcopy(H5T_NATIVE_DOUBLE);
   }
 }
 

@@ -260,9 +260,11 @@ def test_ranks_share_the_work(tmp_path):
 def test_files_that_cannot_be_used(tmp_path):
     case = simple_case(tmp_path, "float64", loss=None)
     path = case.write()
-    assert "names no cotangents" in check(path, "--gradients", 1, expect=3)
+    assert "no problem has one" in check(path, "--gradients", 1, expect=3)
     assert "not a result file" in check(case.input, expect=3, ranks=1)
     assert "check the path" in check(tmp_path / "no.h5", expect=3)
+    os.remove(simple_case(tmp_path, "float64").write() and case.cotangents)
+    assert "cannot open cotangents" in check(path, "--gradients", 1, expect=3, ranks=2)
     with h5py.File(case.input, "a") as file:
         file["H"][0, 0, 0] += 1
     error = check(path, expect=3, ranks=2)
