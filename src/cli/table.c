@@ -43,10 +43,11 @@ static int width_of(const mpt_table *table, size_t column) {
 
 /* One row; padding is printed only before a cell that has text. */
 static void print_row(char *const *cells, size_t columns, const int *width) {
-  int owed = 2;
+  int owed = 2; /* blanks */
   for (size_t c = 0; c < columns; c++) {
-    int length = (int)strlen(cells[c]);
-    if (c > 0 && width[c]) owed += 2 + width[c] - length;
+    const int length = (int)strlen(cells[c]);
+    if (c > 0 && !width[c]) continue;
+    if (c > 0) owed += 2 + width[c] - length;
     if (length) {
       printf("%*s%s", owed, "", cells[c]);
       owed = 0;
