@@ -142,7 +142,7 @@ static void judge_columns(pass *p, double *measures) {
   for (int64_t j = 0; j < width; j++) {
     double residual = sqrt(s->sums[j]);
     if (p->values)
-      raise(&measures[MPT_M_RESIDUAL], residual > 0 ? residual / (unit * norm + tiny) : 0);
+      raise(&measures[MPT_M_RESIDUAL], residual == 0 ? 0 : residual / (unit * norm + tiny));
     raise(&measures[MPT_M_ORTHOGONALITY], sqrt(s->sums[width + j]) / unit);
   }
 }

@@ -186,6 +186,12 @@ def test_the_wrong_triangle_is_seen(tmp_path):
     assert "/H[1]: residual" in check(case.write(), expect=4)
 
 
+def test_an_input_with_nan_has_no_solution(tmp_path):
+    case = simple_case(tmp_path, "float64")
+    case.groups["/H"][0][2, 4, 4] = np.nan
+    assert "/H[2]: residual inf" in check(case.write(), "--gradients", 3, expect=4)
+
+
 def test_without_eigenvectors(tmp_path):
     case = simple_case(tmp_path, "float64", loss=lambda w, v: (np.sin(w), 0 * v))
     path = case.write(leave_out=["eigenvectors"])
