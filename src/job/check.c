@@ -207,7 +207,7 @@ static cut cut_group(const mpt_check *c, const mpt_check_group *g) {
     k.panels = (n + k.width - 1) / k.width;
   }
   k.units = (count + k.run - 1) / k.run * k.panels;
-  return n ? k : (cut){0};
+  return k;
 }
 
 static mpt_code check_unit(mpt_check *c, mpt_check_group *g, const cut *k, int64_t unit,
