@@ -12,6 +12,8 @@ static const struct {
 } commands[] = {
     {"run", mpt_cmd_run, "the batch job: read, solve, differentiate, write"},
     {"plan", mpt_cmd_plan, "what run would do: engines, grids, memory, size, time"},
+    {"show", mpt_cmd_show, "print a result: a summary, or one problem's spectrum"},
+    {"check", mpt_cmd_check, "recompute residuals, orthogonality and gradients of a result"},
     {"sample", mpt_cmd_sample, "write inputs of known spectra"},
     {"bench", mpt_cmd_bench, "this program against plain LAPACK and ScaLAPACK calls"},
 };

@@ -6,8 +6,8 @@
 #include "config.h"
 #include "summary.h"
 
-/* mpt_run_job for a config that every rank has loaded; takes it over. *summary (may be NULL) is what
- * the closing lines tell, on every rank. Collective. */
+/* mpt_run_job for a config that every rank has loaded; takes it over. *summary (may be NULL) is
+ * what the closing lines tell, on every rank. Collective. */
 mpt_code mpt_run_config(MPI_Comm comm, mpt_config *config, bool fresh, mpt_summary *summary,
                         mpt_error *error);
 
