@@ -70,6 +70,7 @@ run_example() {
 }
 
 mkdir -p build/quickstart
+rm -f build/quickstart/*.h5
 bash jobs/install-packages.sh
 set_mpi_defaults
 build
