@@ -1,0 +1,108 @@
+"""What `cmake --install` leaves is enough for others: headers, library, CMake package, pkg-config."""
+import os
+import pathlib
+import shlex
+import subprocess
+
+import pytest
+from job import MULTIPLET, ROOT
+
+BUILD = pathlib.Path(MULTIPLET).resolve().parents[1]
+HEADERS = sorted(path.name for path in (ROOT / "include/multiplet").glob("*.h"))
+CONSUMER = r"""
+#include <math.h>
+#include <stdio.h>
+#include <multiplet/gradient.h>
+
+/* diag(4, 1, 1), and a loss that weighs the vector of eigenvalue 4: its gradient is known exactly. */
+int main(void) {
+  const double a[9] = {4, 0, 0, 0, 1, 0, 0, 0, 1}, gw[3] = {1, 1, 0};
+  const double gv[9] = {0, 0, 0.3, 0, 0, 0.5, 0, 0, -0.7};
+  const double exact[9] = {0, 0.5 / 6, -0.7 / 6, 0.5 / 6, 1, 0, -0.7 / 6, 0, 1};
+  double w[3], v[9], g[9];
+  int32_t multiplet[3];
+  mpt_report report;
+  mpt_error error;
+  if (mpt_eigh(MPT_FLOAT64, 3, 1, NULL, a, w, v, multiplet, &report, &error)) return 1;
+  if (w[0] != 1 || w[1] != 1 || w[2] != 4 || multiplet[1] != 0 || multiplet[2] != 1) return 2;
+  if (v[2] != 1 || report.status != MPT_OK) return 3;
+  if (mpt_eigh_backward(MPT_FLOAT64, 3, 1, NULL, a, w, v, gw, gv, g, multiplet, &report, &error))
+    return 4;
+  for (int k = 0; k < 9; k++)
+    if (fabs(g[k] - exact[k]) > 1e-15) return 5;
+  printf("%s %s\n", mpt_version(), mpt_status_name(report.status));
+  return 0;
+}
+"""
+PROJECT = """
+cmake_minimum_required(VERSION 3.18)
+project(consumer LANGUAGES C)
+find_package(multiplet 0.1 REQUIRED)
+add_executable(consumer consumer.c)
+target_link_libraries(consumer multiplet::multiplet m)
+"""
+
+
+def call(*command, cwd=None, **environment):
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, cwd=cwd,
+                          timeout=300, env={**os.environ, **environment})
+    assert done.returncode == 0, (command, done.returncode, done.stdout, done.stderr)
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def prefix(tmp_path_factory):
+    """Elsewhere than at configure time: the files must not remember that."""
+    call("cmake", "--build", BUILD, "--parallel", 2)
+    place = tmp_path_factory.mktemp("install") / "first"
+    call("cmake", "--install", BUILD, "--prefix", place)
+    return place.rename(place.with_name("moved"))
+
+
+def library_of(prefix):
+    return next(prefix.rglob("libmultiplet.so"))
+
+
+def test_program(prefix):
+    assert call(prefix / "bin/multiplet", "--version") == "multiplet 0.1.0\n"
+    installed = {path.name for path in prefix.rglob("*")}
+    assert {"README.md", "LICENSE", "SCHEMA.md", "multiplet.pc", *HEADERS} <= installed
+
+
+def test_cmake_consumer(prefix, tmp_path):
+    (tmp_path / "consumer.c").write_text(CONSUMER)
+    (tmp_path / "CMakeLists.txt").write_text(PROJECT)
+    call("cmake", "-S", tmp_path, "-B", tmp_path / "build", f"-DCMAKE_PREFIX_PATH={prefix}")
+    call("cmake", "--build", tmp_path / "build")
+    assert call(tmp_path / "build/consumer") == "0.1.0 OK\n"
+
+
+def test_pkg_config_consumer(prefix, tmp_path):
+    (tmp_path / "consumer.c").write_text(CONSUMER)
+    library = library_of(prefix)
+    flags = call("pkg-config", "--cflags", "--libs", "multiplet",
+                 PKG_CONFIG_PATH=str(library.parent / "pkgconfig"))
+    assert str(BUILD) not in flags and "/usr/local" not in flags
+    call("cc", "-Wall", "-Werror", "consumer.c", *shlex.split(flags), "-lm", "-o", "consumer", cwd=tmp_path)
+    assert call(tmp_path / "consumer", LD_LIBRARY_PATH=str(library.parent)) == "0.1.0 OK\n"
+
+
+@pytest.mark.parametrize("header", HEADERS)
+@pytest.mark.parametrize("compiler,standard", [("gcc", "c99"), ("g++", "c++11")])
+def test_header_alone(prefix, tmp_path, header, compiler, standard):
+    name = "alone.c" if compiler == "gcc" else "alone.cpp"
+    (tmp_path / name).write_text(f"#include <multiplet/{header}>\n")
+    flags = call("pkg-config", "--cflags", "multiplet",
+                 PKG_CONFIG_PATH=str(library_of(prefix).parent / "pkgconfig"))
+    call(compiler, f"-std={standard}", "-Wall", "-Werror", "-fsyntax-only", name,
+         *shlex.split(flags), cwd=tmp_path)
+
+
+def test_exported_symbols(prefix):
+    """Those of the headers and no others."""
+    lines = call("nm", "--dynamic", "--defined-only", library_of(prefix)).splitlines()
+    exported = {line.split()[-1] for line in lines}
+    declared = "".join(path.read_text() for path in (ROOT / "include/multiplet").glob("*.h"))
+    for name in exported:
+        assert name.startswith("mpt_") and f"{name}(" in declared, name
+    assert {"mpt_eigh", "mpt_eigh_backward", "mpt_run_job", "mpt_fail", "mpt_version"} <= exported
