@@ -1,0 +1,49 @@
+"""jobs/quickstart.sh as a newcomer runs it."""
+import re
+import subprocess
+
+import h5py
+import pytest
+from job import ROOT, run
+
+QUICKSTART = ROOT / "build/quickstart"
+EXAMPLES = sorted(path.stem for path in (ROOT / "configs").glob("*.yaml"))
+
+
+@pytest.fixture(scope="module")
+def output():
+    done = subprocess.run(["bash", "jobs/quickstart.sh"], cwd=ROOT, capture_output=True, text=True,
+                          timeout=500)
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    assert "multiplet: error" not in done.stderr
+    return done.stdout
+
+
+def test_every_example_is_run_and_shown(output):
+    printed = re.findall(r"^\$ (.*)$", output, re.M)
+    for name in EXAMPLES:
+        assert f"mpirun -n 2 build/bin/multiplet run configs/{name}.yaml --fresh" in printed
+        assert f"build/bin/multiplet show build/quickstart/{name}-result.h5" in printed
+
+
+def test_ends_with_a_spectrum(output):
+    """Of a ring of six spins: the numbers behind the last command."""
+    last = output[output.rindex("\n$ ") + 1:]
+    assert "heisenberg-result.h5:/H" in last.splitlines()[0]
+    assert last.splitlines()[1].startswith("/H[0]: n = 64, float64")
+    with h5py.File(QUICKSTART / "heisenberg-result.h5") as f:
+        lowest, count = f["H/eigenvalues"][0, 0], f["H/multiplet"][0, -1] + 1
+    assert f"64 eigenvalues in {count} multiplets" in last
+    shown = [float(x) for x in re.findall(r"(?<![\w.])-?\d+\.\d+(?:e[+-]\d+)?", last)]
+    assert min(abs(x - lowest) for x in shown) < 1e-4
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_results_pass_the_check(output, name):
+    assert "all within bounds" in run(QUICKSTART / f"{name}-result.h5", verb="check").stdout
+
+
+def test_can_be_run_twice(output):
+    again = subprocess.run(["bash", "jobs/quickstart.sh"], cwd=ROOT, capture_output=True, text=True,
+                           timeout=500)
+    assert again.returncode == 0, (again.stdout, again.stderr)
