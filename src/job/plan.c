@@ -1,6 +1,7 @@
 #include "plan.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,11 +80,26 @@ static mpt_code nothing_fits(const mpt_plan_request *r, const mpt_task *t, int64
   const long long n = t->dataset->n;
   if (bytes < 0) return *error = *engine_error, error->code;
   int64_t ranks = ranks_that_fit(r, t, r->ranks, INT64_C(1) << 24);
+  char mend[96] = "give every rank more memory";
+  if (ranks > 0)
+    snprintf(mend, sizeof mend, "run on %lld ranks or more with as much memory each%s",
+             (long long)ranks, r->config->solver == MPT_SOLVER_LAPACK ? ", solver: auto" : "");
   return mpt_fail(error, MPT_NO_RESOURCE,
                   "cannot solve '%s' with n = %lld on %d ranks: it needs %.3g GiB a rank and %.3g "
-                  "are free (run on %lld ranks or more with as much memory each)",
+                  "are free (%s)",
                   t->dataset->path, n, r->ranks, (double)bytes / 0x1p30, (double)r->memory / 0x1p30,
-                  (long long)ranks);
+                  mend);
+}
+
+/* Beyond this, bytes of a dataset and of workspaces pass 64-bit integers. */
+static mpt_code check_size(const mpt_dataset *d, mpt_error *error) {
+  const double n = (double)d->n;
+  if (n < 0x1p26 && (double)d->count * (n * n + n + 1) < 0x1p54) return MPT_DONE;
+  return mpt_fail(
+      error, MPT_BAD_INPUT,
+      "cannot solve '%s': %lld matrices of n = %lld are more than can be counted (split "
+      "them over several datasets)",
+      d->path, (long long)d->count, (long long)d->n);
 }
 
 /* Ranks for one matrix of a dataset that is spread: as many as there are for each, no more than it
@@ -199,6 +215,7 @@ mpt_code mpt_plan_make(const mpt_plan_request *r, mpt_plan *plan, mpt_error *err
                     "more ranks, or leave it at auto)",
                     (long long)grid[0], (long long)grid[1], (long long)(grid[0] * grid[1]),
                     r->ranks);
+  for (int64_t k = 0; k < r->count; k++) TRY(check_size(r->tasks[k].dataset, error));
   int64_t sizes[MOST_SIZES + 1], best = 0;
   double best_seconds = INFINITY;
   int count = candidates(r, sizes);
