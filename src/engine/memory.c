@@ -13,13 +13,14 @@ typedef struct arrays {
   mpt_report *report;
 } arrays;
 
-static mpt_code check_arguments(mpt_type type, int64_t n, int64_t count, const arrays *x,
-                                mpt_error *error) {
-  const char *wrong = (int)type < 0 || type >= MPT_TYPE_COUNT                ? "type"
-                      : n < 0                                                ? "n"
-                      : count < 0                                            ? "count"
-                      : count && (!x->a || !x->report || !x->multiplet) && n ? "a null array"
-                                                                             : NULL;
+static mpt_code check_arguments(mpt_type type, int64_t n, int64_t count, bool given,
+                                const arrays *x, mpt_error *error) {
+  const bool filled = x->a && x->multiplet && (given ? x->w_in && x->v_in && x->g : !!x->w);
+  const char *wrong = (int)type < 0 || type >= MPT_TYPE_COUNT   ? "type"
+                      : n < 0 || n > INT32_MAX                  ? "n"
+                      : count < 0                               ? "count"
+                      : count && (!x->report || (n && !filled)) ? "a null array"
+                                                                : NULL;
   if (!wrong) return MPT_DONE;
   return mpt_fail(error, MPT_BAD_USAGE, "cannot start: bad argument, %s (see multiplet/eigh.h)",
                   wrong);
@@ -80,7 +81,7 @@ mpt_code mpt_eigh(mpt_type type, int64_t n, int64_t count, const mpt_options *op
                   const void *a, void *w, void *v, int32_t *multiplet, mpt_report *report,
                   mpt_error *error) {
   const arrays x = {.a = a, .w = w, .v = v, .multiplet = multiplet, .report = report};
-  mpt_code code = check_arguments(type, n, count, &x, error);
+  mpt_code code = check_arguments(type, n, count, false, &x, error);
   return code != MPT_DONE ? code : do_all(type, n, count, options, &x, false, error);
 }
 
@@ -96,6 +97,6 @@ mpt_code mpt_eigh_backward(mpt_type type, int64_t n, int64_t count, const mpt_op
                     .g = g,
                     .multiplet = multiplet,
                     .report = report};
-  mpt_code code = check_arguments(type, n, count, &x, error);
+  mpt_code code = check_arguments(type, n, count, true, &x, error);
   return code != MPT_DONE ? code : do_all(type, n, count, options, &x, true, error);
 }
