@@ -48,6 +48,7 @@ static const workload workloads[] = {
 };
 
 static mpt_code write_input(const workload *w, const char *path, mpt_error *error) {
+  H5Eset_auto(H5E_DEFAULT, NULL, NULL);
   hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
   bool done = file >= 0;
   for (int k = 0; done && w->sets[k].count; k++)

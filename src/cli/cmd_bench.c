@@ -171,8 +171,10 @@ int mpt_cmd_bench(int argc, char **argv) {
   if (code == MPT_DONE && !helped) {
     mpt_launch_mpi();
     code = bench(&a, &error);
-    MPI_Finalize();
+    if (code != MPT_DONE) mpt_print_error(&error);
+    mpt_launch_end();
+  } else if (code != MPT_DONE) {
+    mpt_print_error(&error);
   }
-  if (code != MPT_DONE) mpt_print_error(&error);
   return code;
 }

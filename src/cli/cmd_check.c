@@ -86,7 +86,7 @@ int mpt_cmd_check(int argc, char **argv) {
   mpt_log_speaks(rank == 0);
   code = check(&r, error);
   if (code != MPT_DONE && code != MPT_SOME_FAILED) mpt_print_error(error);
-  MPI_Finalize();
+  mpt_launch_end();
   return code;
 done:
   mpt_print_error(error);

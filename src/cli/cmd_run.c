@@ -49,6 +49,6 @@ int mpt_cmd_run(int argc, char **argv) {
   mpt_log_speaks(rank == 0);
   code = mpt_run_config(MPI_COMM_WORLD, &config, a.fresh, NULL, &error);
   if (code != MPT_DONE && code != MPT_SOME_FAILED && code != MPT_STOPPED) mpt_print_error(&error);
-  MPI_Finalize();
+  mpt_launch_end();
   return code;
 }

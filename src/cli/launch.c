@@ -1,7 +1,9 @@
 #include "launch.h"
 
 #include <mpi.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 int mpt_launch_rank(void) {
   static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK",
@@ -16,6 +18,18 @@ int mpt_launch_rank(void) {
 void mpt_launch_mpi(void) {
   setenv("OMPI_MCA_io", "romio321", 0); /* several times faster than OMPIO for row slabs */
   MPI_Init(NULL, NULL);
+}
+
+void mpt_launch_end(void) {
+  fflush(NULL);
+  MPI_Barrier(MPI_COMM_WORLD);
+  MPI_Finalize();
+}
+
+void mpt_launch_let_speak(void) {
+  int initialized;
+  MPI_Initialized(&initialized);
+  if (!initialized && mpt_launch_rank() != 0) sleep(1);
 }
 
 mpt_code mpt_take_config_path(mpt_config_arguments *a, const char *value, mpt_error *error) {

@@ -13,6 +13,14 @@ int mpt_launch_rank(void);
  */
 void mpt_launch_mpi(void);
 
+/* MPI_Finalize, once everything printed is on its way: mpirun ends the job at the first rank that
+ * exits with an error, and that need not be the one that speaks. */
+void mpt_launch_end(void);
+
+/* The same for an error before mpt_launch_mpi: ranks that do not speak leave some time after the
+ * one that does. */
+void mpt_launch_let_speak(void);
+
 /* CONFIG.yaml [--set key=value]... */
 typedef struct mpt_config_arguments {
   const char *path;

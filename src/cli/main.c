@@ -65,6 +65,7 @@ static int dispatch(int argc, char **argv) {
 int main(int argc, char **argv) {
   mpt_log_speaks(mpt_launch_rank() == 0); /* errors are printed once, not once a rank */
   int code = dispatch(argc, argv);
+  if (code != MPT_DONE) mpt_launch_let_speak();
   if (!fflush(stdout) && !ferror(stdout)) return code;
   mpt_error error;
   mpt_fail(&error, MPT_BAD_OUTPUT, "cannot write to standard output: %s (check where it goes)",
