@@ -1,0 +1,342 @@
+"""Every error that a user can meet: its text, its exit code, one line, printed once.
+
+EVERY message of the source has to stand in one of three lists: CASES, ELSEWHERE or UNREACHABLE."""
+import ctypes
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pytest
+from job import *
+
+sys.path.append(str(ROOT / "tests/cli"))
+from results import fingerprint # noqa: E402
+
+NO_MPI = {**os.environ, "OMPI_MCA_pml": "nonexistent"} # MPI_Init fails here
+FORM = re.compile(r"(?:\S+:\d+:\d+: )?multiplet: error: [^:]+.*: .+ ?\(.+\)$")
+
+
+def messages():
+    """(file, format) of every mpt_fail in src/."""
+    found = []
+    for path in sorted((ROOT / "src").rglob("*.[ch]")):
+        text = path.read_text()
+        for match in re.finditer(r'\bmpt_fail\(\s*&?\w+,\s*[\w>.-]+,\s*((?:"(?:[^"\\]|\\.)*"|MPT_\w+|\s)+)', text):
+            found.append((path.name, "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', match.group(1)))))
+        if path.name != "base.c":
+            assert text.count("mpt_fail(") == sum(name == path.name for name, _ in found), path
+    return found
+
+
+def errors(done):
+    return [line for line in done.stderr.splitlines() if "multiplet: error" in line]
+
+
+def fails(arguments, expect, text, ranks=1, env=None, timeout=60):
+    launcher = ["mpirun", "-n", str(ranks)] if ranks > 1 else []
+    done = subprocess.run([*launcher, MULTIPLET, *map(str, arguments)], capture_output=True, text=True,
+                          timeout=timeout, env=env)
+    assert done.returncode == expect, (done.returncode, done.stdout, done.stderr)
+    assert len(errors(done)) == 1 and text in errors(done)[0], done.stderr
+    assert FORM.match(errors(done)[0]), errors(done)[0]
+    if ranks == 1:
+        assert all("multiplet: " in line for line in done.stderr.splitlines()), done.stderr
+
+
+# Usage: never an MPI_Init, once under mpirun
+
+USAGE = {
+    "the config is '%s' already": (["run", "a.yaml", "b.yaml"], "the config is 'a.yaml' already"),
+    "no config: which job?": (["plan"], "no config"),
+    "takes no value": (["run", "--fresh=1", "a.yaml"], "write --fresh alone"),
+    "%s --help lists them)": (["run", "--wwwwwwwwww"], "multiplet run --help lists them"),
+    "cannot use --ranks": (["plan", "a.yaml", "--ranks", "2x"], "not a count of ranks"),
+    "not %s (see bench --help)": (["bench", "--part", "all"], "not engines or jobs"),
+    "bench takes options only": (["bench", "fast"], "unexpected argument 'fast'"),
+}
+MORE_USAGE = [
+    (["plan", "a.yaml", "--ranks", "0"], "not a count"), (["plan", "a.yaml", "--ranks="], "not a count"),
+    (["run"], "no config"), (["run", "--set"], "write --set key=value"), (["run", "--frsh"], "'--fresh'"),
+    (["bench", "--n", "64,"], "a list of sizes"), (["bench", "--n", "0"], "a list of sizes"),
+    (["bench", "--n", ",".join(["9"] * 17)], "a list of sizes"), (["bench", "--type", "int"], "a scalar type"),
+    (["bench", "--repeat", "65"], "from 1 to 64"), (["bench", "--block", "-1"], "a block size"),
+    (["show"], "nothing to show"), (["check"], "nothing to check"), (["sample"], "no kind"), ([], "no command"),
+]
+
+
+@pytest.mark.parametrize("arguments,text", [*USAGE.values(), *MORE_USAGE])
+def test_usage(arguments, text):
+    fails(arguments, 2, text, env=NO_MPI)
+
+
+@pytest.mark.parametrize("arguments,text", [*USAGE.values(), *MORE_USAGE[-5:]])
+def test_usage_is_printed_once(arguments, text):
+    fails(arguments, 2, text, ranks=3, env=NO_MPI)
+
+
+def test_config_errors_do_not_start_mpi(tmp_path):
+    path = config(tmp_path, solve={"solvr": "lapack"})
+    fails(["run", path], 2, "solve.solver", env=NO_MPI)
+    fails(["run", tmp_path / "no.yaml"], 2, "No such file", env=NO_MPI)
+
+
+def test_without_mpi_a_run_fails_here(tmp_path):
+    """NO_MPI is what the tests above take it for."""
+    write(tmp_path / "in.h5", H=np.eye(3))
+    done = subprocess.run([MULTIPLET, "run", config(tmp_path)], capture_output=True, timeout=60, env=NO_MPI)
+    assert done.returncode not in (0, 2, 3)
+
+
+# Files: each case prepares `tmp_path` and gives the arguments
+
+def solved(at, **sections):
+    write(at / "in.h5", H=hermitian(np.random.default_rng(1), 3, 5, "float64"))
+    write(at / "c.h5", **{"H/eigenvalues": np.ones((3, 5))})
+    sections.setdefault("gradient", {"cotangents": "c.h5"})
+    run(config(at, **sections))
+    return at / "job-out.h5"
+
+
+def change(path, **attributes):
+    with h5py.File(path, "a") as f:
+        for name, value in attributes.items():
+            if value is None:
+                del f.attrs[name]
+            else:
+                f.attrs[name] = value
+    return path
+
+
+def broken_input(at):
+    """A chunk whose checksum is wrong: the file opens, the data do not read."""
+    with h5py.File(at / "in.h5", "w") as f:
+        f.create_dataset("H", data=np.tile(np.eye(5), (3, 1, 1)), chunks=(3, 5, 5), fletcher32=True)
+        offset = f["H"].id.get_chunk_info(0).byte_offset
+    with open(at / "in.h5", "r+b") as f:
+        f.seek(offset + 3)
+        f.write(b"\x55\xaa\x55")
+    return ["run", config(at)]
+
+
+def check_of_broken_input(at):
+    result = solved(at, gradient={})
+    (at / "in.h5").unlink()
+    broken_input(at)
+    change(result, input_fingerprint=fingerprint(at / "in.h5"))
+    return ["check", result]
+
+
+def huge(at, n, solver):
+    """Chunks that are never written take no space."""
+    with h5py.File(at / "in.h5", "w") as f:
+        f.create_dataset("H", (n, n), "c16", chunks=(64, 64))
+    return ["run", config(at, solve={"solver": solver})]
+
+
+def other_program(at):
+    change(solved(at), schema_name="another")
+    return ["run", at / "job.yaml"]
+
+
+def other_schema(at):
+    change(solved(at), schema_version="0.9")
+    return ["run", at / "job.yaml"]
+
+
+def without_dataset(at):
+    with h5py.File(change(solved(at), complete=0), "a") as f:
+        del f["H/eigenvalues"]
+    return ["run", at / "job.yaml"]
+
+
+def unreadable_statuses(at):
+    with h5py.File(change(solved(at), complete=0), "a") as f:
+        del f["H/status"]
+        f["H/status"] = np.array([b"a", b"b", b"c"])
+    return ["run", at / "job.yaml"]
+
+
+def directory_as_output(at):
+    write(at / "in.h5", H=np.eye(3))
+    (at / "job-out.h5").mkdir()
+    return ["run", config(at), "--fresh"]
+
+
+def bad_stored_config(at):
+    result = solved(at)
+    with h5py.File(result) as f:
+        text = f.attrs["config"]
+    return ["check", change(result, config=text.replace("lapack", "lapak").replace("auto", "automatic", 1))]
+
+
+def no_cotangents(at):
+    result = solved(at)
+    with h5py.File(result) as f:
+        text = f.attrs["config"]
+    lines = [line for line in text.splitlines(True) if "cotangents:" not in line or "eigenvalue_" in line]
+    return ["check", change(result, config="".join(lines)), "--gradients", "1"]
+
+
+def other_shape(at):
+    result = solved(at, gradient={})
+    (at / "in.h5").unlink()
+    write(at / "in.h5", H=np.zeros((4, 5, 5)))
+    return ["check", change(result, input_fingerprint=fingerprint(at / "in.h5"))]
+
+
+def bench_into_nowhere(at):
+    return ["bench", "--part", "jobs", "--repeat", "1", "--directory", at / "no"]
+
+
+def bench_over_a_directory(at):
+    (at / "multiplet-bench-in.h5").mkdir()
+    return ["bench", "--part", "jobs", "--repeat", "1", "--directory", at]
+
+
+def not_absolute(at):
+    return ["check", change(solved(at), config="input: {file: in.h5}\noutput: {file: out.h5}\n")]
+
+
+# key: a part of the format in the source; (prepare, exit code, text)
+CASES = {
+    "problems %lld to %lld: the file is damaged": (broken_input, 3, "cannot read '/H', problems"),
+    "cannot read problem %lld of '%s'": (check_of_broken_input, 3, "of '/H': the file is damaged"),
+    "with lapack: its workspace passes": (lambda at: huge(at, 50000, "lapack"), 2, "solver: scalapack"),
+    "more elements a rank than ScaLAPACK": (lambda at: huge(at, 200000, "scalapack"), 2, "ranks or more"),
+    "more than can be counted": (lambda at: huge(at, 10 ** 9, "auto"), 3, "split"),
+    "it was made %s": (other_program, 2, "by another program"),
+    "it was made %s ": (other_schema, 2, "with another schema version"),
+    "it does not open on every rank": (without_dataset, 5, "job-out.h5"),
+    "its statuses cannot be read": (unreadable_statuses, 5, "--fresh starts over"),
+    "%s (check its directory)": (directory_as_output, 5, "directory"),
+    "its attribute config cannot be used": (bad_stored_config, 3, "automatic"),
+    "cannot read the resolved config, line %lld": (not_absolute, 3, "not an absolute path"),
+    "its config names no cotangents": (no_cotangents, 3, "check without --gradients"),
+    "cannot check '%s': %s (give a whole": (
+        lambda at: ["check", change(solved(at), input_file=None)], 3, "does not name its input"),
+    "does not fit the input's": (other_shape, 3, "4 float64 matrices of n = 5"),
+    "cannot write to '%s': no permission": (bench_into_nowhere, 5, "name another --directory"),
+    "the benchmark's files need": (bench_over_a_directory, 5, "name another --directory"),
+}
+
+
+@pytest.mark.parametrize("ranks", [1, 3])
+@pytest.mark.parametrize("key", CASES)
+def test_files(tmp_path, key, ranks):
+    prepare, code, text = CASES[key]
+    if "ScaLAPACK" in key and ranks > 1:
+        pytest.skip("what does not fit on one rank may on three")
+    arguments = prepare(tmp_path)
+    fails(arguments, code, text, ranks=ranks)
+
+
+def test_no_groups(tmp_path):
+    with h5py.File(solved(tmp_path), "a") as f:
+        del f["H"]
+    fails(["check", tmp_path / "job-out.h5"], 3, "it holds no groups")
+
+
+def test_too_large_for_memory(tmp_path):
+    """76 GiB; on a machine that has them there is nothing to test."""
+    with open("/proc/meminfo") as f:
+        available = int(re.search(r"MemAvailable:\s+(\d+)", f.read()).group(1)) / 2 ** 20
+    if available > 90:
+        pytest.skip("this machine has the memory")
+    fails(huge(tmp_path, 32000, "lapack"), 2, "ranks or more with as much memory each, solver: auto")
+
+
+def test_ranks_that_make_no_grid():
+    fails(["bench", "--part", "engines", "--n", "8", "--repeat", "1"], 2, "run on 6", ranks=7)
+
+
+def test_ranks_with_different_configs(tmp_path):
+    write(tmp_path / "in.h5", H=np.eye(3))
+    a, b = config(tmp_path, "a", output={"file": "o.h5"}), config(tmp_path, "b", output={"file": "p.h5"})
+    done = subprocess.run(["mpirun", "-n", "1", MULTIPLET, "run", a, ":", "-n", "1", MULTIPLET, "run", b],
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and len(errors(done)) == 1 and "rank 1 read another config" in errors(done)[0]
+    assert not (tmp_path / "o.h5").exists() and not (tmp_path / "p.h5").exists()
+
+
+class Error(ctypes.Structure):
+    _fields_ = [("code", ctypes.c_int), ("text", ctypes.c_char * 1000)]
+
+
+@pytest.mark.parametrize("change,text", [
+    ({"type": 4}, b"type"), ({"type": -1}, b"type"), ({"n": -1}, b"n"), ({"n": 2 ** 40}, b"n"),
+    ({"count": -2}, b"count"), ({"a": None}, b"a null array"), ({"w": None}, b"a null array"),
+    ({"multiplet": None}, b"a null array"), ({"report": None}, b"a null array"),
+    ({"n": 0, "report": None}, b"a null array")])
+@pytest.mark.parametrize("backward", [False, True])
+def test_arguments_of_the_library(change, text, backward):
+    library = ctypes.CDLL(str(pathlib.Path(MULTIPLET).resolve().parents[1] / "libmultiplet.so"))
+    room = ctypes.create_string_buffer(1 << 16)
+    x = {"type": 1, "n": 2, "count": 1, "options": None, "a": room, "w": room, "v": room,
+         **({"gw": None, "gv": None, "g": room} if backward else {}), "multiplet": room, "report": room}
+    x |= change
+    x["n"], x["count"] = ctypes.c_int64(x["n"]), ctypes.c_int64(x["count"])
+    error = Error()
+    call = library.mpt_eigh_backward if backward else library.mpt_eigh
+    assert call(*x.values(), ctypes.byref(error)) == 2
+    assert error.text == b"cannot start: bad argument, " + text + b" (see multiplet/eigh.h)"
+
+
+HERE = {"cannot bench on %d ranks", "read another config than rank 0", "bad argument, %s",
+        "it needs %.3g GiB a rank"}
+
+# key: the test file that has it
+ELSEWHERE = {
+    **dict.fromkeys([
+        "unknown command '%s': no such command (did", "such command (multiplet --help", "no command: nothing",
+        "cannot write to standard output", "no kind: what", "unknown kind", "no output file", "its value is missing",
+        "no such option (did you mean", "twice: which one", "(write one kind at a time)", "for --type: no such type",
+        "not a dataset's name", "it means nothing to", "the matrices go there", "not in range (give an integer",
+        "cannot use --sector", "cannot use --sites", "is complex (valid"], "cli/test_usage.py"),
+    **dict.fromkeys(["the file has it already", "%s (check the path and free space)",
+                     "%s (check the name and free space)"], "cli/test_sample.py"),
+    **dict.fromkeys([
+        "(show one at a time)", "nothing to show", "there is no such group", "not an index", "holds no problems",
+        "index is out of range", "its attribute schema_name", "its schema_version is",
+        "is not the schema's"], "cli/test_show.py"),
+    **dict.fromkeys(["already (give one)", "nothing to check", "for --gradients: not a count", "has changed since",
+                     "neither eigenvalues", "no problem has one"], "cli/test_check.py"),
+    **dict.fromkeys(["cannot open config", "larger than 1 MiB"], "unit/test_config.c"),
+    **dict.fromkeys([
+        "does not differentiate", "holds none for any", "it has no %s of", "not of this input",
+        "result is not complete", "it needs %lld ranks", "%s for %.3g GiB", "permissions and space",
+        "not a readable result", "cannot open %s '%s'", "not an HDF5 file", "is truncated", "cannot find dataset",
+        "cannot use dataset", "no square matrices", "its %s does not match", "what is finished is kept",
+    ], "python/test_faults.py"),
+}
+
+# Memory that runs out for a few bytes, libraries that break their word, files that change within a moment.
+UNREACHABLE = {
+    "out of memory": "a small allocation fails", "no memory": "a small allocation fails",
+    "MPI gave no window": "MPI_Win_allocate fails", "descinit gave INFO": "ScaLAPACK refuses a grid of its own",
+    "its attribute could not be written": "one int in a file that was just written",
+    "cannot read input '%s'": "the input vanishes between its opening and its hashing",
+    "%s (run again to continue)": "closing fails after everything was written",
+    "the dataset does not open": "a dataset vanishes from an open file",
+}
+
+
+def test_every_message_is_tested():
+    keys = [*USAGE, *CASES, *HERE, *ELSEWHERE, *UNREACHABLE]
+    formats = messages()
+    assert len(formats) > 100
+    for name, text in formats:
+        assert any(key.strip() in text for key in keys), f"{name}: no test meets: {text}"
+    for key in keys:
+        assert any(key.strip() in text for _, text in formats), f"no message: {key}"
+    for file in set(ELSEWHERE.values()):
+        assert (ROOT / "tests" / file).is_file()
+
+
+def test_every_message_says_how_to_mend_it():
+    for name, text in messages():
+        nested = text.endswith("line %lld: %s")
+        assert text.endswith(")") or nested or "out of memory" in text or "no memory" in text, (name, text)
