@@ -149,8 +149,9 @@ static mpt_code compare(hid_t file, const char *attribute, const char *mine, con
                   path, what);
 }
 
-mpt_code mpt_check_same_job(const mpt_result_spec *spec, mpt_error *error) {
+mpt_code mpt_check_same_job(const mpt_result_spec *spec, bool *complete, mpt_error *error) {
   hid_t file;
+  int64_t finished = 0;
   if (mpt_open_for_reading(spec->path, "result", &file, error) != MPT_DONE)
     return mpt_fail(error, MPT_BAD_OUTPUT,
                     "cannot continue '%s': it is not a readable result file (--fresh replaces it; "
@@ -163,6 +164,7 @@ mpt_code mpt_check_same_job(const mpt_result_spec *spec, mpt_error *error) {
   TRY(compare(file, "config", spec->config, "with another config", spec->path, error));
   TRY(compare(file, "input_fingerprint", spec->fingerprint, "from another input", spec->path,
               error));
+  *complete = mpt_read_int_attribute(file, "complete", &finished) && finished == 1;
 done:
   H5Fclose(file);
   return code;

@@ -23,6 +23,7 @@ struct mpt_result {
   hid_t file, (*datasets)[MPT_FIELD_COUNT]; /* H5I_INVALID_HID where not stored */
   mpt_dataset *shapes;                      /* their paths stay the spec's */
   int64_t count;
+  bool sealed; /* complete already: opened for reading, and left as it is */
   finished *waiting;
   int64_t waiting_count, waiting_capacity, waiting_problems;
   double committed;
@@ -31,7 +32,7 @@ struct mpt_result {
 static mpt_code open_datasets(mpt_result *r, const mpt_result_spec *spec, mpt_error *error) {
   hid_t how = H5Pcreate(H5P_FILE_ACCESS);
   H5Pset_fapl_mpio(how, r->comm, MPI_INFO_NULL);
-  r->file = H5Fopen(spec->path, H5F_ACC_RDWR, how);
+  r->file = H5Fopen(spec->path, r->sealed ? H5F_ACC_RDONLY : H5F_ACC_RDWR, how);
   H5Pclose(how);
   bool done = r->file >= 0;
   for (int64_t d = 0; d < spec->count; d++)
@@ -110,28 +111,31 @@ static bool close_handles(mpt_result *r) {
   return done;
 }
 
-static mpt_code prepare_file(const mpt_result_spec *spec, bool fresh, bool *continued,
+static mpt_code prepare_file(const mpt_result_spec *spec, bool fresh, bool *continued, bool *sealed,
                              mpt_error *error) {
   *continued = !fresh && access(spec->path, F_OK) == 0;
-  return *continued ? mpt_check_same_job(spec, error) : mpt_create_result(spec, error);
+  *sealed = false;
+  return *continued ? mpt_check_same_job(spec, sealed, error) : mpt_create_result(spec, error);
 }
 
 mpt_code mpt_result_open(MPI_Comm comm, const mpt_result_spec *spec, bool fresh, mpt_result **out,
                          int8_t **statuses, bool *continued, mpt_error *error) {
   mpt_code code = MPT_DONE;
   mpt_result *r = NULL;
-  int rank, again = 0;
+  int rank, again[2] = {0};
   MPI_Comm_rank(comm, &rank);
   H5Eset_auto(H5E_DEFAULT, NULL, NULL);
   *out = NULL;
   AGREE(comm, allocate_result(comm, spec, &r, error));
   if (rank == 0) {
-    code = prepare_file(spec, fresh, continued, error);
-    again = *continued;
+    code = prepare_file(spec, fresh, continued, &r->sealed, error);
+    again[0] = *continued;
+    again[1] = r->sealed;
   }
   AGREE(comm, code);
-  MPI_Bcast(&again, 1, MPI_INT, 0, comm);
-  *continued = again;
+  MPI_Bcast(again, 2, MPI_INT, 0, comm);
+  *continued = again[0];
+  r->sealed = again[1];
   AGREE(comm, open_datasets(r, spec, error));
   AGREE(comm, read_statuses(r, statuses, error));
   for (int64_t d = 0; d < r->count; d++) /* in pieces that an int can count */
@@ -248,6 +252,7 @@ mpt_code mpt_result_commit(mpt_result *r, double seconds, mpt_error *error) {
 mpt_code mpt_result_close(mpt_result *r, mpt_code code, bool complete, mpt_error *error) {
   if (!r) return code;
   MPI_Comm comm = r->comm;
+  const bool sealed = r->sealed;
   mpt_error second = {0};
   char *path = r->path;
   int rank;
@@ -264,7 +269,7 @@ mpt_code mpt_result_close(mpt_result *r, mpt_code code, bool complete, mpt_error
                     path, errno ? strerror(errno) : "HDF5 could not close it");
   release_result(r);
   AGREE(comm, code);
-  if (rank == 0 && complete) code = mpt_mark_complete(path, error);
+  if (rank == 0 && complete && !sealed) code = mpt_mark_complete(path, error);
   AGREE(comm, code);
 done:
   free(path);
