@@ -294,6 +294,23 @@ static void simulation_by_hand(void **state) {
   assert_true(fabs(simulation.lost - 1.0 / 16) < 1e-15);
 }
 
+/* A team of 4 holds ranks 0 to 3 for 10 s: the teams of 2 belong on ranks 4 to 7 meanwhile. */
+static void teams_of_two_sizes(void **state) {
+  mpt_work work[2] = {{.ranks = 4, .chunk = 1, .seconds = 10},
+                      {.ranks = 2, .chunk = 1, .seconds = 5}};
+  const mpt_plan plan = {work, 2, 8, 0};
+  const mpt_dataset datasets[] = {{"/A", MPT_FLOAT64, 1, 10}, {"/B", MPT_FLOAT64, 4, 10}};
+  const mpt_task tasks[] = {{.dataset = &datasets[0]}, {.dataset = &datasets[1]}};
+  mpt_schedule s;
+  mpt_error error;
+  (void)state;
+  assert_int_equal(mpt_schedule_make(&plan, tasks, NULL, &s, &error), MPT_DONE);
+  mpt_simulation simulation = mpt_simulate(&plan, &s);
+  assert_true(simulation.makespan == 10);
+  assert_true(fabs(simulation.lost) < 1e-15);
+  mpt_schedule_release(&s);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(grids),
@@ -305,6 +322,7 @@ int main(void) {
       cmocka_unit_test(grid_larger_than_the_job),
       cmocka_unit_test(memory_limits),
       cmocka_unit_test(simulation_by_hand),
+      cmocka_unit_test(teams_of_two_sizes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
