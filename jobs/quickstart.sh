@@ -53,7 +53,7 @@ build() {
   local tests=ON
   pkg-config --exists cmocka || tests=OFF
   run_quietly cmake --preset release -DMULTIPLET_TESTS=$tests
-  run_quietly cmake --build build --target multiplet --parallel "$(nproc)"
+  run_quietly cmake --build build --target multiplet --parallel "$(env -u OMP_NUM_THREADS nproc)"
 }
 
 make_inputs() {
@@ -70,6 +70,7 @@ run_example() {
 }
 
 mkdir -p build/quickstart
+rm -f build/quickstart/*.h5
 bash jobs/install-packages.sh
 set_mpi_defaults
 build

@@ -22,7 +22,7 @@ check() {
 
 build() {
   cmake --preset release -DMULTIPLET_TESTS=ON -DMULTIPLET_WERROR=ON -DPython3_EXECUTABLE="$(command -v "$PYTHON")"
-  cmake --build build --parallel "$(nproc)"
+  cmake --build build --parallel "$(env -u OMP_NUM_THREADS nproc)"
 }
 
 # Files under version control, or all where there is none (a source archive).

@@ -160,6 +160,10 @@ void mpt_log_speaks(bool value) {
   speaks = value;
 }
 
+bool mpt_log_is_heard(void) {
+  return speaks;
+}
+
 static void print_line(const char *prefix, const char *format, va_list arguments) {
   char line[1200];
   vsnprintf(line, sizeof line, format, arguments);

@@ -39,6 +39,7 @@ int64_t mpt_free_memory(void);
 
 /* Log lines go to standard error as "multiplet: ...", on the rank that mpt_log_speaks chose. */
 void mpt_log_speaks(bool speaks);
+bool mpt_log_is_heard(void);
 void mpt_note(const char *format, ...) MPT_PRINTF(1, 2);
 void mpt_warn(const char *format, ...) MPT_PRINTF(1, 2);
 

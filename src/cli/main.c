@@ -3,13 +3,19 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include "launch.h"
 
 static const struct {
   const char *name;
   mpt_command *run;
   const char *summary;
 } commands[] = {
+    {"run", mpt_cmd_run, "the batch job: read, solve, differentiate, write"},
+    {"plan", mpt_cmd_plan, "what run would do: engines, grids, memory, size, time"},
+    {"show", mpt_cmd_show, "print a result: a summary, or one problem's spectrum"},
+    {"check", mpt_cmd_check, "recompute residuals, orthogonality and gradients of a result"},
     {"sample", mpt_cmd_sample, "write inputs of known spectra"},
+    {"bench", mpt_cmd_bench, "this program against plain LAPACK and ScaLAPACK calls"},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
 
@@ -57,6 +63,7 @@ static int dispatch(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+  mpt_log_speaks(mpt_launch_rank() == 0); /* errors are printed once, not once a rank */
   int code = dispatch(argc, argv);
   if (!fflush(stdout) && !ferror(stdout)) return code;
   mpt_error error;

@@ -17,37 +17,58 @@ static char *slab_of(const mpt_batch *batch, int64_t k) {
   return (char *)batch->a + (size_t)(k * batch->rows * batch->n) * mpt_type_size(batch->type);
 }
 
-/* The block of rows of `rank` times the columns of `other` is exchanged with the block of rows of
- * `other` times the columns of `rank`: together, block by block, that is A against A^H. Under a
- * triangle, only the side that is read has something to say. Returns the defect. */
+/* A rectangle of the matrix by global rows and columns. */
+typedef struct span {
+  int64_t row0, rows, col0, cols;
+} span;
+
+/* What rank `from` tells rank `to` of its rows, for `to` to hold against its own. Checking, the two
+ * blocks that face each other across the diagonal are halved between the two ranks; filling in,
+ * only the side that is read has something to say. */
+static span told(const mpt_team *team, int64_t n, mpt_triangle triangle, int from, int to) {
+  const int64_t row0 = mpt_slab_start(n, team->size, from),
+                col0 = mpt_slab_start(n, team->size, to);
+  span s = {row0, mpt_slab_start(n, team->size, from + 1) - row0, col0,
+            mpt_slab_start(n, team->size, to + 1) - col0};
+  const bool lower = to < from;
+  if (triangle == MPT_FULL && lower) {
+    s.cols /= 2;
+  } else if (triangle == MPT_FULL) {
+    s.row0 += s.rows / 2;
+    s.rows -= s.rows / 2;
+  } else if (lower != (triangle == MPT_LOWER)) {
+    s.rows = 0;
+  }
+  return s;
+}
+
+/* All blocks off the diagonal ones: checked, or filled in. Returns the defect. */
 static double exchange_blocks(const mpt_team *team, mpt_triangle triangle, const mpt_batch *batch,
                               char *slab, char *buffer) {
-  size_t element = mpt_type_size(batch->type);
+  const size_t element = mpt_type_size(batch->type);
+  const int64_t n = batch->n;
   double defect = 0;
+  MPI_Datatype item, block;
+  MPI_Type_contiguous((int)element, MPI_BYTE, &item);
+  MPI_Type_commit(&item);
   for (int step = 1; step < team->size; step++) {
-    int to = (team->rank + step) % team->size;
-    int from = (team->rank + team->size - step) % team->size;
-    int64_t to0 = mpt_slab_start(batch->n, team->size, to);
-    int64_t to_cols = mpt_slab_start(batch->n, team->size, to + 1) - to0;
-    int64_t from0 = mpt_slab_start(batch->n, team->size, from);
-    int64_t from_rows = mpt_slab_start(batch->n, team->size, from + 1) - from0;
-    MPI_Datatype block, line;
-    MPI_Type_contiguous((int)element, MPI_BYTE, &line);
-    MPI_Type_vector((int)batch->rows, (int)to_cols, (int)batch->n, line, &block);
+    int to = (team->rank + step) % team->size, from = (team->rank + team->size - step) % team->size;
+    span out = told(team, n, triangle, team->rank, to);
+    span in = told(team, n, triangle, from, team->rank);
+    MPI_Type_vector((int)out.rows, (int)out.cols, (int)n, item, &block);
     MPI_Type_commit(&block);
-    MPI_Type_commit(&line);
-    MPI_Sendrecv(slab + (size_t)to0 * element, 1, block, to, 0, buffer,
-                 (int)(from_rows * batch->rows), line, from, 0, team->comm, MPI_STATUS_IGNORE);
+    char *first = slab + (size_t)((out.row0 - batch->row0) * n + out.col0) * element;
+    MPI_Sendrecv(first, 1, block, to, 0, buffer, (int)(in.rows * in.cols), item, from, 0,
+                 team->comm, MPI_STATUS_IGNORE);
     MPI_Type_free(&block);
-    MPI_Type_free(&line);
-    mpt_facing f = {batch->rows, from_rows, slab + (size_t)from0 * element,
-                    batch->n,    buffer,    batch->rows};
-    bool lower = from < team->rank; /* my block (rank, from) lies in the lower triangle */
+    char *mine = slab + (size_t)((in.col0 - batch->row0) * n + in.row0) * element;
+    mpt_facing f = {in.cols, in.rows, mine, n, buffer, in.cols};
     if (triangle == MPT_FULL)
       defect = fmax(defect, mpt_hermitian_defect(batch->type, &f));
-    else if (lower != (triangle == MPT_LOWER))
+    else
       mpt_conjugate_transpose(batch->type, &f);
   }
+  MPI_Type_free(&item);
   return defect;
 }
 

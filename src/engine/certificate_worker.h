@@ -1,86 +1,146 @@
-/* Included once per scalar type by certificate.c. */
-#include "blas.h"
+/* Included once per scalar type by certificate.c. A row of n elements is looked at as `length` real
+ * numbers, n or 2 n of them; a real vector to be multiplied with it stands with every entry as
+ * often as an element has parts. Two probes make four such vectors at a time. */
 
-enum { NAME(PROBES) = 2 };
+enum { NAME(PARTS) = 1 + IS_COMPLEX, NAME(LANES) = 32 / sizeof(Real) };
 
-static void NAME(sum)(const mpt_team *team, int64_t count, Scalar *values) {
-  if (team->size > 1)
-    MPI_Allreduce(MPI_IN_PLACE, values, (int)count, MPI_SCALAR, MPI_SUM, team->comm);
-}
-
-/* Rank by rank, rows of a vector that all ranks need whole; v[n], own part in place. */
-static void NAME(share_rows)(const mpt_team *team, int64_t n, Scalar *v) {
-  if (team->size == 1) return;
-  for (int r = 0; r < team->size; r++) {
-    int64_t first = mpt_slab_start(n, team->size, r), end = mpt_slab_start(n, team->size, r + 1);
-    MPI_Bcast(v + first, (int)(end - first), MPI_SCALAR, r, team->comm);
+/* out[p] = sum_j row_j x_pj, Re and Im: partial sums in lanes, so that it vectorizes as it stands.
+ */
+static void NAME(four_dots)(int64_t length, const Real *row, const Real *x, double out[4][2]) {
+  enum { L = NAME(LANES), PARTS = NAME(PARTS) };
+  Real sums[4][L] = {{0}};
+  int64_t j = 0;
+  for (; j + L <= length; j += L)
+    for (int p = 0; p < 4; p++)
+      for (int l = 0; l < L; l++) sums[p][l] += row[j + l] * x[p * length + j + l];
+  for (int p = 0; p < 4; p++) {
+    out[p][0] = out[p][1] = 0;
+    for (int l = 0; l < L; l++) out[p][l % PARTS] += sums[p][l];
+    for (int64_t k = j; k < length; k++) out[p][k % PARTS] += row[k] * x[p * length + k];
   }
 }
 
-/* Columns 0, 1: random signs x; columns 2, 3: w o x, all times the scale s. */
-static void NAME(make_probes)(int64_t n, const Real *w, double s, Scalar *x) {
+/* sums_p += row y_p. */
+static void NAME(four_axpys)(int64_t length, const Real *row, const double y[4], Real *sums) {
+  for (int p = 0; p < 4; p++) {
+    const Real factor = (Real)y[p];
+    for (int64_t j = 0; factor != 0 && j < length; j++) sums[p * length + j] += row[j] * factor;
+  }
+}
+
+/* Vectors 0, 1: random signs x; vectors 2, 3: s w o x. */
+static void NAME(make_probes)(int64_t n, const Real *w, double s, Real *x) {
   uint64_t state = 0x9e3779b97f4a7c15u;
   for (int64_t j = 0; j < n; j++) {
     state = state * 6364136223846793005u + 1442695040888963407u;
-    for (int p = 0; p < NAME(PROBES); p++) {
-      double sign = (state >> (40 + p)) & 1 ? 1 : -1;
-      x[p * n + j] = (Real)(sign);
-      x[(p + NAME(PROBES)) * n + j] = (Real)(sign * w[j] * s);
+    for (int p = 0; p < 2; p++)
+      for (int part = 0; part < NAME(PARTS); part++) {
+        double sign = (state >> (40 + p)) & 1 ? 1 : -1;
+        int64_t at = j * NAME(PARTS) + part;
+        x[p * n * NAME(PARTS) + at] = (Real)sign;
+        x[(2 + p) * n * NAME(PARTS) + at] = (Real)(sign * w[j] * s);
+      }
+  }
+}
+
+/* The memory of one certificate. */
+typedef struct NAME(probes) {
+  int64_t length; /* n times parts */
+  double s;       /* a power of two near 1/||A||, so that nothing leaves the exponent range */
+  double *y, *u;  /* [rows][2][2]: V x and s V (w o x) on this rank's rows, probe, part */
+  double *whole;  /* [n][2][2]: V x on all rows */
+  Real *x;        /* [4][length] */
+} NAME(probes);
+
+/* y and u, then y of all ranks. */
+static void NAME(apply_vectors)(const mpt_team *team, const mpt_batch *b, const Real *v,
+                                NAME(probes) * m) {
+  for (int64_t i = 0; i < b->rows; i++) {
+    double out[4][2];
+    NAME(four_dots)(m->length, v + i * m->length, m->x, out);
+    memcpy(m->y + 4 * i, out, sizeof(double) * 4);
+    memcpy(m->u + 4 * i, out + 2, sizeof(double) * 4);
+  }
+  memcpy(m->whole + 4 * b->row0, m->y, sizeof(double) * 4 * (size_t)b->rows);
+  for (int r = 0; r < team->size && team->size > 1; r++) {
+    int64_t first = mpt_slab_start(b->n, team->size, r);
+    int64_t end = mpt_slab_start(b->n, team->size, r + 1);
+    MPI_Bcast(m->whole + 4 * first, (int)(4 * (end - first)), MPI_DOUBLE, r, team->comm);
+  }
+}
+
+/* Squared norms of s A y - u on this rank's rows. */
+static void NAME(residuals)(const mpt_batch *b, const Real *a, NAME(probes) * m, double norm2[2]) {
+  for (int64_t j = 0; j < b->n; j++) /* vectors Re y_0, Im y_0, Re y_1, Im y_1 */
+    for (int p = 0; p < 4; p++)
+      for (int part = 0; part < NAME(PARTS); part++)
+        m->x[p * m->length + j * NAME(PARTS) + part] = (Real)(m->whole[4 * j + p] * m->s);
+  for (int64_t i = 0; i < b->rows; i++) {
+    double d[4][2];
+    NAME(four_dots)(m->length, a + i * m->length, m->x, d);
+    for (int p = 0; p < 2; p++) {
+      double re = d[2 * p][0] - d[2 * p + 1][1] - m->u[4 * i + 2 * p];
+      double im = d[2 * p][1] + d[2 * p + 1][0] - m->u[4 * i + 2 * p + 1];
+      norm2[p] += re * re + im * im;
     }
   }
 }
 
-/* y = V x and u = V (w o s x) on this rank's rows, then r = s A y - u and V^H y - x. A power of two
- * s near 1/||A|| keeps everything in range. */
-static void NAME(certify)(const mpt_team *team, mpt_batch *batch, int64_t k) {
-  const int64_t n = batch->n, rows = batch->rows;
-  const int ni = (int)n, ri = (int)rows, ldr = ri > 0 ? ri : 1, two = NAME(PROBES), four = 2 * two;
-  const Scalar *a = (const Scalar *)batch->a + k * rows * n, one = 1, zero = 0;
-  const Scalar *v = (const Scalar *)batch->v + k * rows * n;
-  const Real *w = (const Real *)batch->w + k * n;
-  mpt_report *report = &batch->report[k];
-  double norm = n ? fmax(fabs((double)w[0]), fabs((double)w[n - 1])) : 0;
-  const int limit = sizeof(Real) == 4 ? 120 : 1000;
-  int e = norm > 0 ? ilogb(norm) : 0;
-  double s = ldexp(1, -(e > limit ? limit : e < -limit ? -limit : e));
-  Scalar *x = malloc(sizeof(Scalar) * (size_t)(14 * n + 1));
-  int failed = !x;
+/* Squared norms of V^H y - x; every rank gets them. */
+static void NAME(overlaps)(const mpt_team *team, const mpt_batch *b, const Real *v, const Real *w,
+                           NAME(probes) * m, double norm2[2]) {
+  memset(m->x, 0, sizeof(Real) * (size_t)(4 * m->length));
+  for (int64_t i = 0; i < b->rows; i++)
+    NAME(four_axpys)(m->length, v + i * m->length, m->y + 4 * i, m->x);
+  if (team->size > 1)
+    MPI_Allreduce(MPI_IN_PLACE, m->x, (int)(4 * m->length), MPI_REAL_TYPE, MPI_SUM, team->comm);
+  Real *signs = m->x + 4 * m->length;
+  NAME(make_probes)(b->n, w, m->s, signs);
+  for (int p = 0; p < 2; p++)
+    for (int64_t j = 0; j < b->n; j++) {
+      const int64_t at = j * NAME(PARTS);
+      const Real *r = m->x + 2 * p * m->length + at, *t = r + m->length;
+      double re = r[0] - signs[p * m->length + at], im = 0; /* V^H y = conj(r) + i conj(t) */
+#if IS_COMPLEX
+      re += t[1];
+      im = t[0] - r[1];
+#else
+      (void)t;
+#endif
+      norm2[p] += re * re + im * im;
+    }
+}
+
+static void NAME(certify)(const mpt_team *team, mpt_batch *b, int64_t k) {
+  const int64_t n = b->n, at = k * b->rows * n * NAME(PARTS);
+  const Real *a = (const Real *)b->a + at, *v = (const Real *)b->v + at;
+  const Real *w = (const Real *)b->w + k * n;
+  mpt_report *report = &b->report[k];
+  const double norm = n ? fmax(fabs((double)w[0]), fabs((double)w[n - 1])) : 0;
+  const int limit = sizeof(Real) == 4 ? 120 : 1000, e = norm > 0 ? ilogb(norm) : 0;
+  NAME(probes) m = {.length = n * NAME(PARTS)};
+  m.s = ldexp(1, -(e > limit ? limit : e < -limit ? -limit : e));
+  m.y = malloc(sizeof(double) * (size_t)(8 * b->rows + 4 * n + 1) +
+               sizeof(Real) * (size_t)(8 * m.length));
+  int failed = !m.y;
   if (team->size > 1) MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, team->comm);
   if (failed) {
     report->status = MPT_INTERNAL;
-    free(x);
+    free(m.y);
     return;
   }
-  Scalar *yu = x + 4 * n, *y = yu + 4 * n, *r = y + 2 * n, *o = r + 2 * n;
-  NAME(make_probes)(n, w, s, x);
-  if (rows > 0) BLAS(gemm)("T", "N", &ri, &four, &ni, &one, v, &ni, x, &ni, &zero, yu, &ldr, 1, 1);
-  for (int p = 0; p < two; p++) {
-    for (int64_t i = 0; i < rows; i++) y[p * n + batch->row0 + i] = yu[p * rows + i];
-    NAME(share_rows)(team, n, y + p * n);
-  }
-  Scalar scale = (Real)s;
-  for (int64_t i = 0; i < 2 * n; i++) o[i] = y[i] * scale;
-  if (rows > 0) BLAS(gemm)("T", "N", &ri, &two, &ni, &one, a, &ni, o, &ni, &zero, r, &ldr, 1, 1);
-  double sums[4] = {0};
-  for (int p = 0; p < two; p++)
-    for (int64_t i = 0; i < rows; i++) {
-      Scalar d = r[p * rows + i] - yu[(p + two) * rows + i];
-      sums[p] += ABS2(d);
-    }
-  for (int64_t i = 0; i < 2 * rows; i++) yu[i] = CONJ(yu[i]);
-  memset(o, 0, sizeof(Scalar) * (size_t)(2 * n));
-  if (rows > 0) BLAS(gemm)("N", "N", &ni, &two, &ri, &one, v, &ni, yu, &ldr, &zero, o, &ni, 1, 1);
-  NAME(sum)(team, 2 * n, o);
-  for (int p = 0; p < two; p++)
-    for (int64_t j = 0; j < n; j++) {
-      Scalar d = o[p * n + j] - x[p * n + j];
-      sums[two + p] += ABS2(d);
-    }
-  if (team->size > 1) MPI_Allreduce(MPI_IN_PLACE, sums, two, MPI_DOUBLE, MPI_SUM, team->comm);
-  double unit = (double)n * mpt_type_epsilon(batch->type) * sqrt((double)n);
+  m.u = m.y + 4 * b->rows;
+  m.whole = m.u + 4 * b->rows;
+  m.x = (Real *)(m.whole + 4 * n);
+  double r[2] = {0}, o[2] = {0};
+  NAME(make_probes)(n, w, m.s, m.x);
+  NAME(apply_vectors)(team, b, v, &m);
+  NAME(residuals)(b, a, &m, r);
+  NAME(overlaps)(team, b, v, w, &m, o);
+  if (team->size > 1) MPI_Allreduce(MPI_IN_PLACE, r, 2, MPI_DOUBLE, MPI_SUM, team->comm);
+  double unit = (double)n * mpt_type_epsilon(b->type) * sqrt((double)n);
   double tiny = (double)n * (sizeof(Real) == 4 ? 0x1p-149 : 0x1p-1074); /* gradual underflow */
-  report->residual =
-      n && norm > 0 ? sqrt(fmax(sums[0], sums[1])) / (unit * s * norm + tiny * s) : 0;
-  report->orthogonality = n ? sqrt(fmax(sums[2], sums[3])) / unit : 0;
-  free(x);
+  report->residual = norm > 0 ? sqrt(fmax(r[0], r[1])) / (m.s * (unit * norm + tiny)) : 0;
+  report->orthogonality = n ? sqrt(fmax(o[0], o[1])) / unit : 0;
+  free(m.y);
 }

@@ -7,6 +7,7 @@
 #define MPT_ENGINE_H
 
 #include <mpi.h>
+#include <multiplet/eigh.h>
 #include "spectral.h"
 
 /* Ranks that work on one matrix; rank r stands at (r / grid[1], r % grid[1]) of the process grid.
@@ -19,24 +20,6 @@ typedef struct mpt_team {
 
 mpt_team mpt_team_of_one(void);
 int64_t mpt_slab_start(int64_t n, int size, int rank);
-
-/* How degeneracies and the gradient are treated: the config's words. */
-typedef struct mpt_options {
-  mpt_triangle triangle;
-  double tolerance; /* relative to ||A||_2; 0: 8 n eps */
-  mpt_gauge_policy gauge_policy;
-  mpt_spread_policy spread_policy;
-  mpt_convention convention;
-} mpt_options;
-
-/* What the result file's status and diagnostics say of one problem. */
-typedef struct mpt_report {
-  int8_t status;
-  double largest; /* max of all |Re|, |Im| of the matrix */
-  double residual, orthogonality, min_gap;
-  double gauge_violation, cotangent_spread, gradient_error;
-  double seconds;
-} mpt_report;
 
 /* `count` problems of one shape. Arrays are the caller's; optional ones may be NULL. Those of a
  * failed problem are zeroed, so that nothing half-done is ever seen. */

@@ -112,10 +112,11 @@ static void backward(const mpt_engine *engine, mpt_state *state, const mpt_team 
     report->status = MPT_NONFINITE_COTANGENT; /* finite cotangents too large for this spectrum */
     return;
   }
-  bool refused = options->spread_policy == MPT_REFUSE && report->cotangent_spread > threshold;
-  if (report->gauge_violation > threshold || refused) report->status = MPT_GAUGE_DEPENDENT;
-  if (refused || (report->status == MPT_GAUGE_DEPENDENT && options->gauge_policy == MPT_GAUGE_FAIL))
-    zero_gradient(b, k);
+  bool dependent = report->gauge_violation > threshold;
+  bool spread = options->spread_policy == MPT_REFUSE && report->cotangent_spread > threshold;
+  report->refused = spread || (dependent && options->gauge_policy == MPT_GAUGE_FAIL);
+  if (dependent || spread) report->status = MPT_GAUGE_DEPENDENT;
+  if (report->refused) zero_gradient(b, k);
 }
 
 static void finish_problem(const mpt_engine *engine, mpt_state *state, const mpt_team *team,

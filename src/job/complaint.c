@@ -47,12 +47,12 @@ void mpt_complaints_sort(mpt_complaints *complaints) {
 }
 
 void mpt_complaints_print(const mpt_complaints *complaints) {
-  for (size_t k = 0; k < complaints->count; k++) {
+  for (size_t k = 0; k < complaints->count && mpt_log_is_heard(); k++) {
     const mpt_place *place = &complaints->items[k].place;
     fprintf(stderr, "%s:%lld:%lld: multiplet: error: %s\n", place->source, (long long)place->line,
             (long long)place->column, complaints->items[k].text);
   }
-  if (complaints->exhausted)
+  if (complaints->exhausted && mpt_log_is_heard())
     fprintf(stderr, "multiplet: error: cannot read the config: out of memory (free some)\n");
 }
 

@@ -5,8 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The matching scalar type of a file's datatype, any byte order; false when there is none. */
-static bool scalar_type_of(hid_t file_type, mpt_type *type) {
+bool mpt_scalar_type_of(hid_t file_type, mpt_type *type) {
   const size_t size = H5Tget_size(file_type);
   if (H5Tget_class(file_type) == H5T_FLOAT) {
     *type = size == 4 ? MPT_FLOAT32 : MPT_FLOAT64;
@@ -38,7 +37,7 @@ static const char *describe(hid_t dataset, mpt_dataset *out) {
   out->count = rank == 3 ? (int64_t)dims[0] : 1;
   out->n = (int64_t)dims[rank == 3 ? 2 : 1];
   if (!reason && dims[rank == 3 ? 1 : 0] != (hsize_t)out->n) reason = "its matrices are not square";
-  if (!reason && !scalar_type_of(type, &out->type))
+  if (!reason && !mpt_scalar_type_of(type, &out->type))
     reason = "its type is not float32, float64 or a complex compound {r, i} of either";
   H5Sclose(space);
   H5Tclose(type);
@@ -193,7 +192,7 @@ mpt_code mpt_expect_dataset(hid_t file, const char *file_name, const char *path,
   if (fits) H5Sget_simple_extent_dims(space, dims, NULL);
   for (int k = 0; fits && k < rank; k++) fits = dims[k] == want[wanted - rank + k];
   mpt_type found;
-  bool typed = scalar_type_of(type, &found) &&
+  bool typed = mpt_scalar_type_of(type, &found) &&
                mpt_type_is_complex(found) == (!real && mpt_type_is_complex(like->type));
   H5Sclose(space);
   H5Tclose(type);

@@ -26,6 +26,9 @@ mpt_code mpt_input_open(const char *name, char *const *paths, int64_t count, mpt
                         mpt_error *error);
 void mpt_input_close(mpt_input *input);
 
+/* The matching scalar type of a file's datatype, any byte order; false when there is none. */
+bool mpt_scalar_type_of(hid_t file_type, mpt_type *type);
+
 /* Opens a file for reading; the messages say what kind of file it should have been. */
 mpt_code mpt_open_for_reading(const char *name, const char *what, hid_t *file, mpt_error *error);
 

@@ -233,7 +233,7 @@ mpt_code mpt_result_commit(mpt_result *r, double seconds, mpt_error *error) {
   bool due = mpt_now() - r->committed >= seconds || r->waiting_problems > MOST_WAITING;
   if (!due || !r->waiting_count) return MPT_DONE;
   errno = 0;
-  if (!sync_data(r)) return write_failed(r, error);
+  if (seconds > 0 && !sync_data(r)) return write_failed(r, error);
   for (int64_t k = 0; k < r->waiting_count; k++) {
     finished *f = &r->waiting[k];
     mpt_part part = mpt_field_part(MPT_STATUS, f->first, f->count, 0, 0, 0);

@@ -37,8 +37,9 @@ mpt_code mpt_result_write(mpt_result *result, int64_t d, mpt_field field, const 
 mpt_code mpt_result_finish(mpt_result *result, int64_t d, int64_t first, int64_t count,
                            const int8_t *statuses, mpt_error *error);
 
-/* Brings the data to the disk and then the finished problems' statuses to the file, when the last
- * commit is `seconds` ago or many problems wait. Not collective. */
+/* Writes the finished problems' statuses when the last commit is `seconds` ago or many problems
+ * wait, after bringing their data to the disk; with 0 seconds at once, leaving the disk to the file
+ * system. Not collective. */
 mpt_code mpt_result_commit(mpt_result *result, double seconds, mpt_error *error);
 
 /* Commits, closes, and with `complete` marks the file so. `code` is what this rank's work gave;

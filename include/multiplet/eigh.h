@@ -1,0 +1,52 @@
+/* Eigenpairs of a batch of Hermitian matrices in memory.
+ *
+ * Matrices are contiguous [count, n, n], row-major, of one of the four types; nothing here is
+ * collective and nothing needs MPI_Init. Arrays are the caller's. One thread; BLAS may use more.
+ *
+ *   mpt_report report[100];
+ *   mpt_eigh(MPT_COMPLEX128, 8, 100, NULL, a, w, v, multiplet, report, &error);
+ */
+#ifndef MULTIPLET_EIGH_H
+#define MULTIPLET_EIGH_H
+
+#include "types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* How degeneracies and the gradient are treated; all zeros are the defaults. */
+typedef struct mpt_options {
+  mpt_triangle triangle;
+  double tolerance; /* of multiplets, relative to ||A||_2; 0: 8 n eps */
+  mpt_gauge_policy gauge_policy;
+  mpt_spread_policy spread_policy;
+  mpt_convention convention;
+} mpt_options;
+
+/* What became of one problem, and how far its numbers can be trusted. */
+typedef struct mpt_report {
+  int8_t status;           /* an mpt_status; outputs of a failed problem are zero */
+  double largest;          /* max of all |Re|, |Im| of the matrix */
+  double residual;         /* ||A V x - V (w o x)|| / (n eps ||A|| ||x||), two random probes x */
+  double orthogonality;    /* ||V^H V x - x|| / (n eps ||x||), likewise */
+  double min_gap;          /* smallest gap between multiplets / ||A||; 2 when there is only one */
+  double gauge_violation;  /* largest 2 |K_ij| / (||gv_i|| + ||gv_j||) inside a multiplet, 0 to 1 */
+  double cotangent_spread; /* largest spread of gw inside a multiplet / max|gw| */
+  double gradient_error;   /* estimated relative error of the gradient */
+  int refused;             /* by a policy: counts as failed, the gradient is zero */
+  double seconds;
+} mpt_report;
+
+/* w [count, n] real, ascending; v [count, n, n], column j of each is vector j, of unit norm, its
+ * largest component real and positive (NULL: eigenvalues only); multiplet [count, n], the number of
+ * the multiplet that each eigenvalue belongs to; report [count]. options NULL: the defaults.
+ * Returns MPT_DONE also when problems failed: their reports say so. */
+MPT_API mpt_code mpt_eigh(mpt_type type, int64_t n, int64_t count, const mpt_options *options,
+                          const void *a, void *w, void *v, int32_t *multiplet, mpt_report *report,
+                          mpt_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

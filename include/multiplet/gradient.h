@@ -1,0 +1,29 @@
+/* The backward pass: from derivatives of a real loss L by eigenvalues and eigenvectors to its
+ * derivative by the matrix, finite and exact at repeated eigenvalues.
+ *
+ *   G = V [F o skew(V^H gV) + diag(gw)] V^H,   dL = Re tr(G^H dA),   F_ij = 1 / (w_j - w_i),
+ *
+ * F being zero inside a multiplet (Magnus 1985 for simple eigenvalues). Where the loss depends on
+ * the basis inside a multiplet, no derivative exists: that part is dropped, and the report says how
+ * large it was. */
+#ifndef MULTIPLET_GRADIENT_H
+#define MULTIPLET_GRADIENT_H
+
+#include "eigh.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* a, w and v as mpt_eigh took and gave them: cotangents belong to the very vectors that the loss
+ * saw. gw [count, n] real and gv [count, n, n], either NULL for zero; g [count, n, n] is Hermitian,
+ * in the convention of the options. Everything else as for mpt_eigh. */
+MPT_API mpt_code mpt_eigh_backward(mpt_type type, int64_t n, int64_t count,
+                                   const mpt_options *options, const void *a, const void *w,
+                                   const void *v, const void *gw, const void *gv, void *g,
+                                   int32_t *multiplet, mpt_report *report, mpt_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,25 @@
+/* The batch job: from HDF5 matrices to eigenpairs and gradients in HDF5. */
+#ifndef MULTIPLET_JOB_H
+#define MULTIPLET_JOB_H
+
+#include <mpi.h>
+#include "types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Runs the job of a config file (its keys: README and interface) on all ranks of `comm`, with
+ * overrides "key=value". An unfinished result of the same job is continued unless `fresh`.
+ *
+ * Collective; MPI must be initialized. SIGTERM and SIGUSR1 are caught while it runs. Returns on
+ * every rank MPT_DONE; MPT_SOME_FAILED when problems failed (their status says how); MPT_STOPPED
+ * when it can be continued; MPT_BAD_USAGE, MPT_BAD_INPUT or MPT_BAD_OUTPUT with *error filled
+ * (config errors are printed to standard error, and error->text is empty). */
+MPT_API mpt_code mpt_run_job(MPI_Comm comm, const char *config_path, const char *const *overrides,
+                             size_t override_count, int fresh, mpt_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,29 @@
+/* The benchmark's parts. Every number compares two things measured in the same run, medians of
+ * several repetitions. */
+#ifndef MPT_BENCH_H
+#define MPT_BENCH_H
+
+#include "engine.h"
+
+/* Seconds of a plain ?heevd / ?syevd call on a random n x n matrix, of which each rank of the grid
+ * holds its block-cyclic part: p?heevd with its own workspace query and nothing around it; on one
+ * rank LAPACK's. Collective over the team; < 0 when the call failed. */
+double mpt_bare_eigensolver(const mpt_team *team, mpt_type type, int64_t n, int64_t block);
+double mpt_bare_lapack(mpt_type type, int64_t n);
+
+/* Element (i, j) of the benchmark's Hermitian matrix. */
+void mpt_bench_element(int64_t i, int64_t j, double out[2]);
+
+/* Forward and backward of an engine on one such matrix, from row slabs to row slabs. */
+typedef struct mpt_engine_times {
+  double forward, values_backward, full_backward;
+} mpt_engine_times;
+mpt_code mpt_bench_engine(const mpt_engine *engine, const mpt_team *team, mpt_type type, int64_t n,
+                          int64_t block, mpt_engine_times *times, mpt_error *error);
+
+/* Whole jobs through files in `directory`, on all ranks of MPI_COMM_WORLD and on one. */
+mpt_code mpt_bench_jobs(const char *directory, int repeat, mpt_error *error);
+
+double mpt_median(int count, double *values);
+
+#endif

@@ -1,0 +1,158 @@
+#include "check_report.h"
+
+#include <math.h>
+#include <stdio.h>
+#include "table.h"
+
+enum { MOST_LINES = 100 };
+
+static bool is_sound(const mpt_check_group *g, int64_t b) {
+  const double *m = g->measures[b];
+  return !g->flaws[b] && m[MPT_M_RESIDUAL] <= MPT_CHECK_BOUND &&
+         m[MPT_M_ORTHOGONALITY] <= MPT_CHECK_BOUND && m[MPT_M_SPECTRUM] <= MPT_CHECK_BOUND;
+}
+
+static void add_measure(mpt_table *table, const mpt_check_group *g, mpt_measure measure) {
+  double worst = -1;
+  for (int64_t b = 0; b < g->input->count; b++)
+    if (!(g->measures[b][measure] <= worst)) worst = g->measures[b][measure];
+  if (worst < 0)
+    mpt_table_add(table, "%s", "");
+  else
+    mpt_table_add(table, "%.3g", worst);
+}
+
+static void add_gradients(mpt_table *table, const mpt_check_samples *samples, int64_t group) {
+  int64_t tested = 0;
+  double worst = 0;
+  for (int64_t k = 0; samples && k < samples->count; k++) {
+    const mpt_check_sample *s = &samples->items[k];
+    if (s->group != group || s->trial == MPT_TRIAL_UNTESTABLE) continue;
+    tested++;
+    if (!(s->difference <= worst)) worst = s->difference;
+  }
+  if (tested) {
+    mpt_table_add(table, "%lld", (long long)tested);
+    mpt_table_add(table, "%.3g", worst);
+  } else {
+    mpt_table_add(table, "%s", "");
+    mpt_table_add(table, "%s", "");
+  }
+}
+
+static void print_groups(const mpt_check *c, const mpt_check_samples *samples) {
+  static const char *const headings[] = {"group",    "n",         "problems",
+                                         "checked",  "residual",  "orthogonality",
+                                         "spectrum", "gradients", "difference"};
+  mpt_table table = {.columns = 9};
+  for (int k = 0; k < 9; k++) mpt_table_add(&table, "%s", headings[k]);
+  for (int64_t k = 0; k < c->count; k++) {
+    const mpt_check_group *g = &c->groups[k];
+    int64_t checked = 0;
+    for (int64_t b = 0; b < g->input->count; b++) checked += mpt_check_is_solved(g->status[b]);
+    mpt_table_add(&table, "%s", g->stored->path);
+    mpt_table_add(&table, "%lld", (long long)g->input->n);
+    mpt_table_add(&table, "%lld", (long long)g->input->count);
+    mpt_table_add(&table, "%lld", (long long)checked);
+    add_measure(&table, g, MPT_M_RESIDUAL);
+    add_measure(&table, g, MPT_M_ORTHOGONALITY);
+    add_measure(&table, g, MPT_M_SPECTRUM);
+    add_gradients(&table, samples, k);
+  }
+  mpt_table_print(&table);
+  mpt_table_release(&table);
+}
+
+/* What a group does not store is not checked, and that is said. */
+static void print_limits(const mpt_check *c) {
+  for (int64_t k = 0; k < c->count; k++) {
+    const mpt_view_group *g = c->groups[k].stored;
+    bool values = mpt_view_has(g, MPT_EIGENVALUES), vectors = mpt_view_has(g, MPT_EIGENVECTORS);
+    if (values && !vectors)
+      printf("\n%s: eigenvectors are not stored; eigenvalues were held against trace and Frobenius "
+             "norm\n",
+             g->path);
+    else if (!values && vectors)
+      printf(
+          "\n%s: eigenvalues are not stored; eigenvectors were checked for orthogonality alone\n",
+          g->path);
+    else if (!values)
+      printf("\n%s: eigenpairs are not stored; of gradients, that they are Hermitian was checked\n",
+             g->path);
+  }
+}
+
+static void print_measure(const mpt_check_group *g, int64_t b, mpt_measure m, const char *what) {
+  if (g->measures[b][m] <= MPT_CHECK_BOUND) return;
+  printf("  %s[%lld]: %s %.3g, may be %g\n", g->stored->path, (long long)b, what, g->measures[b][m],
+         MPT_CHECK_BOUND);
+}
+
+static void print_problem(const mpt_check_group *g, int64_t b) {
+  print_measure(g, b, MPT_M_RESIDUAL, "residual");
+  print_measure(g, b, MPT_M_ORTHOGONALITY, "orthogonality");
+  print_measure(g, b, MPT_M_SPECTRUM, "trace or Frobenius norm differs from the eigenvalues' by");
+  for (int k = 0; k < MPT_FLAW_COUNT; k++)
+    if (g->flaws[b] & (1u << k))
+      printf("  %s[%lld]: %s\n", g->stored->path, (long long)b, mpt_flaw_text(k));
+}
+
+static int64_t print_problems(const mpt_check *c) {
+  int64_t bad = 0;
+  for (int64_t k = 0; k < c->count; k++)
+    for (int64_t b = 0; b < c->groups[k].input->count; b++) {
+      if (is_sound(&c->groups[k], b)) continue;
+      if (bad == 0) printf("\n");
+      if (bad++ < MOST_LINES) print_problem(&c->groups[k], b);
+    }
+  if (bad > MOST_LINES) printf("  ... and %lld more\n", (long long)(bad - MOST_LINES));
+  return bad;
+}
+
+static int64_t print_samples(const mpt_check *c, const mpt_check_samples *samples) {
+  int64_t bad = 0, untestable = 0;
+  for (int64_t k = 0; k < samples->count; k++) {
+    const mpt_check_sample *s = &samples->items[k];
+    untestable += s->trial == MPT_TRIAL_UNTESTABLE;
+    if (s->trial != MPT_TRIAL_FAILED) continue;
+    if (bad == 0) printf("\n");
+    if (bad++ < MOST_LINES)
+      printf("  %s[%lld]: the gradient differs from finite differences by %.3g of its size, may be "
+             "%.2g\n",
+             c->groups[s->group].stored->path, (long long)s->index, s->difference, s->allowed);
+  }
+  if (bad > MOST_LINES) printf("  ... and %lld more\n", (long long)(bad - MOST_LINES));
+  printf("\n%lld gradients compared with finite differences",
+         (long long)(samples->count - untestable));
+  if (untestable)
+    printf(", %lld not testable (gaps too small, or no eigenpairs)", (long long)untestable);
+  if (samples->too_large) printf(", %lld too large for one rank", (long long)samples->too_large);
+  printf("\n");
+  return bad;
+}
+
+static void count_problems(const mpt_check *c, int64_t *solved, int64_t *pending, int64_t *failed) {
+  *solved = *pending = *failed = 0;
+  for (int64_t k = 0; k < c->count; k++)
+    for (int64_t b = 0; b < c->groups[k].input->count; b++) {
+      int8_t status = c->groups[k].status[b];
+      *(mpt_check_is_solved(status) ? solved : status == MPT_PENDING ? pending : failed) += 1;
+    }
+}
+
+bool mpt_report_check(const mpt_check *c, const mpt_check_samples *samples) {
+  int64_t solved, pending, failed;
+  count_problems(c, &solved, &pending, &failed);
+  print_groups(c, samples);
+  print_limits(c);
+  int64_t bad = print_problems(c), wrong = samples ? print_samples(c, samples) : 0;
+  printf("\n");
+  if (bad || wrong)
+    printf("NOT within bounds: %lld problems, %lld gradients", (long long)bad, (long long)wrong);
+  else
+    printf("all within bounds: %lld problems", (long long)solved);
+  if (failed) printf("; %lld had failed and hold zeros", (long long)failed);
+  if (pending) printf("; %lld pending, not checked", (long long)pending);
+  printf("\n");
+  return !bad && !wrong;
+}

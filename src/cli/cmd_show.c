@@ -1,0 +1,131 @@
+#include "cli.h"
+#include "show.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct request {
+  const char *target; /* as given */
+  bool all;
+  char *file, *group; /* group NULL: the whole file */
+  const char *index;  /* inside `group`, behind its '['; NULL: the whole group */
+} request;
+
+static const mpt_option options[] = {
+    {"--all", NULL, "print every line; without it long lists are cut in the middle"},
+};
+
+static const mpt_usage usage = {
+    "show",
+    "RESULT.h5[:/GROUP[INDEX]]",
+    "Print a result file: a summary of its groups, one group, or one problem's spectrum.",
+    options,
+    1,
+    "RESULT.h5         what became of each dataset of the input\n"
+    "RESULT.h5:/H      what became of each problem of dataset /H\n"
+    "RESULT.h5:/H[3]   the spectrum of problem 3, grouped by multiplets\n"};
+
+static mpt_code take_argument(void *context, int index, const char *value, mpt_error *error) {
+  request *r = context;
+  if (index == 0) {
+    r->all = true;
+    return MPT_DONE;
+  }
+  if (r->target)
+    return mpt_fail(error, MPT_BAD_USAGE,
+                    "cannot use '%.64s': the result is '%.64s' already (show one at a time)", value,
+                    r->target);
+  r->target = value;
+  return MPT_DONE;
+}
+
+static mpt_code split_target(request *r, mpt_error *error) {
+  if (!r->target)
+    return mpt_fail(error, MPT_BAD_USAGE,
+                    "no result file: nothing to show (multiplet show RESULT.h5)");
+  const char *colon = NULL;
+  for (const char *c = r->target; access(r->target, F_OK) && (c = strstr(c, ":/")); c++) colon = c;
+  r->file =
+      colon ? mpt_format("%.*s", (int)(colon - r->target), r->target) : mpt_format("%s", r->target);
+  if (colon) r->group = mpt_format("%s", colon + 1);
+  if (!r->file || (colon && !r->group))
+    return mpt_fail(error, MPT_NO_RESOURCE, "cannot copy a name: out of memory (free some)");
+  return MPT_DONE;
+}
+
+/* Cuts "[INDEX]" off the group's name, unless a group is really called so. */
+static void split_index(request *r, const mpt_view *view) {
+  size_t length = strlen(r->group);
+  char *bracket = strrchr(r->group, '[');
+  if (mpt_view_find(view, r->group) || !bracket || r->group[length - 1] != ']') return;
+  r->group[length - 1] = *bracket = '\0';
+  r->index = bracket + 1;
+}
+
+static mpt_code find_group(const request *r, const mpt_view *view, const mpt_view_group **group,
+                           mpt_error *error) {
+  *group = mpt_view_find(view, r->group);
+  if (*group) return MPT_DONE;
+  mpt_text names = {0};
+  for (int64_t g = 0; g < view->count; g++)
+    mpt_text_add(&names, "%s%s", g ? ", " : "", view->groups[g].path);
+  mpt_fail(error, MPT_BAD_INPUT, "cannot show '%s' of '%s': there is no such group (there is: %s)",
+           r->group, r->file, names.data ? names.data : "none");
+  mpt_text_release(&names);
+  return MPT_BAD_INPUT;
+}
+
+static mpt_code read_index(const request *r, const mpt_view_group *group, int64_t *index,
+                           mpt_error *error) {
+  char *end;
+  errno = 0;
+  long long value = strtoll(r->index, &end, 10);
+  if (!*r->index || strspn(r->index, "-0123456789") != strlen(r->index) || *end)
+    return mpt_fail(error, MPT_BAD_USAGE,
+                    "cannot use '[%.64s]': not an index (give an integer, as in %s[0])", r->index,
+                    group->path);
+  *index = value;
+  if (!errno && value >= 0 && value < group->count) return MPT_DONE;
+  if (group->count == 0)
+    return mpt_fail(error, MPT_BAD_INPUT,
+                    "cannot show %s[%s]: the group holds no problems (show the whole file)",
+                    group->path, r->index);
+  return mpt_fail(error, MPT_BAD_INPUT,
+                  "cannot show %s[%s]: the index is out of range (give 0 to %lld)", group->path,
+                  r->index, (long long)group->count - 1);
+}
+
+static mpt_code show(request *r, const mpt_view *view, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  const mpt_view_group *group;
+  int64_t index = 0;
+  if (!r->group || !strcmp(r->group, "/")) return mpt_show_result(view, error);
+  split_index(r, view);
+  TRY(find_group(r, view, &group, error));
+  if (!r->index) return mpt_show_group(view, group, r->all, error);
+  TRY(read_index(r, group, &index, error));
+  return mpt_show_problem(view, group, index, r->all, error);
+done:
+  return code;
+}
+
+int mpt_cmd_show(int argc, char **argv) {
+  mpt_code code;
+  bool helped = false;
+  mpt_error problem = {0}, *error = &problem;
+  request r = {0};
+  mpt_view view = {0};
+  TRY(mpt_parse_options(&usage, argc, argv, take_argument, &r, &helped, error));
+  if (helped) goto done;
+  TRY(split_target(&r, error));
+  TRY(mpt_view_open(r.file, &view, error));
+  TRY(show(&r, &view, error));
+done:
+  if (code != MPT_DONE) mpt_print_error(error);
+  mpt_view_close(&view);
+  free(r.file);
+  free(r.group);
+  return code;
+}

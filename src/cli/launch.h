@@ -1,0 +1,30 @@
+/* What subcommands that take a config, or run under MPI, have in common. */
+#ifndef MPT_LAUNCH_H
+#define MPT_LAUNCH_H
+
+#include "cli.h"
+#include "config.h"
+
+/* This process's rank as the launcher's environment tells it, before MPI_Init: 0 when there is no
+ * launcher. For errors that are printed once. */
+int mpt_launch_rank(void);
+
+/* MPI_Init, with defaults that suit the result file unless the user's environment says otherwise.
+ */
+void mpt_launch_mpi(void);
+
+/* CONFIG.yaml [--set key=value]... */
+typedef struct mpt_config_arguments {
+  const char *path;
+  const char **overrides; /* freed by the caller */
+  size_t count;
+} mpt_config_arguments;
+
+mpt_code mpt_take_config_path(mpt_config_arguments *arguments, const char *value, mpt_error *error);
+mpt_code mpt_take_override(mpt_config_arguments *arguments, const char *value, mpt_error *error);
+
+/* mpt_config_load, or an error when there is no path. */
+mpt_code mpt_load_config(const mpt_config_arguments *arguments, mpt_config *config,
+                         mpt_error *error);
+
+#endif

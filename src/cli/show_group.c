@@ -1,0 +1,206 @@
+#include "show.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include "spectral.h"
+#include "table.h"
+
+static void print_solver(int8_t solver) {
+  int known = 0;
+  while (mpt_solver_names[known]) known++;
+  printf("%-10s", solver >= 0 && solver < known ? mpt_solver_names[solver] : "unknown");
+}
+
+/* Diagnostics of one value a problem as text; "" for one that was not stored. */
+static mpt_code read_cells(const mpt_view *view, const mpt_view_group *group, mpt_field field,
+                           double **values, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  *values = NULL;
+  if (!mpt_view_has(group, field)) return MPT_DONE;
+  TRY(mpt_allocate(values, group->count, sizeof **values, "diagnostics", error));
+  TRY(mpt_view_read(view, group, field, 0, group->count, *values, error));
+done:
+  return code;
+}
+
+static const mpt_field shown[] = {MPT_RESIDUAL,        MPT_ORTHOGONALITY,    MPT_MIN_GAP,
+                                  MPT_GAUGE_VIOLATION, MPT_COTANGENT_SPREAD, MPT_GRADIENT_ERROR,
+                                  MPT_SECONDS};
+static const char *const headings[] = {"residual", "orthogonality", "min gap", "gauge",
+                                       "spread",   "grad. error",   "seconds"};
+enum { SHOWN = sizeof shown / sizeof *shown };
+
+static void add_problem(mpt_table *table, int64_t b, int8_t status, double *const values[SHOWN]) {
+  mpt_table_add(table, "%lld", (long long)b);
+  mpt_table_add(table, "%s", mpt_status_name(status) ? mpt_status_name(status) : "unknown");
+  for (int f = 0; f < SHOWN; f++)
+    if (!values[f])
+      mpt_table_add(table, "%s", "");
+    else if (mpt_show_solved(status))
+      mpt_table_add(table, "%.3g", values[f][b]);
+    else
+      mpt_table_add(table, "-");
+}
+
+static void add_gap(mpt_table *table, const char *first) {
+  mpt_table_add(table, "%s", first);
+  while (table->count % table->columns && !table->exhausted) mpt_table_add(table, "%s", "");
+}
+
+static void print_group_line(const mpt_view_group *group) {
+  const char *type = mpt_show_type(group);
+  printf("%s: %lld %s", group->path, (long long)group->count,
+         group->count == 1 ? "problem" : "problems");
+  if (group->n >= 0) printf(", n = %lld", (long long)group->n);
+  printf("%s%s\n", *type ? ", " : "", type);
+}
+
+mpt_code mpt_show_group(const mpt_view *view, const mpt_view_group *group, bool all,
+                        mpt_error *error) {
+  mpt_code code;
+  int8_t *statuses = NULL;
+  double *values[SHOWN] = {0};
+  mpt_table table = {.columns = 2 + SHOWN};
+  TRY(mpt_show_statuses(view, group, &statuses, error));
+  for (int f = 0; f < SHOWN; f++) TRY(read_cells(view, group, shown[f], &values[f], error));
+  mpt_table_add(&table, "problem");
+  mpt_table_add(&table, "status");
+  for (int f = 0; f < SHOWN; f++) mpt_table_add(&table, "%s", headings[f]);
+  for (int64_t b = 0; b < group->count; b++) {
+    bool gap;
+    if (mpt_show_line(b, group->count, all, &gap))
+      add_problem(&table, b, statuses[b], values);
+    else if (gap)
+      add_gap(&table, "...");
+  }
+  print_group_line(group);
+  if (group->count) {
+    printf("\n");
+    mpt_table_print(&table);
+  }
+  mpt_show_troubles(group, statuses);
+done:
+  for (int f = 0; f < SHOWN; f++) free(values[f]);
+  mpt_table_release(&table);
+  free(statuses);
+  return code;
+}
+
+/* The stored numbering, or where there is none the one of the default tolerance. */
+static mpt_code read_multiplets(const mpt_view *view, const mpt_view_group *group, int64_t index,
+                                const double *w, int32_t *id, mpt_error *error) {
+  const int64_t n = group->n;
+  double tolerance = 8 * (double)n * mpt_type_epsilon(group->type) * mpt_spectral_norm(n, w);
+  if (mpt_view_has(group, MPT_MULTIPLET))
+    return mpt_view_read(view, group, MPT_MULTIPLET, index, 1, id, error);
+  mpt_number_multiplets(n, w, tolerance, id);
+  return MPT_DONE;
+}
+
+static void add_multiplet(mpt_table *table, int digits, int64_t n, const double *w, int64_t start,
+                          int64_t stop) {
+  double sum = 0;
+  for (int64_t j = start; j < stop; j++) sum += w[j] / (double)(stop - start);
+  if (stop - start == 1)
+    mpt_table_add(table, "%lld", (long long)start);
+  else
+    mpt_table_add(table, "%lld-%lld", (long long)start, (long long)stop - 1);
+  mpt_table_add(table, "%.*g", digits, sum);
+  mpt_table_add(table, "%lld", (long long)(stop - start));
+  if (stop - start == 1)
+    mpt_table_add(table, "%s", "");
+  else
+    mpt_table_add(table, "%.2g", w[stop - 1] - w[start]);
+  if (stop < n)
+    mpt_table_add(table, "%.4g", w[stop] - w[stop - 1]);
+  else
+    mpt_table_add(table, "%s", "");
+}
+
+static void print_multiplets(const mpt_view_group *group, const double *w, const int32_t *id,
+                             bool all) {
+  static const char *const titles[] = {"#", "eigenvalue", "times", "spread", "gap to next"};
+  const int64_t n = group->n;
+  const int digits = mpt_real_size(group->type) == 4 ? 8 : 16;
+  int64_t count = n > 0, k = 0;
+  mpt_table table = {.columns = 5};
+  for (int c = 0; c < 5; c++) mpt_table_add(&table, "%s", titles[c]);
+  for (int64_t j = 1; j < n; j++) count += id[j] != id[j - 1];
+  for (int64_t start = 0, stop; start < n; start = stop, k++) {
+    bool gap;
+    for (stop = start + 1; stop < n && id[stop] == id[start];) stop++;
+    if (mpt_show_line(k, count, all, &gap))
+      add_multiplet(&table, digits, n, w, start, stop);
+    else if (gap)
+      add_gap(&table, "...");
+  }
+  printf("\n  %lld %s in %lld %s", (long long)n, n == 1 ? "eigenvalue" : "eigenvalues",
+         (long long)count, count == 1 ? "multiplet" : "multiplets");
+  printf("%s\n\n", count > MPT_SHOW_LINES && !all ? " (--all prints every one)" : "");
+  if (n) mpt_table_print(&table);
+  mpt_table_release(&table);
+}
+
+static mpt_code print_spectrum(const mpt_view *view, const mpt_view_group *group, int64_t index,
+                               bool all, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  double *w = NULL;
+  int32_t *id = NULL;
+  if (!mpt_view_has(group, MPT_EIGENVALUES)) return MPT_DONE;
+  TRY(mpt_allocate(&w, group->n, sizeof *w, "eigenvalues", error));
+  TRY(mpt_allocate(&id, group->n, sizeof *id, "multiplets", error));
+  TRY(mpt_view_read(view, group, MPT_EIGENVALUES, index, 1, w, error));
+  TRY(read_multiplets(view, group, index, w, id, error));
+  print_multiplets(group, w, id, all);
+done:
+  free(w);
+  free(id);
+  return code;
+}
+
+static mpt_code print_diagnostic(const mpt_view *view, const mpt_view_group *group, int64_t index,
+                                 mpt_field field, mpt_error *error) {
+  mpt_code code;
+  int8_t solver = 0;
+  int32_t ranks = 0;
+  double value = 0;
+  void *out = field == MPT_SOLVER ? (void *)&solver : field == MPT_RANKS ? (void *)&ranks : &value;
+  const char *slash = mpt_fields[field].name;
+  for (const char *c = slash; *c; c++)
+    if (*c == '/') slash = c + 1;
+  TRY(mpt_view_read(view, group, field, index, 1, out, error));
+  printf("  %-18s", slash);
+  if (field == MPT_SOLVER)
+    print_solver(solver);
+  else if (field == MPT_RANKS)
+    printf("%-10d", (int)ranks);
+  else
+    printf("%-10.3g", value);
+  printf("  %s\n", mpt_fields[field].meaning);
+done:
+  return code;
+}
+
+mpt_code mpt_show_problem(const mpt_view *view, const mpt_view_group *group, int64_t index,
+                          bool all, mpt_error *error) {
+  mpt_code code;
+  int8_t status = 0;
+  bool first = true;
+  const char *type = mpt_show_type(group);
+  TRY(mpt_view_read(view, group, MPT_STATUS, index, 1, &status, error));
+  printf("%s[%lld]", group->path, (long long)index);
+  if (group->n >= 0) printf(": n = %lld", (long long)group->n);
+  printf("%s%s\n", *type ? ", " : "", type);
+  printf("  %s: %s\n", mpt_status_name(status) ? mpt_status_name(status) : "unknown status",
+         mpt_status_meaning(status) ? mpt_status_meaning(status) : "of a later version");
+  if (!mpt_show_solved(status)) return MPT_DONE;
+  TRY(print_spectrum(view, group, index, all, error));
+  for (int f = MPT_STATUS + 1; f < MPT_FIELD_COUNT; f++) {
+    if (!mpt_view_has(group, (mpt_field)f)) continue;
+    if (first) printf("\n");
+    first = false;
+    TRY(print_diagnostic(view, group, index, (mpt_field)f, error));
+  }
+done:
+  return code;
+}

@@ -1,0 +1,182 @@
+#include "show.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "table.h"
+
+enum { FIRST_FEW = 8 };
+
+/* The diagnostics of the summary: the worst is the largest, or of gaps the smallest. */
+static const struct {
+  mpt_field field;
+  const char *heading;
+  enum { LARGEST, SMALLEST, TOTAL } kind;
+} columns[] = {
+    {MPT_RESIDUAL, "residual", LARGEST},          {MPT_ORTHOGONALITY, "orthogonality", LARGEST},
+    {MPT_MIN_GAP, "min gap", SMALLEST},           {MPT_GAUGE_VIOLATION, "gauge", LARGEST},
+    {MPT_GRADIENT_ERROR, "grad. error", LARGEST}, {MPT_SECONDS, "seconds", TOTAL},
+};
+enum { COLUMN_COUNT = sizeof columns / sizeof *columns };
+
+mpt_code mpt_show_statuses(const mpt_view *view, const mpt_view_group *group, int8_t **statuses,
+                           mpt_error *error) {
+  mpt_code code;
+  *statuses = NULL;
+  TRY(mpt_allocate(statuses, group->count, 1, "statuses", error));
+  TRY(mpt_view_read(view, group, MPT_STATUS, 0, group->count, *statuses, error));
+done:
+  return code;
+}
+
+const char *mpt_show_type(const mpt_view_group *group) {
+  if (group->typed) return mpt_type_name(group->type);
+  if (!mpt_view_has(group, MPT_EIGENVALUES)) return "";
+  return mpt_real_size(group->type) == 4 ? "single" : "double";
+}
+
+bool mpt_show_line(int64_t k, int64_t count, bool all, bool *gap) {
+  const int64_t half = MPT_SHOW_LINES / 2;
+  *gap = !all && count > MPT_SHOW_LINES && k == half;
+  return all || count <= MPT_SHOW_LINES || k < half || k >= count - half;
+}
+
+static void print_attribute(const mpt_view *view, const char *label, const char *name) {
+  char *text = mpt_read_text_attribute(view->file, name);
+  if (text && *text) printf("  %-10s %s\n", label, text);
+  free(text);
+}
+
+static void print_header(const mpt_view *view) {
+  int64_t complete = 0, ranks = 0;
+  mpt_read_int_attribute(view->file, "complete", &complete);
+  printf("%s: %s, %lld %s\n\n", view->name,
+         complete ? "complete" : "not complete ('multiplet run' with the same config continues it)",
+         (long long)view->count, view->count == 1 ? "group" : "groups");
+  print_attribute(view, "created", "created");
+  print_attribute(view, "version", "software_version");
+  print_attribute(view, "input", "input_file");
+  if (mpt_read_int_attribute(view->file, "ranks", &ranks))
+    printf("  %-10s %lld\n", "ranks", (long long)ranks);
+  print_attribute(view, "host", "hostname");
+  print_attribute(view, "SLURM job", "slurm_job_id");
+}
+
+static void count_statuses(const int8_t *statuses, int64_t count, int64_t of[MPT_STATUS_COUNT]) {
+  for (int s = 0; s < MPT_STATUS_COUNT; s++) of[s] = 0;
+  for (int64_t b = 0; b < count; b++)
+    if (mpt_status_name(statuses[b])) of[(int)statuses[b]]++;
+}
+
+static void add_counts(mpt_table *table, const int8_t *statuses, int64_t count) {
+  int64_t of[MPT_STATUS_COUNT];
+  mpt_text text = {0};
+  count_statuses(statuses, count, of);
+  for (int s = 0; s < MPT_STATUS_COUNT; s++)
+    if (of[s])
+      mpt_text_add(&text, "%s%lld %s", text.length ? ", " : "", (long long)of[s],
+                   mpt_status_name(s));
+  mpt_table_add(table, "%s", text.data ? text.data : "none");
+  mpt_text_release(&text);
+}
+
+/* One diagnostic over all problems; failed and pending ones hold nothing but zeros. */
+static mpt_code add_worst(const mpt_view *view, const mpt_view_group *group, int column,
+                          const int8_t *statuses, mpt_table *table, mpt_error *error) {
+  mpt_code code;
+  double *values = NULL, worst = columns[column].kind == SMALLEST ? INFINITY : 0;
+  bool any = false;
+  TRY(mpt_allocate(&values, group->count, sizeof *values, "diagnostics", error));
+  TRY(mpt_view_read(view, group, columns[column].field, 0, group->count, values, error));
+  for (int64_t b = 0; b < group->count; b++) {
+    if (columns[column].kind == TOTAL ? statuses[b] == MPT_PENDING : !mpt_show_solved(statuses[b]))
+      continue;
+    any = true;
+    switch (columns[column].kind) {
+    case LARGEST:
+      worst = !(values[b] <= worst) ? values[b] : worst;
+      break;
+    case SMALLEST:
+      worst = !(values[b] >= worst) ? values[b] : worst;
+      break;
+    default:
+      worst += values[b];
+    }
+  }
+  if (any)
+    mpt_table_add(table, "%.3g", worst);
+  else
+    mpt_table_add(table, "-");
+done:
+  free(values);
+  return code;
+}
+
+static mpt_code add_group(const mpt_view *view, const mpt_view_group *group, mpt_table *table,
+                          mpt_error *error) {
+  mpt_code code;
+  int8_t *statuses;
+  TRY(mpt_show_statuses(view, group, &statuses, error));
+  mpt_table_add(table, "%s", group->path);
+  mpt_table_add(table, "%s", mpt_show_type(group));
+  if (group->n < 0)
+    mpt_table_add(table, "%s", "");
+  else
+    mpt_table_add(table, "%lld", (long long)group->n);
+  mpt_table_add(table, "%lld", (long long)group->count);
+  add_counts(table, statuses, group->count);
+  for (int c = 0; c < COLUMN_COUNT; c++)
+    if (mpt_view_has(group, columns[c].field))
+      TRY(add_worst(view, group, c, statuses, table, error));
+    else
+      mpt_table_add(table, "%s", "");
+done:
+  free(statuses);
+  return code;
+}
+
+static void print_indexes(const mpt_view_group *group, const int8_t *statuses, int status,
+                          int64_t total) {
+  int64_t shown = 0;
+  printf("    %lld at %s[", (long long)total, group->path);
+  for (int64_t b = 0; b < group->count && shown < FIRST_FEW; b++)
+    if (statuses[b] == status) printf("%s%lld", shown++ ? ", " : "", (long long)b);
+  printf("%s]\n", total > shown ? ", ..." : "");
+}
+
+void mpt_show_troubles(const mpt_view_group *group, const int8_t *statuses) {
+  int64_t of[MPT_STATUS_COUNT];
+  count_statuses(statuses, group->count, of);
+  for (int s = 0; s < MPT_STATUS_COUNT; s++) {
+    if (!of[s] || s == MPT_OK) continue;
+    printf("\n  %s: %s\n", mpt_status_name(s), mpt_status_meaning(s));
+    print_indexes(group, statuses, s, of[s]);
+  }
+}
+
+static mpt_code print_troubles(const mpt_view *view, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  for (int64_t g = 0; g < view->count && code == MPT_DONE; g++) {
+    int8_t *statuses;
+    code = mpt_show_statuses(view, &view->groups[g], &statuses, error);
+    if (code == MPT_DONE) mpt_show_troubles(&view->groups[g], statuses);
+    free(statuses);
+  }
+  return code;
+}
+
+mpt_code mpt_show_result(const mpt_view *view, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  static const char *const fixed[] = {"group", "type", "n", "problems", "status"};
+  mpt_table table = {.columns = 5 + COLUMN_COUNT};
+  for (int c = 0; c < 5; c++) mpt_table_add(&table, "%s", fixed[c]);
+  for (int c = 0; c < COLUMN_COUNT; c++) mpt_table_add(&table, "%s", columns[c].heading);
+  for (int64_t g = 0; g < view->count; g++) TRY(add_group(view, &view->groups[g], &table, error));
+  print_header(view);
+  printf("\n");
+  mpt_table_print(&table);
+  TRY(print_troubles(view, error));
+done:
+  mpt_table_release(&table);
+  return code;
+}

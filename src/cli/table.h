@@ -1,0 +1,21 @@
+/* A table of text that is printed with aligned columns. */
+#ifndef MPT_TABLE_H
+#define MPT_TABLE_H
+
+#include "base.h"
+
+/* Cells row by row, the headings first. The first column is aligned left, the others right. Start
+ * with {.columns = N}. */
+typedef struct mpt_table {
+  size_t columns, count, capacity;
+  char **cells;
+  bool exhausted; /* memory ran out: the table is not printed whole */
+} mpt_table;
+
+void mpt_table_add(mpt_table *table, const char *format, ...) MPT_PRINTF(2, 3);
+
+/* Prints to standard output, leaving out the columns that are empty below their heading. */
+void mpt_table_print(const mpt_table *table);
+void mpt_table_release(mpt_table *table);
+
+#endif

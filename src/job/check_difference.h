@@ -1,0 +1,52 @@
+/* Central differences of the loss that a gradient belongs to. All matrices are column-major complex
+ * double, whatever the result's type; no MPI, no HDF5. Private to check*.c. */
+#ifndef MPT_CHECK_DIFFERENCE_H
+#define MPT_CHECK_DIFFERENCE_H
+
+#include <complex.h>
+#include "spectral.h"
+
+/* The loss near one matrix, linear in its outputs:
+ *
+ *   L(A') = sum_i gw_i Re (V'^H A' V')_ii + Re tr(gV^H V')
+ *
+ * where V' are the eigenvectors of A', turned inside each cluster of the unperturbed spectrum to be
+ * as near as possible to V: V'_c U with U the unitary polar factor of V'_c^H V_c. That makes L
+ * smooth at repeated eigenvalues, and its derivative the gradient without the gauge part. */
+typedef struct mpt_loss {
+  int64_t n;
+  bool complex_type;      /* false: directions are real symmetric */
+  bool vectors;           /* gv counts */
+  double complex *a, *v;  /* [n, n] */
+  double complex *gv, *g; /* [n, n]; g in torch convention */
+  double *w, *gw;         /* [n]; gw under the spread policy */
+  int32_t *cluster;       /* [n] */
+  double epsilon;         /* of the result's type */
+  double norm, gap;       /* ||A||_2; the smallest gap between clusters, norm when there is none */
+  double dropped;         /* what the gradient leaves out by the signal-to-noise rule */
+  double complex *space;  /* mpt_loss_space(n) elements */
+} mpt_loss;
+
+/* Elements of a whole loss: its seven matrices and workspace. */
+int64_t mpt_loss_matrices(void);
+mpt_code mpt_loss_init(mpt_loss *loss, int64_t n, mpt_error *error);
+void mpt_loss_release(mpt_loss *loss);
+
+/* Fills w and v from a; false when LAPACK does not converge. */
+bool mpt_loss_solve(mpt_loss *loss);
+
+/* After all else is filled in: clusters from multiplets. Neighbouring multiplets that the loss does
+ * not tell apart are one cluster, so that their gap does not limit the step. */
+void mpt_loss_prepare(mpt_loss *loss, const int32_t *multiplet);
+
+typedef struct mpt_difference {
+  double found;    /* finite difference */
+  double expected; /* Re tr(G^H dA) */
+  double error;    /* estimated, of `found` */
+  double scale;    /* the gradient's size */
+} mpt_difference;
+
+/* Along a random Hermitian direction of Frobenius norm 1; false when LAPACK does not converge. */
+bool mpt_loss_difference(mpt_loss *loss, uint64_t seed, mpt_difference *difference);
+
+#endif

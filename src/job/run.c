@@ -1,0 +1,282 @@
+#include "run.h"
+
+#include <multiplet/job.h>
+#include <stdlib.h>
+#include <string.h>
+#include "agree.h"
+#include "blas_library.h"
+#include "counter.h"
+#include "progress.h"
+#include "stop.h"
+#include "summary.h"
+#include "worker.h"
+
+/* A job in the course of its run. */
+typedef struct run {
+  MPI_Comm comm;
+  int rank, size;
+  mpt_job job;
+  char fingerprint[17];
+  mpt_plan plan;
+  mpt_schedule schedule;
+  int8_t **statuses; /* [datasets] as found, [problems] */
+  mpt_result *result;
+  mpt_worker worker;
+  mpt_counter counter;
+  mpt_progress progress;
+  double wait_seconds;
+  int64_t left; /* problems that are still PENDING at the end */
+  bool counting;
+} run;
+
+int64_t mpt_memory_share(int ranks_on_node) {
+  return mpt_free_memory() / 5 * 4 / (ranks_on_node > 0 ? ranks_on_node : 1);
+}
+
+/* The smallest share of all ranks. */
+static int64_t agree_on_memory(MPI_Comm comm) {
+  MPI_Comm node;
+  int ranks;
+  MPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node);
+  MPI_Comm_size(node, &ranks);
+  MPI_Barrier(node);
+  int64_t share = mpt_memory_share(ranks), least;
+  MPI_Comm_free(&node);
+  MPI_Allreduce(&share, &least, 1, MPI_INT64_T, MPI_MIN, comm);
+  return least;
+}
+
+/* One warning where ranks run on different kernels, or on slower ones than the processor has. */
+static void check_blas(MPI_Comm comm, int rank) {
+  char mine[64] = "", first[64] = "";
+  strncpy(mine, mpt_blas_kernels(), sizeof mine - 1);
+  memcpy(first, mine, sizeof first);
+  MPI_Bcast(first, sizeof first, MPI_CHAR, 0, comm);
+  int seen[2] = {strcmp(mine, first) != 0, mpt_blas_held_back()};
+  MPI_Allreduce(MPI_IN_PLACE, seen, 2, MPI_INT, MPI_MAX, comm);
+  if (rank != 0) return;
+  if (seen[0])
+    mpt_warn(
+        "ranks run on different BLAS kernels (rank 0: %s): results can differ in the last bits",
+        first);
+  if (seen[1])
+    mpt_warn("OPENBLAS_CORETYPE holds AVX-512 processors to %s kernels: up to 1.6 times slower "
+             "(unset it)",
+             first);
+}
+
+static mpt_code same_config(run *r, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  char *first = r->job.config.resolved;
+  TRY_COLL(mpt_share_text(r->comm, &first, error));
+  if (strcmp(first, r->job.config.resolved))
+    code = mpt_fail(error, MPT_BAD_USAGE,
+                    "cannot start: rank %d read another config than rank 0 (use a file system that "
+                    "all nodes share)",
+                    r->rank);
+  if (first != r->job.config.resolved) free(first);
+  AGREE(r->comm, code);
+done:
+  return code;
+}
+
+static mpt_code open_inputs(run *r, mpt_config *config, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  AGREE(r->comm, mpt_job_open(config, &r->job, error));
+  TRY_COLL(same_config(r, error));
+  if (r->rank == 0) code = mpt_fingerprint(r->job.config.input_file, r->fingerprint, error);
+  if (r->rank == 0 && code == MPT_DONE)
+    code = mpt_job_check_eigenpairs(&r->job, r->fingerprint, error);
+  AGREE(r->comm, code);
+  MPI_Bcast(r->fingerprint, sizeof r->fingerprint, MPI_CHAR, 0, r->comm);
+done:
+  return code;
+}
+
+static mpt_code make_plan(run *r, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  double rate = r->rank == 0 ? mpt_measure_rate() : 0;
+  MPI_Bcast(&rate, 1, MPI_DOUBLE, 0, r->comm);
+  const mpt_plan_request request = {.config = &r->job.config,
+                                    .tasks = r->job.tasks,
+                                    .count = r->job.input.count,
+                                    .ranks = r->size,
+                                    .memory = agree_on_memory(r->comm),
+                                    .rate = rate};
+  AGREE(r->comm, mpt_plan_make(&request, &r->plan, error));
+done:
+  return code;
+}
+
+static mpt_code open_result(run *r, bool fresh, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  bool continued;
+  const mpt_result_spec spec = {.path = r->job.config.output_file,
+                                .config = r->job.config.resolved,
+                                .input_file = r->job.config.input_file,
+                                .fingerprint = r->fingerprint,
+                                .blas = mpt_blas_description(),
+                                .datasets = r->job.input.datasets,
+                                .count = r->job.input.count,
+                                .fields = r->job.fields,
+                                .ranks = r->size};
+  AGREE(r->comm,
+        mpt_allocate(&r->statuses, r->job.input.count, sizeof *r->statuses, "statuses", error));
+  TRY_COLL(mpt_result_open(r->comm, &spec, fresh, &r->result, r->statuses, &continued, error));
+  AGREE(r->comm, mpt_schedule_make(&r->plan, r->job.tasks, (const int8_t *const *)r->statuses,
+                                   &r->schedule, error));
+  if (r->rank == 0) mpt_announce(&r->job, &r->plan, r->statuses, continued, r->size);
+done:
+  return code;
+}
+
+static void note_done(run *r, const mpt_unit *u, const mpt_team *team) {
+  if (team->rank == 0)
+    mpt_progress_show(&r->progress, mpt_counter_done(&r->counter, u->seconds * u->ranks));
+}
+
+/* True on all ranks of the team when a signal came, or another rank failed. */
+static bool team_stops(run *r, const mpt_team *team) {
+  int stop = mpt_stop_requested() || mpt_counter_stopped(&r->counter);
+  MPI_Allreduce(MPI_IN_PLACE, &stop, 1, MPI_INT, MPI_MAX, team->comm);
+  return stop;
+}
+
+/* Units first..end are for teams of one size. Collective over all ranks. */
+static mpt_code do_team_units(run *r, int64_t first, int64_t end, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  const mpt_unit *units = r->schedule.units;
+  const mpt_work *work = &r->plan.work[units[first].dataset];
+  mpt_team team = {.size = work->ranks};
+  const int mine = r->rank / team.size;
+  const bool member = mine < r->size / team.size;
+  MPI_Comm_split(r->comm, member ? mine : MPI_UNDEFINED, r->rank, &team.comm);
+  if (!member) return MPT_DONE;
+  MPI_Comm_rank(team.comm, &team.rank);
+  for (int64_t k = first; k < end && code == MPT_DONE; k++) {
+    if (units[k].team != mine) continue;
+    if (team_stops(r, &team)) break;
+    memcpy(team.grid, r->plan.work[units[k].dataset].grid, sizeof team.grid);
+    code = mpt_worker_do(&r->worker, &units[k], &team, error);
+    note_done(r, &units[k], &team);
+  }
+  mpt_worker_close(&r->worker);
+  MPI_Comm_free(&team.comm);
+  return code;
+}
+
+static mpt_code do_single_units(run *r, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  const mpt_team alone = mpt_team_of_one();
+  while (code == MPT_DONE && !mpt_stop_requested()) {
+    int64_t next = r->schedule.team_count + mpt_counter_next(&r->counter);
+    if (next >= r->schedule.count) break;
+    code = mpt_worker_do(&r->worker, &r->schedule.units[next], &alone, error);
+    note_done(r, &r->schedule.units[next], &alone);
+  }
+  return code;
+}
+
+static int64_t problems_left(const run *r) {
+  int64_t done = 0, left = 0;
+  for (int s = 0; s < MPT_STATUS_COUNT; s++) done += r->worker.by_status[s];
+  MPI_Allreduce(MPI_IN_PLACE, &done, 1, MPI_INT64_T, MPI_SUM, r->comm);
+  for (int64_t k = 0; k < r->schedule.count; k++) left += r->schedule.units[k].count;
+  return left - done;
+}
+
+/* Every rank works until there is nothing left, a signal came or some rank failed; what failed is
+ * agreed at the end. */
+static mpt_code do_all_units(run *r, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  const mpt_schedule *s = &r->schedule;
+  mpt_worker_open(&r->worker, &r->job, &r->plan, r->result);
+  for (int64_t first = 0, end; first < s->team_count; first = end) {
+    for (end = first; end < s->team_count && s->units[end].ranks == s->units[first].ranks;) end++;
+    mpt_error here;
+    mpt_code failed = do_team_units(r, first, end, code == MPT_DONE ? error : &here);
+    if (failed != MPT_DONE) mpt_counter_stop(&r->counter);
+    if (code == MPT_DONE) code = failed;
+  }
+  if (code == MPT_DONE) code = do_single_units(r, error);
+  if (code != MPT_DONE || mpt_stop_requested()) mpt_counter_stop(&r->counter);
+  mpt_worker_close(&r->worker);
+  const double arrived = mpt_now();
+  code = mpt_agree(r->comm, code, error);
+  r->wait_seconds = mpt_now() - arrived;
+  r->left = problems_left(r);
+  return code;
+}
+
+/* Adds up all ranks' work; the file's failures decide on the exit code. */
+static mpt_code conclude(run *r, mpt_summary *out) {
+  mpt_summary summary = {.io_seconds = r->worker.io_seconds,
+                         .solve_seconds = r->worker.solve_seconds,
+                         .wait_seconds = r->wait_seconds,
+                         .elapsed = mpt_now() - r->progress.started,
+                         .refused = r->worker.refused};
+  memcpy(summary.by_status, r->worker.by_status, sizeof summary.by_status);
+  memcpy(summary.worst, r->worker.worst, sizeof summary.worst);
+  if (r->rank == 0) mpt_count_statuses(&r->job, r->statuses, &summary);
+  mpt_summary_reduce(r->comm, &summary);
+  if (r->rank == 0) mpt_summary_print(&summary);
+  if (out) *out = summary;
+  if (summary.by_status[MPT_PENDING] > 0) return MPT_STOPPED;
+  return mpt_summary_failures(&summary) > 0 ? MPT_SOME_FAILED : MPT_DONE;
+}
+
+static void release(run *r) {
+  for (int64_t d = 0; r->statuses && d < r->job.input.count; d++) free(r->statuses[d]);
+  free(r->statuses);
+  mpt_schedule_release(&r->schedule);
+  mpt_plan_release(&r->plan);
+  mpt_job_close(&r->job);
+}
+
+mpt_code mpt_run_config(MPI_Comm comm, mpt_config *config, bool fresh, mpt_summary *summary,
+                        mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  run *r = mpt_alloc(1, sizeof *r);
+  AGREE(comm, r ? MPT_DONE : mpt_fail(error, MPT_NO_RESOURCE, "cannot start: out of memory"));
+  r->comm = comm;
+  MPI_Comm_rank(comm, &r->rank);
+  MPI_Comm_size(comm, &r->size);
+  mpt_stop_install();
+  mpt_blas_set_threads((int)config->threads);
+  check_blas(comm, r->rank);
+  TRY_COLL(open_inputs(r, config, error));
+  TRY_COLL(make_plan(r, error));
+  TRY_COLL(open_result(r, fresh, error));
+  AGREE(comm, mpt_counter_open(comm, &r->counter, error));
+  r->counting = true;
+  mpt_progress_begin(&r->progress, r->rank == 0, r->schedule.seconds);
+  code = do_all_units(r, error);
+  mpt_progress_end(&r->progress);
+done:
+  if (r && r->result) {
+    const double start = mpt_now();
+    bool complete = code == MPT_DONE && r->left == 0 && r->counting;
+    code = mpt_result_close(r->result, code, complete, error);
+    r->worker.io_seconds += mpt_now() - start;
+  }
+  if (r && r->counting) mpt_counter_close(&r->counter);
+  if (r && r->counting && code == MPT_DONE) code = conclude(r, summary);
+  if (r) release(r);
+  free(r);
+  return code;
+}
+
+mpt_code mpt_run_job(MPI_Comm comm, const char *config_path, const char *const *overrides,
+                     size_t override_count, int fresh, mpt_error *error) {
+  mpt_config config = {0};
+  mpt_code code = MPT_DONE;
+  int rank;
+  MPI_Comm_rank(comm, &rank);
+  mpt_log_speaks(rank == 0);
+  error->text[0] = 0;
+  AGREE(comm, mpt_config_load(config_path, overrides, override_count, &config));
+  return mpt_run_config(comm, &config, fresh, NULL, error);
+done:
+  mpt_config_release(&config);
+  return code;
+}

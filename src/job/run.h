@@ -1,0 +1,17 @@
+/* Running a loaded job. */
+#ifndef MPT_RUN_H
+#define MPT_RUN_H
+
+#include <mpi.h>
+#include "config.h"
+#include "summary.h"
+
+/* mpt_run_job for a config that every rank has loaded; takes it over. *summary (may be NULL) is
+ * what the closing lines tell, on every rank. Collective. */
+mpt_code mpt_run_config(MPI_Comm comm, mpt_config *config, bool fresh, mpt_summary *summary,
+                        mpt_error *error);
+
+/* The share of free memory that one of `ranks_on_node` ranks may plan with. */
+int64_t mpt_memory_share(int ranks_on_node);
+
+#endif

@@ -1,0 +1,31 @@
+/* One rank's part in a job: memory for one dataset at a time, and a unit's way through it: read,
+ * solve and differentiate, write. */
+#ifndef MPT_WORKER_H
+#define MPT_WORKER_H
+
+#include "job.h"
+
+typedef struct mpt_worker {
+  const mpt_job *job;
+  const mpt_plan *plan;
+  mpt_result *result;
+  int64_t dataset; /* that the memory is for; -1: none */
+  mpt_team team;
+  mpt_state *state;
+  mpt_batch batch; /* its arrays; gw, gv point to the next two */
+  void *gw, *gv;
+  double *column; /* one diagnostic of a chunk */
+  int64_t by_status[MPT_STATUS_COUNT], refused;
+  double worst[2]; /* largest gauge violation of a GAUGE_DEPENDENT problem, cotangent spread */
+  double solve_seconds, io_seconds;
+} mpt_worker;
+
+void mpt_worker_open(mpt_worker *worker, const mpt_job *job, const mpt_plan *plan,
+                     mpt_result *result);
+void mpt_worker_close(mpt_worker *worker);
+
+/* Does one unit. Collective over the team and agreed: all of its ranks fail, or none. */
+mpt_code mpt_worker_do(mpt_worker *worker, const mpt_unit *unit, const mpt_team *team,
+                       mpt_error *error);
+
+#endif

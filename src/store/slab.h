@@ -1,0 +1,30 @@
+/* Reading many small pieces of one dataset of matrices or vectors quickly: of small problems a run
+ * is read at once and pieces are copied out of it. */
+#ifndef MPT_SLAB_H
+#define MPT_SLAB_H
+
+#include "input.h"
+
+typedef struct mpt_slab_reader {
+  hid_t dataset, type;
+  char *path;
+  size_t element;
+  int64_t count, rows, cols; /* the dataset is [count, rows, cols], [count, cols] if rows is 1 */
+  int64_t run, first, held;  /* problems that are read at once; those in the cache */
+  char *cache;
+} mpt_slab_reader;
+
+/* A rectangle of one problem. */
+typedef struct mpt_slab {
+  int64_t problem, row0, rows, col0, cols;
+} mpt_slab;
+
+/* Takes `type` over, also on failure. The dataset may lack the batch dimension when count is 1. */
+mpt_code mpt_slab_open(mpt_slab_reader *reader, hid_t file, const char *path, hid_t type,
+                       const int64_t shape[3], mpt_error *error);
+void mpt_slab_close(mpt_slab_reader *reader);
+
+/* Row-major and contiguous into `out`. */
+mpt_code mpt_slab_read(mpt_slab_reader *reader, const mpt_slab *slab, void *out, mpt_error *error);
+
+#endif

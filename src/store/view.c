@@ -1,0 +1,155 @@
+#include "view.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "create.h"
+
+char *mpt_view_path(const char *group, const char *name) {
+  return mpt_format("%s/%s", strcmp(group, "/") ? group : "", name);
+}
+
+static mpt_code no_memory(mpt_error *error) {
+  return mpt_fail(error, MPT_NO_RESOURCE,
+                  "cannot list a result's groups: out of memory (free some)");
+}
+
+static mpt_code damaged(const mpt_view *view, const char *path, mpt_error *error) {
+  return mpt_fail(
+      error, MPT_BAD_INPUT,
+      "cannot read '%s' of result '%s': its shape or type is not the schema's (make the "
+      "file again)",
+      path, view->name);
+}
+
+/* Every dataset `status` stands for a group; its name without that is the group's path. */
+static herr_t visit(hid_t object, const char *name, const H5O_info_t *info, void *context) {
+  static const char last[] = "status";
+  mpt_view *view = context;
+  size_t length = strlen(name), tail = sizeof last - 1;
+  (void)object;
+  if (info->type != H5O_TYPE_DATASET || length < tail || strcmp(name + length - tail, last) ||
+      (length > tail && name[length - tail - 1] != '/'))
+    return 0;
+  mpt_view_group *grown = realloc(view->groups, sizeof *grown * (size_t)(view->count + 1));
+  if (!grown) return 1;
+  view->groups = grown;
+  int width = length > tail ? (int)(length - tail - 1) : 0;
+  grown[view->count] = (mpt_view_group){.path = mpt_format("/%.*s", width, name), .n = -1};
+  return grown[view->count++].path ? 0 : 1;
+}
+
+static int rank_of(mpt_extent extent) {
+  return extent == MPT_MATRIX ? 3 : extent == MPT_PER_EIGENVALUE ? 2 : 1;
+}
+
+/* Notes a dataset's shape and type in the group; false when they contradict the others'. */
+static bool note_dataset(mpt_view_group *group, mpt_field field, hid_t dataset) {
+  const mpt_field_info *info = &mpt_fields[field];
+  hsize_t dims[3] = {0};
+  mpt_type type;
+  hid_t space = H5Dget_space(dataset), stored = H5Dget_type(dataset);
+  bool fits = H5Sget_simple_extent_ndims(space) == rank_of(info->extent);
+  if (fits) H5Sget_simple_extent_dims(space, dims, NULL);
+  if (field == MPT_STATUS) group->count = (int64_t)dims[0];
+  fits = fits && (int64_t)dims[0] == group->count;
+  if (info->extent != MPT_ONE) {
+    if (group->n < 0) group->n = (int64_t)dims[1];
+    fits = fits && (int64_t)dims[1] == group->n;
+  }
+  if (info->extent == MPT_MATRIX) fits = fits && dims[1] == dims[2];
+  if (info->element == MPT_E_REAL || info->element == MPT_E_SCALAR) {
+    fits = fits && mpt_scalar_type_of(stored, &type);
+    if (fits && !group->typed) group->type = type;
+    group->typed |= info->element == MPT_E_SCALAR;
+  }
+  H5Sclose(space);
+  H5Tclose(stored);
+  return fits;
+}
+
+static mpt_code look_into(const mpt_view *view, mpt_view_group *group, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  for (int k = -1; k < MPT_FIELD_COUNT && code == MPT_DONE; k++) {
+    mpt_field field = k < 0 ? MPT_STATUS : (mpt_field)k; /* the status first: it has the count */
+    char *path = mpt_view_path(group->path, mpt_fields[field].name);
+    if (!path) return no_memory(error);
+    hid_t dataset = H5Dopen(view->file, path, H5P_DEFAULT);
+    if (dataset >= 0) {
+      group->fields |= MPT_BIT(field);
+      if (!note_dataset(group, field, dataset)) code = damaged(view, path, error);
+      H5Dclose(dataset);
+    }
+    free(path);
+  }
+  return code;
+}
+
+static mpt_code check_schema(const mpt_view *view, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  char *name = mpt_read_text_attribute(view->file, "schema_name");
+  char *version = mpt_read_text_attribute(view->file, "schema_version");
+  if (!name || strcmp(name, MPT_SCHEMA_NAME))
+    code = mpt_fail(error, MPT_BAD_INPUT,
+                    "cannot read '%s': not a result file, its attribute schema_name is not "
+                    "'" MPT_SCHEMA_NAME "' (give what 'multiplet run' wrote)",
+                    view->name);
+  else if (!version || strncmp(version, MPT_SCHEMA_VERSION, 2))
+    code = mpt_fail(error, MPT_BAD_INPUT,
+                    "cannot read result '%s': its schema_version is '%.32s', known is "
+                    "'" MPT_SCHEMA_VERSION "' (use the version of multiplet that wrote it)",
+                    view->name, version ? version : "");
+  free(name);
+  free(version);
+  return code;
+}
+
+mpt_code mpt_view_open(const char *name, mpt_view *view, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  *view = (mpt_view){.file = H5I_INVALID_HID, .name = mpt_format("%s", name)};
+  if (!view->name) return no_memory(error);
+  TRY(mpt_open_for_reading(name, "result", &view->file, error));
+  TRY(check_schema(view, error));
+  if (H5Ovisit(view->file, H5_INDEX_NAME, H5_ITER_INC, visit, view) > 0) TRY(no_memory(error));
+  for (int64_t g = 0; g < view->count; g++) TRY(look_into(view, &view->groups[g], error));
+done:
+  if (code != MPT_DONE) mpt_view_close(view);
+  return code;
+}
+
+void mpt_view_close(mpt_view *view) {
+  for (int64_t g = 0; g < view->count; g++) free(view->groups[g].path);
+  if (view->name && view->file >= 0)
+    H5Fclose(view->file); /* one that was never opened is all zero */
+  free(view->groups);
+  free(view->name);
+  *view = (mpt_view){.file = H5I_INVALID_HID};
+}
+
+const mpt_view_group *mpt_view_find(const mpt_view *view, const char *path) {
+  for (int64_t g = 0; g < view->count; g++)
+    if (!strcmp(view->groups[g].path, path)) return &view->groups[g];
+  return NULL;
+}
+
+static hid_t memory_type(mpt_element element) {
+  switch (element) {
+  case MPT_E_STATUS:
+  case MPT_E_SOLVER:
+  case MPT_E_INT32:
+    return mpt_element_type(element, MPT_FLOAT64);
+  default:
+    return H5Tcopy(H5T_NATIVE_DOUBLE);
+  }
+}
+
+mpt_code mpt_view_read(const mpt_view *view, const mpt_view_group *group, mpt_field field,
+                       int64_t first, int64_t count, void *out, mpt_error *error) {
+  mpt_part part = mpt_field_part(field, first, count, group->n, 0, 0);
+  char *path = mpt_view_path(group->path, mpt_fields[field].name);
+  if (!path) return no_memory(error);
+  hid_t type = memory_type(mpt_fields[field].element);
+  mpt_code code = mpt_read_part(view->file, path, &part, type, out, error);
+  H5Tclose(type);
+  free(path);
+  return code;
+}

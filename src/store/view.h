@@ -1,0 +1,43 @@
+/* A result file as readers see it: its groups and what each of them holds. Nothing is collective:
+ * every rank opens the file for itself. */
+#ifndef MPT_VIEW_H
+#define MPT_VIEW_H
+
+#include "input.h"
+
+/* What one dataset of the input became. */
+typedef struct mpt_view_group {
+  char *path;      /* of the input dataset and of this group */
+  unsigned fields; /* MPT_BIT() of those that are there */
+  int64_t count;
+  int64_t n; /* -1: nothing that is stored tells */
+  mpt_type type;
+  bool typed; /* false: `type` has the right precision at most, complex or not is unknown */
+} mpt_view_group;
+
+typedef struct mpt_view {
+  hid_t file;
+  char *name;
+  mpt_view_group *groups; /* in order of names */
+  int64_t count;
+} mpt_view;
+
+/* MPT_BAD_INPUT when the file is missing, no result, of a later schema, or damaged. */
+mpt_code mpt_view_open(const char *name, mpt_view *view, mpt_error *error);
+void mpt_view_close(mpt_view *view);
+
+/* The group of this path, or NULL. */
+const mpt_view_group *mpt_view_find(const mpt_view *view, const char *path);
+static inline bool mpt_view_has(const mpt_view_group *group, mpt_field field) {
+  return group->fields & MPT_BIT(field);
+}
+
+/* The path of a field's dataset; the caller frees it, NULL when memory is out. */
+char *mpt_view_path(const char *group, const char *name);
+
+/* A field that is there, of `count` problems from `first`: one value, or n, of each. Status and
+ * solver come as int8_t, other integers as int32_t, all else as double. */
+mpt_code mpt_view_read(const mpt_view *view, const mpt_view_group *group, mpt_field field,
+                       int64_t first, int64_t count, void *out, mpt_error *error);
+
+#endif

@@ -1,0 +1,294 @@
+"""What goes wrong: files, disks, signals, kills. Never a hang, never a lost result."""
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+
+import h5py
+import numpy as np
+import pytest
+from job import *
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory):
+    """A job of a second or so, of several sizes, its cotangents, and its undisturbed results."""
+    directory = tmp_path_factory.mktemp("work")
+    rng = np.random.default_rng(1)
+    for name, count, n in [("small", 300, 24), ("middle", 40, 120), ("large", 4, 260)]:
+        write(directory / "in.h5", **{name: hermitian(rng, count, n)})
+        write(directory / "cotangents.h5", **{f"{name}/eigenvalues": rng.standard_normal((count, n))})
+    path = config(directory, gradient={"cotangents": "cotangents.h5"},
+                  run={"checkpoint_seconds": 0.02, "distribute_from": 250})
+    for ranks in (1, 2):
+        run(path, ranks=ranks)
+        (directory / "job-out.h5").rename(directory / f"undisturbed{ranks}.h5")
+    return directory
+
+
+def compare_with_undisturbed(work, ranks=2):
+    for group in ("small", "middle", "large"):
+        same(read(work / "job-out.h5", group), read(work / f"undisturbed{ranks}.h5", group))
+
+
+def check_finished_problems(work, ranks=2):
+    """Whatever the file calls done is right: the same as undisturbed."""
+    done = 0
+    for group in ("small", "middle", "large"):
+        now, then = read(work / "job-out.h5", group), read(work / f"undisturbed{ranks}.h5", group)
+        finished = now["status"] != 0
+        done += finished.sum()
+        for name in ("eigenvalues", "eigenvectors", "gradient", "multiplet", "status"):
+            assert np.array_equal(now[name][finished], then[name][finished]), (group, name)
+    return done
+
+
+def ranks_of(launcher):
+    """Process numbers of the ranks that mpirun has started."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit():
+            continue
+        try:
+            status = open(f"/proc/{entry}/status").read()
+        except OSError:
+            continue
+        fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+        if fields.get("PPid") == str(launcher) and fields.get("Name") == "multiplet":
+            found.append(int(entry))
+    return found
+
+
+def start(path, ranks=2):
+    process = subprocess.Popen(command(path, ranks=ranks), stdout=subprocess.DEVNULL,
+                               stderr=subprocess.PIPE, text=True)
+    return process
+
+
+def test_kill_9_at_random_moments(work):
+    """Thirty times: a random rank, a random moment, then the rest; from creation to the last byte."""
+    output = work / "job-out.h5"
+    chance = random.Random(5)
+    begun = time.monotonic()
+    run(work / "job.yaml", "--fresh", ranks=2)
+    whole = time.monotonic() - begun
+    partial = 0
+    for _ in range(30):
+        output.unlink(missing_ok=True)
+        process = start(work / "job.yaml")
+        time.sleep(chance.uniform(0, whole))
+        victims = ranks_of(process.pid)
+        if victims:
+            try:
+                os.kill(chance.choice(victims), signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        process.communicate(timeout=60)
+        if output.exists():
+            partial += check_finished_problems(work) not in (0, 344)
+        run(work / "job.yaml", ranks=2)
+        compare_with_undisturbed(work)
+    assert partial >= 3 # some of the kills came in the middle of the work
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGTERM])
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_signals_stop_and_continue(work, number, ranks):
+    """Sent to one rank only: all stop, write, exit 75."""
+    output = work / "job-out.h5"
+    for wait in (0.3, 0.4, 0.5, 0.2, 0.6, 0.7, 0.1) * 3:
+        output.unlink(missing_ok=True)
+        process = start(work / "job.yaml", ranks)
+        while process.poll() is None and not output.exists():
+            time.sleep(0.005)
+        time.sleep(wait * 0.5)
+        for rank in ranks_of(process.pid)[-1:] if ranks > 1 else [process.pid]:
+            os.kill(rank, number)
+        process.communicate(timeout=60)
+        if process.returncode == 75:
+            break
+    assert process.returncode == 75
+    finished = check_finished_problems(work, ranks)
+    assert finished < 344
+    done = run(work / "job.yaml", ranks=ranks)
+    assert f"{344 - finished} of 344 problems left" in done.stderr
+    compare_with_undisturbed(work, ranks)
+
+
+def test_complete_result_is_left_alone(work):
+    output = work / "job-out.h5"
+    output.unlink(missing_ok=True)
+    run(work / "job.yaml")
+    before = output.stat().st_mtime_ns
+    assert "nothing to do" in run(work / "job.yaml").stderr
+    assert output.stat().st_mtime_ns - before < 10 ** 9
+
+
+def error_of(done):
+    lines = [line for line in done.stderr.splitlines() if "multiplet: error: " in line]
+    assert len(lines) == 1, done.stderr
+    return lines[0]
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_another_job_is_refused(tmp_path, ranks):
+    rng = np.random.default_rng(2)
+    solve(tmp_path, hermitian(rng, 3, 5))
+    path = tmp_path / "job.yaml"
+    before = (tmp_path / "job-out.h5").read_bytes()
+    done = run(path, "--set", "degeneracy.tolerance=1e-9", ranks=ranks, expect=2)
+    assert "another config" in error_of(done) and "--fresh" in error_of(done)
+    with h5py.File(tmp_path / "in.h5", "a") as f:
+        f["H"][1, 2, 2] = 7
+    done = run(path, ranks=ranks, expect=2)
+    assert "another input" in error_of(done) and "--fresh" in error_of(done)
+    assert (tmp_path / "job-out.h5").read_bytes() == before
+    (tmp_path / "job-out.h5").write_bytes(b"something else")
+    assert "not a readable result" in error_of(run(path, ranks=ranks, expect=5))
+    run(path, "--fresh", ranks=ranks)
+    assert read(tmp_path / "job-out.h5")["attributes"]["complete"] == 1
+
+
+BAD_INPUTS = {
+    "missing": (lambda f: f.unlink(), {}, "No such file"),
+    "not HDF5": (lambda f: f.write_bytes(b"hello" * 500), {}, "not an HDF5 file"),
+    "truncated": (lambda f: f.write_bytes(f.read_bytes()[:3000]), {}, "truncated"),
+    "no such dataset": (lambda f: None, {"datasets": ["/K"]}, "cannot find dataset '/K'"),
+    "wrong rank": (lambda f: None, {"datasets": ["/vector"]}, "its rank is not 2 or 3"),
+    "not square": (lambda f: None, {"datasets": ["/wide"]}, "not square"),
+    "wrong type": (lambda f: None, {"datasets": ["/whole"]}, "its type is not"),
+    "a group": (lambda f: None, {"datasets": ["/group"]}, "cannot find dataset"),
+}
+
+
+@pytest.mark.parametrize("ranks", [1, 3])
+@pytest.mark.parametrize("case", BAD_INPUTS)
+def test_bad_input(tmp_path, case, ranks):
+    spoil, keys, text = BAD_INPUTS[case]
+    write(tmp_path / "in.h5", H=hermitian(np.random.default_rng(3), 3, 9), vector=np.ones(3),
+          wide=np.ones((3, 4)), whole=np.ones((3, 3), int), **{"group/x": np.ones(2)})
+    spoil(tmp_path / "in.h5")
+    done = run(config(tmp_path, input={"file": "in.h5", **keys}), ranks=ranks, expect=3)
+    assert text in error_of(done) and not (tmp_path / "job-out.h5").exists()
+
+
+def test_no_square_matrices(tmp_path):
+    write(tmp_path / "in.h5", wide=np.ones((3, 4)))
+    assert "no square matrices" in error_of(run(config(tmp_path), expect=3))
+
+
+BAD_COTANGENTS = {
+    "shape": ({"H/eigenvalues": np.ones((3, 8))}, "shape"),
+    "type": ({"H/eigenvectors": np.ones((3, 9, 9))}, "type"),
+    "none": ({"K/eigenvalues": np.ones((3, 9))}, "holds none"),
+    "functions": ({"H/eigenvalues": np.ones((3, 9)), "H/functions/f": np.ones(1)}, "functions"),
+}
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+@pytest.mark.parametrize("case", BAD_COTANGENTS)
+def test_bad_cotangents(tmp_path, case, ranks):
+    datasets, text = BAD_COTANGENTS[case]
+    write(tmp_path / "in.h5", H=hermitian(np.random.default_rng(4), 3, 9))
+    write(tmp_path / "c.h5", **datasets)
+    done = run(config(tmp_path, gradient={"cotangents": "c.h5"}), ranks=ranks, expect=3)
+    assert text in error_of(done)
+
+
+def test_bad_eigenpairs(tmp_path):
+    rng = np.random.default_rng(5)
+    a, cotangents = hermitian(rng, 3, 9), {"eigenvalues": np.ones((3, 9))}
+    solve(tmp_path, a, name="forward")
+    path = config(tmp_path, gradient={"cotangents": "cotangents.h5", "eigenpairs": "forward-out.h5"})
+    write(tmp_path / "cotangents.h5", **{f"H/{k}": v for k, v in cotangents.items()})
+    run(path)
+    with h5py.File(tmp_path / "forward-out.h5", "a") as f:
+        f.attrs["complete"] = 0
+    assert "not complete" in error_of(run(path, "--fresh", expect=3))
+    with h5py.File(tmp_path / "forward-out.h5", "a") as f:
+        f.attrs["complete"] = 1
+        del f["H/eigenvectors"]
+    assert "has no eigenvectors" in error_of(run(path, "--fresh", ranks=2, expect=3))
+    solve(tmp_path, hermitian(rng, 3, 9), name="forward")
+    write(tmp_path / "cotangents.h5", **{f"H/{k}": v for k, v in cotangents.items()})
+    (tmp_path / "in.h5").unlink()
+    write(tmp_path / "in.h5", H=a)
+    assert "not of this input" in error_of(run(path, "--fresh", ranks=2, expect=3))
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_unwritable_output(tmp_path, ranks):
+    write(tmp_path / "in.h5", H=np.eye(3))
+    done = run(config(tmp_path, output={"file": "/nonexistent/out.h5"}), ranks=ranks, expect=5)
+    assert "No such file or directory" in error_of(done)
+    done = run(config(tmp_path, output={"file": "/proc/out.h5"}), ranks=ranks, expect=5)
+    assert "cannot write result" in error_of(done)
+
+
+@pytest.mark.parametrize("grid,text", [([2, 3], "needs 6 ranks"), ([3, 1], "needs 3 ranks")])
+def test_grid_too_large(tmp_path, grid, text):
+    write(tmp_path / "in.h5", H=np.eye(3))
+    assert text in error_of(run(config(tmp_path, run={"grid": grid}), ranks=2, expect=2))
+
+
+def test_config_error_is_printed_once(tmp_path):
+    path = config(tmp_path, solve={"solvr": "lapack"})
+    lines = [x for x in run(path, ranks=3, expect=2).stderr.splitlines() if "multiplet: error" in x]
+    assert len(lines) == 1 and lines[0].startswith(f"{path}:1:") and "solve.solver" in lines[0]
+
+
+class FileSystem:
+    """A small file system of this test's own."""
+
+    def __init__(self, directory, kind):
+        self.at = directory / kind
+        self.at.mkdir()
+        if kind == "tmpfs":
+            command = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(self.at)]
+        else:
+            image = directory / "image"
+            subprocess.run(["truncate", "-s", "16m", str(image)], check=True)
+            subprocess.run([shutil.which("mkfs.ext2") or "/sbin/mkfs.ext2", "-q", str(image)], check=True)
+            command = ["mount", "-o", "loop", str(image), str(self.at)]
+        self.mounted = subprocess.run(command, capture_output=True).returncode == 0
+
+    def __enter__(self):
+        if not self.mounted:
+            pytest.skip("mounting a file system takes privileges that are not here")
+        return self.at
+
+    def __exit__(self, *_):
+        subprocess.run(["umount", str(self.at)], check=True)
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+@pytest.mark.parametrize("kind", ["tmpfs", "ext2"])
+def test_full_disk(tmp_path, kind, ranks):
+    """tmpfs can reserve space, so that the job does not even start; ext2 cannot, and runs full."""
+    write(tmp_path / "in.h5", H=hermitian(np.random.default_rng(6), 100, 110))
+    with FileSystem(tmp_path, kind) as disk:
+        path = config(tmp_path, output={"file": str(disk / "out.h5")},
+                      run={"checkpoint_seconds": 0.01})
+        done = run(path, ranks=ranks, expect=5)
+        assert "No space left on device" in error_of(done)
+        if kind == "tmpfs":
+            assert os.listdir(disk) == []
+            return
+        kept = read(disk / "out.h5")
+        finished = kept["status"] == OK
+        assert 0 < finished.sum() < 100 and kept["attributes"]["complete"] == 0
+        a = hermitian(np.random.default_rng(6), 100, 110)[finished]
+        v, w = kept["eigenvectors"][finished], kept["eigenvalues"][finished]
+        assert np.abs(a @ v - v * w[:, None, :]).max() < 1e-11
+        run(path, ranks=ranks, expect=5) # still full: still no hang
+        assert (read(disk / "out.h5")["status"][finished] == OK).all()
+
+
+def test_larger_than_memory_streams_through(tmp_path):
+    """Peak memory stays far below the 128 MB of input and 128 MB of output."""
+    write(tmp_path / "in.h5", H=np.tile(hermitian(np.random.default_rng(7), 1, 64), (2000, 1, 1)))
+    done = run(config(tmp_path))
+    peak = float(done.stderr.split("peak memory ")[1].split()[0])
+    assert peak < 90, done.stderr
