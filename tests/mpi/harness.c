@@ -51,7 +51,7 @@ bool bench_open(int index, bench *b) {
   mpt_choose_grid(size, grid);
   const bool alone = size == 1, square = grid[0] == grid[1];
   const int grids[][2] = {{grid[0], grid[1]}, {grid[1], grid[0]}, {1, size}, {size, 1}};
-  const int count = alone ? 1 : size < 4 ? 2 : 4;
+  const int count = alone ? 1 : size == 4 ? 4 : 2;
   *b = (bench){.engine = &mpt_scalapack, .team = {MPI_COMM_WORLD, rank, size, {0, 0}}};
   if (alone && index == 0) {
     b->engine = &mpt_lapack;

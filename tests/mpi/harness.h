@@ -34,7 +34,8 @@ typedef struct bench {
 } bench;
 
 /* Number `index` of the benches for this many ranks: lapack when there is one, then scalapack on
- * the planner's grid, its transpose and in one row; false after the last. */
+ * the planner's grid and its transpose, with four also in one row and in one column; false after
+ * the last. */
 bool bench_open(int index, bench *b);
 void bench_close(bench *b);
 const char *bench_name(const bench *b); /* "scalapack 2x3" */
