@@ -31,7 +31,7 @@ static mpt_code read_config(mpt_check *c, mpt_error *error) {
   mpt_error inner = {0};
   mpt_code code = text ? mpt_config_from_resolved(text, &c->config, &inner) : MPT_BAD_INPUT;
   free(text);
-  if (code == MPT_DONE || code == MPT_NO_RESOURCE) return code;
+  if (code == MPT_DONE) return code;
   return mpt_fail(error, MPT_BAD_INPUT,
                   "cannot check '%s': its attribute config cannot be used%s%.400s (check with the "
                   "version that wrote it)",

@@ -328,7 +328,7 @@ mpt_code mpt_config_from_resolved(const char *resolved, mpt_config *config, mpt_
   mpt_yaml *tree = mpt_yaml_parse(resolved, strlen(resolved), l.start, &l.complaints);
   bool readable = add_tree(&l, tree);
   code = finish(&l, readable);
-  if (code == MPT_NO_RESOURCE)
+  if (code != MPT_DONE && l.complaints.count == 0)
     mpt_fail(error, code, "cannot read the resolved config: out of memory (free some)");
   else if (code != MPT_DONE)
     mpt_fail(error, code, "cannot read the resolved config, line %lld: %s",
