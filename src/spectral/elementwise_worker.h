@@ -120,10 +120,17 @@ static void NAME(conjugate)(int64_t count, void *elements) {
   for (int64_t i = 0; i < count; i++) a[i] = CONJ(a[i]);
 }
 
-static void NAME(add_column_norms)(int64_t rows, int64_t cols, const void *slab, double *norm2) {
+static void NAME(add_column_norms)(int64_t rows, int64_t cols, const void *slab, int exponent,
+                                   double *norm2) {
   const Scalar *a = slab;
+  const int half = exponent / 2; /* 2^-exponent itself can leave the range */
+  const double scale = ldexp(1, -half), rest = ldexp(1, half - exponent);
   for (int64_t i = 0; i < rows; i++)
-    for (int64_t j = 0; j < cols; j++) norm2[j] += ABS2(a[i * cols + j]);
+    for (int64_t j = 0; j < cols; j++) {
+      double re = (double)RE(a[i * cols + j]) * scale * rest;
+      double im = (double)IM(a[i * cols + j]) * scale * rest;
+      norm2[j] += re * re + im * im;
+    }
 }
 
 static void NAME(reals_to_double)(int64_t count, const void *reals, double *out) {

@@ -132,7 +132,7 @@ static void norms_and_conversions(mpt_type type) {
       sums[j] += (double)(creall(x) * creall(x) + cimagl(x) * cimagl(x));
     }
   }
-  mpt_add_column_norms(type, 5, 7, a, norm2);
+  mpt_add_column_norms(type, 5, 7, a, 0, norm2);
   for (int j = 0; j < 7; j++) assert_true(norm2[j] == sums[j]);
   mpt_conjugate(type, 35, a);
   for (int i = 0; i < 35; i++) {
