@@ -78,4 +78,4 @@ make_inputs
 for example in heisenberg graphene forum large forward backward; do
   run_example $example
 done
-run build/bin/multiplet show "build/quickstart/heisenberg-result.h5:/H[0]"
+run build/bin/multiplet show "build/quickstart/heisenberg-result.h5:/H[5]"

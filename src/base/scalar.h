@@ -17,4 +17,13 @@
 #define ABS(x)                                                                                     \
   _Generic((x), float : fabsf, double : fabs, float _Complex : cabsf, double _Complex : cabs)(x)
 
+/* A loop that is worth compiling for each vector width, chosen when the program starts. Not under a
+ * sanitizer, which is not ready that early. */
+#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__) &&       \
+    !defined(__SANITIZE_ADDRESS__)
+#define VECTOR_CLONES __attribute__((target_clones("default", "avx2", "avx512f")))
+#else
+#define VECTOR_CLONES
+#endif
+
 #endif

@@ -2,17 +2,23 @@
  * numbers, n or 2 n of them; a real vector to be multiplied with it stands with every entry as
  * often as an element has parts. Two probes make four such vectors at a time. */
 
-enum { NAME(PARTS) = 1 + IS_COMPLEX, NAME(LANES) = 32 / sizeof(Real) };
+enum { NAME(PARTS) = 1 + IS_COMPLEX, NAME(LANES) = 64 / sizeof(Real) };
 
-/* out[p] = sum_j row_j x_pj, Re and Im: partial sums in lanes, so that it vectorizes as it stands.
- */
+typedef Real NAME(lanes) __attribute__((vector_size(64), aligned(sizeof(Real)), may_alias));
+
+/* out[p] = sum_j row_j x_pj, Re and Im. */
+VECTOR_CLONES
 static void NAME(four_dots)(int64_t length, const Real *row, const Real *x, double out[4][2]) {
   enum { L = NAME(LANES), PARTS = NAME(PARTS) };
-  Real sums[4][L] = {{0}};
+  NAME(lanes) sums[4] = {{0}, {0}, {0}, {0}};
   int64_t j = 0;
-  for (; j + L <= length; j += L)
-    for (int p = 0; p < 4; p++)
-      for (int l = 0; l < L; l++) sums[p][l] += row[j + l] * x[p * length + j + l];
+  for (; j + L <= length; j += L) {
+    const NAME(lanes) v = *(const NAME(lanes) *)(row + j);
+    sums[0] += v * *(const NAME(lanes) *)(x + j);
+    sums[1] += v * *(const NAME(lanes) *)(x + length + j);
+    sums[2] += v * *(const NAME(lanes) *)(x + 2 * length + j);
+    sums[3] += v * *(const NAME(lanes) *)(x + 3 * length + j);
+  }
   for (int p = 0; p < 4; p++) {
     out[p][0] = out[p][1] = 0;
     for (int l = 0; l < L; l++) out[p][l % PARTS] += sums[p][l];
@@ -20,11 +26,26 @@ static void NAME(four_dots)(int64_t length, const Real *row, const Real *x, doub
   }
 }
 
-/* sums_p += row y_p. */
-static void NAME(four_axpys)(int64_t length, const Real *row, const double y[4], Real *sums) {
-  for (int p = 0; p < 4; p++) {
-    const Real factor = (Real)y[p];
-    for (int64_t j = 0; factor != 0 && j < length; j++) sums[p * length + j] += row[j] * factor;
+/* sums_p += row_i y_ip over all rows, a stretch of columns after the other so that it stays in the
+ * nearest cache. */
+VECTOR_CLONES
+static void NAME(four_axpys)(int64_t rows, int64_t length, const Real *row, const double *y,
+                             Real *sums) {
+  enum { STRETCH = 4096 / sizeof(Real) };
+  for (int64_t j0 = 0; j0 < length; j0 += STRETCH) {
+    const int64_t width = length - j0 < STRETCH ? length - j0 : STRETCH;
+    for (int64_t i = 0; i < rows; i++) {
+      const Real *restrict v = row + i * length + j0;
+      Real *restrict s = sums + j0;
+      const Real y0 = (Real)y[4 * i], y1 = (Real)y[4 * i + 1], y2 = (Real)y[4 * i + 2];
+      const Real y3 = (Real)y[4 * i + 3];
+      for (int64_t j = 0; j < width; j++) {
+        s[j] += v[j] * y0;
+        s[j + length] += v[j] * y1;
+        s[j + 2 * length] += v[j] * y2;
+        s[j + 3 * length] += v[j] * y3;
+      }
+    }
   }
 }
 
@@ -90,8 +111,7 @@ static void NAME(residuals)(const mpt_batch *b, const Real *a, NAME(probes) * m,
 static void NAME(overlaps)(const mpt_team *team, const mpt_batch *b, const Real *v, const Real *w,
                            NAME(probes) * m, double norm2[2]) {
   memset(m->x, 0, sizeof(Real) * (size_t)(4 * m->length));
-  for (int64_t i = 0; i < b->rows; i++)
-    NAME(four_axpys)(m->length, v + i * m->length, m->y + 4 * i, m->x);
+  NAME(four_axpys)(b->rows, m->length, v, m->y, m->x);
   if (team->size > 1)
     MPI_Allreduce(MPI_IN_PLACE, m->x, (int)(4 * m->length), MPI_REAL_TYPE, MPI_SUM, team->comm);
   Real *signs = m->x + 4 * m->length;

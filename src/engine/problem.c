@@ -51,8 +51,7 @@ static void zero_outputs(mpt_batch *b, int64_t k) {
   b->report[k] = (mpt_report){.status = b->report[k].status, .seconds = b->report[k].seconds};
 }
 
-/* Loads the cotangents' sizes into the rule; false when one is not finite (or their squares
- * overflow, so that no norm exists). */
+/* Loads the cotangents' sizes into the rule; false when one is not finite. */
 static bool load_cotangents(const mpt_team *team, const mpt_batch *b, int64_t k, scratch *s,
                             mpt_rule *rule) {
   const int64_t n = b->n;
@@ -63,16 +62,20 @@ static bool load_cotangents(const mpt_team *team, const mpt_batch *b, int64_t k,
   for (int64_t j = 0; j < n; j++) finite &= isfinite(s->gw[j]) != 0;
   rule->gv_norm = NULL;
   if (!b->gv) return finite;
-  mpt_add_column_norms(b->type, b->rows, n, part(b->gv, k, b->rows * n, mpt_type_size(b->type)),
-                       s->norm);
+  const void *gv = part(b->gv, k, b->rows * n, mpt_type_size(b->type));
+  mpt_scan scan = mpt_scan_slab(b->type, 0, b->rows, n, gv, MPT_FULL);
+  double all[2] = {scan.finite ? 0 : 1, scan.largest};
+  if (team->size > 1) MPI_Allreduce(MPI_IN_PLACE, all, 2, MPI_DOUBLE, MPI_MAX, team->comm);
+  if (all[0] > 0) return false;
+  if (all[1] == 0) return finite;
+  const int exponent = ilogb(all[1]); /* so that no square leaves the range */
+  mpt_add_column_norms(b->type, b->rows, n, gv, exponent, s->norm);
   if (team->size > 1) MPI_Allreduce(MPI_IN_PLACE, s->norm, (int)n, MPI_DOUBLE, MPI_SUM, team->comm);
-  double total = 0;
   for (int64_t j = 0; j < n; j++) {
+    s->norm[j] = ldexp(sqrt(s->norm[j]), exponent);
     finite &= isfinite(s->norm[j]) != 0;
-    s->norm[j] = sqrt(s->norm[j]);
-    total += s->norm[j];
   }
-  if (total > 0) rule->gv_norm = s->norm;
+  rule->gv_norm = s->norm;
   return finite;
 }
 

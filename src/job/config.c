@@ -328,11 +328,11 @@ mpt_code mpt_config_from_resolved(const char *resolved, mpt_config *config, mpt_
   mpt_yaml *tree = mpt_yaml_parse(resolved, strlen(resolved), l.start, &l.complaints);
   bool readable = add_tree(&l, tree);
   code = finish(&l, readable);
-  if (l.complaints.count)
+  if (code != MPT_DONE && l.complaints.count == 0)
+    mpt_fail(error, code, "cannot read the resolved config: out of memory (free some)");
+  else if (code != MPT_DONE)
     mpt_fail(error, code, "cannot read the resolved config, line %lld: %s",
              (long long)l.complaints.items[0].place.line, l.complaints.items[0].text);
-  else if (code != MPT_DONE)
-    mpt_fail(error, code, "cannot read the resolved config: out of memory (free some)");
 done:
   loader_release(&l);
   if (code != MPT_DONE) mpt_config_release(config);

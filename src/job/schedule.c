@@ -31,19 +31,30 @@ static int64_t cut(const mpt_plan *plan, const mpt_task *tasks, int64_t d, const
   return units;
 }
 
-/* Each unit goes to the team that has least to do; all ranks come to the same answer. */
+/* When the last rank of a team is free. */
+static double free_from(const double *load, int ranks, int team) {
+  double latest = 0;
+  for (int r = team * ranks; r < (team + 1) * ranks; r++)
+    latest = load[r] > latest ? load[r] : latest;
+  return latest;
+}
+
+/* Each unit goes to the team that is free first; all ranks come to the same answer. Teams of all
+ * sizes are made of the same ranks, so it is ranks whose work is counted. */
 static mpt_code assign_teams(const mpt_plan *plan, mpt_schedule *s, mpt_error *error) {
   mpt_code code = MPT_DONE;
   double *load = NULL;
   TRY(mpt_allocate(&load, plan->ranks, sizeof *load, "the schedule", error));
   for (int64_t k = 0; k < s->team_count; k++) {
     mpt_unit *u = &s->units[k];
-    int teams = plan->ranks / u->ranks;
-    if (k > 0 && s->units[k - 1].ranks != u->ranks)
-      for (int t = 0; t < plan->ranks; t++) load[t] = 0;
-    for (int t = 1; t < teams; t++)
-      if (load[t] < load[u->team]) u->team = t;
-    load[u->team] += u->seconds;
+    double first = free_from(load, u->ranks, 0);
+    for (int t = 1; t < plan->ranks / u->ranks; t++) {
+      double from = free_from(load, u->ranks, t);
+      if (from >= first) continue;
+      first = from;
+      u->team = t;
+    }
+    for (int r = 0; r < u->ranks; r++) load[u->team * u->ranks + r] = first + u->seconds;
   }
 done:
   free(load);

@@ -43,10 +43,11 @@ void mpt_conjugate(mpt_type type, int64_t count, void *a) {
   if (mpt_type_is_complex(type)) table[type](count, a);
 }
 
-void mpt_add_column_norms(mpt_type type, int64_t rows, int64_t cols, const void *a, double *norm2) {
-  static void (*const table[])(int64_t, int64_t, const void *, double *) =
+void mpt_add_column_norms(mpt_type type, int64_t rows, int64_t cols, const void *a, int exponent,
+                          double *norm2) {
+  static void (*const table[])(int64_t, int64_t, const void *, int, double *) =
       WORKER_TABLE(add_column_norms);
-  table[type](rows, cols, a, norm2);
+  table[type](rows, cols, a, exponent, norm2);
 }
 
 void mpt_reals_to_double(mpt_type type, int64_t count, const void *reals, double *out) {

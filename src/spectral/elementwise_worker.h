@@ -38,6 +38,7 @@ static void NAME(backward_tile)(const mpt_rule *rule, const mpt_tile *tile, mpt_
 }
 
 /* Both loops are branch-free so that they vectorize: x - x is 0 for finite x and NaN otherwise. */
+VECTOR_CLONES
 static mpt_scan NAME(scan_slab)(int64_t row0, int64_t rows, int64_t cols, const void *a,
                                 mpt_triangle triangle) {
   Real largest = 0;
@@ -58,19 +59,34 @@ static mpt_scan NAME(scan_slab)(int64_t row0, int64_t rows, int64_t cols, const 
 
 enum { NAME(BLOCK) = 32 };
 
+/* One row of a against one column of b, at most BLOCK long: worst[] are running maxima side by
+ * side, so that it vectorizes. */
+static inline void NAME(row_defect)(int64_t count, const Scalar *a, const Scalar *b, int64_t ldb,
+                                    Real *worst) {
+  Scalar facing[NAME(BLOCK)];
+  for (int64_t j = 0; j < count; j++) facing[j] = CONJ(b[j * ldb]);
+  const Real *x = (const Real *)a, *y = (const Real *)facing;
+  for (int64_t j = 0; j < count * (1 + IS_COMPLEX); j++) {
+    Real d = x[j] - y[j];
+    d = d < 0 ? -d : d;
+    worst[j] = d > worst[j] ? d : worst[j];
+  }
+}
+
+VECTOR_CLONES
 static double NAME(hermitian_defect)(const mpt_facing *f) {
   const Scalar *a = f->a, *b = f->b;
-  Real defect = 0;
+  Real worst[NAME(BLOCK) * (1 + IS_COMPLEX)] = {0}, defect = 0;
   const bool itself = f->a == f->b; /* a diagonal block: its lower half says it all */
   for (int64_t i0 = 0; i0 < f->rows; i0 += NAME(BLOCK))
-    for (int64_t j0 = 0; j0 < (itself ? i0 + 1 : f->cols); j0 += NAME(BLOCK))
-      for (int64_t i = i0; i < f->rows && i < i0 + NAME(BLOCK); i++)
-        for (int64_t j = j0; j < f->cols && j < j0 + NAME(BLOCK); j++) {
-          Scalar d = a[i * f->lda + j] - CONJ(b[j * f->ldb + i]);
-          Real re = RE(d) < 0 ? -RE(d) : RE(d), im = IM(d) < 0 ? -IM(d) : IM(d);
-          if (re > defect) defect = re;
-          if (im > defect) defect = im;
-        }
+    for (int64_t j0 = 0; j0 < (itself ? i0 + 1 : f->cols); j0 += NAME(BLOCK)) {
+      int64_t rows = f->rows - i0 < NAME(BLOCK) ? f->rows - i0 : NAME(BLOCK);
+      int64_t cols = f->cols - j0 < NAME(BLOCK) ? f->cols - j0 : NAME(BLOCK);
+      for (int64_t i = i0; i < i0 + rows; i++)
+        NAME(row_defect)(cols, a + i * f->lda + j0, b + j0 * f->ldb + i, f->ldb, worst);
+    }
+  for (int k = 0; k < NAME(BLOCK) * (1 + IS_COMPLEX); k++)
+    defect = worst[k] > defect ? worst[k] : defect;
   return defect;
 }
 
@@ -104,10 +120,17 @@ static void NAME(conjugate)(int64_t count, void *elements) {
   for (int64_t i = 0; i < count; i++) a[i] = CONJ(a[i]);
 }
 
-static void NAME(add_column_norms)(int64_t rows, int64_t cols, const void *slab, double *norm2) {
+static void NAME(add_column_norms)(int64_t rows, int64_t cols, const void *slab, int exponent,
+                                   double *norm2) {
   const Scalar *a = slab;
+  const int half = exponent / 2; /* 2^-exponent itself can leave the range */
+  const double scale = ldexp(1, -half), rest = ldexp(1, half - exponent);
   for (int64_t i = 0; i < rows; i++)
-    for (int64_t j = 0; j < cols; j++) norm2[j] += ABS2(a[i * cols + j]);
+    for (int64_t j = 0; j < cols; j++) {
+      double re = (double)RE(a[i * cols + j]) * scale * rest;
+      double im = (double)IM(a[i * cols + j]) * scale * rest;
+      norm2[j] += re * re + im * im;
+    }
 }
 
 static void NAME(reals_to_double)(int64_t count, const void *reals, double *out) {

@@ -104,8 +104,10 @@ void mpt_mirror_block(mpt_type type, int64_t n, void *a, int64_t lda, mpt_triang
 /* Conjugates count elements in place; nothing happens to real ones. */
 void mpt_conjugate(mpt_type type, int64_t count, void *a);
 
-/* Squared 2-norms of the columns of a row-major rows x cols slab, added to norm2[cols]. */
-void mpt_add_column_norms(mpt_type type, int64_t rows, int64_t cols, const void *a, double *norm2);
+/* Squared 2-norms of the columns of a row-major rows x cols slab times 2^-exponent, added to
+ * norm2[cols]. */
+void mpt_add_column_norms(mpt_type type, int64_t rows, int64_t cols, const void *a, int exponent,
+                          double *norm2);
 
 /* True when all of count elements are finite. */
 bool mpt_all_finite(mpt_type type, int64_t count, const void *a);

@@ -281,3 +281,27 @@ def test_generalized_reference_is_scipy(tmp_path):
     """The same spectrum from a third implementation: scipy's MRRR driver."""
     a = hermitian(np.random.default_rng(14), 1, 60, spectrum=np.repeat([1., 2, 2 + 1e-10], 20))
     check_pairs(a, solve(tmp_path, a), scipy.linalg.eigh(a[0], driver="evr", eigvals_only=True)[None])
+
+
+@pytest.mark.parametrize("grid", [[1, 2], [1, 3], [2, 2], [2, 3]])
+def test_repeated_runs_give_the_same_bits(tmp_path, grid):
+    """Also where the basis is arbitrary: continuing a run must not mix two bases in one file."""
+    spectrum = np.repeat([1, 1 + 1e-13, 2, 2 + 1e-12, 3, 5], 20)
+    a = hermitian(np.random.default_rng(15), 3, 120, spectrum=spectrum)
+    runs = [solve(tmp_path, a, name=f"run{k}", ranks=grid[0] * grid[1], run={"grid": grid},
+                  solve={"solver": "scalapack"}) for k in range(4)]
+    assert runs[0]["diagnostics/ranks"][0] == grid[0] * grid[1]
+    for other in runs[1:]:
+        same(runs[0], other)
+
+
+@pytest.mark.parametrize("scale", [1e-250, 1e-180, 1e180, 1e250])
+@pytest.mark.parametrize("ranks,solver", [(1, "lapack"), (2, "scalapack")])
+def test_cotangent_scales(tmp_path, scale, ranks, solver):
+    """Squares of these leave the exponent range; the gradient does not."""
+    rng = np.random.default_rng(16)
+    a, gv = hermitian(rng, 1, 12), hermitian(rng, 1, 12)
+    r = [solve(tmp_path, a, name=f"s{s:g}", ranks=ranks, solve={"solver": solver},
+               cotangents={"eigenvectors": gv * s}) for s in (1, scale)]
+    assert np.allclose(r[1]["gradient"] / scale, r[0]["gradient"], rtol=1e-12, atol=1e-13)
+    assert r[1]["diagnostics/gauge_violation"] == pytest.approx(r[0]["diagnostics/gauge_violation"])

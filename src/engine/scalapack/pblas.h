@@ -9,6 +9,8 @@ int Csys2blacs_handle(MPI_Comm comm);
 void Cfree_blacs_system_handle(int handle);
 void Cblacs_gridinit(int *context, const char *order, int rows, int cols);
 void Cblacs_gridexit(int context);
+void Cblacs_set(int context, int what, int *value);
+enum { BLACS_REPEATABLE = 15, BLACS_COHERENT = 16 }; /* SGET_TOPSREPEAT, SGET_TOPSCOHRNT */
 void descinit_(int *desc, const int *m, const int *n, const int *mb, const int *nb, const int *rsrc,
                const int *csrc, const int *context, const int *lld, int *info);
 #endif

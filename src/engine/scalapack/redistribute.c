@@ -80,13 +80,14 @@ static void local_messages(const mpt_cyclic *c, int64_t round, int64_t width, me
   }
 }
 
-/* Copies between slab columns [first, end) and the packed buffer. */
+/* Copies between slab columns [first, end) and the packed buffer; for this rank itself, straight
+ * between slab and local array, at `own`. */
 static void pack(const mpt_cyclic *c, size_t element, mpt_direction direction, int64_t first,
-                 int64_t end, const messages *m, char *slab, char *buffer) {
+                 int64_t end, const messages *m, char *slab, char *buffer, char *own) {
   const int64_t start = mpt_slab_start(c->n, c->team->size, c->team->rank);
   for (int r = 0; r < c->team->size; r++) {
     place p = place_of(c, r);
-    char *packed = buffer + (size_t)m->at[r] * element;
+    char *packed = r == c->team->rank ? own : buffer + (size_t)m->at[r] * element;
     for (int64_t j = first; j < end; j++) {
       if (j / c->block % p.cols != p.col) continue;
       for (int64_t i = p.row * c->block; i < c->n; i += p.rows * c->block) {
@@ -112,7 +113,7 @@ static void exchange(const mpt_cyclic *c, size_t element, mpt_direction directio
   MPI_Datatype item;
   MPI_Type_contiguous((int)element, MPI_BYTE, &item);
   MPI_Type_commit(&item);
-  for (int step = 0; step < size; step++) {
+  for (int step = 1; step < size; step++) {
     int to = (rank + step) % size, from = (rank + size - step) % size;
     bool out = direction == MPT_TO_CYCLIC;
     char *local_to = local + (size_t)local_side->at[to] * (size_t)lld * element;
@@ -121,11 +122,7 @@ static void exchange(const mpt_cyclic *c, size_t element, mpt_direction directio
     int columns_from = (int)(local_side->count[from] * lld);
     char *slab_to = buffer + (size_t)slab_side->at[to] * element;
     char *slab_from = buffer + (size_t)slab_side->at[from] * element;
-    if (step == 0 && out)
-      memcpy(local_to, slab_to, (size_t)columns_to * element);
-    else if (step == 0)
-      memcpy(slab_to, local_to, (size_t)columns_to * element);
-    else if (out)
+    if (out)
       MPI_Sendrecv(slab_to, slab_side->count[to], item, to, 0, local_from, columns_from, item, from,
                    0, c->team->comm, MPI_STATUS_IGNORE);
     else
@@ -139,6 +136,8 @@ void mpt_redistribute(const mpt_cyclic *c, size_t element, mpt_direction directi
                       void *local, void *buffer) {
   const int size = c->team->size;
   const int64_t width = round_columns(c->n, element), most = c->n / size + 1;
+  const place me = place_of(c, c->team->rank);
+  const int64_t lld = mpt_cyclic_count(c->n, c->block, me.row, me.rows);
   int *numbers = buffer;
   char *packed = (char *)buffer + numbers_bytes(size);
   messages slab_side = {numbers, numbers + size};
@@ -148,9 +147,11 @@ void mpt_redistribute(const mpt_cyclic *c, size_t element, mpt_direction directi
     panel_of(c, c->team->rank, round, width, &first, &end);
     slab_messages(c, first, end, &slab_side);
     local_messages(c, round, width, &local_side);
+    char *own = (char *)local + (size_t)local_side.at[c->team->rank] * (size_t)lld * element;
     if (direction == MPT_TO_CYCLIC)
-      pack(c, element, direction, first, end, &slab_side, slab, packed);
+      pack(c, element, direction, first, end, &slab_side, slab, packed, own);
     exchange(c, element, direction, &slab_side, &local_side, packed, local);
-    if (direction == MPT_TO_SLAB) pack(c, element, direction, first, end, &slab_side, slab, packed);
+    if (direction == MPT_TO_SLAB)
+      pack(c, element, direction, first, end, &slab_side, slab, packed, own);
   }
 }

@@ -125,10 +125,12 @@ done:
 /* Collective: a BLACS grid on the team's communicator alone, row by row. */
 static mpt_code make_grid(mpt_state *s, mpt_error *error) {
   const int *grid = s->team.grid, zero = 0, n = (int)s->shape.n, block = (int)s->cyclic.block;
-  int info, lld;
+  int info, lld, yes = 1;
   s->handle = Csys2blacs_handle(s->team.comm);
   s->context = s->handle;
   Cblacs_gridinit(&s->context, "Row", grid[0], grid[1]);
+  Cblacs_set(s->context, BLACS_REPEATABLE, &yes); /* sums in one order, whatever message comes first */
+  Cblacs_set(s->context, BLACS_COHERENT, &yes);
   MPI_Comm_split(s->team.comm, s->col, s->row, &s->column);
   s->np = mpt_cyclic_count(n, block, s->row, grid[0]);
   s->nq = mpt_cyclic_count(n, block, s->col, grid[1]);

@@ -177,7 +177,7 @@ static bool NAME(next_tile)(const mpt_state *s, int64_t *next, mpt_tile *tile) {
 static void NAME(product)(mpt_state *s) {
   const Scalar one = 1, zero = 0;
   const int n = (int)s->shape.n, unit = (int)s->cyclic.block, first = 1;
-  const int panel = n <= 4 * unit ? n : (n / 8 + unit - 1) / unit * unit;
+  const int panel = n <= 4 * unit ? n : (n + 8 * unit - 1) / (8 * unit) * unit; /* never 0 */
   for (int j = 0; j < n; j += panel) {
     int width = n - j < panel ? n - j : panel, rows = n - j, at = j + 1;
     PBLAS(gemm)

@@ -1,0 +1,234 @@
+/* The elementwise steps for all four types, against their formulas in long double. */
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <complex.h>
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "spectral.h"
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+typedef long double _Complex wide;
+enum { M = 37 }; /* more than one block of 32 */
+
+static void put(mpt_type type, void *to, int64_t i, wide x) {
+  if (type == MPT_FLOAT32) ((float *)to)[i] = (float)creall(x);
+  if (type == MPT_FLOAT64) ((double *)to)[i] = (double)creall(x);
+  if (type == MPT_COMPLEX64) ((float _Complex *)to)[i] = (float _Complex)x;
+  if (type == MPT_COMPLEX128) ((double _Complex *)to)[i] = (double _Complex)x;
+}
+
+static wide get(mpt_type type, const void *from, int64_t i) {
+  if (type == MPT_FLOAT32) return ((const float *)from)[i];
+  if (type == MPT_FLOAT64) return ((const double *)from)[i];
+  if (type == MPT_COMPLEX64) return ((const float _Complex *)from)[i];
+  return ((const double _Complex *)from)[i];
+}
+
+static uint64_t seed = 1;
+
+static long double uniform(void) {
+  seed = seed * 6364136223846793005u + 1442695040888963407u;
+  return (long double)(int64_t)(seed >> 11) * 0x1p-52L - 1;
+}
+
+static void fill_random(mpt_type type, int64_t count, void *to) {
+  for (int64_t i = 0; i < count; i++) put(type, to, i, uniform() + I * uniform());
+}
+
+static void on_types(void (*test)(mpt_type type)) {
+  for (int type = 0; type < MPT_TYPE_COUNT; type++) test((mpt_type)type);
+}
+
+/* A spectrum with multiplets of 1, 2 and 3, and what the rule needs. */
+typedef struct fixture {
+  double w[M], gw[M], gv_norm[M];
+  int32_t id[M];
+  mpt_rule rule;
+  char t[M * M * 16], th[M * M * 16];
+} fixture;
+
+static fixture *make(mpt_type type) {
+  fixture *f = calloc(1, sizeof *f);
+  for (int i = 0; i < M; i++) {
+    f->id[i] = i / 6 * 3 + (i % 6 > 0) + (i % 6 > 2);
+    f->w[i] = f->id[i] * 0.37 - 2;
+    f->gw[i] = (float)uniform();
+    f->gv_norm[i] = 2 + (float)uniform();
+  }
+  double epsilon = mpt_type_epsilon(type);
+  f->rule = (mpt_rule){M, f->w, f->id, f->gw, f->gv_norm, 8 * epsilon * sqrt(M), 3, epsilon};
+  fill_random(type, M * M, f->t);
+  for (int i = 0; i < M * M; i++) put(type, f->th, i, conjl(get(type, f->t, i % M * M + i / M)));
+  return f;
+}
+
+/* X_ij = K_ij / (w_j - w_i) with K = (W - W^H)/2 and W = T^T: the transpose is what is stored. */
+static wide expected(mpt_type type, const fixture *f, const void *t, int i, int j) {
+  wide k = (get(type, t, j + i * M) - conjl(get(type, t, i + j * M))) / 2;
+  if (i == j) return f->gw[i];
+  return f->id[i] == f->id[j] ? 0 : k / ((long double)f->w[j] - f->w[i]);
+}
+
+static void formula(mpt_type type) {
+  fixture *f = make(type);
+  char *t = malloc(sizeof f->t);
+  memcpy(t, f->t, sizeof f->t);
+  mpt_tile tile = {0, 0, M, M, f->t, M, f->th, M};
+  mpt_sums sums = {0};
+  mpt_backward_tile(type, &f->rule, &tile, &sums);
+  long double x2 = 0, noise2 = 0, gauge = 0;
+  for (int i = 0; i < M; i++)
+    for (int j = 0; j < M; j++) {
+      wide x = expected(type, f, t, i, j),
+           k = get(type, t, j + i * M) - conjl(get(type, t, i + j * M));
+      long double scale = f->gv_norm[i] + f->gv_norm[j];
+      assert_true(cabsl(get(type, f->t, j + i * M) - x) <=
+                  4 * mpt_type_epsilon(type) * (1 + cabsl(x)));
+      x2 += cabsl(x) * cabsl(x);
+      if (f->id[i] == f->id[j])
+        gauge = fmaxl(gauge, cabsl(k) / scale);
+      else
+        noise2 += powl(f->rule.noise * scale / 2 / (f->w[j] - f->w[i]), 2);
+    }
+  assert_true(fabsl(sums.x2 - x2) < 1e-5L * x2);
+  assert_true(fabsl(sums.noise2 - noise2) < 1e-9L * noise2);
+  assert_true(fabsl(sums.gauge - gauge) < 1e-5L * gauge);
+  free(t);
+  free(f);
+}
+
+static void formula_in_long_double(void **state) {
+  (void)state;
+  on_types(formula);
+}
+
+/* Tiles of every shape, each with leading dimensions of its own, give what the whole gives. */
+static void tiled(mpt_type type) {
+  static const int64_t edges[] = {0, 1, 8, 9, 30, M};
+  size_t size = mpt_type_size(type);
+  fixture *f = make(type);
+  char *whole = malloc(sizeof f->t), *part = malloc(sizeof f->t), *parth = malloc(sizeof f->t);
+  memcpy(whole, f->t, sizeof f->t);
+  mpt_sums all = {0}, together = {0};
+  mpt_backward_tile(type, &f->rule, &(mpt_tile){0, 0, M, M, whole, M, f->th, M}, &all);
+  for (size_t a = 0; a + 1 < COUNT(edges); a++)
+    for (size_t b = 0; b + 1 < COUNT(edges); b++) {
+      const int64_t rows = edges[a + 1] - edges[a], cols = edges[b + 1] - edges[b], ld = rows + 2;
+      for (int64_t i = 0; i < rows * cols; i++) {
+        int64_t from = edges[a] + i % rows + (edges[b] + i / rows) * M;
+        put(type, part, i % rows + i / rows * ld, get(type, f->t, from));
+        put(type, parth, i, get(type, f->th, from));
+      }
+      mpt_tile tile = {edges[a], edges[b], rows, cols, part, ld, parth, rows};
+      mpt_sums sums = {0};
+      mpt_backward_tile(type, &f->rule, &tile, &sums);
+      mpt_sums_add(&together, &sums);
+      for (int64_t j = 0; j < cols; j++)
+        assert_memory_equal(part + (size_t)(j * ld) * size,
+                            whole + (size_t)(edges[a] + (edges[b] + j) * M) * size,
+                            (size_t)rows * size);
+    }
+  assert_true(together.gauge == all.gauge);
+  assert_true(fabs(together.x2 - all.x2) < 1e-12 * all.x2);
+  assert_true(fabs(together.noise2 - all.noise2) < 1e-12 * all.noise2);
+  free(whole);
+  free(part);
+  free(parth);
+  free(f);
+}
+
+static void tiles_equal_the_whole(void **state) {
+  (void)state;
+  on_types(tiled);
+}
+
+/* Two eigenvalues `gap` apart with K = k: kept whatever the gap, dropped below the noise. */
+static void signal_to_noise(mpt_type type) {
+  const double epsilon = mpt_type_epsilon(type), noise = 8 * epsilon * sqrt(2);
+  const struct {
+    double gap, k;
+    bool kept;
+  } cases[] = {{1, 0.5, true},
+               {1, 2 * noise, true},
+               {1, 0.5 * noise, false},
+               {1e-5, 0.5 * noise, false},
+               {64 * epsilon, 0.5 * noise, false},
+               {64 * epsilon, 64 * epsilon, true}, /* near-degenerate: K ~ gap means something */
+               {1e-3, 1e-3, true}};
+  for (size_t c = 0; c < COUNT(cases); c++) {
+    double w[] = {1, 1 + cases[c].gap}, gw[] = {0, 0}, gv_norm[] = {1, 1}, t[8], th[8];
+    const int32_t id[] = {0, 1};
+    mpt_rule rule = {2, w, id, gw, gv_norm, noise, 1, epsilon};
+    const long double k = cases[c].k, wt[] = {0.25L, k, -k, 0.25L}; /* K real: W antisymmetric */
+    for (int i = 0; i < 4; i++) {
+      put(type, t, i, i % 3 ? wt[i] : 0);
+      put(type, th, i, i % 3 ? -wt[i] : 0);
+    }
+    mpt_sums sums = {0};
+    mpt_backward_tile(type, &rule, &(mpt_tile){0, 0, 2, 2, t, 2, th, 2}, &sums);
+    long double x = cases[c].kept ? -k / ((long double)w[1] - w[0]) : 0; /* column-major (1, 0) */
+    x = -x;
+    assert_true(cabsl(get(type, t, 1) - x) <= 4 * epsilon * fabsl(x));
+    assert_true(cabsl(get(type, t, 2) - x) <= 4 * epsilon * fabsl(x)); /* X is Hermitian */
+  }
+}
+
+static void below_the_noise(void **state) {
+  (void)state;
+  on_types(signal_to_noise);
+}
+
+/* The forum's matrix in one basis of its lowest pair: loss sum(v_0), gv_0 = (1, 1, 1, 1). */
+static void forum(mpt_type type) {
+  const long double p = 1.2039L, q = 0.3690L, w0 = sqrtl(p * p + q * q), r = w0 + p;
+  const long double size = sqrtl(q * q + r * r);
+  /* (q, 0, -r, 0)/size and (0, r, 0, -q)/size span the pair of -w0. */
+  const long double v[2][4] = {{q / size, 0, -r / size, 0}, {0, r / size, 0, -q / size}};
+  double w[] = {(double)-w0, (double)-w0, (double)w0, (double)w0}, gw[4] = {0};
+  double gv_norm[] = {2, 0, 0, 0}, t[32] = {0}, th[32] = {0};
+  const int32_t id[] = {0, 0, 1, 1};
+  mpt_rule rule = {4, w, id, gw, gv_norm, 1e-6, 2, mpt_type_epsilon(type)};
+  for (int j = 0; j < 2; j++) { /* T = W^T, W_j0 = v_j^H gv_0 = sum of v_j */
+    long double sum = v[j][0] + v[j][1] + v[j][2] + v[j][3];
+    put(type, t, j * 4, sum);
+    put(type, th, j, sum);
+  }
+  mpt_sums sums = {0};
+  mpt_backward_tile(type, &rule, &(mpt_tile){0, 0, 4, 4, t, 4, th, 4}, &sums);
+  assert_true(fabs(sums.gauge - 0.42) < 0.005);
+  for (int i = 0; i < 16; i++) assert_true(get(type, t, i) == 0);
+}
+
+static void gauge_violation(void **state) {
+  (void)state;
+  on_types(forum);
+}
+
+/* The phase of one complex vector is a gauge too: Im(v^H gv) / |gv|. */
+static void phase_gauge(void **state) {
+  double _Complex t[] = {3 + 0.5 * I}, th[] = {3 - 0.5 * I};
+  double w[] = {1}, gw[] = {7}, gv_norm[] = {5};
+  const int32_t id[] = {0};
+  mpt_rule rule = {1, w, id, gw, gv_norm, 1e-15, 1, DBL_EPSILON};
+  mpt_sums sums = {0};
+  (void)state;
+  mpt_backward_tile(MPT_COMPLEX128, &rule, &(mpt_tile){0, 0, 1, 1, t, 1, th, 1}, &sums);
+  assert_true(fabs(sums.gauge - 0.1) < 1e-15);
+  assert_true(t[0] == 7);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(formula_in_long_double),
+      cmocka_unit_test(tiles_equal_the_whole),
+      cmocka_unit_test(below_the_noise),
+      cmocka_unit_test(gauge_violation),
+      cmocka_unit_test(phase_gauge),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,328 @@
+/* The plan and the schedule: what goes where, and that nothing is lost, on up to thousands of
+ * ranks. */
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "plan.h"
+
+#define COUNT(array) ((int64_t)(sizeof(array) / sizeof *(array)))
+#define GIB (INT64_C(1) << 30)
+enum { MOST = 12 };
+static const double rate = 5e9;
+
+/* A job: datasets of complex matrices, with vectors and gradients. */
+typedef struct job {
+  mpt_config config;
+  mpt_dataset datasets[MOST];
+  mpt_task tasks[MOST];
+  mpt_plan_request request;
+} job;
+
+static void make(job *j, const int64_t (*sizes)[2], int64_t count, int ranks) {
+  memset(j, 0, sizeof *j);
+  for (int64_t k = 0; k < count; k++) {
+    j->datasets[k] = (mpt_dataset){"/H", MPT_COMPLEX128, sizes[k][0], sizes[k][1]};
+    j->tasks[k] = (mpt_task){&j->datasets[k], true, true, true, true};
+  }
+  j->request = (mpt_plan_request){&j->config, j->tasks, count, ranks, 64 * GIB, rate};
+}
+
+static void grids(void **state) {
+  static const struct {
+    int ranks, grid[2];
+  } cases[] = {{1, {1, 1}},  {2, {1, 2}},      {3, {1, 3}},     {4, {2, 2}}, {5, {2, 2}},
+               {6, {2, 3}},  {7, {2, 3}},      {8, {2, 4}},     {9, {3, 3}}, {12, {3, 4}},
+               {64, {8, 8}}, {1000, {25, 40}}, {1024, {32, 32}}};
+  (void)state;
+  for (int64_t k = 0; k < COUNT(cases); k++) {
+    int grid[2] = {0};
+    mpt_choose_grid(cases[k].ranks, grid);
+    assert_memory_equal(grid, cases[k].grid, sizeof grid);
+  }
+  for (int ranks = 1; ranks <= 5000; ranks++) {
+    int grid[2] = {0};
+    mpt_choose_grid(ranks, grid);
+    assert_true(grid[0] >= 1 && grid[0] <= grid[1] && grid[1] <= 3 * grid[0]);
+    assert_true(grid[0] * grid[1] <= ranks);
+    assert_true(grid[0] * grid[1] * 4 >= ranks * 3); /* few are left idle */
+  }
+}
+
+/* Each PENDING problem in exactly one unit, units for teams first, teams that exist. */
+static void check_schedule(const job *j, const mpt_plan *plan, const int8_t *const *statuses) {
+  mpt_schedule s;
+  mpt_error error;
+  assert_int_equal(mpt_schedule_make(plan, j->tasks, statuses, &s, &error), MPT_DONE);
+  for (int64_t d = 0; d < plan->count; d++) {
+    int64_t count = j->datasets[d].count;
+    int *times = calloc((size_t)count + 1, sizeof *times);
+    for (int64_t k = 0; k < s.count; k++) {
+      const mpt_unit *u = &s.units[k];
+      assert_int_equal(u->ranks > 1, k < s.team_count);
+      assert_true(u->count > 0 && u->first >= 0 && u->count <= plan->work[u->dataset].chunk);
+      assert_true(u->team >= 0 && (u->team + 1) * u->ranks <= plan->ranks);
+      if (k && k != s.team_count && u->ranks == u[-1].ranks)
+        assert_true(u->seconds <= u[-1].seconds);
+      if (k && u->ranks != u[-1].ranks) assert_true(u->ranks < u[-1].ranks);
+      if (u->dataset != d) continue;
+      assert_true(u->first + u->count <= count);
+      for (int64_t i = u->first; i < u->first + u->count; i++) times[i]++;
+    }
+    for (int64_t i = 0; i < count; i++)
+      assert_int_equal(times[i], !statuses || statuses[d][i] == MPT_PENDING);
+    free(times);
+  }
+  mpt_schedule_release(&s);
+}
+
+static const struct {
+  const char *name;
+  int ranks;
+  int64_t count, sizes[MOST][2];
+  double lost; /* at most this fraction of the rank-seconds waits */
+} jobs[] = {
+    {"one large on 2", 2, 1, {{1, 4000}}, 0.01},
+    {"one large on 4", 4, 1, {{1, 4000}}, 0.01},
+    {"one large on 64", 64, 1, {{1, 4000}}, 0.01},
+    {"one large on 1000", 1000, 1, {{1, 60000}}, 0.01},
+    {"200 of 128 on 1", 1, 1, {{200, 128}}, 0},
+    {"200 of 128 on 4", 4, 1, {{200, 128}}, 0.05},
+    {"200 of 128 on 7", 7, 1, {{200, 128}}, 0.1},
+    {"mixed on 4",
+     4,
+     7,
+     {{500, 16}, {200, 32}, {100, 64}, {50, 128}, {20, 256}, {8, 512}, {3, 1024}},
+     0.1},
+    {"mixed on 16",
+     16,
+     7,
+     {{500, 16}, {200, 32}, {100, 64}, {50, 128}, {20, 256}, {8, 512}, {3, 1024}},
+     0.5},
+    {"a million small on 4096", 4096, 1, {{1000000, 64}}, 0.1},
+    {"many middling on 2048", 2048, 2, {{40000, 300}, {100000, 100}}, 0.2},
+    {"nothing at all", 4, 2, {{0, 10}, {5, 0}}, 1},
+};
+
+static void representative_jobs(void **state) {
+  (void)state;
+  for (int64_t k = 0; k < COUNT(jobs); k++) {
+    job j;
+    mpt_plan plan, again;
+    mpt_error error = {0};
+    mpt_schedule s;
+    make(&j, jobs[k].sizes, jobs[k].count, jobs[k].ranks);
+    assert_int_equal(mpt_plan_make(&j.request, &plan, &error), MPT_DONE);
+    assert_int_equal(mpt_plan_make(&j.request, &again, &error), MPT_DONE);
+    for (int64_t d = 0; d < plan.count; d++) {
+      const mpt_work *w = &plan.work[d];
+      assert_int_equal(w->grid[0] * w->grid[1], w->ranks);
+      assert_true(w->ranks >= 1 && w->ranks <= jobs[k].ranks && w->chunk >= 1);
+      assert_true(w->bytes > 0 && w->bytes <= j.request.memory);
+      assert_true(w->ranks == 1 || w->engine->takes_team);
+      assert_memory_equal(w->grid, again.work[d].grid, sizeof w->grid);
+      assert_true(w->chunk == again.work[d].chunk && w->engine == again.work[d].engine);
+    }
+    check_schedule(&j, &plan, NULL);
+    assert_int_equal(mpt_schedule_make(&plan, j.tasks, NULL, &s, &error), MPT_DONE);
+    mpt_simulation simulation = mpt_simulate(&plan, &s);
+    double work = 0, longest = 0;
+    for (int64_t u = 0; u < s.count; u++) {
+      work += s.units[u].seconds * s.units[u].ranks;
+      longest = fmax(longest, s.units[u].seconds);
+    }
+    if (simulation.lost > jobs[k].lost) print_error("%s: %g lost\n", jobs[k].name, simulation.lost);
+    assert_true(simulation.lost <= jobs[k].lost + 1e-9 && simulation.lost > -1e-9);
+    assert_true(simulation.makespan >= longest * (1 - 1e-9));
+    assert_true(simulation.makespan * plan.ranks >= work * (1 - 1e-9));
+    assert_true(fabs(plan.seconds - simulation.makespan) <= 1e-9 * plan.seconds);
+    mpt_schedule_release(&s);
+    mpt_plan_release(&plan);
+    mpt_plan_release(&again);
+  }
+}
+
+/* A continued run: any pattern of finished problems. */
+static void only_pending_problems(void **state) {
+  static const int64_t sizes[][2] = {{300, 64}, {40, 200}, {3, 2000}};
+  int8_t status[3][300];
+  const int8_t *const statuses[] = {status[0], status[1], status[2]};
+  (void)state;
+  for (int pattern = 0; pattern < 5; pattern++) {
+    job j;
+    mpt_plan plan;
+    mpt_error error = {0};
+    make(&j, sizes, 3, 8);
+    assert_int_equal(mpt_plan_make(&j.request, &plan, &error), MPT_DONE);
+    for (int i = 0; i < 900; i++) {
+      const bool done[] = {i % 3 == 0, i % 7 < 5, i % 300 < 20, true, false};
+      status[i / 300][i % 300] = done[pattern] ? (i % 2 ? MPT_OK : MPT_INTERNAL) : MPT_PENDING;
+    }
+    check_schedule(&j, &plan, statuses);
+    mpt_plan_release(&plan);
+  }
+}
+
+static void one_large_matrix_takes_all(void **state) {
+  static const int64_t sizes[][2] = {{1, 60000}};
+  static const int ranks[] = {2, 4, 64, 1000};
+  (void)state;
+  for (int64_t k = 0; k < COUNT(ranks); k++) {
+    job j;
+    mpt_plan plan;
+    mpt_error error = {0};
+    make(&j, sizes, 1, ranks[k]);
+    j.request.memory = 4096 * GIB;
+    j.datasets[0].n = ranks[k] < 64 ? 5000 : 60000;
+    assert_int_equal(mpt_plan_make(&j.request, &plan, &error), MPT_DONE);
+    assert_ptr_equal(plan.work[0].engine, &mpt_scalapack);
+    assert_int_equal(plan.work[0].ranks, ranks[k]);
+    mpt_plan_release(&plan);
+  }
+}
+
+static void many_small_matrices_stay_whole(void **state) {
+  static const int64_t sizes[][2] = {{200, 128}};
+  (void)state;
+  for (int ranks = 1; ranks <= 64; ranks *= 4) {
+    job j;
+    mpt_plan plan;
+    mpt_error error = {0};
+    make(&j, sizes, 1, ranks);
+    assert_int_equal(mpt_plan_make(&j.request, &plan, &error), MPT_DONE);
+    assert_ptr_equal(plan.work[0].engine, &mpt_lapack);
+    assert_int_equal(plan.work[0].ranks, 1);
+    assert_true(plan.work[0].chunk <= (200 + ranks - 1) / ranks);
+    mpt_plan_release(&plan);
+  }
+}
+
+/* What the config forces is done. */
+static const struct {
+  mpt_solver solver;
+  int64_t from, grid[2], n;
+  int ranks;
+  bool spread;
+  int on; /* ranks; 0: any */
+} forced[] = {
+    {MPT_SOLVER_LAPACK, 0, {0, 0}, 3000, 8, false, 1},
+    {MPT_SOLVER_SCALAPACK, 0, {0, 0}, 100, 4, true, 2},
+    {MPT_SOLVER_SCALAPACK, 0, {0, 0}, 3000, 1, true, 1},
+    {MPT_SOLVER_AUTO, 50, {0, 0}, 100, 4, true, 2},
+    {MPT_SOLVER_AUTO, 101, {0, 0}, 100, 4, false, 1},
+    {MPT_SOLVER_AUTO, 100, {1, 3}, 100, 4, true, 3},
+    {MPT_SOLVER_SCALAPACK, 0, {2, 2}, 100, 4, true, 4},
+    {MPT_SOLVER_SCALAPACK, 0, {3, 1}, 10, 4, true, 3},
+};
+
+static void forced_plans(void **state) {
+  (void)state;
+  for (int64_t k = 0; k < COUNT(forced); k++) {
+    const int64_t sizes[][2] = {{1, forced[k].n}};
+    job j;
+    mpt_plan plan;
+    mpt_error error = {0};
+    make(&j, sizes, 1, forced[k].ranks);
+    j.config.solver = forced[k].solver;
+    j.config.distribute_from = forced[k].from;
+    memcpy(j.config.grid, forced[k].grid, sizeof j.config.grid);
+    assert_int_equal(mpt_plan_make(&j.request, &plan, &error), MPT_DONE);
+    assert_ptr_equal(plan.work[0].engine, forced[k].spread ? &mpt_scalapack : &mpt_lapack);
+    assert_int_equal(plan.work[0].ranks, forced[k].on);
+    if (forced[k].grid[0]) assert_int_equal(plan.work[0].grid[0], forced[k].grid[0]);
+    mpt_plan_release(&plan);
+  }
+}
+
+static void grid_larger_than_the_job(void **state) {
+  static const int64_t sizes[][2] = {{1, 1000}};
+  job j;
+  mpt_plan plan;
+  mpt_error error = {0};
+  (void)state;
+  make(&j, sizes, 1, 5);
+  j.config.grid[0] = 2;
+  j.config.grid[1] = 3;
+  assert_int_equal(mpt_plan_make(&j.request, &plan, &error), MPT_BAD_USAGE);
+  assert_non_null(strstr(error.text, "[2, 3]"));
+  assert_non_null(strstr(error.text, "6 ranks"));
+}
+
+/* Three matrices of 16 n^2 bytes and more on one rank: 10 GiB hold n = 8000 only spread. */
+static void memory_limits(void **state) {
+  static const int64_t sizes[][2] = {{100, 8000}};
+  job j;
+  mpt_plan plan;
+  mpt_error error = {0};
+  (void)state;
+  make(&j, sizes, 1, 16);
+  j.request.memory = 4 * GIB;
+  assert_int_equal(mpt_plan_make(&j.request, &plan, &error), MPT_DONE);
+  assert_ptr_equal(plan.work[0].engine, &mpt_scalapack);
+  /* Slabs of a, v, gv, g and three work matrices: at least 7 * 16 n^2 over the ranks. */
+  assert_true((double)plan.work[0].bytes >= 7.0 * 16 * 8000 * 8000 / plan.work[0].ranks);
+  assert_true(plan.work[0].bytes <= j.request.memory);
+  mpt_plan_release(&plan);
+
+  j.request.memory = GIB / 4;
+  assert_int_equal(mpt_plan_make(&j.request, &plan, &error), MPT_NO_RESOURCE);
+  const char *said = strstr(error.text, "run on ");
+  assert_non_null(said);
+  j.request.ranks = atoi(said + strlen("run on "));
+  assert_true(j.request.ranks > 16);
+  assert_int_equal(mpt_plan_make(&j.request, &plan, &error), MPT_DONE); /* it was good advice */
+  mpt_plan_release(&plan);
+}
+
+/* By hand: two teams of 2 on 4 ranks take 3 and 2 s, then five pieces of 1 s fill in. */
+static void simulation_by_hand(void **state) {
+  mpt_work work[2] = {{.ranks = 2, .chunk = 1, .seconds = 3},
+                      {.ranks = 1, .chunk = 1, .seconds = 1}};
+  mpt_unit units[] = {{0, 0, 1, 2, 0, 3}, {0, 1, 1, 2, 1, 2}, {1, 0, 1, 1, 0, 1},
+                      {1, 1, 1, 1, 0, 1}, {1, 2, 1, 1, 0, 1}, {1, 3, 1, 1, 0, 1},
+                      {1, 4, 1, 1, 0, 1}};
+  const mpt_plan plan = {work, 2, 4, 0};
+  const mpt_schedule s = {units, 7, 2, 0};
+  (void)state;
+  mpt_simulation simulation = mpt_simulate(&plan, &s);
+  assert_true(simulation.makespan == 4);
+  assert_true(fabs(simulation.lost - 1.0 / 16) < 1e-15);
+}
+
+/* A team of 4 holds ranks 0 to 3 for 10 s: the teams of 2 belong on ranks 4 to 7 meanwhile. */
+static void teams_of_two_sizes(void **state) {
+  mpt_work work[2] = {{.ranks = 4, .chunk = 1, .seconds = 10},
+                      {.ranks = 2, .chunk = 1, .seconds = 5}};
+  const mpt_plan plan = {work, 2, 8, 0};
+  const mpt_dataset datasets[] = {{"/A", MPT_FLOAT64, 1, 10}, {"/B", MPT_FLOAT64, 4, 10}};
+  const mpt_task tasks[] = {{.dataset = &datasets[0]}, {.dataset = &datasets[1]}};
+  mpt_schedule s;
+  mpt_error error;
+  (void)state;
+  assert_int_equal(mpt_schedule_make(&plan, tasks, NULL, &s, &error), MPT_DONE);
+  mpt_simulation simulation = mpt_simulate(&plan, &s);
+  assert_true(simulation.makespan == 10);
+  assert_true(fabs(simulation.lost) < 1e-15);
+  mpt_schedule_release(&s);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(grids),
+      cmocka_unit_test(representative_jobs),
+      cmocka_unit_test(only_pending_problems),
+      cmocka_unit_test(one_large_matrix_takes_all),
+      cmocka_unit_test(many_small_matrices_stay_whole),
+      cmocka_unit_test(forced_plans),
+      cmocka_unit_test(grid_larger_than_the_job),
+      cmocka_unit_test(memory_limits),
+      cmocka_unit_test(simulation_by_hand),
+      cmocka_unit_test(teams_of_two_sizes),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
