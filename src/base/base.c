@@ -129,11 +129,6 @@ double mpt_now(void) {
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-int64_t mpt_peak_memory(void) {
-  struct rusage usage;
-  return getrusage(RUSAGE_SELF, &usage) ? 0 : (int64_t)usage.ru_maxrss * 1024;
-}
-
 static int64_t number_in_file(const char *path, const char *key) {
   char line[256];
   long long value = -1;
@@ -143,6 +138,14 @@ static int64_t number_in_file(const char *path, const char *key) {
     if (!strncmp(line, key, strlen(key)) && sscanf(line + strlen(key), "%lld", &value) == 1) break;
   fclose(file);
   return value;
+}
+
+/* Not ru_maxrss first: across exec it keeps the peak of the process that started this one. */
+int64_t mpt_peak_memory(void) {
+  struct rusage usage;
+  int64_t kib = number_in_file("/proc/self/status", "VmHWM:");
+  if (kib < 0 && !getrusage(RUSAGE_SELF, &usage)) kib = usage.ru_maxrss;
+  return kib > 0 ? kib * 1024 : 0;
 }
 
 int64_t mpt_free_memory(void) {

@@ -30,7 +30,7 @@ def test_ends_with_a_spectrum(output):
     """Of a ring of six spins: the numbers behind the last command."""
     last = output[output.rindex("\n$ ") + 1:]
     assert "heisenberg-result.h5:/H" in last.splitlines()[0]
-    assert last.splitlines()[1].startswith("/H[0]: n = 64, float64")
+    assert last.splitlines()[1].startswith("/H[5]: n = 64, float64")
     with h5py.File(QUICKSTART / "heisenberg-result.h5") as f:
         lowest, count = f["H/eigenvalues"][0, 0], f["H/multiplet"][0, -1] + 1
     assert f"64 eigenvalues in {count} multiplets" in last
