@@ -2,6 +2,8 @@
 # Everything that has to hold before a change goes in: builds without warnings, format, lint, tests.
 #
 #   bash tests/run.sh [ctest options]      for example: bash tests/run.sh -R unit
+#   bash tests/run.sh --asan               under the address and undefined-behaviour sanitizers, in
+#                                          build-asan: unit and MPI tests, the programs' main tests
 #
 # Leaves the program at build/bin/multiplet.
 
@@ -48,6 +50,23 @@ check_scripts() {
 run_tests() {
   ctest --test-dir build --output-on-failure --no-tests=error --timeout 600 "$@"
 }
+
+# Some minutes, hence apart from the rest. Any finding ends the program that made it.
+run_sanitized() {
+  local build=$PWD/build-asan
+  export ASAN_OPTIONS=fast_unwind_on_malloc=0
+  export LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0
+  export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+  cmake --preset asan -DMULTIPLET_TESTS=ON -DPython3_EXECUTABLE="$(command -v "$PYTHON")"
+  cmake --build "$build" --parallel "$(env -u OMP_NUM_THREADS nproc)"
+  ctest --test-dir "$build" --output-on-failure --no-tests=error -R '^test_'
+  MULTIPLET=$build/bin/multiplet "$PYTHON" -m pytest -q tests/cli tests/python/test_run.py
+}
+
+if [ "${1:-}" = --asan ]; then
+  run_sanitized
+  exit
+fi
 
 printf '\n== build, warnings are errors\n'
 build
