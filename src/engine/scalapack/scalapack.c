@@ -129,7 +129,8 @@ static mpt_code make_grid(mpt_state *s, mpt_error *error) {
   s->handle = Csys2blacs_handle(s->team.comm);
   s->context = s->handle;
   Cblacs_gridinit(&s->context, "Row", grid[0], grid[1]);
-  Cblacs_set(s->context, BLACS_REPEATABLE, &yes); /* sums in one order, whatever message comes first */
+  Cblacs_set(s->context, BLACS_REPEATABLE,
+             &yes); /* sums in one order, whatever message comes first */
   Cblacs_set(s->context, BLACS_COHERENT, &yes);
   MPI_Comm_split(s->team.comm, s->col, s->row, &s->column);
   s->np = mpt_cyclic_count(n, block, s->row, grid[0]);
