@@ -3,7 +3,7 @@
 #
 #   bash tests/run.sh [ctest options]      for example: bash tests/run.sh -R unit
 #   bash tests/run.sh --asan               under the address and undefined-behaviour sanitizers, in
-#                                          build-asan: unit and MPI tests, the programs' main tests
+#                                          build-asan: unit tests, MPI tests on 1 and 2 ranks, the main job
 #
 # Leaves the program at build/bin/multiplet.
 
@@ -59,7 +59,10 @@ run_sanitized() {
   export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
   cmake --preset asan -DMULTIPLET_TESTS=ON -DPython3_EXECUTABLE="$(command -v "$PYTHON")"
   cmake --build "$build" --parallel "$(env -u OMP_NUM_THREADS nproc)"
-  ctest --test-dir "$build" --output-on-failure --no-tests=error -R '^test_'
+  # OpenBLAS's zgemv for AVX reads past the end of ScaLAPACK's own vectors, and nobody is the worse for it
+  # but a sanitizer; the older kernels do not.
+  export OPENBLAS_CORETYPE=Nehalem
+  ctest --test-dir "$build" --output-on-failure --no-tests=error -R '^test_' -E '_[346]$'
   MULTIPLET=$build/bin/multiplet "$PYTHON" -m pytest -q tests/cli tests/python/test_run.py
 }
 

@@ -31,8 +31,9 @@ static void minimum_sizes(const mpt_shape *s, int64_t size[3]) {
 
 /* LAPACK's integers: the one narrowing. */
 static mpt_code check_range(const mpt_shape *shape, int64_t size[3], mpt_error *error) {
-  minimum_sizes(shape, size);
-  if (shape->n < INT32_MAX / 2 && size[0] <= INT_MAX && size[1] <= INT_MAX) return MPT_DONE;
+  const bool small = shape->n < INT32_MAX / 16; /* the counts stay in 64 bits */
+  if (small) minimum_sizes(shape, size);
+  if (small && size[0] <= INT_MAX && size[1] <= INT_MAX) return MPT_DONE;
   return mpt_fail(error, MPT_BAD_USAGE,
                   "cannot solve n = %lld with lapack: its workspace passes 32-bit integers (run "
                   "on several ranks, with solver: scalapack)",
@@ -44,6 +45,7 @@ static mpt_code workspace(const mpt_shape *shape, const int grid[2], int64_t *by
   (void)grid;
   int64_t size[3];
   mpt_code code = check_range(shape, size, error);
+  if (code != MPT_DONE) return code;
   *bytes = (shape->n * shape->n + size[0]) * (int64_t)mpt_type_size(shape->type) +
            size[1] * (int64_t)mpt_real_size(shape->type) + size[2] * (int64_t)sizeof(int);
   return code;

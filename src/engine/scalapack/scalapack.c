@@ -69,7 +69,9 @@ static sizes count_sizes(const mpt_shape *shape, const int grid[2]) {
 /* ScaLAPACK's integers: the one narrowing. It computes 3 np nq in 32 bits and does not notice. */
 static mpt_code workspace(const mpt_shape *shape, const int grid[2], int64_t *bytes,
                           mpt_error *error) {
-  sizes s = count_sizes(shape, grid);
+  mpt_shape counted = *shape; /* as large as it may be, so that the counts stay in 64 bits */
+  if (counted.n > INT_MAX / 16) counted.n = INT_MAX / 16;
+  sizes s = count_sizes(&counted, grid);
   const int64_t element = (int64_t)mpt_type_size(shape->type);
   *bytes = (s.a + s.u + s.x + s.nq + s.work) * element +
            s.small * (int64_t)mpt_real_size(shape->type) + s.liwork * 4 + s.buffer;
