@@ -24,7 +24,7 @@ typedef struct mpt_loss {
   double epsilon;         /* of the result's type */
   double norm, gap;       /* ||A||_2; the smallest gap between clusters, norm when there is none */
   double dropped;         /* what the gradient leaves out by the signal-to-noise rule */
-  double complex *space;  /* mpt_loss_space(n) elements */
+  double complex *space;  /* the work matrices of check_difference.c, one after the other */
 } mpt_loss;
 
 /* Elements of a whole loss: its seven matrices and workspace. */

@@ -1,6 +1,5 @@
 #include "spectral.h"
 
-#include <float.h>
 #include "scalar.h"
 
 #define WORKER "elementwise_worker.h"
@@ -53,11 +52,6 @@ void mpt_add_column_norms(mpt_type type, int64_t rows, int64_t cols, const void 
 void mpt_reals_to_double(mpt_type type, int64_t count, const void *reals, double *out) {
   static void (*const table[])(int64_t, const void *, double *) = WORKER_TABLE(reals_to_double);
   table[type](count, reals, out);
-}
-
-void mpt_reals_from_double(mpt_type type, int64_t count, const double *values, void *reals) {
-  static void (*const table[])(int64_t, const double *, void *) = WORKER_TABLE(reals_from_double);
-  table[type](count, values, reals);
 }
 
 double mpt_equal_components(mpt_type type, int64_t n) {

@@ -137,10 +137,6 @@ static void NAME(reals_to_double)(int64_t count, const void *reals, double *out)
   for (int64_t i = 0; i < count; i++) out[i] = ((const Real *)reals)[i];
 }
 
-static void NAME(reals_from_double)(int64_t count, const double *values, void *reals) {
-  for (int64_t i = 0; i < count; i++) ((Real *)reals)[i] = (Real)values[i];
-}
-
 static double NAME(largest_component2)(int64_t rows, const void *column) {
   const Scalar *u = column;
   double largest = 0;

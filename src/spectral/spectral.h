@@ -112,9 +112,8 @@ void mpt_add_column_norms(mpt_type type, int64_t rows, int64_t cols, const void 
 /* True when all of count elements are finite. */
 bool mpt_all_finite(mpt_type type, int64_t count, const void *a);
 
-/* count real numbers of the type's precision to double, and back. */
+/* count real numbers of the type's precision to double. */
 void mpt_reals_to_double(mpt_type type, int64_t count, const void *reals, double *out);
-void mpt_reals_from_double(mpt_type type, int64_t count, const double *values, void *reals);
 
 /* The phase convention: each eigenvector's largest component, the first of equals within
  * mpt_equal_components() of the largest, is real and positive. A column is found to have the

@@ -1,6 +1,6 @@
-/* One MPI_Alltoallv a round, over a bounded panel of every rank's slab columns. On the cyclic side
- * nothing is packed: a rank's local columns from one slab are contiguous in its local array. On the
- * slab side columns are cut into the blocks of each process row. */
+/* Every pair of ranks exchanges once a round, over a bounded panel of each slab's columns. On the
+ * cyclic side nothing is packed: a rank's local columns from one slab are contiguous in its local
+ * array. On the slab side columns are cut into the blocks of each process row. */
 #include "redistribute.h"
 
 #include <stdlib.h>
