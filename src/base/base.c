@@ -101,13 +101,26 @@ void *mpt_alloc(int64_t count, size_t size) {
   return calloc(bytes ? bytes : 1, 1);
 }
 
+static mpt_code out_of_memory(double bytes, const char *what, mpt_error *error) {
+  return mpt_fail(error, MPT_NO_RESOURCE,
+                  "cannot allocate %.3g GiB for %s: out of memory (use more ranks or nodes)",
+                  bytes / 0x1p30, what);
+}
+
 mpt_code mpt_allocate(void *out, int64_t count, size_t size, const char *what, mpt_error *error) {
   void *memory = mpt_alloc(count, size);
   memcpy(out, &memory, sizeof memory);
-  if (memory) return MPT_DONE;
-  return mpt_fail(error, MPT_NO_RESOURCE,
-                  "cannot allocate %.3g GiB for %s: out of memory (use more ranks or nodes)",
-                  (double)count * (double)size / 0x1p30, what);
+  return memory ? MPT_DONE : out_of_memory((double)count * (double)size, what, error);
+}
+
+mpt_code mpt_allocate_aligned(void *out, int64_t bytes, const char *what, mpt_error *error) {
+  enum { ALIGNMENT = 128 };
+  const int64_t whole = (bytes / ALIGNMENT + 1) * ALIGNMENT;
+  void *memory = aligned_alloc(ALIGNMENT, (size_t)whole);
+  memcpy(out, &memory, sizeof memory);
+  if (!memory) return out_of_memory((double)bytes, what, error);
+  memset(memory, 0, (size_t)whole);
+  return MPT_DONE;
 }
 
 char *mpt_format(const char *format, ...) {

@@ -24,6 +24,9 @@ void *mpt_alloc(int64_t count, size_t size);
 /* As mpt_alloc, reporting the failure with what it was for: *out is NULL then. */
 mpt_code mpt_allocate(void *out, int64_t count, size_t size, const char *what, mpt_error *error);
 
+/* The same for `bytes` bytes that vectors of any width may be loaded from; freed by free(). */
+mpt_code mpt_allocate_aligned(void *out, int64_t bytes, const char *what, mpt_error *error);
+
 /* A formatted string that the caller frees; NULL when memory is out. */
 char *mpt_format(const char *format, ...) MPT_PRINTF(1, 2);
 

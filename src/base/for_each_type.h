@@ -3,7 +3,9 @@
  *   NAME(x)       x with the type's suffix,
  *   BLAS(x)       the Fortran name of a BLAS or LAPACK routine, PBLAS(x) of a ScaLAPACK one,
  *   RPBLAS(x)     the same for the real type of this precision,
+ *   Integer, REAL_BYTES  the signed integer as wide as Real, and how wide that is,
  *   IS_COMPLEX    1 or 0,
+ *   TYPE          the mpt_type,
  *   MPI_SCALAR, MPI_REAL_TYPE.
  * WORKER_TABLE(x) then lists the four instances of x in the order of mpt_type. */
 #include <complex.h>
@@ -18,9 +20,12 @@
   { x##_float32, x##_float64, x##_complex64, x##_complex128 }
 
 #define SUFFIX float32
+#define TYPE MPT_FLOAT32
 #define LETTER s
 #define REAL_LETTER s
 #define Real float
+#define Integer int32_t
+#define REAL_BYTES 4
 #define Scalar float
 #define IS_COMPLEX 0
 #define MPI_SCALAR MPI_FLOAT
@@ -29,9 +34,12 @@
 #include "type_undef.h"
 
 #define SUFFIX float64
+#define TYPE MPT_FLOAT64
 #define LETTER d
 #define REAL_LETTER d
 #define Real double
+#define Integer int64_t
+#define REAL_BYTES 8
 #define Scalar double
 #define IS_COMPLEX 0
 #define MPI_SCALAR MPI_DOUBLE
@@ -40,9 +48,12 @@
 #include "type_undef.h"
 
 #define SUFFIX complex64
+#define TYPE MPT_COMPLEX64
 #define LETTER c
 #define REAL_LETTER s
 #define Real float
+#define Integer int32_t
+#define REAL_BYTES 4
 #define Scalar float _Complex
 #define IS_COMPLEX 1
 #define MPI_SCALAR MPI_C_FLOAT_COMPLEX
@@ -51,9 +62,12 @@
 #include "type_undef.h"
 
 #define SUFFIX complex128
+#define TYPE MPT_COMPLEX128
 #define LETTER z
 #define REAL_LETTER d
 #define Real double
+#define Integer int64_t
+#define REAL_BYTES 8
 #define Scalar double _Complex
 #define IS_COMPLEX 1
 #define MPI_SCALAR MPI_C_DOUBLE_COMPLEX

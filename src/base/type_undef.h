@@ -1,7 +1,10 @@
 #undef SUFFIX
+#undef TYPE
 #undef LETTER
 #undef REAL_LETTER
 #undef Real
+#undef Integer
+#undef REAL_BYTES
 #undef Scalar
 #undef IS_COMPLEX
 #undef MPI_SCALAR

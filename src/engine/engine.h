@@ -60,6 +60,10 @@ typedef struct mpt_engine {
                    mpt_error *error);
   void (*close)(mpt_state *state);
 
+  /* Optional: mpt_process_batch in one go, for an engine that takes many problems at a time on one
+   * rank; a problem left PENDING becomes INTERNAL. solve() is not called then. */
+  mpt_code (*process)(mpt_state *state, const mpt_options *options, mpt_batch *batch);
+
   /* a -> w, v for each problem that has not failed; the status of one that does not converge is
    * set. Every rank of the team gets all of w. Collective over the team. */
   void (*solve)(mpt_state *state, mpt_batch *batch);
@@ -70,9 +74,9 @@ typedef struct mpt_engine {
                         bool solved, mpt_sums *sums);
 } mpt_engine;
 
-enum { MPT_ENGINE_NONE = 0, MPT_ENGINE_LAPACK = 1, MPT_ENGINE_SCALAPACK = 2 };
+enum { MPT_ENGINE_NONE = 0, MPT_ENGINE_LAPACK = 1, MPT_ENGINE_SCALAPACK = 2, MPT_ENGINE_LANES = 3 };
 
-extern const mpt_engine mpt_lapack, mpt_scalapack;
+extern const mpt_engine mpt_lapack, mpt_scalapack, mpt_lanes;
 
 /* All engines, NULL-terminated; mpt_engine_by_name gives NULL when there is none. */
 extern const mpt_engine *const mpt_engines[];
@@ -82,5 +86,14 @@ const mpt_engine *mpt_engine_by_name(const char *name);
  * never fails as a call: what goes wrong is in each problem's report. */
 void mpt_process_batch(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
                        const mpt_options *options, mpt_batch *batch);
+
+/* For engines with process(): the gradients of the PENDING problems, whose eigenpairs and
+ * multiplets stand in the batch, through engine->differentiate. Team of one. */
+mpt_code mpt_differentiate_batch(const mpt_engine *engine, mpt_state *state,
+                                 const mpt_options *options, mpt_batch *batch);
+
+/* The status that a gradient's diagnostics in the report call for; `finite`: all of it is. */
+void mpt_settle_gradient(const mpt_options *options, mpt_type type, bool finite,
+                         mpt_report *report);
 
 #endif

@@ -9,7 +9,7 @@
  * 30. */
 static const double certificate_bound = 100;
 
-const mpt_engine *const mpt_engines[] = {&mpt_lapack, &mpt_scalapack, NULL};
+const mpt_engine *const mpt_engines[] = {&mpt_lapack, &mpt_scalapack, &mpt_lanes, NULL};
 
 const mpt_engine *mpt_engine_by_name(const char *name) {
   for (const mpt_engine *const *e = mpt_engines; *e; e++)
@@ -50,16 +50,27 @@ static void zero_outputs(mpt_batch *b, int64_t k) {
   b->report[k] = (mpt_report){.status = b->report[k].status, .seconds = b->report[k].seconds};
 }
 
+/* A power of two that takes the largest cotangent near 1. */
+static double scale_of(double largest) {
+  const int most = 1000, exponent = largest > 0 ? ilogb(largest) : 0;
+  return ldexp(1, -(exponent > most ? most : exponent < -most ? -most : exponent));
+}
+
 /* Loads the cotangents' sizes into the rule; false when one is not finite. */
 static bool load_cotangents(const mpt_team *team, const mpt_batch *b, int64_t k, scratch *s,
                             mpt_rule *rule) {
   const int64_t n = b->n;
   bool finite = true;
+  double largest = 0;
   memset(s->norm, 0, sizeof(double) * (size_t)(n + 1));
   memset(s->gw, 0, sizeof(double) * (size_t)n);
   if (b->gw) mpt_reals_to_double(b->type, n, part(b->gw, k, n, mpt_real_size(b->type)), s->gw);
-  for (int64_t j = 0; j < n; j++) finite &= isfinite(s->gw[j]) != 0;
+  for (int64_t j = 0; j < n; j++) {
+    finite &= isfinite(s->gw[j]) != 0;
+    largest = fmax(largest, fabs(s->gw[j]));
+  }
   rule->gv_norm = NULL;
+  rule->cotangent_scale = scale_of(largest);
   if (!b->gv) return finite;
   const void *gv = part(b->gv, k, b->rows * n, mpt_type_size(b->type));
   mpt_scan scan = mpt_scan_slab(b->type, 0, b->rows, n, gv, MPT_FULL);
@@ -67,6 +78,7 @@ static bool load_cotangents(const mpt_team *team, const mpt_batch *b, int64_t k,
   if (team->size > 1) MPI_Allreduce(MPI_IN_PLACE, all, 2, MPI_DOUBLE, MPI_MAX, team->comm);
   if (all[0] > 0) return false;
   if (all[1] == 0) return finite;
+  rule->cotangent_scale = scale_of(fmax(largest, all[1]));
   const int exponent = ilogb(all[1]); /* so that no square leaves the range */
   mpt_add_column_norms(b->type, b->rows, n, gv, exponent, s->norm);
   if (team->size > 1) MPI_Allreduce(MPI_IN_PLACE, s->norm, (int)n, MPI_DOUBLE, MPI_SUM, team->comm);
@@ -92,6 +104,19 @@ static bool finite_on_team(const mpt_team *team, const mpt_batch *b, const void 
   return !bad;
 }
 
+void mpt_settle_gradient(const mpt_options *options, mpt_type type, bool finite,
+                         mpt_report *report) {
+  const double threshold = sqrt(mpt_type_epsilon(type));
+  if (!finite) {
+    report->status = MPT_NONFINITE_COTANGENT;
+    return;
+  }
+  bool dependent = report->gauge_violation > threshold;
+  bool spread = options->spread_policy == MPT_REFUSE && report->cotangent_spread > threshold;
+  report->refused = spread || (dependent && options->gauge_policy == MPT_GAUGE_FAIL);
+  report->status = dependent || spread ? MPT_GAUGE_DEPENDENT : MPT_OK;
+}
+
 static void backward(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
                      const mpt_options *options, mpt_batch *b, int64_t k, mpt_rule *rule,
                      scratch *s) {
@@ -100,7 +125,6 @@ static void backward(const mpt_engine *engine, mpt_state *state, const mpt_team 
     report->status = MPT_NONFINITE_COTANGENT;
     return;
   }
-  const double threshold = sqrt(rule->epsilon);
   report->cotangent_spread =
       mpt_apply_spread_policy(b->n, rule->multiplet, options->spread_policy, rule->gw);
   mpt_sums sums = {0};
@@ -110,15 +134,22 @@ static void backward(const mpt_engine *engine, mpt_state *state, const mpt_team 
   report->gradient_error = mpt_gradient_error(rule, &sums);
   void *g = part(b->g, k, b->rows * b->n, mpt_type_size(b->type));
   if (options->convention == MPT_JAX) mpt_conjugate(b->type, b->rows * b->n, g);
-  if (!finite_on_team(team, b, g)) {
-    report->status = MPT_NONFINITE_COTANGENT; /* finite cotangents too large for this spectrum */
-    return;
-  }
-  bool dependent = report->gauge_violation > threshold;
-  bool spread = options->spread_policy == MPT_REFUSE && report->cotangent_spread > threshold;
-  report->refused = spread || (dependent && options->gauge_policy == MPT_GAUGE_FAIL);
-  if (dependent || spread) report->status = MPT_GAUGE_DEPENDENT;
-  if (report->refused) zero_gradient(b, k);
+  /* finite cotangents may be too large for this spectrum */
+  mpt_settle_gradient(options, b->type, finite_on_team(team, b, g), report);
+}
+
+/* The gradient of problem k, whose eigenpairs and multiplets stand in the batch. */
+static void differentiate_problem(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
+                                  const mpt_options *options, mpt_batch *b, int64_t k, scratch *s) {
+  const double epsilon = mpt_type_epsilon(b->type);
+  mpt_rule rule = {.m = b->n,
+                   .w = s->w,
+                   .multiplet = part(b->multiplet, k, b->n, sizeof(int32_t)),
+                   .gw = s->gw,
+                   .noise = 8 * epsilon * sqrt((double)b->n),
+                   .norm = mpt_spectral_norm(b->n, s->w),
+                   .epsilon = epsilon};
+  backward(engine, state, team, options, b, k, &rule, s);
 }
 
 static void finish_problem(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
@@ -133,39 +164,63 @@ static void finish_problem(const mpt_engine *engine, mpt_state *state, const mpt
     report->status = MPT_INTERNAL;
     return;
   }
-  mpt_rule rule = {.m = b->n,
-                   .w = s->w,
-                   .multiplet = part(b->multiplet, k, b->n, sizeof(int32_t)),
-                   .gw = s->gw,
-                   .noise = 8 * epsilon * sqrt((double)b->n),
-                   .norm = mpt_spectral_norm(b->n, s->w),
-                   .epsilon = epsilon};
+  const double norm = mpt_spectral_norm(b->n, s->w);
   double tolerance = options->tolerance > 0 ? options->tolerance : 8 * (double)b->n * epsilon;
-  mpt_number_multiplets(b->n, s->w, tolerance * rule.norm, (int32_t *)(uintptr_t)rule.multiplet);
-  report->min_gap = mpt_min_gap(b->n, s->w, rule.multiplet, rule.norm);
-  if (b->g) backward(engine, state, team, options, b, k, &rule, s);
-  if (report->status == MPT_PENDING) report->status = MPT_OK;
+  int32_t *multiplet = part(b->multiplet, k, b->n, sizeof *multiplet);
+  mpt_number_multiplets(b->n, s->w, tolerance * norm, multiplet);
+  report->min_gap = mpt_min_gap(b->n, s->w, multiplet, norm);
+  if (b->g)
+    differentiate_problem(engine, state, team, options, b, k, s);
+  else
+    report->status = MPT_OK;
+}
+
+/* The steps one after the other, problem by problem. */
+static mpt_code process_each(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
+                             const mpt_options *options, mpt_batch *b) {
+  double *memory = mpt_alloc(3 * b->n + 1, sizeof(double));
+  int failed = !memory;
+  if (team->size > 1) MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, team->comm);
+  if (!failed) {
+    scratch s = {memory, memory + b->n, memory + 2 * b->n};
+    mpt_check_input(team, options->triangle, b);
+    if (!b->given) engine->solve(state, b);
+    for (int64_t k = 0; k < b->count; k++)
+      if (b->report[k].status == MPT_PENDING)
+        finish_problem(engine, state, team, options, b, k, &s);
+  }
+  free(memory);
+  return failed ? MPT_NO_RESOURCE : MPT_DONE;
+}
+
+mpt_code mpt_differentiate_batch(const mpt_engine *engine, mpt_state *state,
+                                 const mpt_options *options, mpt_batch *b) {
+  const mpt_team alone = mpt_team_of_one();
+  double *memory = mpt_alloc(3 * b->n + 1, sizeof(double));
+  if (!memory) return MPT_NO_RESOURCE;
+  scratch s = {memory, memory + b->n, memory + 2 * b->n};
+  for (int64_t k = 0; k < b->count; k++) {
+    if (b->report[k].status != MPT_PENDING) continue;
+    mpt_reals_to_double(b->type, b->n, part(b->w, k, b->n, mpt_real_size(b->type)), s.w);
+    differentiate_problem(engine, state, &alone, options, b, k, &s);
+  }
+  free(memory);
+  return MPT_DONE;
 }
 
 void mpt_process_batch(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
                        const mpt_options *options, mpt_batch *batch) {
   const double start = mpt_now();
-  double *memory = mpt_alloc(3 * batch->n + 1, sizeof(double));
-  int failed = !memory;
-  if (team->size > 1) MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, team->comm);
-  for (int64_t k = 0; failed && k < batch->count; k++) batch->report[k].status = MPT_INTERNAL;
-  if (!failed) {
-    scratch s = {memory, memory + batch->n, memory + 2 * batch->n};
-    mpt_check_input(team, options->triangle, batch);
-    if (!batch->given) engine->solve(state, batch);
-    for (int64_t k = 0; k < batch->count; k++)
-      if (batch->report[k].status == MPT_PENDING)
-        finish_problem(engine, state, team, options, batch, k, &s);
-  }
-  free(memory);
-  double seconds = (mpt_now() - start) / (double)(batch->count ? batch->count : 1);
+  mpt_code code = engine->process ? engine->process(state, options, batch)
+                                  : process_each(engine, state, team, options, batch);
+  const double seconds = (mpt_now() - start) / (double)(batch->count ? batch->count : 1);
   for (int64_t k = 0; k < batch->count; k++) {
-    batch->report[k].seconds = seconds;
-    if (mpt_status_is_failure(batch->report[k].status)) zero_outputs(batch, k);
+    mpt_report *report = &batch->report[k];
+    if (code != MPT_DONE && report->status == MPT_PENDING) report->status = MPT_INTERNAL;
+    report->seconds = seconds;
+    if (mpt_status_is_failure(report->status))
+      zero_outputs(batch, k);
+    else if (report->refused)
+      zero_gradient(batch, k);
   }
 }

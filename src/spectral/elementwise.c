@@ -2,6 +2,15 @@
 
 #include "scalar.h"
 
+#define Value double
+#define Flag bool
+#define ROOT sqrt
+#define LARGER(a, b) ((a) > (b) ? (a) : (b))
+#define LESS(a, b) ((a) < (b))
+#define CHOOSE(flag, a, b) ((flag) ? (a) : (b))
+#define NAME(x) x
+#include "entry_worker.h"
+#undef NAME
 #define WORKER "elementwise_worker.h"
 #include "for_each_type.h"
 

@@ -1,40 +1,44 @@
 /* Included once per scalar type by elementwise.c. */
 
-/* One entry of X^T; a != b. */
-static inline Scalar NAME(entry)(const mpt_rule *rule, int64_t a, int64_t b, Scalar t, Scalar th,
-                                 mpt_sums *sums) {
-  Scalar k = (t - th) / 2;
-  double scale = rule->gv_norm[a] + rule->gv_norm[b];
-  double magnitude = ABS(k);
-  if (rule->multiplet[a] == rule->multiplet[b]) {
-    if (scale > 0 && 2 * magnitude > sums->gauge * scale) sums->gauge = 2 * magnitude / scale;
-    return 0;
+enum { NAME(RUN) = 8 };
+
+/* `count` entries of one column of the tile from row i on; sums are kept side by side, so that the
+ * loop vectorizes. */
+static inline __attribute__((always_inline)) void NAME(step_run)(int count, const mpt_rule *rule,
+                                                                 const mpt_tile *tile, int64_t i,
+                                                                 int64_t j,
+                                                                 double sums[3][NAME(RUN)]) {
+  const int64_t a = tile->row0 + i, b = tile->col0 + j;
+  const double *w = rule->w + a, *norm = rule->gv_norm + a, unit = rule->cotangent_scale;
+  const double back = 1 / unit, wb = rule->w[b], normb = rule->gv_norm[b], noise = rule->noise;
+  const int32_t *id = rule->multiplet + a, idb = rule->multiplet[b];
+  Real *t = (Real *)((Scalar *)tile->t + i + j * tile->ldt);
+  const Real *th = (const Real *)((const Scalar *)tile->th + i + j * tile->ldth);
+  enum { P = 1 + IS_COMPLEX };
+  for (int l = 0; l < count; l++) {
+    double k[2] = {(double)(t[l * P] - th[l * P]) / 2 * unit, 0};
+    if (IS_COMPLEX) k[1] = (double)(t[l * P + P - 1] - th[l * P + P - 1]) / 2 * unit;
+    step_entry(k, (norm[l] + normb) * unit, w[l] - wb, id[l] == idb, noise, &sums[0][l],
+               &sums[1][l], &sums[2][l]);
+    t[l * P] = (Real)(k[0] * back);
+    if (IS_COMPLEX) t[l * P + P - 1] = (Real)(k[1] * back);
   }
-  double noise = rule->noise * scale / 2;
-  if (magnitude <= noise) return 0;
-  double gap = rule->w[a] - rule->w[b];
-  sums->noise2 += noise / gap * (noise / gap);
-  Scalar x = (Scalar)(k / gap);
-  sums->x2 += ABS2(x);
-  return x;
 }
 
+VECTOR_CLONES
 static void NAME(backward_tile)(const mpt_rule *rule, const mpt_tile *tile, mpt_sums *sums) {
-  Scalar *t = tile->t;
-  const Scalar *th = tile->th;
-  for (int64_t j = 0; j < tile->cols; j++)
-    for (int64_t i = 0; i < tile->rows; i++) {
-      int64_t a = tile->row0 + i, b = tile->col0 + j;
-      Scalar *x = &t[i + j * tile->ldt];
-      if (a != b) {
-        *x = NAME(entry)(rule, a, b, *x, th[i + j * tile->ldth], sums);
-        continue;
-      }
-      double turn = fabs((double)IM(*x)); /* the phase of one vector: |K_aa| */
-      if (rule->gv_norm[a] > 0) sums->gauge = fmax(sums->gauge, turn / rule->gv_norm[a]);
-      *x = (Real)rule->gw[a];
-      sums->x2 += rule->gw[a] * rule->gw[a];
-    }
+  enum { RUN = NAME(RUN) };
+  double side[3][RUN] = {{0}};
+  for (int64_t j = 0; j < tile->cols; j++) {
+    int64_t i = 0;
+    for (; i + RUN <= tile->rows; i += RUN) NAME(step_run)(RUN, rule, tile, i, j, side);
+    NAME(step_run)((int)(tile->rows - i), rule, tile, i, j, side);
+    const int64_t a = tile->col0 + j, diagonal = a - tile->row0;
+    if (diagonal < 0 || diagonal >= tile->rows) continue;
+    ((Scalar *)tile->t)[diagonal + j * tile->ldt] = (Real)rule->gw[a];
+    sums->x2 += rule->gw[a] * rule->cotangent_scale * (rule->gw[a] * rule->cotangent_scale);
+  }
+  for (int l = 0; l < RUN; l++) mpt_sums_add(sums, &(mpt_sums){side[0][l], side[1][l], side[2][l]});
 }
 
 /* Both loops are branch-free so that they vectorize: x - x is 0 for finite x and NaN otherwise. */
@@ -120,15 +124,16 @@ static void NAME(conjugate)(int64_t count, void *elements) {
   for (int64_t i = 0; i < count; i++) a[i] = CONJ(a[i]);
 }
 
+VECTOR_CLONES
 static void NAME(add_column_norms)(int64_t rows, int64_t cols, const void *slab, int exponent,
                                    double *norm2) {
-  const Scalar *a = slab;
+  const Real *a = slab;
   const int half = exponent / 2; /* 2^-exponent itself can leave the range */
   const double scale = ldexp(1, -half), rest = ldexp(1, half - exponent);
-  for (int64_t i = 0; i < rows; i++)
+  for (int64_t i = 0; i < rows; i++, a += cols * (1 + IS_COMPLEX))
     for (int64_t j = 0; j < cols; j++) {
-      double re = (double)RE(a[i * cols + j]) * scale * rest;
-      double im = (double)IM(a[i * cols + j]) * scale * rest;
+      double re = (double)a[j * (1 + IS_COMPLEX)] * scale * rest;
+      double im = IS_COMPLEX ? (double)a[j * (1 + IS_COMPLEX) + IS_COMPLEX] * scale * rest : 0;
       norm2[j] += re * re + im * im;
     }
 }

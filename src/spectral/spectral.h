@@ -33,15 +33,19 @@ typedef struct mpt_rule {
   double noise; /* 8 eps sqrt(n): entries of K below noise (|gv_i| + |gv_j|)/2 are zero */
   double norm;  /* ||A||_2 */
   double epsilon;
+  double cotangent_scale; /* a power of two: times it, no square of a cotangent leaves the range */
 } mpt_rule;
 
 /* What tiles add up to; the sums of several tiles combine by mpt_sums_add. */
 typedef struct mpt_sums {
   double gauge;  /* largest 2 |K_ij| / (|gv_i| + |gv_j|) inside a multiplet */
-  double noise2; /* sum of (noise_ij / gap_ij)^2 over kept entries */
-  double x2;     /* squared Frobenius norm of X */
+  double noise2; /* sum of (noise_ij / gap_ij)^2 over kept entries, times cotangent_scale^2 */
+  double x2;     /* squared Frobenius norm of X, likewise */
 } mpt_sums;
 void mpt_sums_add(mpt_sums *sums, const mpt_sums *more);
+
+/* Adds what X = diag(gw) gives. */
+void mpt_add_diagonal(const mpt_rule *rule, mpt_sums *sums);
 
 /* Applies the policy to gw inside multiplets (MEAN replaces by the mean, the gauge average; RAW and
  * REFUSE keep) and returns the largest spread inside a multiplet / max|gw|. */

@@ -27,7 +27,7 @@ const mpt_field_info mpt_fields[MPT_FIELD_COUNT] = {
     [MPT_RANKS] = {"diagnostics/ranks", MPT_ONE, MPT_E_INT32, "how many ranks solved it"},
 };
 
-const char *const mpt_solver_names[] = {"none", "lapack", "scalapack", NULL};
+const char *const mpt_solver_names[] = {"none", "lapack", "scalapack", "lanes", NULL};
 
 hid_t mpt_scalar_type(mpt_type type) {
   hid_t real = mpt_real_size(type) == 4 ? H5T_NATIVE_FLOAT : H5T_NATIVE_DOUBLE;

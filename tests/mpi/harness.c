@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "blas_library.h"
+#include "lanes.h"
 #include "plan.h"
 
 static int failures;
@@ -44,6 +45,18 @@ int run_mpi_tests(int *argc, char ***argv, int (*tests)(void)) {
   return failed != 0;
 }
 
+enum { LOCAL = 4 };
+
+/* The engines of one rank; an instruction set that this processor lacks gives way to lapack. */
+static bool open_local(int index, bench *b) {
+  static const char *const sets[LOCAL] = {NULL, "generic", "avx2", "avx512"};
+  if (index >= LOCAL) return false;
+  b->isa = sets[index];
+  b->engine = b->isa && mpt_lanes_use(b->isa) ? &mpt_lanes : &mpt_lapack;
+  b->team = mpt_team_of_one();
+  return true;
+}
+
 bool bench_open(int index, bench *b) {
   int size, rank, grid[2];
   MPI_Comm_size(MPI_COMM_WORLD, &size);
@@ -53,12 +66,8 @@ bool bench_open(int index, bench *b) {
   const int grids[][2] = {{grid[0], grid[1]}, {grid[1], grid[0]}, {1, size}, {size, 1}};
   const int count = alone ? 1 : size == 4 ? 4 : 2;
   *b = (bench){.engine = &mpt_scalapack, .team = {MPI_COMM_WORLD, rank, size, {0, 0}}};
-  if (alone && index == 0) {
-    b->engine = &mpt_lapack;
-    b->team = mpt_team_of_one();
-    return true;
-  }
-  if (alone) index--;
+  if (alone && open_local(index, b)) return true;
+  if (alone) index -= LOCAL;
   if (square && !alone && index >= 1) index++;
   if (index >= count) return false;
   memcpy(b->team.grid, grids[index], sizeof grids[index]);
@@ -72,7 +81,10 @@ void bench_close(bench *b) {
 
 const char *bench_name(const bench *b) {
   static char name[64];
-  snprintf(name, sizeof name, "%s %dx%d", b->engine->name, b->team.grid[0], b->team.grid[1]);
+  if (b->engine == &mpt_lanes)
+    snprintf(name, sizeof name, "lanes %s", b->isa);
+  else
+    snprintf(name, sizeof name, "%s %dx%d", b->engine->name, b->team.grid[0], b->team.grid[1]);
   return name;
 }
 

@@ -27,18 +27,20 @@ int run_mpi_tests(int *argc, char ***argv, int (*tests)(void));
 /* An engine with a team. Runs of one shape share one state until another shape comes. */
 typedef struct bench {
   const mpt_engine *engine;
+  const char *isa; /* of lanes */
   mpt_team team;
   mpt_shape shape;
   mpt_state *state;
   int64_t block; /* for shapes to come */
 } bench;
 
-/* Number `index` of the benches for this many ranks: lapack when there is one, then scalapack on
+/* Number `index` of the benches for this many ranks: when there is one, lapack and lanes on each
+ * instruction set; then scalapack on
  * the planner's grid and its transpose, with four also in one row and in one column; false after
  * the last. */
 bool bench_open(int index, bench *b);
 void bench_close(bench *b);
-const char *bench_name(const bench *b); /* "scalapack 2x3" */
+const char *bench_name(const bench *b); /* "scalapack 2x3", "lanes avx2" */
 
 /* Whole arrays, the same on every rank; those left NULL are not used. */
 typedef struct run {

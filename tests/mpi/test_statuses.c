@@ -106,8 +106,8 @@ static void one_triangle(bench *b, mpt_type type) {
     f.r.options.triangle = upper ? MPT_UPPER : MPT_LOWER;
     *spoilt = INFINITY;
     expect_only_middle(b, &f, MPT_NONFINITE_INPUT, "one triangle");
-    CHECK(difference(N * N, f.a, f.m.a) <= mpt_type_epsilon(type), "%s: %s triangle not filled in",
-          bench_name(b), upper ? "lower" : "upper");
+    CHECK(b->engine->process || difference(N * N, f.a, f.m.a) <= mpt_type_epsilon(type),
+          "%s: %s triangle not filled in", bench_name(b), upper ? "lower" : "upper");
     release(&f);
   }
 }

@@ -96,8 +96,13 @@ static void error_estimate(void **state) {
   const double w[] = {0, 0.5, 0.5};
   double gw[] = {0, 1, 9};
   const int32_t id[] = {0, 1, 1};
-  const mpt_rule rule = {
-      .m = 3, .w = w, .multiplet = id, .gw = gw, .norm = 0.5, .epsilon = DBL_EPSILON};
+  const mpt_rule rule = {.cotangent_scale = 1,
+                         .m = 3,
+                         .w = w,
+                         .multiplet = id,
+                         .gw = gw,
+                         .norm = 0.5,
+                         .epsilon = DBL_EPSILON};
   const mpt_sums noisy = {.noise2 = 9e-16, .x2 = 4}, none = {0},
                  wild = {.noise2 = INFINITY, .x2 = 1};
   (void)state;

@@ -76,7 +76,7 @@ static void NAME(differentiate)(mpt_state *s, mpt_batch *batch, int64_t k, const
     NAME(step)(s, batch->type, ni, vt, (const Scalar *)batch->gv + at, rule, sums);
     BLAS(gemm)("N", "N", &ni, &ni, &ni, &one, s->z, &ni, vt, &ni, &zero, y, &ni, 1, 1);
   } else {
-    for (int64_t j = 0; j < n; j++) sums->x2 += rule->gw[j] * rule->gw[j];
+    mpt_add_diagonal(rule, sums);
     for (int64_t i = 0; i < n; i++)
       for (int64_t j = 0; j < n; j++) y[i * n + j] = (Real)rule->gw[j] * vt[i * n + j];
   }

@@ -219,7 +219,7 @@ static void NAME(differentiate)(mpt_state *s, mpt_batch *batch, int64_t k, const
       Real gw = (Real)rule->gw[NAME(global)(j, s->cyclic.block, s->col, s->team.grid[1])];
       for (int64_t i = 0; i < s->np; i++) y[i + j * s->np] = gw * u[i + j * s->np];
     }
-    for (int j = 0; j < n && s->team.rank == 0; j++) sums->x2 += rule->gw[j] * rule->gw[j];
+    if (s->team.rank == 0) mpt_add_diagonal(rule, sums);
   }
   NAME(product)(s);
   mpt_redistribute(&s->cyclic, sizeof(Scalar), MPT_TO_SLAB, (Scalar *)batch->g + at, s->x,

@@ -1,0 +1,181 @@
+/* What is said of W matrices and their eigenpairs: checks of the input, the certificate, multiplets
+ * and gaps. The definitions are those of engine/certificate_worker.h and spectral/multiplet.c. */
+
+#define EPSILON (REAL_BYTES == 4 ? (Real)0x1p-23 : (Real)0x1p-52)
+
+/* Largest |part|, and which lanes hold something that is not finite. */
+static void NAME(scan)(int n, const Lane *a, Lane *largest, Mask *dead) {
+  Lane top[4] = {{0}}, bad[4] = {{0}};
+  const int count = n * n * PARTS;
+  for (int i = 0; i < count; i += 4)
+    for (int c = 0; c < 4; c++) {
+      const Lane x = a[i + c < count ? i + c : i];
+      top[c] = NAME(max)(NAME(abs)(x), top[c]);
+      bad[c] += x - x;
+    }
+  const Lane any = NAME(max)(NAME(max)(top[0], top[1]), NAME(max)(top[2], top[3]));
+  *dead = ~NAME(equal)((bad[0] + bad[1]) + (bad[2] + bad[3]), (Lane){0});
+  *largest = NAME(select)(*dead, (Lane){0}, any);
+}
+
+/* The largest part of |a_ij - conj(a_ji)|; the diagonal becomes real. */
+static Lane NAME(hermitian_defect)(int n, Lane *a) {
+  Lane defect[2] = {{0}, {0}};
+  for (int i = 0; i < n; i++) {
+    for (int j = 0; j < i; j++) {
+      const Number x = NAME(load)(a + (i * n + j) * PARTS), y = NAME(load)(a + (j * n + i) * PARTS);
+      defect[0] = NAME(max)(defect[0], NAME(abs)(x.re - y.re));
+#if IS_COMPLEX
+      defect[1] = NAME(max)(defect[1], NAME(abs)(x.im + y.im));
+#endif
+    }
+#if IS_COMPLEX
+    Lane *im = a + (i * n + i) * 2 + 1;
+    defect[1] = NAME(max)(defect[1], NAME(abs)(*im + *im));
+    *im = (Lane){0};
+#endif
+  }
+  return NAME(max)(defect[0], defect[1]);
+}
+
+/* The unread triangle filled in, the diagonal made real. */
+static void NAME(mirror)(int n, Lane *a, bool lower) {
+  for (int i = 0; i < n; i++) {
+    for (int j = 0; j < i; j++) {
+      Lane *low = a + (i * n + j) * PARTS, *high = a + (j * n + i) * PARTS;
+      if (lower)
+        NAME(store)(high, NAME(conjugate)(NAME(load)(low)));
+      else
+        NAME(store)(low, NAME(conjugate)(NAME(load)(high)));
+    }
+#if IS_COMPLEX
+    a[(i * n + i) * 2 + 1] = (Lane){0};
+#endif
+  }
+}
+
+/* The random signs of the two probes, those of mpt_certify. */
+static void NAME(make_signs)(int n, Real *signs) {
+  uint64_t state = 0x9e3779b97f4a7c15u;
+  for (int j = 0; j < n; j++) {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    for (int p = 0; p < 2; p++) signs[2 * j + p] = (state >> (40 + p)) & 1 ? 1 : -1;
+  }
+}
+
+/* 2^-e for lanes of the size of 2^e, e far enough from the ends of the range. */
+static inline Lane NAME(inverse_power)(Lane x) {
+  const Bits bias = (REAL_BYTES == 4 ? 127 : 1023) + (Bits){0};
+  const int digits = REAL_BYTES == 4 ? 23 : 52, limit = REAL_BYTES == 4 ? 120 : 1000;
+  Lane e = __builtin_convertvector(((Bits)x >> digits) - bias, Lane);
+  e = NAME(max)(NAME(min)(e, NAME(all)((Real)limit)), NAME(all)((Real)-limit));
+  return (Lane)((bias - __builtin_convertvector(e, Bits)) << digits);
+}
+
+typedef struct NAME(pairs) {
+  int n, ldv, stride; /* rows of V are ldv Lanes apart, eigenvalues `stride` */
+  const Lane *a, *v, *w;
+  const Real *signs; /* [n][2] */
+  Lane *work;        /* [6 n] Numbers */
+} NAME(pairs);
+
+/* y_p = V x_p and u_p = s V (w o x_p) in y [n][2], u [n][2] Numbers. */
+static void NAME(apply_vectors)(const NAME(pairs) * q, Lane s, Lane *y, Lane *u) {
+  for (int i = 0; i < q->n; i++) {
+    Number sum[2] = {NAME(zero)(), NAME(zero)()}, weighted[2] = {NAME(zero)(), NAME(zero)()};
+    for (int j = 0; j < q->n; j++) {
+      const Number v = NAME(load)(q->v + (int64_t)i * q->ldv + j * PARTS);
+      const Lane w = q->w[j * q->stride] * s;
+      for (int p = 0; p < 2; p++) {
+        const Lane sign = NAME(all)(q->signs[2 * j + p]), turned = w * sign;
+        sum[p].re = NAME(fma)(v.re, sign, sum[p].re);
+        weighted[p].re = NAME(fma)(v.re, turned, weighted[p].re);
+#if IS_COMPLEX
+        sum[p].im = NAME(fma)(v.im, sign, sum[p].im);
+        weighted[p].im = NAME(fma)(v.im, turned, weighted[p].im);
+#endif
+      }
+    }
+    for (int p = 0; p < 2; p++) {
+      NAME(store)(y + (2 * i + p) * PARTS, sum[p]);
+      NAME(store)(u + (2 * i + p) * PARTS, weighted[p]);
+    }
+  }
+}
+
+/* The larger of the two probes' squared norms of A (s y) - u. */
+static Lane NAME(residual2)(const NAME(pairs) * q, Lane s, Lane *y, const Lane *u) {
+  const int n = q->n;
+  Lane norm2[2] = {{0}, {0}};
+  for (int j = 0; j < 2 * n * PARTS; j++) y[j] *= s;
+  for (int i = 0; i < n; i++) {
+    Number sum[2];
+    for (int p = 0; p < 2; p++) sum[p] = NAME(negate)(NAME(load)(u + (2 * i + p) * PARTS));
+    for (int j = 0; j < n; j++) {
+      const Number a = NAME(load)(q->a + ((int64_t)i * n + j) * PARTS);
+      for (int p = 0; p < 2; p++)
+        sum[p] = NAME(add_product)(sum[p], a, NAME(load)(y + (2 * j + p) * PARTS));
+    }
+    for (int p = 0; p < 2; p++) norm2[p] += NAME(norm2)(sum[p]);
+  }
+  return NAME(max)(norm2[0], norm2[1]);
+}
+
+/* The same of V^H y - x. */
+static Lane NAME(overlap2)(const NAME(pairs) * q, const Lane *y, Lane *o) {
+  const int n = q->n;
+  Lane norm2[2] = {{0}, {0}};
+  for (int j = 0; j < n; j++)
+    for (int p = 0; p < 2; p++) {
+      Number x = NAME(zero)();
+      x.re = -NAME(all)(q->signs[2 * j + p]);
+      NAME(store)(o + (2 * j + p) * PARTS, x);
+    }
+  for (int i = 0; i < n; i++) {
+    const Number y0 = NAME(load)(y + 2 * i * PARTS), y1 = NAME(load)(y + (2 * i + 1) * PARTS);
+    for (int j = 0; j < n; j++) {
+      const Number v = NAME(load)(q->v + (int64_t)i * q->ldv + j * PARTS);
+      Lane *at = o + 2 * j * PARTS;
+      NAME(store)(at, NAME(add_cproduct)(NAME(load)(at), v, y0));
+      NAME(store)(at + PARTS, NAME(add_cproduct)(NAME(load)(at + PARTS), v, y1));
+    }
+  }
+  for (int j = 0; j < n; j++)
+    for (int p = 0; p < 2; p++) norm2[p] += NAME(norm2)(NAME(load)(o + (2 * j + p) * PARTS));
+  return NAME(max)(norm2[0], norm2[1]);
+}
+
+static inline Lane NAME(spectral_norm)(int n, const Lane *w, int stride) {
+  return NAME(max)(NAME(abs)(w[0]), NAME(abs)(w[(n - 1) * stride]));
+}
+
+/* Residual and orthogonality by two probes each. */
+static void NAME(certify)(const NAME(pairs) * q, Lane *residual, Lane *orthogonality) {
+  const int n = q->n;
+  Lane *y = q->work, *u = y + 2 * n * PARTS, *o = u + 2 * n * PARTS;
+  const Lane norm = NAME(spectral_norm)(n, q->w, q->stride), s = NAME(inverse_power)(norm);
+  const Real unit = (Real)n * EPSILON * (Real)sqrt((double)n);
+  const Real tiny = (Real)n * (REAL_BYTES == 4 ? (Real)0x1p-149 : (Real)0x1p-1074);
+  NAME(apply_vectors)(q, s, y, u);
+  *orthogonality = NAME(root)(NAME(overlap2)(q, y, o)) / NAME(all)(unit);
+  const Lane r = NAME(root)(NAME(residual2)(q, s, y, u));
+  const Lane size = NAME(all)(unit) * (norm * s) + s * NAME(all)(tiny);
+  *residual = NAME(select)(NAME(equal)(norm, (Lane){0}), (Lane){0}, r / size);
+}
+
+/* Multiplets by single linkage, numbered from 0 into id [n], and the smallest gap between them
+ * relative to the norm (2 when there is none). */
+static Lane NAME(number_multiplets)(int n, const Lane *w, int stride, Real tolerance, Lane *id) {
+  const Lane norm = NAME(spectral_norm)(n, w, stride), one = NAME(all)(1);
+  const Lane least = norm * NAME(all)(tolerance);
+  Lane gap = NAME(all)(2), current = {0};
+  id[0] = current;
+  for (int j = 1; j < n; j++) {
+    const Lane low = w[(j - 1) * stride], high = w[j * stride];
+    const Mask apart = NAME(less)(least, high - low);
+    current = NAME(select)(apart, current + one, current);
+    gap = NAME(select)(apart, NAME(min)(gap, high / norm - low / norm), gap);
+    id[j] = current;
+  }
+  return gap;
+}

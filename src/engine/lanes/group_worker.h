@@ -1,0 +1,250 @@
+/* One call of the engine: up to GROUPS * W problems from a batch's arrays to its outputs. */
+
+/* Interleaved backward passes up to this n; small products of single matrices beyond. */
+enum { NAME(INTERLEAVED) = 12 };
+
+/* A call's memory begins with this. */
+typedef struct NAME(memory) {
+  NAME(space) space;
+  bool vectors, backward;
+  Lane *gw, *gv, *t, *y, *id; /* backward, interleaved */
+  Real *signs, *nowhere, *ids;
+  NAME(product_memory) products;
+} NAME(memory);
+
+static void NAME(lay_out)(NAME(arena) * arena, NAME(memory) * m, int n, bool vectors,
+                          bool backward) {
+  NAME(space) *s = &m->space;
+  const int64_t n2 = (int64_t)n * n * PARTS, longest = (int64_t)1 << 14;
+  const int64_t capacity = 3 * n * n + 8 * n < longest ? 3 * n * n + 8 * n : longest;
+  for (int g = 0; g < GROUPS; g++) {
+    s->a[g] = NAME(lanes)(arena, n2);
+    s->triangle[g] = NAME(lanes)(arena, NAME(row)(n));
+    s->tau[g] = NAME(lanes)(arena, n * PARTS);
+    s->z[g] = vectors ? NAME(lanes)(arena, (int64_t)n * NAME(leading)(n)) : NULL;
+    s->ql.rotations[g] = NAME(lanes)(arena, capacity);
+  }
+  s->v = NAME(lanes)(arena, (int64_t)n * NAME(row_length)(n));
+  s->w = NAME(lanes)(arena, n * GROUPS);
+  s->e = NAME(lanes)(arena, n * GROUPS);
+  s->strip = NAME(lanes)(arena, n * NAME(COLUMNS) * PARTS);
+  s->work = NAME(lanes)(arena, 6 * n * PARTS + 4 * n);
+  m->id = NAME(lanes)(arena, n);
+  m->gw = NAME(lanes)(arena, n);
+  const bool here = backward && n <= NAME(INTERLEAVED);
+  m->gv = NAME(lanes)(arena, here ? n2 : 0);
+  m->t = NAME(lanes)(arena, here ? n2 : 0);
+  m->y = NAME(lanes)(arena, here ? n2 : 0);
+  m->signs = NAME(take)(arena, 2 * n, sizeof(Real));
+  m->nowhere = NAME(take)(arena, n2, sizeof(Real));
+  m->ids = NAME(take)(arena, n * W, sizeof(Real));
+  NAME(lay_out_products)(arena, &m->products, backward && !here ? n : 0);
+  s->ql.n = n;
+  s->ql.capacity = (int)capacity;
+  s->ql.d = s->w;
+  s->ql.e = s->e;
+  m->vectors = vectors;
+  m->backward = backward;
+}
+
+static int64_t NAME(bytes)(int n, bool vectors, bool backward) {
+  NAME(memory) m;
+  NAME(arena) counting = {NULL, sizeof m + LANE_BYTES};
+  NAME(lay_out)(&counting, &m, n, vectors, backward);
+  return counting.used;
+}
+
+static void NAME(prepare)(void *memory, int n, bool vectors, bool backward) {
+  NAME(memory) *m = memory;
+  NAME(arena) arena = {memory, (sizeof *m + LANE_BYTES - 1) / LANE_BYTES * LANE_BYTES};
+  NAME(lay_out)(&arena, m, n, vectors, backward);
+  NAME(make_signs)(n, m->signs);
+}
+
+/* Where the W problems of group g have their part of an array with `each` Reals a problem;
+ * `nowhere` for lanes without a problem. */
+static void NAME(addresses)(const mpt_lanes_call *c, int g, const void *array, int64_t each,
+                            Real *nowhere, Real *out[W]) {
+  Real *first = (Real *)(uintptr_t)array + (c->first + g * W) * each;
+  const int64_t left = c->count - g * W;
+  for (int l = 0; l < W; l++) out[l] = l < left ? first + l * each : nowhere;
+}
+
+static void NAME(gather)(const mpt_lanes_call *c, NAME(memory) * m, int g, const void *array,
+                         int64_t each, Lane *out) {
+  Real *at[W];
+  NAME(addresses)(c, g, array, each, m->nowhere, at);
+  NAME(interleave)(each, (const Real *const *)at, out);
+}
+
+/* Input of group g: what cannot be used, and how the rest is scaled. */
+static void NAME(load_group)(const mpt_lanes_call *c, NAME(memory) * m, int g, Lane *defect) {
+  const int n = (int)c->batch->n;
+  NAME(space) *s = &m->space;
+  NAME(gather)(c, m, g, c->batch->a, (int64_t)n * n * PARTS, s->a[g]);
+  *defect = (Lane){0};
+  if (c->options->triangle != MPT_FULL) NAME(mirror)(n, s->a[g], c->options->triangle == MPT_LOWER);
+  NAME(scan)(n, s->a[g], &s->largest[g], &s->dead[g]);
+  if (c->options->triangle == MPT_FULL) *defect = NAME(hermitian_defect)(n, s->a[g]);
+}
+
+/* What the lanes of one group say of their problems. */
+typedef struct NAME(verdict) {
+  Lane defect, residual, orthogonality, gap;
+  Mask lost, unsound;
+} NAME(verdict);
+
+static void NAME(report_group)(const mpt_lanes_call *c, NAME(memory) * m, int g,
+                               const NAME(verdict) * v) {
+  const NAME(space) *s = &m->space;
+  const Real tolerance = 100 * (Real)c->batch->n * EPSILON;
+  const int64_t first = g * W, left = c->count - first;
+  for (int l = 0; l < W && l < left; l++) {
+    mpt_report *r = &c->batch->report[c->first + first + l];
+    if (r->status != MPT_PENDING) continue;
+    r->largest = (double)s->largest[g][l];
+    if (NAME(in_lane)(s->dead[g], l))
+      r->status = MPT_NONFINITE_INPUT;
+    else if (v->defect[l] > tolerance * s->largest[g][l])
+      r->status = MPT_NOT_HERMITIAN;
+    else if (NAME(in_lane)(v->lost | v->unsound, l))
+      c->lost[first + l] = true;
+    r->residual = (double)v->residual[l];
+    r->orthogonality = (double)v->orthogonality[l];
+    r->min_gap = (double)v->gap[l];
+  }
+}
+
+static void NAME(write_values)(const mpt_lanes_call *c, NAME(memory) * m, int g, Lane *values,
+                               void *array) {
+  Real *at[W];
+  NAME(addresses)(c, g, array, c->batch->n, m->nowhere, at);
+  NAME(deinterleave)(c->batch->n, values, at, 0);
+}
+
+static void NAME(write_multiplets)(const mpt_lanes_call *c, NAME(memory) * m, int g) {
+  const int n = (int)c->batch->n;
+  const int64_t left = c->count - g * W;
+  Real *at[W];
+  for (int l = 0; l < W; l++) at[l] = m->ids + l * n;
+  NAME(deinterleave)(n, m->id, at, 0);
+  int32_t *out = c->batch->multiplet + (c->first + g * W) * n;
+  for (int j = 0; j < (left < W ? (int)left : W) * n; j++) out[j] = (int32_t)m->ids[j];
+}
+
+/* Certificate, multiplets and outputs of group g, whose eigenpairs are in w and v. */
+static void NAME(finish_group)(const mpt_lanes_call *c, NAME(memory) * m, int g,
+                               NAME(verdict) * v) {
+  const int n = (int)c->batch->n;
+  NAME(space) *s = &m->space;
+  const Lane *w = s->w + g, bound = NAME(all)(100), zero = {0};
+  const Real given = (Real)c->options->tolerance;
+  v->residual = v->orthogonality = zero;
+  const NAME(pairs) q = {n, NAME(row_length)(n), GROUPS, s->a[g], s->v, w, m->signs, s->work};
+  if (m->vectors) NAME(certify)(&q, &v->residual, &v->orthogonality);
+  v->unsound = ~NAME(at_most)(NAME(max)(v->residual, v->orthogonality), bound);
+  for (int j = 0; j < n; j++)
+    v->unsound = v->unsound | ~NAME(at_most)(w[(j ? j - 1 : 0) * GROUPS], w[j * GROUPS]);
+  v->gap = NAME(number_multiplets)(n, w, GROUPS, given > 0 ? given : 8 * (Real)n * EPSILON, m->id);
+  NAME(report_group)(c, m, g, v);
+  NAME(write_multiplets)(c, m, g);
+}
+
+static void NAME(write_pairs)(const mpt_lanes_call *c, NAME(memory) * m, int g) {
+  const int n = (int)c->batch->n;
+  NAME(space) *s = &m->space;
+  Real *at[W];
+  for (int j = 0; j < n; j++) s->work[j] = s->w[j * GROUPS + g];
+  NAME(write_values)(c, m, g, s->work, c->batch->w);
+  if (!c->batch->v) return;
+  NAME(addresses)(c, g, c->batch->v, (int64_t)n * n * PARTS, m->nowhere, at);
+  NAME(deinterleave_rows)(n, n * PARTS, NAME(row_length)(n), s->v, at);
+}
+
+/* The gradient of group g and what is said of it. */
+static void NAME(differentiate_group)(const mpt_lanes_call *c, NAME(memory) * m, int g) {
+  const mpt_batch *b = c->batch;
+  const int n = (int)b->n;
+  const int64_t n2 = (int64_t)n * n * PARTS, left = c->count - g * W;
+  NAME(space) *s = &m->space;
+  NAME(gradient) q = {.n = n, .ldv = NAME(row_length)(n), .stride = GROUPS};
+  q.v = s->v;
+  q.w = s->w + g;
+  q.id = m->id;
+  q.gw = m->gw;
+  q.gv = b->gv ? m->gv : NULL;
+  q.t = m->t;
+  q.y = m->y;
+  q.norm = s->work;
+  q.epsilon = EPSILON;
+  q.noise = 8 * EPSILON * (Real)sqrt((double)n);
+  q.mean = c->options->spread_policy == MPT_MEAN;
+  if (b->gw)
+    NAME(gather)(c, m, g, b->gw, n, q.gw);
+  else
+    memset(q.gw, 0, sizeof(Lane) * (size_t)n);
+  if (b->gv) NAME(gather)(c, m, g, b->gv, n2, q.gv);
+  NAME(differentiate)(&q, c->options->convention == MPT_JAX);
+  Real *at[W];
+  NAME(addresses)(c, g, b->g, n2, m->nowhere, at);
+  NAME(deinterleave)(n2, q.t, at, 0);
+  for (int l = 0; l < W && l < left; l++) {
+    mpt_report *r = &b->report[c->first + g * W + l];
+    if (r->status != MPT_PENDING || c->lost[g * W + l]) continue;
+    r->gauge_violation = (double)q.gauge[l];
+    r->cotangent_spread = (double)q.spread[l];
+    r->gradient_error = isfinite(q.error[l]) ? (double)q.error[l] : 1e300;
+    mpt_settle_gradient(c->options, b->type, !NAME(in_lane)(q.dead, l), r);
+  }
+}
+
+static void NAME(load_given)(const mpt_lanes_call *c, NAME(memory) * m, int g) {
+  const int n = (int)c->batch->n, ld = NAME(row_length)(n);
+  NAME(space) *s = &m->space;
+  NAME(gather)(c, m, g, c->batch->w, n, s->work);
+  for (int j = 0; j < n; j++) s->w[j * GROUPS + g] = s->work[j];
+  if (ld == n * PARTS) {
+    NAME(gather)(c, m, g, c->batch->v, (int64_t)n * ld, s->v);
+    return;
+  }
+  Real *at[W];
+  NAME(addresses)(c, g, c->batch->v, (int64_t)n * n * PARTS, m->nowhere, at);
+  for (int i = 0; i < n; i++) {
+    NAME(interleave)(n * PARTS, (const Real *const *)at, s->v + (int64_t)i * ld);
+    for (int l = 0; l < W && l < c->count - g * W; l++) at[l] += n * PARTS;
+  }
+}
+
+static void NAME(process)(const mpt_lanes_call *c) {
+  NAME(memory) *m = c->memory;
+  NAME(space) *s = &m->space;
+  const int n = (int)c->batch->n;
+  NAME(verdict) v[GROUPS];
+  bool several = false;
+  const bool here = c->batch->g && n <= NAME(INTERLEAVED);
+  for (int g = 0; g < GROUPS; g++) {
+    NAME(load_group)(c, m, g, &v[g].defect);
+    v[g].lost = NAME(less)((Lane){0}, (Lane){0});
+    if (c->batch->given) continue;
+    NAME(choose_scale)(s->largest[g], s->scale[g], s->unscale[g]);
+    NAME(reduce)(n, s, g);
+  }
+  s->ql.most = c->most_sweeps;
+  if (!c->batch->given) several = NAME(diagonalize)(n, s, m->vectors);
+  for (int g = 0; g * W < c->count; g++) {
+    if (c->batch->given)
+      NAME(load_given)(c, m, g);
+    else
+      NAME(find_pairs)(n, s, g, several, m->vectors);
+    if (!c->batch->given) v[g].lost = s->lost[g];
+    NAME(finish_group)(c, m, g, &v[g]);
+    if (!c->batch->given) NAME(write_pairs)(c, m, g);
+    if (here) NAME(differentiate_group)(c, m, g);
+  }
+}
+
+static void NAME(differentiate_in)(void *memory, int n, const void *v, const void *gv,
+                                   const mpt_rule *rule, void *g, mpt_sums *sums) {
+  NAME(memory) *m = memory;
+  NAME(differentiate_one)(&m->products, n, v, gv, rule, g, sums);
+}

@@ -1,0 +1,97 @@
+/* Between W ordinary arrays of `length` Reals and one array of `length` Lanes. */
+
+/* Index vectors of the butterfly of half-width h: lane l of the first and of the second result, out
+ * of (a, b) side by side. */
+#define FIRST(l, h) (((l) & (h)) ? W + ((l) ^ (h)) : (l))
+#define SECOND(l, h) (((l) & (h)) ? W + (l) : ((l) ^ (h)))
+#define INDEX2(f, h) f(0, h), f(1, h)
+#define INDEX4(f, h) INDEX2(f, h), f(2, h), f(3, h)
+#define INDEX8(f, h) INDEX4(f, h), f(4, h), f(5, h), f(6, h), f(7, h)
+#define INDEX16(f, h)                                                                              \
+  INDEX8(f, h), f(8, h), f(9, h), f(10, h), f(11, h), f(12, h), f(13, h), f(14, h), f(15, h)
+#if LANE_BYTES / REAL_BYTES == 2
+#define INDEX(f, h) INDEX2(f, h)
+#elif LANE_BYTES / REAL_BYTES == 4
+#define INDEX(f, h) INDEX4(f, h)
+#elif LANE_BYTES / REAL_BYTES == 8
+#define INDEX(f, h) INDEX8(f, h)
+#else
+#define INDEX(f, h) INDEX16(f, h)
+#endif
+#define BUTTERFLY(h)                                                                               \
+  for (int r = 0; r < W; r++)                                                                      \
+    if (!(r & (h))) {                                                                              \
+      const Lane a = t[r], b = t[r | (h)];                                                         \
+      t[r] = __builtin_shufflevector(a, b, INDEX(FIRST, h));                                       \
+      t[r | (h)] = __builtin_shufflevector(a, b, INDEX(SECOND, h));                                \
+    }
+
+static inline void NAME(transpose)(Lane t[W]) {
+#if LANE_BYTES / REAL_BYTES >= 16
+  _Pragma("GCC unroll 16") BUTTERFLY(8)
+#endif
+#if LANE_BYTES / REAL_BYTES >= 8
+      _Pragma("GCC unroll 16") BUTTERFLY(4)
+#endif
+#if LANE_BYTES / REAL_BYTES >= 4
+          _Pragma("GCC unroll 16") BUTTERFLY(2)
+#endif
+              _Pragma("GCC unroll 16") BUTTERFLY(1)
+}
+
+/* The lines that W arrays will be read from or written to some blocks later: they lie too far apart
+ * for the processor's own prefetching. */
+enum { NAME(AHEAD) = 512 / sizeof(Real) };
+
+/* One block of W elements; blocks may overlap. */
+static inline void NAME(interleave_block)(const Real *const source[W], int64_t i, Lane *out) {
+  Lane t[W];
+  _Pragma("GCC unroll 16") for (int l = 0; l < W; l++) {
+    __builtin_prefetch(source[l] + i + NAME(AHEAD), 0);
+    t[l] = *(const Loose *)(source[l] + i);
+  }
+  NAME(transpose)(t);
+  _Pragma("GCC unroll 16") for (int l = 0; l < W; l++) out[l] = t[l];
+}
+
+static inline void NAME(deinterleave_block)(const Lane *in, Real *const target[W], int64_t i) {
+  Lane t[W];
+  _Pragma("GCC unroll 16") for (int l = 0; l < W; l++) {
+    __builtin_prefetch(target[l] + i + NAME(AHEAD), 1);
+    t[l] = in[l];
+  }
+  NAME(transpose)(t);
+  _Pragma("GCC unroll 16") for (int l = 0; l < W; l++) * (Loose *)(target[l] + i) = t[l];
+}
+
+static void NAME(interleave)(int64_t length, const Real *const source[W], Lane *out) {
+  int64_t i = 0;
+  for (; i + W <= length; i += W) NAME(interleave_block)(source, i, out + i);
+  if (i < length && length >= W)
+    NAME(interleave_block)(source, length - W, out + length - W);
+  else
+    for (; i < length; i++)
+      for (int l = 0; l < W; l++) out[i][l] = source[l][i];
+}
+
+/* `offset`: where in each target the array begins. */
+static void NAME(deinterleave)(int64_t length, const Lane *in, Real *const target[W],
+                               int64_t offset) {
+  int64_t i = 0;
+  for (; i + W <= length; i += W) NAME(deinterleave_block)(in + i, target, offset + i);
+  if (i < length && length >= W)
+    NAME(deinterleave_block)(in + length - W, target, offset + length - W);
+  else
+    for (; i < length; i++)
+      for (int l = 0; l < W; l++) target[l][offset + i] = in[i][l];
+}
+
+/* A matrix of n rows of `length` elements; rows of `in` are ld apart. */
+static void NAME(deinterleave_rows)(int n, int length, int ld, const Lane *in,
+                                    Real *const target[W]) {
+  if (ld == length)
+    NAME(deinterleave)((int64_t)n * length, in, target, 0);
+  else
+    for (int i = 0; i < n; i++)
+      NAME(deinterleave)(length, in + (int64_t)i * ld, target, (int64_t)i * length);
+}

@@ -1,0 +1,38 @@
+/* The kernels of one instruction set; included once by each kernels_*.c, which says
+ *   ISA             the set's name,
+ *   LANE_BYTES      bytes of a vector,
+ *   MASK_REGISTERS  1 where comparisons give one bit a lane,
+ *   RUNS_HERE       whether the processor has it. */
+#include <math.h>
+#include <string.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+#include "lanes.h"
+
+enum { ROUND_SWEEPS = 512 };
+
+#define WORKER "lanes_worker.h"
+#include "for_each_type.h"
+
+#define TABLE_NAME_(isa) mpt_lanes_##isa
+#define TABLE_NAME(isa) TABLE_NAME_(isa)
+#define TABLE_STRING_(isa) #isa
+#define TABLE_STRING(isa) TABLE_STRING_(isa)
+#define KERNELS(type)                                                                              \
+  {                                                                                                \
+    .chunk = W_##type * GROUPS_##type, .interleaved = INTERLEAVED_##type, .bytes = bytes_##type,   \
+    .prepare = prepare_##type, .process = process_##type, .differentiate = differentiate_in_##type \
+  }
+
+static bool runs_here(void) {
+  return RUNS_HERE;
+}
+
+const mpt_lanes_set TABLE_NAME(ISA) = {
+    TABLE_STRING(ISA),
+    runs_here,
+    {KERNELS(float32), KERNELS(float64), KERNELS(complex64), KERNELS(complex128)},
+};

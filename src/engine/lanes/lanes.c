@@ -1,0 +1,181 @@
+#include "lanes.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Sizes beyond which `lapack` is faster, forward and backward together (multiplet bench --part
+ * lanes on an AVX-512 machine, rounded down). */
+static const int64_t largest[MPT_TYPE_COUNT] = {128, 128, 128, 128};
+
+enum { SWEEPS_PER_VALUE = 30, HUGE_N = 1 << 12 };
+
+static const mpt_lanes_set *const sets[] = {
+#if defined(__x86_64__)
+    &mpt_lanes_avx512,
+    &mpt_lanes_avx2,
+#endif
+    &mpt_lanes_generic,
+};
+enum { SETS = sizeof sets / sizeof *sets };
+
+static const mpt_lanes_set *chosen; /* NULL: not asked for yet */
+static int sweep_limit;             /* fault hook */
+
+static const mpt_lanes_set *find_set(const char *name) {
+  for (int k = 0; k < SETS; k++)
+    if (name ? !strcmp(sets[k]->name, name) : sets[k]->runs_here())
+      return sets[k]->runs_here() ? sets[k] : NULL;
+  return NULL;
+}
+
+static const mpt_lanes_set *set_in_use(void) {
+  const mpt_lanes_set *set = chosen;
+  return set ? set : find_set(NULL);
+}
+
+const char *mpt_lanes_isa(void) {
+  return set_in_use()->name;
+}
+
+bool mpt_lanes_use(const char *name) {
+  const mpt_lanes_set *set = find_set(name);
+  if (set) chosen = set;
+  return set != NULL;
+}
+
+int64_t mpt_lanes_largest(mpt_type type) {
+  return largest[type];
+}
+
+void mpt_lanes_limit_sweeps(int most) {
+  sweep_limit = most;
+}
+
+struct mpt_state {
+  mpt_shape shape;
+  const mpt_lanes_kernels *kernels;
+  void *memory;      /* the kernels' */
+  bool *lost;        /* [chunk] */
+  void *copy;        /* [n n], once a problem was lost */
+  mpt_state *lapack; /* likewise */
+};
+
+static mpt_code workspace(const mpt_shape *shape, const int grid[2], int64_t *bytes,
+                          mpt_error *error) {
+  (void)grid;
+  if (shape->n > HUGE_N)
+    return mpt_fail(error, MPT_BAD_USAGE,
+                    "cannot solve n = %lld with lanes: they are for n up to %d (use solver: auto)",
+                    (long long)shape->n, HUGE_N);
+  const mpt_lanes_kernels *kernels = &set_in_use()->kernels[shape->type];
+  *bytes = kernels->bytes((int)shape->n, shape->vectors, shape->backward) + kernels->chunk;
+  return MPT_DONE;
+}
+
+static void close_lanes(mpt_state *state) {
+  if (!state) return;
+  mpt_lapack.close(state->lapack);
+  free(state->copy);
+  free(state->memory);
+  free(state->lost);
+  free(state);
+}
+
+static mpt_code open_lanes(const mpt_shape *shape, const mpt_team *team, mpt_state **out,
+                           mpt_error *error) {
+  static const int one[2] = {1, 1};
+  mpt_code code = MPT_DONE;
+  mpt_state *s = NULL;
+  int64_t bytes = 0;
+  (void)team;
+  TRY(workspace(shape, one, &bytes, error));
+  TRY(mpt_allocate(&s, 1, sizeof *s, "the lanes engine", error));
+  s->shape = *shape;
+  s->kernels = &set_in_use()->kernels[shape->type];
+  TRY(mpt_allocate(&s->lost, s->kernels->chunk, sizeof *s->lost, "the lanes engine", error));
+  TRY(mpt_allocate_aligned(&s->memory, bytes, "the lanes' workspace", error));
+  s->kernels->prepare(s->memory, (int)shape->n, shape->vectors, shape->backward);
+done:
+  if (code != MPT_DONE) {
+    close_lanes(s);
+    s = NULL;
+  }
+  *out = s;
+  return code;
+}
+
+static void *part(const void *array, int64_t k, int64_t each, size_t size) {
+  return array ? (char *)(uintptr_t)array + (size_t)(k * each) * size : NULL;
+}
+
+/* Problem k by `lapack`, which may write into its copy of the matrix. */
+static mpt_code hand_over(mpt_state *s, const mpt_options *options, const mpt_batch *batch,
+                          int64_t k) {
+  mpt_code code = MPT_DONE;
+  const mpt_team alone = mpt_team_of_one();
+  const int64_t n = batch->n, n2 = n * n;
+  const size_t element = mpt_type_size(batch->type), real = mpt_real_size(batch->type);
+  if (!s->lapack) TRY(mpt_lapack.open(&s->shape, &alone, &s->lapack, NULL));
+  if (!s->copy) TRY(mpt_allocate(&s->copy, n2, element, "a matrix", NULL));
+  memcpy(s->copy, part(batch->a, k, n2, element), (size_t)n2 * element);
+  mpt_batch one = *batch;
+  one.count = 1;
+  one.a = s->copy;
+  one.w = part(batch->w, k, n, real);
+  one.v = part(batch->v, k, n2, element);
+  one.gw = part(batch->gw, k, n, real);
+  one.gv = part(batch->gv, k, n2, element);
+  one.g = part(batch->g, k, n2, element);
+  one.multiplet = batch->multiplet + k * n;
+  one.report = batch->report + k;
+  *one.report = (mpt_report){0};
+  mpt_process_batch(&mpt_lapack, s->lapack, &alone, options, &one);
+done:
+  return code;
+}
+
+static mpt_code process(mpt_state *s, const mpt_options *options, mpt_batch *batch) {
+  const int64_t n = batch->n, chunk = s->kernels->chunk;
+  const bool later = batch->g && n > s->kernels->interleaved;
+  mpt_lanes_call call = {.options = options, .batch = batch, .memory = s->memory, .lost = s->lost};
+  for (int64_t k = 0; k < batch->count && n == 0; k++)
+    if (batch->report[k].status == MPT_PENDING) batch->report[k].status = MPT_OK;
+  if (n == 0) return MPT_DONE;
+  call.most_sweeps = sweep_limit ? sweep_limit : SWEEPS_PER_VALUE * (int)n;
+  for (; call.first < batch->count; call.first += chunk) {
+    call.count = batch->count - call.first < chunk ? batch->count - call.first : chunk;
+    memset(s->lost, 0, sizeof *s->lost * (size_t)chunk);
+    s->kernels->process(&call);
+    for (int64_t k = 0; k < call.count; k++) {
+      mpt_report *report = &batch->report[call.first + k];
+      if (s->lost[k]) {
+        mpt_code code = hand_over(s, options, batch, call.first + k);
+        if (code != MPT_DONE) return code;
+      } else if (report->status == MPT_PENDING && !batch->g) {
+        report->status = MPT_OK;
+      }
+    }
+  }
+  return later ? mpt_differentiate_batch(&mpt_lanes, s, options, batch) : MPT_DONE;
+}
+
+static void differentiate(mpt_state *s, mpt_batch *batch, int64_t k, const mpt_rule *rule,
+                          bool solved, mpt_sums *sums) {
+  const int64_t n2 = batch->n * batch->n;
+  const size_t element = mpt_type_size(batch->type);
+  (void)solved;
+  s->kernels->differentiate(s->memory, (int)batch->n, part(batch->v, k, n2, element),
+                            part(rule->gv_norm ? batch->gv : NULL, k, n2, element), rule,
+                            part(batch->g, k, n2, element), sums);
+}
+
+const mpt_engine mpt_lanes = {
+    .name = "lanes",
+    .id = MPT_ENGINE_LANES,
+    .takes_team = false,
+    .workspace = workspace,
+    .open = open_lanes,
+    .close = close_lanes,
+    .process = process,
+    .differentiate = differentiate,
+};

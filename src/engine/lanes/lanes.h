@@ -1,0 +1,58 @@
+/* Many small problems on one rank, one per vector lane: the whole algorithm runs in lockstep,
+ * element (i, j) of W matrices being one vector. A file for each instruction set is compiled from
+ * the same workers; the widest that the processor has is chosen when the program starts.
+ *
+ * On one instruction set a matrix's result does not depend on its neighbours, its position or the
+ * size of the batch, to the last bit. */
+#ifndef MPT_LANES_H
+#define MPT_LANES_H
+
+#include "engine.h"
+
+/* The instruction set in use: "avx512", "avx2" or "generic". */
+const char *mpt_lanes_isa(void);
+
+/* Chooses one by name (NULL: the widest); false when this processor or this build lacks it. States
+ * opened before must be closed. Not for use while other threads solve. */
+bool mpt_lanes_use(const char *name);
+
+/* The largest n that is solved here rather than by `lapack`, where it is faster (measured:
+ * multiplet bench --part lanes). */
+int64_t mpt_lanes_largest(mpt_type type);
+
+/* Fault hook for tests: sweeps of the QL iteration after which a matrix is handed to `lapack`; 0:
+ * the usual number. */
+void mpt_lanes_limit_sweeps(int most);
+
+/* What kernels are given: problems first .. first + count - 1 of a batch, at most as many as
+ * `chunk` says. `lost[k]`: problem first + k has to be solved by somebody else. */
+typedef struct mpt_lanes_call {
+  const mpt_options *options;
+  mpt_batch *batch;
+  int64_t first, count;
+  int most_sweeps;
+  void *memory;
+  bool *lost;
+} mpt_lanes_call;
+
+/* The kernels of one scalar type. */
+typedef struct mpt_lanes_kernels {
+  int chunk;       /* problems a call */
+  int interleaved; /* up to this n, process() also differentiates */
+  int64_t (*bytes)(int n, bool vectors, bool backward);
+  void (*prepare)(void *memory, int n, bool vectors, bool backward);
+  void (*process)(const mpt_lanes_call *call);
+  /* G = V X V^H of one problem, row-major, by products of small matrices. */
+  void (*differentiate)(void *memory, int n, const void *v, const void *gv, const mpt_rule *rule,
+                        void *g, mpt_sums *sums);
+} mpt_lanes_kernels;
+
+typedef struct mpt_lanes_set {
+  const char *name;
+  bool (*runs_here)(void);
+  mpt_lanes_kernels kernels[MPT_TYPE_COUNT];
+} mpt_lanes_set;
+
+extern const mpt_lanes_set mpt_lanes_generic, mpt_lanes_avx2, mpt_lanes_avx512;
+
+#endif

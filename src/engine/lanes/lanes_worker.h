@@ -1,0 +1,13 @@
+/* Included once per scalar type by kernels.h: all parts of the engine in their order. */
+#include "vector_worker.h"
+#include "interleave_worker.h"
+#include "tridiagonal_worker.h"
+#include "ql_worker.h"
+#include "eigenvectors_worker.h"
+#include "certificate_worker.h"
+#include "solve_worker.h"
+#include "backward_worker.h"
+#include "arena_worker.h"
+#include "product_worker.h"
+#include "group_worker.h"
+#include "lanes_undef.h"

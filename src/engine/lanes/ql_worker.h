@@ -1,0 +1,207 @@
+/* Eigenvalues of the tridiagonal T and the rotations that lead to them: the implicit QL algorithm
+ * (Bowdler, Martin, Reinsch, Wilkinson 1968) in all lanes of GROUPS groups at once, so that one
+ * group's square roots and divisions hide behind another's. Every lane keeps its own active block
+ * [lo, hi]; a sweep runs over the union of all blocks, and a lane outside its block stands still.
+ * What happens in a lane does not depend on the others. */
+
+enum { NAME(GROUPS) = 4, NAME(CALENDAR) = 8 };
+#define GROUPS ((int)NAME(GROUPS))
+#define EACH_GROUP _Pragma("GCC unroll 4") for (int g = 0; g < GROUPS; g++)
+
+/* A lane's active block and what its next shift needs of it: d and e at lo, d at lo + 1 and hi. */
+typedef struct NAME(block) {
+  Lane lo, hi, d0, d1, e0, dh;
+} NAME(block);
+
+/* Rotations are kept as (sine, tangent of half the angle) of column pairs (j, j + 1). In sweep k of
+ * this round they stand from offset[k] on for j = from[k] down; those of group g that are not the
+ * identity lie between top[g][k] and bottom[g][k]. */
+typedef struct NAME(ql) {
+  int n, capacity; /* Lanes of rotations that one round may take */
+  int most, done;  /* sweeps in all: at most, and so far */
+  int sweeps;      /* of this round */
+  Lane *d, *e;     /* [n][GROUPS] */
+  Lane tolerance[GROUPS];
+  NAME(block) block[GROUPS];
+  Mask stale[GROUPS]; /* lanes whose block has to be looked for */
+  Lane *rotations[GROUPS];
+  int offset[ROUND_SWEEPS], from[ROUND_SWEEPS];
+  int top[GROUPS][ROUND_SWEEPS], bottom[GROUPS][ROUND_SWEEPS];
+} NAME(ql);
+
+static void NAME(start_ql)(NAME(ql) * q) {
+  q->done = 0;
+  for (int g = 0; g < GROUPS; g++) q->block[g].lo = (Lane){0};
+}
+
+static inline Mask NAME(unfinished)(const NAME(ql) * q, int g) {
+  return NAME(less)(q->block[g].lo, NAME(all)((Real)(q->n - 1)));
+}
+
+/* The first block at or after lo that is not a single eigenvalue, in the stale lanes of a group. */
+static inline void NAME(find_block)(NAME(ql) * q, int g) {
+  const int n = q->n;
+  const Mask stale = q->stale[g];
+  NAME(block) b = q->block[g];
+  b.hi = NAME(select)(stale, NAME(all)((Real)(n - 1)), b.hi);
+  b.dh = NAME(select)(stale, q->d[(n - 1) * GROUPS + g], b.dh);
+  const int first = (int)NAME(bottom)(NAME(select)(stale, b.lo, NAME(all)((Real)n)));
+  for (int j = first; j < n - 1; j++) {
+    const Lane dj = q->d[j * GROUPS + g], ej = q->e[j * GROUPS + g], here = NAME(all)((Real)j);
+    const Mask small = NAME(and_at_most)(stale, NAME(abs)(ej), q->tolerance[g]);
+    b.lo = NAME(select)(NAME(and_equal)(small, b.lo, here), NAME(all)((Real)(j + 1)), b.lo);
+    const Mask end = NAME(and_less)(NAME(and_at_most)(small, b.lo, here), here, b.hi);
+    b.hi = NAME(select)(end, here, b.hi);
+    b.dh = NAME(select)(end, dj, b.dh);
+    const Mask start = NAME(and_equal)(stale, b.lo, here);
+    b.d0 = NAME(select)(start, dj, b.d0);
+    b.d1 = NAME(select)(start, q->d[(j + 1) * GROUPS + g], b.d1);
+    b.e0 = NAME(select)(start, ej, b.e0);
+  }
+  q->block[g] = b;
+}
+
+/* A sweep in the course of its way up: the bulge, and what the block will be. */
+typedef struct NAME(bulge) {
+  Lane s, c, p, g;
+  Lane below; /* d of two columns below */
+  Lane e1, d2;
+} NAME(bulge);
+
+static inline NAME(bulge) NAME(start_bulge)(const NAME(block) * b) {
+  const Lane one = NAME(all)(1);
+  const Lane g = (b->d1 - b->d0) / (b->e0 + b->e0);
+  const Lane r = NAME(root)(NAME(fma)(g, g, one));
+  const Lane shift = b->e0 / (g + NAME(with_sign)(r, g));
+  return (NAME(bulge)){one, one, {0}, b->dh - b->d0 + shift, {0}, {0}, {0}};
+}
+
+/* One rotation in columns j, j + 1. `edges`: some lane's block begins or ends here; otherwise both
+ * columns are inside the block of every lane in `alive`. */
+static inline __attribute__((always_inline)) void
+NAME(move_bulge)(const bool edges, NAME(bulge) * b, NAME(block) * block, Mask alive, Lane here,
+                 Lane *d, Lane *e, Lane *rotation) {
+  const Lane one = NAME(all)(1), zero = {0};
+  const Lane dj = d[0], ej = e[0];
+  const Lane f = b->s * ej, h = b->c * ej;
+  const Lane r2 = NAME(fma)(b->g, b->g, f * f);
+  const Mask nothing = NAME(less)(r2, NAME(all)(TINY));
+  const Lane r = NAME(root)(NAME(max)(r2, NAME(all)(TINY)));
+  const Lane inverse = one / r;
+  const Lane c = NAME(select)(nothing, one, NAME(abs)(b->g) * inverse);
+  const Lane s = NAME(select)(nothing, zero, f * NAME(with_sign)(inverse, b->g));
+  const Lane rest = d[GROUPS] - b->p;
+  const Lane turned = NAME(fma)(dj - rest, s, (c + c) * h);
+  const Lane p = s * turned, g = NAME(fma)(c, turned, -h), moved = rest + p;
+  const Lane off = NAME(select)(nothing, zero, NAME(with_sign)(r, b->g));
+  Mask live = alive, inner = alive;
+  if (edges) {
+    live = NAME(and_less)(NAME(and_at_most)(alive, block->lo, here), here, block->hi);
+    inner = NAME(and_less)(live, here + one, block->hi);
+  }
+  rotation[0] = NAME(select)(live, s, zero);
+  rotation[1] = rotation[0] / (one + c);
+  e[GROUPS] = NAME(select)(inner, off, e[GROUPS]);
+  d[GROUPS] = NAME(select)(live, moved, d[GROUPS]);
+  if (!edges) {
+    *b = (NAME(bulge)){s, c, p, g, moved, b->e1, b->d2};
+    return;
+  }
+  const Mask last = NAME(and_equal)(live, here, block->lo);
+  d[0] = NAME(select)(last, dj - p, dj);
+  e[0] = NAME(select)(last, g, ej);
+  block->d0 = NAME(select)(last, d[0], block->d0);
+  block->e0 = NAME(select)(last, g, block->e0);
+  block->d1 = NAME(select)(last, moved, block->d1);
+  block->dh = NAME(select)(live & ~inner, moved, block->dh);
+  b->e1 = NAME(select)(last, off, b->e1);
+  b->d2 = NAME(select)(last, b->below, b->d2);
+  b->below = NAME(select)(live, moved, b->below);
+  b->s = NAME(select)(live, s, b->s);
+  b->c = NAME(select)(live, c, b->c);
+  b->p = NAME(select)(live, p, b->p);
+  b->g = NAME(select)(live, g, b->g);
+}
+
+/* After a sweep: a lane whose first off-diagonal element has gone moves on by one; its block is
+ * stale when that was the last of the block, or the next one has gone as well, or by the calendar.
+ */
+static inline void NAME(advance)(NAME(ql) * q, int g, const NAME(bulge) * b, bool all) {
+  NAME(block) *k = &q->block[g];
+  const Mask active = NAME(unfinished)(q, g);
+  const Mask gone = NAME(and_at_most)(active, NAME(abs)(k->e0), q->tolerance[g]);
+  k->lo = NAME(select)(gone, k->lo + NAME(all)(1), k->lo);
+  k->d0 = NAME(select)(gone, k->d1, k->d0);
+  k->d1 = NAME(select)(gone, b->d2, k->d1);
+  k->e0 = NAME(select)(gone, b->e1, k->e0);
+  const Mask over = NAME(and_equal)(gone, k->lo, k->hi);
+  const Mask again = NAME(and_at_most)(gone, NAME(abs)(k->e0), q->tolerance[g]);
+  const Mask still = NAME(unfinished)(q, g);
+  q->stale[g] = (over | again) & still;
+  if (all) q->stale[g] = still;
+}
+
+/* Columns in which no block of a group begins or ends: those below `from` and above `to`. */
+typedef struct NAME(middle) {
+  int from, to;
+} NAME(middle);
+
+/* The union of each group's blocks, and of all; false when every lane has converged. */
+static inline bool NAME(join_blocks)(NAME(ql) * q, int *top, int *bottom, NAME(middle) * middle) {
+  const int k = q->sweeps;
+  const Lane none = NAME(all)(-1), beyond = NAME(all)((Real)q->n);
+  Lane ends = beyond, starts = none;
+  *top = -1;
+  *bottom = q->n;
+  EACH_GROUP {
+    const Mask active = NAME(unfinished)(q, g);
+    const NAME(block) *b = &q->block[g];
+    const int t = (int)NAME(top)(NAME(select)(active, b->hi, (Lane){0})) - 1;
+    const int low = (int)NAME(bottom)(b->lo);
+    ends = NAME(min)(ends, NAME(select)(active, b->hi, beyond));
+    starts = NAME(max)(starts, NAME(select)(active, b->lo, none));
+    q->top[g][k] = t;
+    q->bottom[g][k] = low;
+    *top = t > *top ? t : *top;
+    *bottom = low < *bottom ? low : *bottom;
+  }
+  *middle = (NAME(middle)){(int)NAME(bottom)(ends), (int)NAME(top)(starts)};
+  return *top >= 0;
+}
+
+static inline int NAME(sweep)(NAME(ql) * q, int top, int bottom, NAME(middle) middle, int at) {
+  NAME(bulge) b[GROUPS];
+  Mask alive[GROUPS];
+  EACH_GROUP b[g] = NAME(start_bulge)(&q->block[g]);
+  EACH_GROUP alive[g] = NAME(unfinished)(q, g);
+  for (int j = top; j >= bottom; j--, at += 2) {
+    const Lane here = NAME(all)((Real)j);
+    const int i = j * GROUPS;
+    if (j + 1 < middle.from && j > middle.to)
+      EACH_GROUP NAME(move_bulge)(false, &b[g], &q->block[g], alive[g], here, q->d + i + g,
+                                  q->e + i + g, q->rotations[g] + at);
+    else
+      EACH_GROUP NAME(move_bulge)(true, &b[g], &q->block[g], alive[g], here, q->d + i + g,
+                                  q->e + i + g, q->rotations[g] + at);
+  }
+  EACH_GROUP NAME(advance)(q, g, &b[g], (q->done + 1) % NAME(CALENDAR) == 0);
+  return at;
+}
+
+/* Sweeps until all lanes have converged or have had their share (true), or until the room for
+ * rotations is used up (false). */
+static bool NAME(iterate)(NAME(ql) * q) {
+  int at = 0, top, bottom;
+  NAME(middle) middle;
+  for (int g = 0; g < GROUPS && q->done == 0; g++) q->stale[g] = NAME(unfinished)(q, g);
+  for (q->sweeps = 0; q->sweeps < ROUND_SWEEPS && at + 2 * q->n <= q->capacity; q->sweeps++) {
+    for (int g = 0; g < GROUPS; g++)
+      if (NAME(any)(q->stale[g])) NAME(find_block)(q, g);
+    if (!NAME(join_blocks)(q, &top, &bottom, &middle) || q->done == q->most) return true;
+    q->offset[q->sweeps] = at;
+    q->from[q->sweeps] = top;
+    at = NAME(sweep)(q, top, bottom, middle, at);
+    q->done++;
+  }
+  return false;
+}
