@@ -24,10 +24,10 @@ typedef struct call {
 
 /* Names an argument that cannot be, or NULL. The bounds keep all products within 64 bits. */
 static const char *wrong_argument(const mpt_batch *b, const mpt_options *o, bool backward) {
-  const int64_t n = b->n, most = INT64_MAX / 16 / (n > 0 ? n * n : 1);
+  const int64_t n = b->n;
   if ((int)b->type < 0 || b->type >= MPT_TYPE_COUNT) return "type";
   if (n < 0 || n > INT32_MAX / 16) return "n";
-  if (b->count < 0 || b->count > most) return "count";
+  if (b->count < 0 || b->count > INT64_MAX / 16 / (n ? n * n : 1)) return "count";
   if (o->threads < 0) return "threads";
   if ((int)o->triangle < 0 || o->triangle > MPT_UPPER) return "triangle";
   if ((int)o->gauge_policy < 0 || o->gauge_policy > MPT_GAUGE_FAIL) return "gauge_policy";

@@ -105,4 +105,4 @@ def test_exported_symbols(prefix):
     declared = "".join(path.read_text() for path in (ROOT / "include/multiplet").glob("*.h"))
     for name in exported:
         assert name.startswith("mpt_") and f"{name}(" in declared, name
-    assert {"mpt_eigh", "mpt_eigh_backward", "mpt_run_job", "mpt_fail", "mpt_version"} <= exported
+    assert {"mpt_eigh", "mpt_eigh_backward", "mpt_eigh_with_gradient", "mpt_run_job", "mpt_fail", "mpt_version"} <= exported
