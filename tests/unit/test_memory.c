@@ -147,6 +147,9 @@ static void nan_in_the_middle(mpt_type type) {
   arrays x = make(type, N, 200), y = anew(&x);
   succeed(&x, BOTH);
   put(type, y.a, BAD * N * N + 5, NAN);
+  memset(y.w, 1, values(&y)); /* what was there before must not stay */
+  memset(y.v, 1, matrices(&y));
+  memset(y.g, 1, matrices(&y));
   succeed(&y, BOTH);
   assert_int_equal(y.report[BAD].status, MPT_NONFINITE_INPUT);
   assert_same(&x, &y, 0, BAD);
