@@ -1,6 +1,7 @@
 """What `cmake --install` leaves is enough for others: headers, library, CMake package, pkg-config."""
 import os
 import pathlib
+import re
 import shlex
 import subprocess
 
@@ -85,6 +86,18 @@ def test_pkg_config_consumer(prefix, tmp_path):
     assert str(BUILD) not in flags and "/usr/local" not in flags
     call("cc", "-Wall", "-Werror", "consumer.c", *shlex.split(flags), "-lm", "-o", "consumer", cwd=tmp_path)
     assert call(tmp_path / "consumer", LD_LIBRARY_PATH=str(library.parent)) == "0.1.0 OK\n"
+
+
+def test_readme_example(prefix, tmp_path):
+    """L = w[0] has the gradient v v^H."""
+    example, = re.findall(r"^```c\n(.*?)^```$", (ROOT / "README.md").read_text(), re.M | re.S)
+    (tmp_path / "example.c").write_text(example)
+    library = library_of(prefix)
+    flags = call("pkg-config", "--cflags", "--libs", "multiplet",
+                 PKG_CONFIG_PATH=str(library.parent / "pkgconfig"))
+    call("cc", "-Wall", "-Wextra", "-Werror", "example.c", *shlex.split(flags), "-o", "example", cwd=tmp_path)
+    printed = call(tmp_path / "example", LD_LIBRARY_PATH=str(library.parent))
+    assert printed == "OK: w = 1 3, dL/dA = 0.5 -0.5\nOK: w = -3 3, dL/dA = 0.5 -0.5\n"
 
 
 @pytest.mark.parametrize("header", HEADERS)
