@@ -18,7 +18,7 @@ build_packages=(
 )
 test_packages=(
   libcmocka-dev
-  python3 python3-numpy python3-scipy python3-h5py python3-mpmath python3-yaml python3-pytest
+  python3 python3-numpy python3-scipy python3-h5py python3-mpmath python3-yaml python3-pytest python3-torch
   slurm-wlm munge
   shellcheck clang-format hdf5-tools openssh-client iproute2 util-linux e2fsprogs mount
 )

@@ -1,11 +1,18 @@
 /* Eigenpairs of a batch of Hermitian matrices in memory.
  *
- * Matrices are contiguous [count, n, n], row-major, of one of the four types; nothing here is
- * collective and nothing needs MPI_Init. Arrays are the caller's. One thread; BLAS may use more.
+ * Matrices are contiguous [count, n, n], row-major, of one of the four types. Arrays are the
+ * caller's, and those that are const are not written, not even for a moment; outputs must not
+ * overlap them. Nothing here is collective and nothing needs MPI_Init.
  *
- *   mpt_report report[100];
- *   mpt_eigh(MPT_COMPLEX128, 8, 100, NULL, a, w, v, multiplet, report, &error);
- */
+ *   const mpt_options options = {.threads = 4};
+ *   mpt_eigh(MPT_COMPLEX128, 8, 1000, &options, a, w, v, multiplet, report, &error);
+ *
+ * Threads: as many as the options say, of OpenMP, and no more of a BLAS that takes its count from
+ * OpenMP; one with threads of its own has to be told by its own variable. No result depends on
+ * their number, nor on what else is in the batch. Calls from several threads at once are fine.
+ *
+ * Errors: MPT_BAD_USAGE for an argument that cannot be, MPT_NO_RESOURCE without memory for the
+ * workspace, *error (which may be NULL) saying which; no output has been written then. */
 #ifndef MULTIPLET_EIGH_H
 #define MULTIPLET_EIGH_H
 
@@ -15,13 +22,15 @@
 extern "C" {
 #endif
 
-/* How degeneracies and the gradient are treated; all zeros are the defaults. */
+/* How problems are solved and differentiated; all zeros are the defaults. */
 typedef struct mpt_options {
   mpt_triangle triangle;
   double tolerance; /* of multiplets, relative to ||A||_2; 0: 8 n eps */
   mpt_gauge_policy gauge_policy;
   mpt_spread_policy spread_policy;
   mpt_convention convention;
+  int threads;       /* 0: one */
+  mpt_solver solver; /* AUTO, LANES or LAPACK */
 } mpt_options;
 
 /* What became of one problem, and how far its numbers can be trusted. */
@@ -35,13 +44,13 @@ typedef struct mpt_report {
   double cotangent_spread; /* largest spread of gw inside a multiplet / max|gw| */
   double gradient_error;   /* estimated relative error of the gradient */
   int refused;             /* by a policy: counts as failed, the gradient is zero */
-  double seconds;
+  double seconds;          /* those of the chunk it was solved in / problems in the chunk */
 } mpt_report;
 
 /* w [count, n] real, ascending; v [count, n, n], column j of each is vector j, of unit norm, its
  * largest component real and positive (NULL: eigenvalues only); multiplet [count, n], the number of
  * the multiplet that each eigenvalue belongs to; report [count]. options NULL: the defaults.
- * Returns MPT_DONE also when problems failed: their reports say so. */
+ * Returns MPT_DONE also when problems failed: their reports say so, and the batch goes on. */
 MPT_API mpt_code mpt_eigh(mpt_type type, int64_t n, int64_t count, const mpt_options *options,
                           const void *a, void *w, void *v, int32_t *multiplet, mpt_report *report,
                           mpt_error *error);

@@ -17,11 +17,20 @@ extern "C" {
 
 /* a, w and v as mpt_eigh took and gave them: cotangents belong to the very vectors that the loss
  * saw. gw [count, n] real and gv [count, n, n], either NULL for zero; g [count, n, n] is Hermitian,
- * in the convention of the options. Everything else as for mpt_eigh. */
+ * in the convention of the options, and zero for a failed problem. Everything else as for mpt_eigh,
+ * but that w and v are input. */
 MPT_API mpt_code mpt_eigh_backward(mpt_type type, int64_t n, int64_t count,
                                    const mpt_options *options, const void *a, const void *w,
                                    const void *v, const void *gw, const void *gv, void *g,
                                    int32_t *multiplet, mpt_report *report, mpt_error *error);
+
+/* Both in one pass, which saves reading everything twice, for cotangents that are known before the
+ * eigenpairs: gw of an energy, say. gv takes the vectors to be as mpt_eigh would give them, phases
+ * included. Arrays as above; v must be there, since the gradient is made of it. */
+MPT_API mpt_code mpt_eigh_with_gradient(mpt_type type, int64_t n, int64_t count,
+                                        const mpt_options *options, const void *a, const void *gw,
+                                        const void *gv, void *w, void *v, void *g,
+                                        int32_t *multiplet, mpt_report *report, mpt_error *error);
 
 #ifdef __cplusplus
 }

@@ -31,6 +31,15 @@ typedef enum mpt_gauge_policy { MPT_GAUGE_WARN = 0, MPT_GAUGE_FAIL = 1 } mpt_gau
  * average), kept, or refused. */
 typedef enum mpt_spread_policy { MPT_MEAN = 0, MPT_RAW = 1, MPT_REFUSE = 2 } mpt_spread_policy;
 
+/* Who solves. On arrays in memory the first three; AUTO goes by type and size. */
+typedef enum mpt_solver {
+  MPT_SOLVER_AUTO = 0,
+  MPT_SOLVER_LANES = 1,  /* many small matrices side by side, one in each vector lane */
+  MPT_SOLVER_LAPACK = 2, /* one after the other: the reference */
+  MPT_SOLVER_SCALAPACK = 3,
+  MPT_SOLVER_ELPA = 4
+} mpt_solver;
+
 MPT_API const char *mpt_type_name(mpt_type type); /* "complex128" */
 MPT_API size_t mpt_type_size(mpt_type type);      /* bytes of one matrix element */
 MPT_API size_t mpt_real_size(mpt_type type);      /* bytes of one eigenvalue */

@@ -26,8 +26,8 @@ int64_t mpt_slab_start(int64_t n, int size, int rank);
 typedef struct mpt_batch {
   mpt_type type;
   int64_t count, n, row0, rows;
-  bool given;          /* w and v are given (two-pass): nothing is solved */
-  void *a;             /* [count, rows, n]; the triangle that is not read gets filled in */
+  bool given;          /* w and v are given (two-pass) and only read: nothing is solved */
+  void *a;             /* [count, rows, n]; see writes_input */
   void *w;             /* [count, n] real */
   void *v;             /* [count, rows, n], NULL: eigenvalues only */
   const void *gw, *gv; /* [count, n] real and [count, rows, n]; NULL: zero */
@@ -48,8 +48,9 @@ typedef struct mpt_state mpt_state; /* an engine's workspace for one shape and t
 
 typedef struct mpt_engine {
   const char *name;
-  int id;          /* the number in diagnostics/solver */
-  bool takes_team; /* more than one rank at a matrix */
+  int id;            /* the number in diagnostics/solver */
+  bool takes_team;   /* more than one rank at a matrix */
+  bool writes_input; /* batch.a: the triangle that is not read gets filled in */
 
   /* Bytes of workspace that open() takes on a rank, and what it refuses. */
   mpt_code (*workspace)(const mpt_shape *shape, const int grid[2], int64_t *bytes,
@@ -82,6 +83,9 @@ extern const mpt_engine mpt_lapack, mpt_scalapack, mpt_lanes;
 extern const mpt_engine *const mpt_engines[];
 const mpt_engine *mpt_engine_by_name(const char *name);
 
+/* Who solves problems of this shape on one rank when nobody says. */
+const mpt_engine *mpt_engine_for(const mpt_shape *shape);
+
 /* Solves (or takes as given) and differentiates a batch, with all checks. Collective over the team;
  * never fails as a call: what goes wrong is in each problem's report. */
 void mpt_process_batch(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
@@ -95,5 +99,8 @@ mpt_code mpt_differentiate_batch(const mpt_engine *engine, mpt_state *state,
 /* The status that a gradient's diagnostics in the report call for; `finite`: all of it is. */
 void mpt_settle_gradient(const mpt_options *options, mpt_type type, bool finite,
                          mpt_report *report);
+
+/* Zeroes w and v of problem k: of one that failed, unless they are given. */
+void mpt_zero_pairs(mpt_batch *batch, int64_t k);
 
 #endif

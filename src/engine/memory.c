@@ -1,102 +1,198 @@
-/* The public calls on arrays in memory: one matrix at a time through the reference engine. */
+/* The public calls on arrays in memory: chunks of problems, taken by as many threads as were asked
+ * for. */
 #include <multiplet/gradient.h>
 
+#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 #include "engine.h"
 
-/* A problem's arrays; those of the next follow at once. */
-typedef struct arrays {
-  const void *a, *w_in, *v_in, *gw, *gv;
-  void *w, *v, *g;
-  int32_t *multiplet;
-  mpt_report *report;
-} arrays;
+/* What a thread has of its own. */
+typedef struct worker {
+  mpt_state *state;
+  void *a; /* a chunk's matrices, for an engine that writes them; else NULL */
+} worker;
 
-static mpt_code check_arguments(mpt_type type, int64_t n, int64_t count, bool given,
-                                const arrays *x, mpt_error *error) {
-  const bool filled = x->a && x->multiplet && (given ? x->w_in && x->v_in && x->g : !!x->w);
-  const char *wrong = (int)type < 0 || type >= MPT_TYPE_COUNT   ? "type"
-                      : n < 0 || n > INT32_MAX                  ? "n"
-                      : count < 0                               ? "count"
-                      : count && (!x->report || (n && !filled)) ? "a null array"
-                                                                : NULL;
-  if (!wrong) return MPT_DONE;
-  return mpt_fail(error, MPT_BAD_USAGE, "cannot start: bad argument, %s (see multiplet/eigh.h)",
-                  wrong);
+typedef struct call {
+  const mpt_engine *engine;
+  const mpt_options *options;
+  const mpt_batch *all; /* the caller's arrays, whole; those that are const to him are only read */
+  int64_t chunk;
+  int threads;
+  worker *workers; /* [threads] */
+} call;
+
+/* Names an argument that cannot be, or NULL. The bounds keep all products within 64 bits. */
+static const char *wrong_argument(const mpt_batch *b, const mpt_options *o, bool backward) {
+  const int64_t n = b->n;
+  if ((int)b->type < 0 || b->type >= MPT_TYPE_COUNT) return "type";
+  if (n < 0 || n > INT32_MAX / 16) return "n";
+  if (b->count < 0 || b->count > INT64_MAX / 16 / (n ? n * n : 1)) return "count";
+  if (o->threads < 0) return "threads";
+  if ((int)o->triangle < 0 || o->triangle > MPT_UPPER) return "triangle";
+  if ((int)o->gauge_policy < 0 || o->gauge_policy > MPT_GAUGE_FAIL) return "gauge_policy";
+  if ((int)o->spread_policy < 0 || o->spread_policy > MPT_REFUSE) return "spread_policy";
+  if ((int)o->convention < 0 || o->convention > MPT_JAX) return "convention";
+  const bool filled = b->a && b->w && b->multiplet && (!backward || (b->v && b->g));
+  return b->count && (!b->report || (n && !filled)) ? "a null array" : NULL;
 }
 
-static const void *at(const void *array, int64_t k, int64_t each, size_t size) {
-  return array ? (const char *)array + (size_t)(k * each) * size : NULL;
+static mpt_code choose_engine(call *c, const mpt_shape *shape, mpt_error *error) {
+  static const char *const names[] = {[MPT_SOLVER_AUTO] = "auto",
+                                      [MPT_SOLVER_LANES] = "lanes",
+                                      [MPT_SOLVER_LAPACK] = "lapack",
+                                      [MPT_SOLVER_SCALAPACK] = "scalapack",
+                                      [MPT_SOLVER_ELPA] = "elpa"};
+  const size_t solver = (size_t)c->options->solver;
+  const char *name = solver < sizeof names / sizeof *names ? names[solver] : "of no name";
+  c->engine = solver == MPT_SOLVER_AUTO ? mpt_engine_for(shape) : mpt_engine_by_name(name);
+  if (c->engine && !c->engine->takes_team) return MPT_DONE;
+  return mpt_fail(error, MPT_BAD_USAGE,
+                  "cannot start: solver %s does not work on arrays in memory (MPT_SOLVER_AUTO "
+                  "chooses one that does)",
+                  name);
 }
 
-/* The engine gets copies where it may write and the caller's array is constant. */
-static void do_one(mpt_state *state, const mpt_options *options, mpt_batch *b, const arrays *x,
-                   int64_t k, bool given) {
+/* Problems that go to an engine at a time: enough to fill its vector lanes, few enough to stay in
+ * a near cache between its passes and to give every thread several chunks. */
+static int64_t chunk_size(const mpt_batch *all, int threads) {
+  const int64_t bytes = all->n * all->n * (int64_t)mpt_type_size(all->type);
+  const int64_t fit = (INT64_C(1) << 20) / (bytes > 0 ? bytes : 1);
+  const int64_t share = threads > 1 ? all->count / (4 * (int64_t)threads) : fit;
+  const int64_t most = fit < share ? fit : share;
+  int64_t unit = 64;
+  while (unit > 1 && unit > most) unit /= 2;
+  return most > 0 ? most / unit * unit : 1;
+}
+
+static mpt_code open_workers(call *c, const mpt_shape *shape, mpt_error *error) {
+  mpt_code code = MPT_DONE;
   const mpt_team alone = mpt_team_of_one();
-  const int64_t n = b->n, n2 = n * n;
-  const size_t element = mpt_type_size(b->type), real = mpt_real_size(b->type);
-  memcpy(b->a, at(x->a, k, n2, element), (size_t)n2 * element);
-  if (given) {
-    memcpy(b->w, at(x->w_in, k, n, real), (size_t)n * real);
-    memcpy(b->v, at(x->v_in, k, n2, element), (size_t)n2 * element);
-  } else {
-    b->w = (void *)(uintptr_t)at(x->w, k, n, real);
-    b->v = (void *)(uintptr_t)at(x->v, k, n2, element);
+  const int64_t threads = c->options->threads > 1 ? c->options->threads : 1;
+  c->chunk = chunk_size(c->all, (int)threads);
+  const int64_t chunks = (c->all->count + c->chunk - 1) / c->chunk;
+  c->threads = (int)(threads < chunks ? threads : chunks > 0 ? chunks : 1);
+  TRY(mpt_allocate(&c->workers, c->threads, sizeof *c->workers, "threads", error));
+  for (int t = 0; t < c->threads; t++) {
+    TRY(c->engine->open(shape, &alone, &c->workers[t].state, error));
+    if (c->engine->writes_input)
+      TRY(mpt_allocate(&c->workers[t].a, c->chunk * shape->n * shape->n, mpt_type_size(shape->type),
+                       "a chunk of matrices", error));
   }
-  b->gw = at(x->gw, k, n, real);
-  b->gv = at(x->gv, k, n2, element);
-  b->g = (void *)(uintptr_t)at(x->g, k, n2, element);
-  b->multiplet = x->multiplet + k * n;
-  b->report = x->report + k;
-  *b->report = (mpt_report){0};
-  mpt_process_batch(&mpt_lapack, state, &alone, options, b);
+done:
+  return code;
 }
 
-static mpt_code do_all(mpt_type type, int64_t n, int64_t count, const mpt_options *options,
-                       const arrays *x, bool given, mpt_error *error) {
+static void close_workers(call *c) {
+  for (int t = 0; c->workers && t < c->threads; t++) {
+    c->engine->close(c->workers[t].state);
+    free(c->workers[t].a);
+  }
+  free(c->workers);
+}
+
+/* Where problem k's part of an array of the caller's begins. */
+static void *part(const void *array, int64_t k, int64_t per_problem, size_t size) {
+  return array ? (char *)(uintptr_t)array + (size_t)(k * per_problem) * size : NULL;
+}
+
+static void do_chunk(const call *c, const worker *mine, int64_t first) {
+  const mpt_team alone = mpt_team_of_one();
+  mpt_batch b = *c->all;
+  const int64_t n = b.n, n2 = n * n, left = b.count - first;
+  const size_t element = mpt_type_size(b.type), real = mpt_real_size(b.type);
+  b.count = left < c->chunk ? left : c->chunk;
+  b.a = part(b.a, first, n2, element);
+  b.w = part(b.w, first, n, real);
+  b.v = part(b.v, first, n2, element);
+  b.gw = part(b.gw, first, n, real);
+  b.gv = part(b.gv, first, n2, element);
+  b.g = part(b.g, first, n2, element);
+  b.multiplet = part(b.multiplet, first, n, sizeof *b.multiplet);
+  b.report += first;
+  memset(b.report, 0, (size_t)b.count * sizeof *b.report);
+  if (mine->a && n) b.a = memcpy(mine->a, b.a, (size_t)(b.count * n2) * element);
+  mpt_process_batch(c->engine, mine->state, &alone, c->options, &b);
+}
+
+/* Nothing in here can fail as a call, so that no thread leaves work undone. */
+static void do_chunks(const call *c) {
+#pragma omp parallel num_threads(c->threads)
+  {
+    omp_set_num_threads(1); /* what BLAS goes by, here alone: no sum may hang on its threads */
+#pragma omp for schedule(dynamic)
+    for (int64_t first = 0; first < c->all->count; first += c->chunk)
+      do_chunk(c, &c->workers[omp_get_thread_num()], first);
+  }
+}
+
+static mpt_code do_all(const mpt_batch *all, const mpt_options *options, bool backward,
+                       mpt_error *error) {
   static const mpt_options defaults;
   mpt_code code = MPT_DONE;
-  mpt_state *state = NULL;
-  void *a = NULL, *w = NULL, *v = NULL;
-  const mpt_team alone = mpt_team_of_one();
-  const mpt_shape shape = {type, n, 0, given || x->v, given};
-  const size_t element = mpt_type_size(type);
-  TRY(mpt_allocate(&a, n * n, element, "a matrix", error));
-  if (given) TRY(mpt_allocate(&w, n, mpt_real_size(type), "eigenvalues", error));
-  if (given) TRY(mpt_allocate(&v, n * n, element, "eigenvectors", error));
-  TRY(mpt_lapack.open(&shape, &alone, &state, error));
-  mpt_batch b = {
-      .type = type, .count = 1, .n = n, .rows = n, .given = given, .a = a, .w = w, .v = v};
-  for (int64_t k = 0; k < count; k++) do_one(state, options ? options : &defaults, &b, x, k, given);
+  call c = {.options = options ? options : &defaults, .all = all};
+  const mpt_shape shape = {all->type, all->n, 0, all->v != NULL, backward};
+  const char *wrong = wrong_argument(all, c.options, backward);
+  if (wrong)
+    return mpt_fail(error, MPT_BAD_USAGE, "cannot start: bad argument, %s (see multiplet/eigh.h)",
+                    wrong);
+  TRY(choose_engine(&c, &shape, error));
+  TRY(open_workers(&c, &shape, error));
+  do_chunks(&c);
 done:
-  mpt_lapack.close(state);
-  free(a);
-  free(w);
-  free(v);
+  close_workers(&c);
   return code;
 }
 
 mpt_code mpt_eigh(mpt_type type, int64_t n, int64_t count, const mpt_options *options,
                   const void *a, void *w, void *v, int32_t *multiplet, mpt_report *report,
                   mpt_error *error) {
-  const arrays x = {.a = a, .w = w, .v = v, .multiplet = multiplet, .report = report};
-  mpt_code code = check_arguments(type, n, count, false, &x, error);
-  return code != MPT_DONE ? code : do_all(type, n, count, options, &x, false, error);
+  const mpt_batch all = {.type = type,
+                         .count = count,
+                         .n = n,
+                         .rows = n,
+                         .a = (void *)(uintptr_t)a,
+                         .w = w,
+                         .v = v,
+                         .multiplet = multiplet,
+                         .report = report};
+  return do_all(&all, options, false, error);
 }
 
 mpt_code mpt_eigh_backward(mpt_type type, int64_t n, int64_t count, const mpt_options *options,
                            const void *a, const void *w, const void *v, const void *gw,
                            const void *gv, void *g, int32_t *multiplet, mpt_report *report,
                            mpt_error *error) {
-  const arrays x = {.a = a,
-                    .w_in = w,
-                    .v_in = v,
-                    .gw = gw,
-                    .gv = gv,
-                    .g = g,
-                    .multiplet = multiplet,
-                    .report = report};
-  mpt_code code = check_arguments(type, n, count, true, &x, error);
-  return code != MPT_DONE ? code : do_all(type, n, count, options, &x, true, error);
+  const mpt_batch all = {.type = type,
+                         .count = count,
+                         .n = n,
+                         .rows = n,
+                         .given = true,
+                         .a = (void *)(uintptr_t)a,
+                         .w = (void *)(uintptr_t)w,
+                         .v = (void *)(uintptr_t)v,
+                         .gw = gw,
+                         .gv = gv,
+                         .g = g,
+                         .multiplet = multiplet,
+                         .report = report};
+  return do_all(&all, options, true, error);
+}
+
+mpt_code mpt_eigh_with_gradient(mpt_type type, int64_t n, int64_t count, const mpt_options *options,
+                                const void *a, const void *gw, const void *gv, void *w, void *v,
+                                void *g, int32_t *multiplet, mpt_report *report, mpt_error *error) {
+  const mpt_batch all = {.type = type,
+                         .count = count,
+                         .n = n,
+                         .rows = n,
+                         .a = (void *)(uintptr_t)a,
+                         .w = w,
+                         .v = v,
+                         .gw = gw,
+                         .gv = gv,
+                         .g = g,
+                         .multiplet = multiplet,
+                         .report = report};
+  return do_all(&all, options, true, error);
 }

@@ -17,6 +17,11 @@ const mpt_engine *mpt_engine_by_name(const char *name) {
   return NULL;
 }
 
+const mpt_engine *mpt_engine_for(const mpt_shape *shape) {
+  (void)shape;
+  return &mpt_lapack;
+}
+
 mpt_team mpt_team_of_one(void) {
   return (mpt_team){.comm = MPI_COMM_SELF, .rank = 0, .size = 1, .grid = {1, 1}};
 }
@@ -40,11 +45,15 @@ static void zero_gradient(mpt_batch *b, int64_t k) {
   if (b->g) memset(part(b->g, k, elements, size), 0, (size_t)elements * size);
 }
 
-static void zero_outputs(mpt_batch *b, int64_t k) {
+void mpt_zero_pairs(mpt_batch *b, int64_t k) {
   int64_t elements = b->rows * b->n;
   size_t size = mpt_type_size(b->type), real = mpt_real_size(b->type);
   memset(part(b->w, k, b->n, real), 0, (size_t)b->n * real);
   if (b->v) memset(part(b->v, k, elements, size), 0, (size_t)elements * size);
+}
+
+static void zero_outputs(mpt_batch *b, int64_t k) {
+  if (!b->given) mpt_zero_pairs(b, k);
   memset(part(b->multiplet, k, b->n, sizeof(int32_t)), 0, (size_t)b->n * sizeof(int32_t));
   zero_gradient(b, k);
   b->report[k] = (mpt_report){.status = b->report[k].status, .seconds = b->report[k].seconds};

@@ -5,14 +5,6 @@
 
 #include "base.h"
 
-typedef enum mpt_solver {
-  MPT_SOLVER_AUTO,
-  MPT_SOLVER_LANES,
-  MPT_SOLVER_LAPACK,
-  MPT_SOLVER_SCALAPACK,
-  MPT_SOLVER_ELPA
-} mpt_solver;
-
 /* Bits of output.store. */
 enum {
   MPT_STORE_EIGENVALUES = 1,

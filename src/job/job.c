@@ -134,8 +134,11 @@ mpt_code mpt_job_open(mpt_config *config, mpt_job *job, mpt_error *error) {
                    .eigenpairs = H5I_INVALID_HID};
   *config = (mpt_config){0};
   const mpt_config *c = &job->config;
-  job->options =
-      (mpt_options){c->triangle, c->tolerance, c->gauge_policy, c->spread_policy, c->convention};
+  job->options = (mpt_options){.triangle = c->triangle,
+                               .tolerance = c->tolerance,
+                               .gauge_policy = c->gauge_policy,
+                               .spread_policy = c->spread_policy,
+                               .convention = c->convention};
   TRY(mpt_input_open(c->input_file, c->datasets, c->dataset_count, &job->input, error));
   TRY(make_tasks(job, error));
 done:

@@ -224,6 +224,12 @@ static mpt_code agree_in_team(const mpt_team *team, mpt_code code, mpt_error *er
   return team->size == 1 ? code : mpt_agree(team->comm, code, error);
 }
 
+/* In the file, also eigenpairs that were given are outputs. */
+static void zero_given_failures(mpt_batch *b) {
+  for (int64_t k = 0; b->given && k < b->count; k++)
+    if (mpt_status_is_failure(b->report[k].status)) mpt_zero_pairs(b, k);
+}
+
 mpt_code mpt_worker_do(mpt_worker *w, const mpt_unit *u, const mpt_team *team, mpt_error *error) {
   mpt_code code = MPT_DONE;
   double start = mpt_now(), solved, read;
@@ -231,6 +237,7 @@ mpt_code mpt_worker_do(mpt_worker *w, const mpt_unit *u, const mpt_team *team, m
   TRY_COLL(agree_in_team(team, read_unit(w, u, error), error));
   read = mpt_now();
   mpt_process_batch(w->plan->work[u->dataset].engine, w->state, team, &w->job->options, &w->batch);
+  zero_given_failures(&w->batch);
   solved = mpt_now();
   TRY_COLL(agree_in_team(team, write_unit(w, u, error), error));
   TRY_COLL(agree_in_team(team, finish_unit(w, u, error), error));

@@ -1,6 +1,7 @@
 """What `cmake --install` leaves is enough for others: headers, library, CMake package, pkg-config."""
 import os
 import pathlib
+import re
 import shlex
 import subprocess
 
@@ -87,6 +88,18 @@ def test_pkg_config_consumer(prefix, tmp_path):
     assert call(tmp_path / "consumer", LD_LIBRARY_PATH=str(library.parent)) == "0.1.0 OK\n"
 
 
+def test_readme_example(prefix, tmp_path):
+    """L = w[0] has the gradient v v^H."""
+    example, = re.findall(r"^```c\n(.*?)^```$", (ROOT / "README.md").read_text(), re.M | re.S)
+    (tmp_path / "example.c").write_text(example)
+    library = library_of(prefix)
+    flags = call("pkg-config", "--cflags", "--libs", "multiplet",
+                 PKG_CONFIG_PATH=str(library.parent / "pkgconfig"))
+    call("cc", "-Wall", "-Wextra", "-Werror", "example.c", *shlex.split(flags), "-o", "example", cwd=tmp_path)
+    printed = call(tmp_path / "example", LD_LIBRARY_PATH=str(library.parent))
+    assert printed == "OK: w = 1 3, dL/dA = 0.5 -0.5\nOK: w = -3 3, dL/dA = 0.5 -0.5\n"
+
+
 @pytest.mark.parametrize("header", HEADERS)
 @pytest.mark.parametrize("compiler,standard", [("gcc", "c99"), ("g++", "c++11")])
 def test_header_alone(prefix, tmp_path, header, compiler, standard):
@@ -105,4 +118,4 @@ def test_exported_symbols(prefix):
     declared = "".join(path.read_text() for path in (ROOT / "include/multiplet").glob("*.h"))
     for name in exported:
         assert name.startswith("mpt_") and f"{name}(" in declared, name
-    assert {"mpt_eigh", "mpt_eigh_backward", "mpt_run_job", "mpt_fail", "mpt_version"} <= exported
+    assert {"mpt_eigh", "mpt_eigh_backward", "mpt_eigh_with_gradient", "mpt_run_job", "mpt_fail", "mpt_version"} <= exported

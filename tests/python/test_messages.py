@@ -3,13 +3,13 @@
 EVERY message of the source has to stand in one of three lists: CASES, ELSEWHERE or UNREACHABLE."""
 import ctypes
 import os
-import pathlib
 import re
 import subprocess
 import sys
 
 import h5py
 import numpy as np
+import library
 import pytest
 from job import *
 
@@ -262,30 +262,50 @@ def test_ranks_with_different_configs(tmp_path):
     assert not (tmp_path / "o.h5").exists() and not (tmp_path / "p.h5").exists()
 
 
-class Error(ctypes.Structure):
-    _fields_ = [("code", ctypes.c_int), ("text", ctypes.c_char * 1000)]
+CALLS = {"mpt_eigh": "a w v", "mpt_eigh_backward": "a w v gw gv g", "mpt_eigh_with_gradient": "a gw gv w v g"}
 
 
-@pytest.mark.parametrize("change,text", [
-    ({"type": 4}, b"type"), ({"type": -1}, b"type"), ({"n": -1}, b"n"), ({"n": 2 ** 40}, b"n"),
-    ({"count": -2}, b"count"), ({"a": None}, b"a null array"), ({"w": None}, b"a null array"),
-    ({"multiplet": None}, b"a null array"), ({"report": None}, b"a null array"),
-    ({"n": 0, "report": None}, b"a null array")])
-@pytest.mark.parametrize("backward", [False, True])
-def test_arguments_of_the_library(change, text, backward):
-    library = ctypes.CDLL(str(pathlib.Path(MULTIPLET).resolve().parents[1] / "libmultiplet.so"))
+def refused_by_the_library(call, change):
+    """What the library says to these arguments, others being right."""
     room = ctypes.create_string_buffer(1 << 16)
-    x = {"type": 1, "n": 2, "count": 1, "options": None, "a": room, "w": room, "v": room,
-         **({"gw": None, "gv": None, "g": room} if backward else {}), "multiplet": room, "report": room}
-    x |= change
-    x["n"], x["count"] = ctypes.c_int64(x["n"]), ctypes.c_int64(x["count"])
-    error = Error()
-    call = library.mpt_eigh_backward if backward else library.mpt_eigh
-    assert call(*x.values(), ctypes.byref(error)) == 2
-    assert error.text == b"cannot start: bad argument, " + text + b" (see multiplet/eigh.h)"
+    x = {"type": 1, "n": 2, "count": 1, "options": library.Options(),
+         **dict.fromkeys([*CALLS[call].split(), "multiplet", "report"], room)}
+    for name, value in change.items():
+        if name in x:
+            x[name] = value
+        else:
+            setattr(x["options"], name, value)
+    x |= {"n": ctypes.c_int64(x["n"]), "count": ctypes.c_int64(x["count"]), "options": ctypes.byref(x["options"])}
+    error = library.Error()
+    assert getattr(ctypes.CDLL(str(library.PATH)), call)(*x.values(), ctypes.byref(error)) == 2 == error.code
+    return error.text.decode()
 
 
-HERE = {"cannot bench on %d ranks", "read another config than rank 0", "bad argument, %s",
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("change,text", [
+    ({"type": 4}, "type"), ({"type": -1}, "type"), ({"n": -1}, "n"), ({"n": 2 ** 40}, "n"),
+    ({"count": -2}, "count"), ({"count": 2 ** 60}, "count"), ({"a": None}, "a null array"),
+    ({"w": None}, "a null array"), ({"multiplet": None}, "a null array"), ({"report": None}, "a null array"),
+    ({"n": 0, "report": None}, "a null array"), ({"threads": -1}, "threads"), ({"triangle": 3}, "triangle"),
+    ({"gauge_policy": -1}, "gauge_policy"), ({"spread_policy": 3}, "spread_policy"),
+    ({"convention": 2}, "convention")])
+def test_arguments_of_the_library(call, change, text):
+    assert refused_by_the_library(call, change) == f"cannot start: bad argument, {text} (see multiplet/eigh.h)"
+
+
+@pytest.mark.parametrize("call", ["mpt_eigh_backward", "mpt_eigh_with_gradient"])
+@pytest.mark.parametrize("array", ["v", "g"])
+def test_arrays_that_the_gradient_needs(call, array):
+    assert "a null array" in refused_by_the_library(call, {array: None})
+
+
+@pytest.mark.parametrize("solver,name", [(3, "scalapack"), (4, "elpa"), (5, "of no name"), (-1, "of no name")])
+def test_solvers_that_the_library_refuses(solver, name):
+    assert refused_by_the_library("mpt_eigh", {"solver": solver}) == (
+        f"cannot start: solver {name} does not work on arrays in memory (MPT_SOLVER_AUTO chooses one that does)")
+
+
+HERE = {"cannot bench on %d ranks", "read another config than rank 0", "bad argument, %s", "in memory (MPT_SOLVER",
         "it needs %.3g GiB a rank"}
 
 # key: the test file that has it

@@ -112,6 +112,7 @@ const mpt_engine mpt_lapack = {
     .name = "lapack",
     .id = MPT_ENGINE_LAPACK,
     .takes_team = false,
+    .writes_input = true,
     .workspace = workspace,
     .open = open_lapack,
     .close = close_lapack,

@@ -188,6 +188,7 @@ const mpt_engine mpt_scalapack = {
     .name = "scalapack",
     .id = MPT_ENGINE_SCALAPACK,
     .takes_team = true,
+    .writes_input = true,
     .workspace = workspace,
     .open = open_scalapack,
     .close = close_scalapack,
