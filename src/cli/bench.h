@@ -27,6 +27,10 @@ mpt_code mpt_bench_engine(const mpt_engine *engine, const mpt_team *team, mpt_ty
 /* Whole jobs through files in `directory`, on all ranks of MPI_COMM_WORLD and on one. */
 mpt_code mpt_bench_jobs(const char *directory, int repeat, mpt_error *error);
 
+/* `count` small matrices through files in `directory`, on one rank and on all. Collective. */
+mpt_code mpt_bench_pipeline(const char *directory, int64_t n, int64_t count, int repeat,
+                            mpt_error *error);
+
 /* Many small matrices on this rank, engine lanes, for the types `first` to `last` and ascending
  * sizes. Not collective. */
 typedef struct mpt_lanes_bench {

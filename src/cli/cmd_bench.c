@@ -10,11 +10,11 @@
 #include "launch.h"
 #include "plan.h"
 
-enum { ENGINES = 1, JOBS = 2, LANES = 4 };
-static const char *const part_names[] = {"engines", "jobs", "lanes"};
+enum { ENGINES = 1, JOBS = 2, LANES = 4, PIPELINE = 8 };
+static const char *const part_names[] = {"engines", "jobs", "lanes", "pipeline"};
 
 typedef struct arguments {
-  int64_t sizes[MPT_MOST_SIZES], block;
+  int64_t sizes[MPT_MOST_SIZES], block, count;
   int size_count, repeat; /* no sizes: the part's own */
   mpt_type type;
   bool typed; /* one type was asked for */
@@ -22,25 +22,30 @@ typedef struct arguments {
   int parts;
 } arguments;
 
-enum { O_N, O_TYPE, O_BLOCK, O_REPEAT, O_PART, O_ISA, O_DIRECTORY };
+enum { O_N, O_TYPE, O_BLOCK, O_REPEAT, O_PART, O_ISA, O_COUNT, O_DIRECTORY };
 static const mpt_option options[] = {
-    [O_N] = {"--n", "N,N,...", "matrix sizes (engines: default 1000,2000; lanes: 2 to 160)"},
+    [O_N] = {"--n", "N,N,...",
+             "matrix sizes (engines: default 1000,2000; lanes: 2 to 160; pipeline: 8)"},
     [O_TYPE] = {"--type", "TYPE", "scalar type (engines: default complex128; lanes: all four)"},
     [O_BLOCK] = {"--block", "NB", "ScaLAPACK block size for both sides (default 32)"},
     [O_REPEAT] = {"--repeat", "R", "repetitions, of which the median counts (default 5)"},
-    [O_PART] = {"--part", "PART", "engines, jobs or lanes (default: the first two)"},
+    [O_PART] = {"--part", "PART", "engines, jobs, lanes or pipeline (default: the first two)"},
     [O_ISA] = {"--isa", "NAME", "instruction set of lanes: generic, avx2 or avx512"},
+    [O_COUNT] = {"--count", "B", "matrices of the pipeline's part (default 1000000)"},
     [O_DIRECTORY] = {"--directory", "DIR", "where the jobs' files go (default .)"},
 };
 static const mpt_usage usage = {
     "bench",
     "",
     "Measures this program against plain LAPACK and ScaLAPACK calls on the same matrices in the "
-    "same run.\nUnder mpirun -n N the engines' part is about one matrix on N ranks; that of lanes "
-    "about many small\nones on one.",
+    "same run.",
     options,
     sizeof options / sizeof *options,
-    NULL,
+    "parts:\n"
+    "  engines   one matrix on all ranks\n"
+    "  jobs      whole jobs, HDF5 to HDF5, on all ranks and on one\n"
+    "  lanes     many small matrices on one rank\n"
+    "  pipeline  very many small matrices, HDF5 to HDF5, against copying the files\n",
 };
 
 static mpt_code bad(const char *option, const char *value, const char *want, mpt_error *error) {
@@ -91,11 +96,16 @@ static mpt_code handle(void *context, int index, const char *value, mpt_error *e
     a->parts = 0;
     for (size_t k = 0; k < sizeof part_names / sizeof *part_names; k++)
       if (!strcmp(value, part_names[k])) a->parts = 1 << k;
-    return a->parts ? MPT_DONE : bad("--part", value, "engines, jobs or lanes", error);
+    return a->parts ? MPT_DONE : bad("--part", value, "engines, jobs, lanes or pipeline", error);
   case O_ISA:
     if (!mpt_bench_lanes_engine(value, &a->isa))
       return bad("--isa", value, "generic, avx2 or avx512, or not in this processor", error);
     a->isa = value;
+    return MPT_DONE;
+  case O_COUNT:
+    if (!read_count(value, &end, 1000000000, &count) || *end)
+      return bad("--count", value, "a count of matrices", error);
+    a->count = count;
     return MPT_DONE;
   case O_DIRECTORY:
     a->directory = value;
@@ -181,13 +191,20 @@ static mpt_code bench(const arguments *a, mpt_error *error) {
   if (a->parts & ENGINES) TRY_COLL(bench_engines(a, error));
   if (a->parts & JOBS) TRY_COLL(mpt_bench_jobs(a->directory, a->repeat, error));
   if (a->parts & LANES) AGREE(MPI_COMM_WORLD, rank == 0 ? bench_lanes(a, error) : MPT_DONE);
+  for (int k = 0; a->parts & PIPELINE && k < (a->size_count ? a->size_count : 1); k++)
+    TRY_COLL(mpt_bench_pipeline(a->directory, a->size_count ? a->sizes[k] : 8, a->count, a->repeat,
+                                error));
 done:
   return code;
 }
 
 int mpt_cmd_bench(int argc, char **argv) {
-  arguments a = {
-      .block = 32, .repeat = 5, .type = MPT_COMPLEX128, .directory = ".", .parts = ENGINES | JOBS};
+  arguments a = {.block = 32,
+                 .count = 1000000,
+                 .repeat = 5,
+                 .type = MPT_COMPLEX128,
+                 .directory = ".",
+                 .parts = ENGINES | JOBS};
   mpt_error error = {0};
   bool helped = false;
   mpt_code code = mpt_parse_options(&usage, argc, argv, handle, &a, &helped, &error);

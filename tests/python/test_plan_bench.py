@@ -169,6 +169,17 @@ def test_bench_lanes(tmp_path, arguments, types, ranks):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_bench_pipeline(tmp_path, ranks):
+    lines = bench(tmp_path, "--part", "pipeline", "--n", "3,5", "--count", "700", "--repeat", "2", ranks=ranks)
+    assert [line.split()[0] for line in lines if "HDF5 to HDF5" in line] == ["700", "700"]
+    for what in ("forward", "eigenvalue cotangents"):
+        rows = [line[len(what):].split() for line in lines if line.startswith(what)]
+        assert [row[0] for row in rows] == [str(r) for r in range(1, ranks + 1)] * 2
+        assert all(len(row) == 6 and all(0 < float(x) < math.inf for x in row[1:]) for row in rows), rows
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_bench_options(tmp_path):
     lines = bench(tmp_path, "--part", "engines", "--n", "30", "--repeat", "3", "--block", "7", ranks=2)
     assert any("medians of 3" in line for line in lines)
