@@ -5,14 +5,17 @@
 
 #include "engine.h"
 
+enum { MPT_MOST_SIZES = 16, MPT_MOST_REPEATS = 64 };
+
 /* Seconds of a plain ?heevd / ?syevd call on a random n x n matrix, of which each rank of the grid
  * holds its block-cyclic part: p?heevd with its own workspace query and nothing around it; on one
  * rank LAPACK's. Collective over the team; < 0 when the call failed. */
 double mpt_bare_eigensolver(const mpt_team *team, mpt_type type, int64_t n, int64_t block);
 double mpt_bare_lapack(mpt_type type, int64_t n);
 
-/* Element (i, j) of the benchmark's Hermitian matrix. */
+/* Element (i, j) of the benchmark's Hermitian matrix, and [rows, n] of it from (row0, col0) on. */
 void mpt_bench_element(int64_t i, int64_t j, double out[2]);
+void mpt_bench_fill(mpt_type type, int64_t rows, int64_t n, int64_t row0, int64_t col0, void *slab);
 
 /* Forward and backward of an engine on one such matrix, from row slabs to row slabs. */
 typedef struct mpt_engine_times {
@@ -23,6 +26,24 @@ mpt_code mpt_bench_engine(const mpt_engine *engine, const mpt_team *team, mpt_ty
 
 /* Whole jobs through files in `directory`, on all ranks of MPI_COMM_WORLD and on one. */
 mpt_code mpt_bench_jobs(const char *directory, int repeat, mpt_error *error);
+
+/* `count` small matrices through files in `directory`, on one rank and on all. Collective. */
+mpt_code mpt_bench_pipeline(const char *directory, int64_t n, int64_t count, int repeat,
+                            mpt_error *error);
+
+/* Many small matrices on this rank, engine lanes, for the types `first` to `last` and ascending
+ * sizes. Not collective. */
+typedef struct mpt_lanes_bench {
+  const char *isa; /* NULL: the engine's own choice */
+  mpt_type first, last;
+  const int64_t *sizes;
+  int size_count, repeat;
+} mpt_lanes_bench;
+mpt_code mpt_bench_lanes(const mpt_lanes_bench *what, mpt_error *error);
+
+/* That engine on the instruction set `wanted`, and the one in use; NULL when this processor or
+ * program does not have it. */
+const mpt_engine *mpt_bench_lanes_engine(const char *wanted, const char **isa);
 
 double mpt_median(int count, double *values);
 

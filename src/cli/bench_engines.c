@@ -30,6 +30,12 @@ void mpt_bench_element(int64_t i, int64_t j, double out[2]) {
   out[1] = i == j ? 0 : ((double)(x >> 32) / 0x1p32 - 0.5) * (i < j ? 1 : -1);
 }
 
+void mpt_bench_fill(mpt_type type, int64_t rows, int64_t n, int64_t row0, int64_t col0,
+                    void *slab) {
+  static void (*const table[])(int64_t, int64_t, int64_t, int64_t, void *) = WORKER_TABLE(fill);
+  table[type](rows, n, row0, col0, slab);
+}
+
 static int ascending(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;
   return (x > y) - (x < y);
@@ -82,9 +88,8 @@ double mpt_bare_lapack(mpt_type type, int64_t n) {
 /* One timed pass; `mode` 0 solves, 1 differentiates eigenvalues, 2 both, from the pairs at hand. */
 static double time_pass(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
                         mpt_batch batch, int mode) {
-  static void (*const fill[])(int64_t, int64_t, int64_t, void *) = WORKER_TABLE(fill);
   const mpt_options options = {0};
-  fill[batch.type](batch.rows, batch.row0, batch.n, batch.a);
+  mpt_bench_fill(batch.type, batch.rows, batch.n, batch.row0, 0, batch.a);
   if (mode == 0) batch.g = NULL;
   if (mode < 2) batch.gv = NULL;
   batch.given = mode > 0;
@@ -99,7 +104,6 @@ static double time_pass(const mpt_engine *engine, mpt_state *state, const mpt_te
 
 mpt_code mpt_bench_engine(const mpt_engine *engine, const mpt_team *team, mpt_type type, int64_t n,
                           int64_t block, mpt_engine_times *times, mpt_error *error) {
-  static void (*const fill[])(int64_t, int64_t, int64_t, void *) = WORKER_TABLE(fill);
   mpt_code code = MPT_DONE;
   mpt_state *state = NULL;
   mpt_report report = {0};
@@ -117,7 +121,7 @@ mpt_code mpt_bench_engine(const mpt_engine *engine, const mpt_team *team, mpt_ty
   if (code == MPT_DONE) code = mpt_allocate(&b.multiplet, n, 4, "the benchmark", error);
   AGREE(team->comm, code);
   TRY_COLL(engine->open(&shape, team, &state, error));
-  fill[type](b.rows, b.row0 + 7, n, gv);
+  mpt_bench_fill(type, b.rows, n, b.row0 + 7, 0, gv);
   b.gv = gv;
   b.gw = gw;
   time_pass(engine, state, team, b, 0); /* warms the memory */

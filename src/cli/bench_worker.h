@@ -1,5 +1,5 @@
 /* Included once per scalar type by bench_engines.c. */
-#include "blas.h"
+#include "bench_plain.h"
 #include "pblas.h"
 
 #if IS_COMPLEX
@@ -24,28 +24,25 @@ static Scalar NAME(element)(int64_t i, int64_t j) {
 #endif
 }
 
-static void NAME(fill)(int64_t rows, int64_t row0, int64_t n, void *slab) {
+/* Rows and columns from row0 and col0 on; Hermitian where these are equal. */
+static void NAME(fill)(int64_t rows, int64_t n, int64_t row0, int64_t col0, void *slab) {
   for (int64_t i = 0; i < rows; i++)
-    for (int64_t j = 0; j < n; j++) ((Scalar *)slab)[i * n + j] = NAME(element)(row0 + i, j);
+    for (int64_t j = 0; j < n; j++) ((Scalar *)slab)[i * n + j] = NAME(element)(row0 + i, col0 + j);
 }
 
 static int NAME(call_bare)(const bare *b, const int lwork, const int lrwork, const int liwork) {
   int one = 1, info = 0;
   Real *w = b->w, *rwork = b->rwork;
   Scalar *a = b->a, *z = b->z, *work = b->work;
+  if (!b->desc) return NAME(evd)(b->n, a, w, work, lwork, rwork, lrwork, b->iwork, liwork);
 #if IS_COMPLEX
-  if (b->desc) PBLAS(heevd)
+  PBLAS(heevd)
   ("V", "L", &b->n, a, &one, &one, b->desc, w, z, &one, &one, b->desc, work, &lwork, rwork, &lrwork,
    b->iwork, &liwork, &info, 1, 1);
-  else BLAS(heevd)("V", "L", &b->n, a, &b->n, w, work, &lwork, rwork, &lrwork, b->iwork, &liwork,
-                   &info, 1, 1);
 #else
-  (void)lrwork;
-  (void)rwork;
-  if (b->desc) PBLAS(syevd)
+  PBLAS(syevd)
   ("V", "L", &b->n, a, &one, &one, b->desc, w, z, &one, &one, b->desc, work, &lwork, b->iwork,
    &liwork, &info, 1, 1);
-  else BLAS(syevd)("V", "L", &b->n, a, &b->n, w, work, &lwork, b->iwork, &liwork, &info, 1, 1);
 #endif
   return info;
 }
@@ -84,7 +81,7 @@ static double NAME(time_bare)(bare *b) {
     if (b->desc)
       NAME(fill_cyclic)(b);
     else
-      NAME(fill)(b->n, 0, b->n, b->a);
+      NAME(fill)(b->n, b->n, 0, 0, b->a);
     MPI_Barrier(b->comm);
     start = mpt_now();
     info |= NAME(call_bare)(b, lwork, lrwork, iwork[0]);

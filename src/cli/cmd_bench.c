@@ -10,33 +10,42 @@
 #include "launch.h"
 #include "plan.h"
 
-enum { MOST_SIZES = 16, MOST_REPEATS = 64 };
+enum { ENGINES = 1, JOBS = 2, LANES = 4, PIPELINE = 8 };
+static const char *const part_names[] = {"engines", "jobs", "lanes", "pipeline"};
 
 typedef struct arguments {
-  int64_t sizes[MOST_SIZES], block;
-  int size_count, repeat;
+  int64_t sizes[MPT_MOST_SIZES], block, count;
+  int size_count, repeat; /* no sizes: the part's own */
   mpt_type type;
-  const char *directory;
-  bool engines, jobs;
+  bool typed; /* one type was asked for */
+  const char *directory, *isa;
+  int parts;
 } arguments;
 
-enum { O_N, O_TYPE, O_BLOCK, O_REPEAT, O_PART, O_DIRECTORY };
+enum { O_N, O_TYPE, O_BLOCK, O_REPEAT, O_PART, O_ISA, O_COUNT, O_DIRECTORY };
 static const mpt_option options[] = {
-    [O_N] = {"--n", "N,N,...", "matrix sizes of the engines' part (default 1000,2000)"},
-    [O_TYPE] = {"--type", "TYPE", "scalar type (default complex128)"},
+    [O_N] = {"--n", "N,N,...",
+             "matrix sizes (engines: default 1000,2000; lanes: 2 to 160; pipeline: 8)"},
+    [O_TYPE] = {"--type", "TYPE", "scalar type (engines: default complex128; lanes: all four)"},
     [O_BLOCK] = {"--block", "NB", "ScaLAPACK block size for both sides (default 32)"},
     [O_REPEAT] = {"--repeat", "R", "repetitions, of which the median counts (default 5)"},
-    [O_PART] = {"--part", "PART", "engines or jobs (default: both)"},
+    [O_PART] = {"--part", "PART", "engines, jobs, lanes or pipeline (default: the first two)"},
+    [O_ISA] = {"--isa", "NAME", "instruction set of lanes: generic, avx2 or avx512"},
+    [O_COUNT] = {"--count", "B", "matrices of the pipeline's part (default 1000000)"},
     [O_DIRECTORY] = {"--directory", "DIR", "where the jobs' files go (default .)"},
 };
 static const mpt_usage usage = {
     "bench",
     "",
     "Measures this program against plain LAPACK and ScaLAPACK calls on the same matrices in the "
-    "same run.\nUnder mpirun -n N the engines' part is about one matrix on N ranks.",
+    "same run.",
     options,
     sizeof options / sizeof *options,
-    NULL,
+    "parts:\n"
+    "  engines   one matrix on all ranks\n"
+    "  jobs      whole jobs, HDF5 to HDF5, on all ranks and on one\n"
+    "  lanes     many small matrices on one rank\n"
+    "  pipeline  very many small matrices, HDF5 to HDF5, against copying the files\n",
 };
 
 static mpt_code bad(const char *option, const char *value, const char *want, mpt_error *error) {
@@ -54,7 +63,8 @@ static mpt_code read_sizes(arguments *a, const char *value, mpt_error *error) {
   char *end;
   a->size_count = 0;
   for (const char *at = value;; at = end + 1) {
-    if (!read_count(at, &end, 1000000, &n) || (*end && *end != ',') || a->size_count == MOST_SIZES)
+    if (!read_count(at, &end, 1000000, &n) || (*end && *end != ',') ||
+        a->size_count == MPT_MOST_SIZES)
       return bad("--n", value, "a list of sizes such as 1000,2000", error);
     a->sizes[a->size_count++] = n;
     if (!*end) return MPT_DONE;
@@ -69,7 +79,8 @@ static mpt_code handle(void *context, int index, const char *value, mpt_error *e
   case O_N:
     return read_sizes(a, value, error);
   case O_TYPE:
-    if (!mpt_type_from_name(value, &a->type)) return bad("--type", value, "a scalar type", error);
+    a->typed = mpt_type_from_name(value, &a->type);
+    if (!a->typed) return bad("--type", value, "a scalar type", error);
     return MPT_DONE;
   case O_BLOCK:
     if (!read_count(value, &end, 10000, &count) || *end)
@@ -77,14 +88,25 @@ static mpt_code handle(void *context, int index, const char *value, mpt_error *e
     a->block = count;
     return MPT_DONE;
   case O_REPEAT:
-    if (!read_count(value, &end, MOST_REPEATS, &count) || *end)
+    if (!read_count(value, &end, MPT_MOST_REPEATS, &count) || *end)
       return bad("--repeat", value, "a count from 1 to 64", error);
     a->repeat = (int)count;
     return MPT_DONE;
   case O_PART:
-    a->engines = !strcmp(value, "engines");
-    a->jobs = !strcmp(value, "jobs");
-    return a->engines || a->jobs ? MPT_DONE : bad("--part", value, "engines or jobs", error);
+    a->parts = 0;
+    for (size_t k = 0; k < sizeof part_names / sizeof *part_names; k++)
+      if (!strcmp(value, part_names[k])) a->parts = 1 << k;
+    return a->parts ? MPT_DONE : bad("--part", value, "engines, jobs, lanes or pipeline", error);
+  case O_ISA:
+    if (!mpt_bench_lanes_engine(value, &a->isa))
+      return bad("--isa", value, "generic, avx2 or avx512, or not in this processor", error);
+    a->isa = value;
+    return MPT_DONE;
+  case O_COUNT:
+    if (!read_count(value, &end, 1000000000, &count) || *end)
+      return bad("--count", value, "a count of matrices", error);
+    a->count = count;
+    return MPT_DONE;
   case O_DIRECTORY:
     a->directory = value;
     return MPT_DONE;
@@ -98,8 +120,9 @@ static mpt_code handle(void *context, int index, const char *value, mpt_error *e
 static mpt_code bench_size(const arguments *a, const mpt_team *team, int64_t n, mpt_error *error) {
   mpt_code code = MPT_DONE;
   const mpt_engine *engine = team->size > 1 ? &mpt_scalapack : &mpt_lapack;
-  double bare[MOST_REPEATS], forward[MOST_REPEATS], values[MOST_REPEATS], full[MOST_REPEATS];
-  double to_bare[MOST_REPEATS];
+  double bare[MPT_MOST_REPEATS], forward[MPT_MOST_REPEATS], values[MPT_MOST_REPEATS],
+      full[MPT_MOST_REPEATS];
+  double to_bare[MPT_MOST_REPEATS];
   for (int k = 0; k < a->repeat; k++) {
     mpt_engine_times t;
     double before = team->size > 1 ? mpt_bare_eigensolver(team, a->type, n, a->block)
@@ -138,9 +161,24 @@ static mpt_code bench_engines(const arguments *a, mpt_error *error) {
            "%7s %-10s %-10s %11s %11s %9s %14s %14s\n",
            team.grid[0], team.grid[1], a->repeat, "n", "type", "engine", "plain", "forward",
            "ratio", "values/forward", "full/forward");
-  for (int k = 0; k < a->size_count; k++) TRY_COLL(bench_size(a, &team, a->sizes[k], error));
+  static const int64_t usual[] = {1000, 2000};
+  const int64_t *sizes = a->size_count ? a->sizes : usual;
+  const int count = a->size_count ? a->size_count : 2;
+  for (int k = 0; k < count; k++) TRY_COLL(bench_size(a, &team, sizes[k], error));
 done:
   return code;
+}
+
+static mpt_code bench_lanes(const arguments *a, mpt_error *error) {
+  static const int64_t usual[] = {2, 4, 8, 16, 24, 32, 48, 64, 80, 96, 128, 160};
+  const mpt_lanes_bench what = {.isa = a->isa,
+                                .first = a->typed ? a->type : 0,
+                                .last = a->typed ? a->type : MPT_TYPE_COUNT - 1,
+                                .sizes = a->size_count ? a->sizes : usual,
+                                .size_count = a->size_count ? a->size_count
+                                                            : (int)(sizeof usual / sizeof *usual),
+                                .repeat = a->repeat};
+  return mpt_bench_lanes(&what, error);
 }
 
 static mpt_code bench(const arguments *a, mpt_error *error) {
@@ -150,21 +188,23 @@ static mpt_code bench(const arguments *a, mpt_error *error) {
   mpt_log_speaks(rank == 0);
   mpt_blas_set_threads(1);
   if (rank == 0) printf("%s\n", mpt_blas_description());
-  if (a->engines) TRY_COLL(bench_engines(a, error));
-  if (a->jobs) TRY_COLL(mpt_bench_jobs(a->directory, a->repeat, error));
+  if (a->parts & ENGINES) TRY_COLL(bench_engines(a, error));
+  if (a->parts & JOBS) TRY_COLL(mpt_bench_jobs(a->directory, a->repeat, error));
+  if (a->parts & LANES) AGREE(MPI_COMM_WORLD, rank == 0 ? bench_lanes(a, error) : MPT_DONE);
+  for (int k = 0; a->parts & PIPELINE && k < (a->size_count ? a->size_count : 1); k++)
+    TRY_COLL(mpt_bench_pipeline(a->directory, a->size_count ? a->sizes[k] : 8, a->count, a->repeat,
+                                error));
 done:
   return code;
 }
 
 int mpt_cmd_bench(int argc, char **argv) {
-  arguments a = {.sizes = {1000, 2000},
-                 .size_count = 2,
-                 .block = 32,
+  arguments a = {.block = 32,
+                 .count = 1000000,
                  .repeat = 5,
                  .type = MPT_COMPLEX128,
                  .directory = ".",
-                 .engines = true,
-                 .jobs = true};
+                 .parts = ENGINES | JOBS};
   mpt_error error = {0};
   bool helped = false;
   mpt_code code = mpt_parse_options(&usage, argc, argv, handle, &a, &helped, &error);

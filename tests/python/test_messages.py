@@ -55,7 +55,7 @@ USAGE = {
     "takes no value": (["run", "--fresh=1", "a.yaml"], "write --fresh alone"),
     "%s --help lists them)": (["run", "--wwwwwwwwww"], "multiplet run --help lists them"),
     "cannot use --ranks": (["plan", "a.yaml", "--ranks", "2x"], "not a count of ranks"),
-    "not %s (see bench --help)": (["bench", "--part", "all"], "not engines or jobs"),
+    "not %s (see bench --help)": (["bench", "--part", "all"], "not engines, jobs, lanes or pipeline"),
     "bench takes options only": (["bench", "fast"], "unexpected argument 'fast'"),
 }
 MORE_USAGE = [
@@ -64,6 +64,7 @@ MORE_USAGE = [
     (["bench", "--n", "64,"], "a list of sizes"), (["bench", "--n", "0"], "a list of sizes"),
     (["bench", "--n", ",".join(["9"] * 17)], "a list of sizes"), (["bench", "--type", "int"], "a scalar type"),
     (["bench", "--repeat", "65"], "from 1 to 64"), (["bench", "--block", "-1"], "a block size"),
+    (["bench", "--isa", "sse9"], "avx512"), (["bench", "--count", "0"], "a count of matrices"),
     (["show"], "nothing to show"), (["check"], "nothing to check"), (["sample"], "no kind"), ([], "no command"),
 ]
 

@@ -156,6 +156,30 @@ def test_bench_engines(tmp_path, dtype, ranks):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("arguments,types", [([], TYPES), (["--type", "float64", "--isa", "generic"], ["float64"])])
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_bench_lanes(tmp_path, arguments, types, ranks):
+    lines = bench(tmp_path, "--part", "lanes", "--n", "3,4", "--repeat", "1", *arguments, ranks=ranks)
+    rows = [line.split() for line in lines if line.split() and line.split()[0] in ("3", "4")]
+    assert [row[:2] for row in rows] == [[n, t] for t in types for n in ("3", "4")]
+    for row in rows:
+        assert len(row) == 10 and all(0 < float(x) < math.inf for x in row[2:]), row
+    at = next(k for k, line in enumerate(lines) if "is faster" in line)
+    assert [line.split()[0] for line in lines[at + 1:]] == types
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_bench_pipeline(tmp_path, ranks):
+    lines = bench(tmp_path, "--part", "pipeline", "--n", "3,5", "--count", "700", "--repeat", "2", ranks=ranks)
+    assert [line.split()[0] for line in lines if "HDF5 to HDF5" in line] == ["700", "700"]
+    for what in ("forward", "eigenvalue cotangents"):
+        rows = [line[len(what):].split() for line in lines if line.startswith(what)]
+        assert [row[0] for row in rows] == [str(r) for r in range(1, ranks + 1)] * 2
+        assert all(len(row) == 6 and all(0 < float(x) < math.inf for x in row[1:]) for row in rows), rows
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_bench_options(tmp_path):
     lines = bench(tmp_path, "--part", "engines", "--n", "30", "--repeat", "3", "--block", "7", ranks=2)
     assert any("medians of 3" in line for line in lines)
