@@ -54,13 +54,15 @@ static mpt_code choose_engine(call *c, const mpt_shape *shape, mpt_error *error)
 }
 
 /* Problems that go to an engine at a time: enough to fill its vector lanes, few enough to stay in
- * a near cache between its passes and to give every thread several chunks. */
-static int64_t chunk_size(const mpt_batch *all, int threads) {
+ * a near cache between its passes and to give every thread several chunks. `whole`: an engine that
+ * would otherwise work with empty lanes. */
+static int64_t chunk_size(const mpt_batch *all, int threads, bool whole) {
   const int64_t bytes = all->n * all->n * (int64_t)mpt_type_size(all->type);
   const int64_t fit = (INT64_C(1) << 20) / (bytes > 0 ? bytes : 1);
   const int64_t share = threads > 1 ? all->count / (4 * (int64_t)threads) : fit;
   const int64_t most = fit < share ? fit : share;
   int64_t unit = 64;
+  if (whole && most < unit) return unit;
   while (unit > 1 && unit > most) unit /= 2;
   return most > 0 ? most / unit * unit : 1;
 }
@@ -69,7 +71,7 @@ static mpt_code open_workers(call *c, const mpt_shape *shape, mpt_error *error) 
   mpt_code code = MPT_DONE;
   const mpt_team alone = mpt_team_of_one();
   const int64_t threads = c->options->threads > 1 ? c->options->threads : 1;
-  c->chunk = chunk_size(c->all, (int)threads);
+  c->chunk = chunk_size(c->all, (int)threads, c->engine->process != NULL);
   const int64_t chunks = (c->all->count + c->chunk - 1) / c->chunk;
   c->threads = (int)(threads < chunks ? threads : chunks > 0 ? chunks : 1);
   TRY(mpt_allocate(&c->workers, c->threads, sizeof *c->workers, "threads", error));

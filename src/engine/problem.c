@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "agree.h"
+#include "lanes.h"
 
 /* Beyond this many units of n eps ||A|| a solution is not a solution. LAPACK's own tests warn at
  * 30. */
@@ -18,8 +19,7 @@ const mpt_engine *mpt_engine_by_name(const char *name) {
 }
 
 const mpt_engine *mpt_engine_for(const mpt_shape *shape) {
-  (void)shape;
-  return &mpt_lapack;
+  return shape->n <= mpt_lanes_largest(shape->type) ? &mpt_lanes : &mpt_lapack;
 }
 
 mpt_team mpt_team_of_one(void) {

@@ -17,7 +17,7 @@ static const mpt_word selections[] = {{"all", 0, false},
 static const mpt_word solvers[] = {{"auto", MPT_SOLVER_AUTO, false},
                                    {"lapack", MPT_SOLVER_LAPACK, false},
                                    {"scalapack", MPT_SOLVER_SCALAPACK, false},
-                                   {"lanes", MPT_SOLVER_LANES, true},
+                                   {"lanes", MPT_SOLVER_LANES, false},
                                    {"elpa", MPT_SOLVER_ELPA, true},
                                    {0}};
 static const mpt_word conventions[] = {{"torch", MPT_TORCH, false}, {"jax", MPT_JAX, false}, {0}};

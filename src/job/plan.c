@@ -9,7 +9,13 @@ static const int64_t chunk_bytes = INT64_C(64) << 20;
 static const double chunk_seconds = 0.25;   /* a signal is answered within this */
 static const double nominal_rate = 1e10;    /* real operations a second of one rank */
 static const double pair_efficiency = 0.84; /* of a grid with twice the ranks, n = 1000 */
-enum { SMALLEST_SPREAD = 256, ELEMENTS_A_RANK = 50, PIECES_A_RANK = 32, MOST_SIZES = 12 };
+enum {
+  SMALLEST_SPREAD = 256,
+  ELEMENTS_A_RANK = 50,
+  PIECES_A_RANK = 32,
+  MOST_SIZES = 12,
+  FULL_LANES = 64
+};
 
 void mpt_choose_grid(int ranks, int grid[2]) {
   for (int total = ranks; total > 0; total--)
@@ -32,11 +38,19 @@ double mpt_operations(const mpt_task *t) {
   return count * complex * n3;
 }
 
-double mpt_expected_seconds(const mpt_task *t, int ranks, double rate) {
-  double n = (double)t->dataset->n;
-  double speed = rate * (mpt_real_size(t->dataset->type) == 4 ? 2 : 1) * (n / (n + 60));
+double mpt_expected_seconds(const mpt_task *t, const mpt_engine *engine, int ranks, double rate) {
+  /* How fast an engine is against matrix products, the n at which it is half as fast, and seconds a
+   * problem costs besides. */
+  static const struct {
+    double gain, half, overhead;
+  } lapack = {1, 60, 3e-6}, lanes = {5, 20, 2e-8};
+  const bool small = engine == &mpt_lanes;
+  const double n = (double)t->dataset->n, half = small ? lanes.half : lapack.half;
+  double speed = rate * (mpt_real_size(t->dataset->type) == 4 ? 2 : 1) * (n / (n + half));
+  if (small) speed *= lanes.gain;
   double efficiency = pow(pair_efficiency, log2((double)ranks));
-  return 3e-6 + mpt_operations(t) / (speed > 0 ? speed : rate) / ranks / efficiency;
+  return (small ? lanes.overhead : lapack.overhead) +
+         mpt_operations(t) / (speed > 0 ? speed : rate) / ranks / efficiency;
 }
 
 int64_t mpt_slab_bytes(const mpt_task *t, int ranks, int64_t chunk) {
@@ -131,16 +145,23 @@ static mpt_code spread(const mpt_plan_request *r, const mpt_task *t, mpt_work *w
   w->ranks = w->grid[0] * w->grid[1];
   w->chunk = 1;
   w->bytes = bytes_on(r, t, w->engine, w->grid, &why);
-  w->seconds = mpt_expected_seconds(t, w->ranks, r->rate);
+  w->seconds = mpt_expected_seconds(t, w->engine, w->ranks, r->rate);
   return fits(r, w->bytes) ? MPT_DONE : nothing_fits(r, t, w->bytes, &why, error);
+}
+
+/* Who solves a whole matrix on one rank. */
+static const mpt_engine *local_engine(const mpt_plan_request *r, const mpt_task *t) {
+  const mpt_shape shape = shape_of(r->config, t);
+  if (r->config->solver == MPT_SOLVER_LANES) return &mpt_lanes;
+  return r->config->solver == MPT_SOLVER_AUTO ? mpt_engine_for(&shape) : &mpt_lapack;
 }
 
 static mpt_code keep_whole(const mpt_plan_request *r, const mpt_task *t, double total_seconds,
                            mpt_work *w, mpt_error *error) {
   mpt_error why = {0};
-  w->engine = &mpt_lapack;
+  w->engine = local_engine(r, t);
   w->ranks = w->grid[0] = w->grid[1] = 1;
-  w->seconds = mpt_expected_seconds(t, 1, r->rate);
+  w->seconds = mpt_expected_seconds(t, w->engine, 1, r->rate);
   int64_t workspace = bytes_on(r, t, w->engine, w->grid, &why), one = mpt_slab_bytes(t, 1, 1);
   if (!fits(r, workspace)) return nothing_fits(r, t, workspace, &why, error);
   double share = total_seconds / (double)r->ranks / PIECES_A_RANK;
@@ -149,6 +170,7 @@ static mpt_code keep_whole(const mpt_plan_request *r, const mpt_task *t, double 
   w->chunk = by_time < by_size ? by_time : by_size;
   if (w->chunk < 1) w->chunk = 1;
   if (w->chunk > 1 << 16) w->chunk = 1 << 16;
+  if (w->engine == &mpt_lanes) w->chunk = (w->chunk + FULL_LANES - 1) / FULL_LANES * FULL_LANES;
   w->bytes = workspace + one * (w->chunk - 1);
   return fits(r, w->bytes) ? MPT_DONE : (w->chunk = 1, w->bytes = workspace, MPT_DONE);
 }
@@ -160,7 +182,8 @@ static mpt_code plan_from(const mpt_plan_request *r, int64_t from, mpt_plan *pla
   double total = 0;
   mpt_error ignored;
   for (int64_t k = 0; k < r->count; k++)
-    total += (double)r->tasks[k].dataset->count * mpt_expected_seconds(&r->tasks[k], 1, r->rate);
+    total += (double)r->tasks[k].dataset->count *
+             mpt_expected_seconds(&r->tasks[k], local_engine(r, &r->tasks[k]), 1, r->rate);
   for (int64_t k = 0; k < r->count && code == MPT_DONE; k++) {
     const mpt_task *t = &r->tasks[k];
     mpt_work *w = &plan->work[k];
@@ -192,7 +215,7 @@ static int candidates(const mpt_plan_request *r, int64_t sizes[MOST_SIZES + 1]) 
   const mpt_config *c = r->config;
   int count = 0;
   sizes[0] = INT64_MAX;
-  if (c->solver == MPT_SOLVER_LAPACK) return 1;
+  if (c->solver == MPT_SOLVER_LAPACK || c->solver == MPT_SOLVER_LANES) return 1;
   if (c->solver == MPT_SOLVER_SCALAPACK && c->distribute_from == 0) return sizes[0] = 0, 1;
   if (c->distribute_from > 0 && (r->ranks > 1 || c->solver == MPT_SOLVER_SCALAPACK))
     return sizes[0] = c->distribute_from, 1;

@@ -223,8 +223,12 @@ static void NAME(process)(const mpt_lanes_call *c) {
   bool several = false;
   const bool here = c->batch->g && n <= NAME(INTERLEAVED);
   for (int g = 0; g < GROUPS; g++) {
-    NAME(load_group)(c, m, g, &v[g].defect);
     v[g].lost = NAME(less)((Lane){0}, (Lane){0});
+    if (g * W >= c->count) {
+      NAME(leave_empty)(n, s, g);
+      continue;
+    }
+    NAME(load_group)(c, m, g, &v[g].defect);
     if (c->batch->given) continue;
     NAME(choose_scale)(s->largest[g], s->scale[g], s->unscale[g]);
     NAME(reduce)(n, s, g);

@@ -58,6 +58,12 @@ static void NAME(reduce)(int n, NAME(space) * s, int g) {
   s->ql.tolerance[g] = largest * (REAL_BYTES == 4 ? (Real)0x1p-23 : (Real)0x1p-52);
 }
 
+/* A group without problems: it has converged already. */
+static void NAME(leave_empty)(int n, NAME(space) * s, int g) {
+  for (int j = 0; j < n; j++) s->w[j * GROUPS + g] = s->e[j * GROUPS + g] = (Lane){0};
+  s->ql.tolerance[g] = (Lane){0};
+}
+
 static void NAME(finish_values)(int n, NAME(space) * s, int g) {
   s->lost[g] = NAME(unfinished)(&s->ql, g);
   for (int j = 0; j < n; j++)
