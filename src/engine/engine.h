@@ -62,7 +62,7 @@ typedef struct mpt_engine {
   void (*close)(mpt_state *state);
 
   /* Optional: mpt_process_batch in one go, for an engine that takes many problems at a time on one
-   * rank; a problem left PENDING becomes INTERNAL. solve() is not called then. */
+   * rank; a problem left PENDING becomes INTERNAL. solve() and differentiate() are not called then. */
   mpt_code (*process)(mpt_state *state, const mpt_options *options, mpt_batch *batch);
 
   /* a -> w, v for each problem that has not failed; the status of one that does not converge is
@@ -90,11 +90,6 @@ const mpt_engine *mpt_engine_for(const mpt_shape *shape);
  * never fails as a call: what goes wrong is in each problem's report. */
 void mpt_process_batch(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
                        const mpt_options *options, mpt_batch *batch);
-
-/* For engines with process(): the gradients of the PENDING problems, whose eigenpairs and
- * multiplets stand in the batch, through engine->differentiate. Team of one. */
-mpt_code mpt_differentiate_batch(const mpt_engine *engine, mpt_state *state,
-                                 const mpt_options *options, mpt_batch *batch);
 
 /* The status that a gradient's diagnostics in the report call for; `finite`: all of it is. */
 void mpt_settle_gradient(const mpt_options *options, mpt_type type, bool finite,

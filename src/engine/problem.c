@@ -59,7 +59,7 @@ static void zero_outputs(mpt_batch *b, int64_t k) {
   b->report[k] = (mpt_report){.status = b->report[k].status, .seconds = b->report[k].seconds};
 }
 
-/* A power of two that takes the largest cotangent near 1. */
+/* A power of two that takes a number near 1. */
 static double scale_of(double largest) {
   const int most = 1000, exponent = largest > 0 ? ilogb(largest) : 0;
   return ldexp(1, -(exponent > most ? most : exponent < -most ? -most : exponent));
@@ -158,6 +158,7 @@ static void differentiate_problem(const mpt_engine *engine, mpt_state *state, co
                    .noise = 8 * epsilon * sqrt((double)b->n),
                    .norm = mpt_spectral_norm(b->n, s->w),
                    .epsilon = epsilon};
+  rule.gap_scale = fmin(1, 1 / scale_of(rule.norm));
   backward(engine, state, team, options, b, k, &rule, s);
 }
 
@@ -200,21 +201,6 @@ static mpt_code process_each(const mpt_engine *engine, mpt_state *state, const m
   }
   free(memory);
   return failed ? MPT_NO_RESOURCE : MPT_DONE;
-}
-
-mpt_code mpt_differentiate_batch(const mpt_engine *engine, mpt_state *state,
-                                 const mpt_options *options, mpt_batch *b) {
-  const mpt_team alone = mpt_team_of_one();
-  double *memory = mpt_alloc(3 * b->n + 1, sizeof(double));
-  if (!memory) return MPT_NO_RESOURCE;
-  scratch s = {memory, memory + b->n, memory + 2 * b->n};
-  for (int64_t k = 0; k < b->count; k++) {
-    if (b->report[k].status != MPT_PENDING) continue;
-    mpt_reals_to_double(b->type, b->n, part(b->w, k, b->n, mpt_real_size(b->type)), s.w);
-    differentiate_problem(engine, state, &alone, options, b, k, &s);
-  }
-  free(memory);
-  return MPT_DONE;
 }
 
 void mpt_process_batch(const mpt_engine *engine, mpt_state *state, const mpt_team *team,

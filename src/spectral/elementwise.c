@@ -4,7 +4,6 @@
 
 #define Value double
 #define Flag bool
-#define ROOT sqrt
 #define LARGER(a, b) ((a) > (b) ? (a) : (b))
 #define LESS(a, b) ((a) < (b))
 #define CHOOSE(flag, a, b) ((flag) ? (a) : (b))

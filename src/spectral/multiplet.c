@@ -52,24 +52,25 @@ void mpt_sums_add(mpt_sums *sums, const mpt_sums *more) {
 
 void mpt_add_diagonal(const mpt_rule *rule, mpt_sums *sums) {
   for (int64_t j = 0; j < rule->m; j++) {
-    const double x = rule->gw[j] * rule->cotangent_scale;
+    const double x = rule->gw[j] * rule->cotangent_scale * rule->gap_scale;
     sums->x2 += x * x;
   }
 }
 
-/* Squares of difference / gap between eigenvalue i and those below it; the sums stand side by side,
+/* Squares of eps ||A|| difference / gap between eigenvalue i and those below it; the sums stand side by side,
  * so that the loop vectorizes. */
 VECTOR_CLONES
 static double turns_of(const mpt_rule *rule, int64_t i) {
   enum { RUN = 8 };
   double side[RUN] = {0}, sum = 0;
   const double wi = rule->w[i], gi = rule->gw[i], unit = rule->cotangent_scale;
+  const double angle = rule->epsilon * rule->norm * rule->gap_scale;
   for (int64_t j0 = 0; j0 < i; j0 += RUN) {
     const int count = i - j0 < RUN ? (int)(i - j0) : RUN;
     for (int l = 0; l < count; l++) {
       const bool same = rule->multiplet[j0 + l] == rule->multiplet[i];
       const double gap = same ? 1 : wi - rule->w[j0 + l];
-      const double turn = same ? 0 : (gi - rule->gw[j0 + l]) * unit / gap;
+      const double turn = same ? 0 : (gi - rule->gw[j0 + l]) * unit * (angle / gap);
       side[l] += turn * turn;
     }
   }
@@ -79,9 +80,9 @@ static double turns_of(const mpt_rule *rule, int64_t i) {
 
 double mpt_gradient_error(const mpt_rule *rule, const mpt_sums *sums) {
   if (sums->x2 == 0) return 0;
-  double turn2 = 0, angle = rule->epsilon * rule->norm;
+  double turn2 = 0;
   for (int64_t i = 1; i < rule->m; i++) turn2 += 2 * turns_of(rule, i);
-  double error = sqrt((sums->noise2 + angle * angle * turn2) / sums->x2);
+  double error = sqrt((sums->noise2 + turn2) / sums->x2);
   error += rule->epsilon * sqrt((double)rule->m);
   return isfinite(error) ? fmin(error, 1e300) : 1e300;
 }

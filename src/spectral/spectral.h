@@ -33,13 +33,14 @@ typedef struct mpt_rule {
   double noise; /* 8 eps sqrt(n): entries of K below noise (|gv_i| + |gv_j|)/2 are zero */
   double norm;  /* ||A||_2 */
   double epsilon;
-  double cotangent_scale; /* a power of two: times it, no square of a cotangent leaves the range */
+  double cotangent_scale; /* powers of two: times the first, no square of a cotangent leaves the */
+  double gap_scale;       /* range; times both, none of an entry of X (1 / gap can be large) */
 } mpt_rule;
 
 /* What tiles add up to; the sums of several tiles combine by mpt_sums_add. */
 typedef struct mpt_sums {
   double gauge;  /* largest 2 |K_ij| / (|gv_i| + |gv_j|) inside a multiplet */
-  double noise2; /* sum of (noise_ij / gap_ij)^2 over kept entries, times cotangent_scale^2 */
+  double noise2; /* sum of (noise_ij / gap_ij)^2 over kept entries, times the squares of both scales */
   double x2;     /* squared Frobenius norm of X, likewise */
 } mpt_sums;
 void mpt_sums_add(mpt_sums *sums, const mpt_sums *more);

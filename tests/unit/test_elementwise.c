@@ -61,7 +61,7 @@ static fixture *make(mpt_type type) {
     f->gv_norm[i] = 2 + (float)uniform();
   }
   double epsilon = mpt_type_epsilon(type);
-  f->rule = (mpt_rule){M, f->w, f->id, f->gw, f->gv_norm, 8 * epsilon * sqrt(M), 3, epsilon, 1};
+  f->rule = (mpt_rule){M, f->w, f->id, f->gw, f->gv_norm, 8 * epsilon * sqrt(M), 3, epsilon, 1, 1};
   fill_random(type, M * M, f->t);
   for (int i = 0; i < M * M; i++) put(type, f->th, i, conjl(get(type, f->t, i % M * M + i / M)));
   return f;
@@ -163,7 +163,7 @@ static void signal_to_noise(mpt_type type) {
   for (size_t c = 0; c < COUNT(cases); c++) {
     double w[] = {1, 1 + cases[c].gap}, gw[] = {0, 0}, gv_norm[] = {1, 1}, t[8], th[8];
     const int32_t id[] = {0, 1};
-    mpt_rule rule = {2, w, id, gw, gv_norm, noise, 1, epsilon, 1};
+    mpt_rule rule = {2, w, id, gw, gv_norm, noise, 1, epsilon, 1, 1};
     const long double k = cases[c].k, wt[] = {0.25L, k, -k, 0.25L}; /* K real: W antisymmetric */
     for (int i = 0; i < 4; i++) {
       put(type, t, i, i % 3 ? wt[i] : 0);
@@ -192,7 +192,7 @@ static void forum(mpt_type type) {
   double w[] = {(double)-w0, (double)-w0, (double)w0, (double)w0}, gw[4] = {0};
   double gv_norm[] = {2, 0, 0, 0}, t[32] = {0}, th[32] = {0};
   const int32_t id[] = {0, 0, 1, 1};
-  mpt_rule rule = {4, w, id, gw, gv_norm, 1e-6, 2, mpt_type_epsilon(type), 1};
+  mpt_rule rule = {4, w, id, gw, gv_norm, 1e-6, 2, mpt_type_epsilon(type), 1, 1};
   for (int j = 0; j < 2; j++) { /* T = W^T, W_j0 = v_j^H gv_0 = sum of v_j */
     long double sum = v[j][0] + v[j][1] + v[j][2] + v[j][3];
     put(type, t, j * 4, sum);
@@ -214,7 +214,7 @@ static void phase_gauge(void **state) {
   double _Complex t[] = {3 + 0.5 * I}, th[] = {3 - 0.5 * I};
   double w[] = {1}, gw[] = {7}, gv_norm[] = {5};
   const int32_t id[] = {0};
-  mpt_rule rule = {1, w, id, gw, gv_norm, 1e-15, 1, DBL_EPSILON, 1};
+  mpt_rule rule = {1, w, id, gw, gv_norm, 1e-15, 1, DBL_EPSILON, 1, 1};
   mpt_sums sums = {0};
   (void)state;
   mpt_backward_tile(MPT_COMPLEX128, &rule, &(mpt_tile){0, 0, 1, 1, t, 1, th, 1}, &sums);

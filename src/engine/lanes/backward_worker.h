@@ -4,14 +4,12 @@
 
 #define Value Lane
 #define Flag Mask
-#define ROOT NAME(root)
 #define LARGER NAME(max)
 #define LESS NAME(less)
 #define CHOOSE NAME(select)
 #include "entry_worker.h"
 #undef Value
 #undef Flag
-#undef ROOT
 #undef LARGER
 #undef LESS
 #undef CHOOSE
@@ -24,46 +22,60 @@ typedef struct NAME(view) {
   int64_t row, column;
 } NAME(view);
 
+enum {
+  NAME(TALL) = LANE_BYTES == 64 || !IS_COMPLEX ? 4 : 2,
+  NAME(WIDE) = LANE_BYTES == 64 && !IS_COMPLEX ? 4 : 2
+};
+
 /* R x C entries of the product of `a` (R rows) and `b` (C columns). */
 static inline __attribute__((always_inline)) void NAME(multiply_tile)(const int R, const int C,
                                                                       const int how, int depth,
                                                                       NAME(view) a, NAME(view) b,
                                                                       NAME(view) out) {
-  Number sum[2][2];
+  Number sum[4][4];
   for (int r = 0; r < R; r++)
     for (int c = 0; c < C; c++) sum[r][c] = NAME(zero)();
   for (int k = 0; k < depth; k++) {
-    Number x[2], y[2];
-    for (int r = 0; r < R; r++) x[r] = NAME(load)(a.at + r * a.row + k * a.column);
+    Number y[4];
     for (int c = 0; c < C; c++) y[c] = NAME(load)(b.at + k * b.row + c * b.column);
-    for (int r = 0; r < R; r++)
+    for (int r = 0; r < R; r++) {
+      const Number x = NAME(load)(a.at + r * a.row + k * a.column);
       for (int c = 0; c < C; c++)
-        sum[r][c] = how == NAME(PLAIN)            ? NAME(add_product)(sum[r][c], x[r], y[c])
-                    : how == NAME(LEFT_CONJUGATE) ? NAME(add_cproduct)(sum[r][c], x[r], y[c])
-                                                  : NAME(add_cproduct)(sum[r][c], y[c], x[r]);
+        sum[r][c] = how == NAME(PLAIN)            ? NAME(add_product)(sum[r][c], x, y[c])
+                    : how == NAME(LEFT_CONJUGATE) ? NAME(add_cproduct)(sum[r][c], x, y[c])
+                                                  : NAME(add_cproduct)(sum[r][c], y[c], x);
+    }
   }
   for (int r = 0; r < R; r++)
     for (int c = 0; c < C; c++) NAME(store)(out.at + r * out.row + c * out.column, sum[r][c]);
+}
+
+/* R rows from row i on, columns up to `end`. */
+static inline __attribute__((always_inline)) void NAME(multiply_rows)(const int R, const int how,
+                                                                      int i, int end, int depth,
+                                                                      NAME(view) a, NAME(view) b,
+                                                                      NAME(view) out) {
+  enum { C = NAME(WIDE) };
+  const NAME(view) x = {a.at + i * a.row, a.row, a.column};
+  for (int j = 0; j < end;) {
+    const NAME(view) y = {b.at + j * b.column, b.row, b.column};
+    const NAME(view) z = {out.at + i * out.row + j * out.column, out.row, out.column};
+    if (j + C <= end)
+      NAME(multiply_tile)(R, C, how, depth, x, y, z), j += C;
+    else
+      NAME(multiply_tile)(R, 1, how, depth, x, y, z), j += 1;
+  }
 }
 
 /* out = a b with one factor conjugated or none, n x n; `half`: what is below the diagonal, and some
  * more. */
 static inline __attribute__((always_inline)) void
 NAME(multiply)(const int how, bool half, int n, NAME(view) a, NAME(view) b, NAME(view) out) {
-  for (int i = 0; i < n; i += 2)
-    for (int j = 0; j < (half ? (i + 2 < n ? i + 2 : n) : n); j += 2) {
-      const NAME(view) x = {a.at + i * a.row, a.row, a.column};
-      const NAME(view) y = {b.at + j * b.column, b.row, b.column};
-      const NAME(view) z = {out.at + i * out.row + j * out.column, out.row, out.column};
-      if (i + 1 < n && j + 1 < n)
-        NAME(multiply_tile)(2, 2, how, n, x, y, z);
-      else if (i + 1 < n)
-        NAME(multiply_tile)(2, 1, how, n, x, y, z);
-      else if (j + 1 < n)
-        NAME(multiply_tile)(1, 2, how, n, x, y, z);
-      else
-        NAME(multiply_tile)(1, 1, how, n, x, y, z);
-    }
+  enum { R = NAME(TALL) };
+  int i = 0;
+  for (; i + R <= n; i += R) NAME(multiply_rows)(R, how, i, half ? i + R : n, n, a, b, out);
+  for (; i + 2 <= n; i += 2) NAME(multiply_rows)(2, how, i, half ? i + 2 : n, n, a, b, out);
+  for (; i < n; i++) NAME(multiply_rows)(1, how, i, half ? i + 1 : n, n, a, b, out);
 }
 
 /* A group's backward pass. */
@@ -72,17 +84,21 @@ typedef struct NAME(gradient) {
   const Lane *v, *w, *id; /* id: multiplets */
   Lane *gw, *gv;          /* [n], or NULL; [n n] Numbers, or NULL; scaled in place */
   Lane *t, *y;            /* [n n] Numbers each; the gradient ends in t */
-  Lane *norm;             /* [4 n] */
+  Lane *norm;             /* [4 n]: norms of gv's columns, scaled eigenvalues, and work */
   Real epsilon, noise;    /* noise: 8 eps sqrt(n) */
   bool mean;              /* the spread policy */
+  Lane scale;             /* what cotangents are multiplied by */
+  Lane gap_unit;          /* what X is divided by: a power of two, as 1 / gap can be large */
+  Lane off, on, angle; /* what entries off and on the diagonal are therefore multiplied by; the turn
+                          of eigenvectors a gap of 1 away by rounding */
   Lane gauge, spread, error;
   Mask dead; /* cotangents that are not finite, or whose gradient is not */
 } NAME(gradient);
 
-/* Scales the cotangents by a power of two each lane, finds those that are not finite, and norms. */
-static Lane NAME(load_cotangents)(NAME(gradient) * q) {
+/* Scales the cotangents by a power of two each lane, and finds those that are not finite and the
+ * norms of gv. `largest` and `bad` come from elsewhere where gv is not interleaved. */
+static void NAME(load_cotangents)(NAME(gradient) * q, Lane largest, Lane bad) {
   const int n = q->n, count = q->gv ? n * n * PARTS : 0;
-  Lane largest = {0}, bad = {0};
   for (int i = 0; i < count; i++) {
     largest = NAME(max)(NAME(abs)(q->gv[i]), largest);
     bad += q->gv[i] - q->gv[i];
@@ -90,29 +106,25 @@ static Lane NAME(load_cotangents)(NAME(gradient) * q) {
   for (int j = 0; j < n; j++) {
     largest = NAME(max)(NAME(abs)(q->gw[j]), largest);
     bad += q->gw[j] - q->gw[j];
-  }
-  q->dead = ~NAME(equal)(bad, (Lane){0});
-  largest = NAME(select)(q->dead, NAME(all)(1), largest);
-  const Lane scale = NAME(inverse_power)(largest);
-  for (int j = 0; j < n; j++) {
-    q->gw[j] *= scale;
     q->norm[j] = (Lane){0};
   }
+  q->dead = ~NAME(equal)(bad, (Lane){0});
+  q->scale = NAME(inverse_power)(NAME(select)(q->dead, NAME(all)(1), largest));
+  for (int j = 0; j < n; j++) q->gw[j] *= q->scale;
   for (int i = 0; i < n && q->gv; i++)
     for (int j = 0; j < n; j++) {
       Lane *at = q->gv + (i * n + j) * PARTS;
-      const Number x = NAME(times_real)(NAME(load)(at), scale);
+      const Number x = NAME(times_real)(NAME(load)(at), q->scale);
       NAME(store)(at, x);
       q->norm[j] += NAME(norm2)(x);
     }
   for (int j = 0; j < n; j++) q->norm[j] = NAME(root)(q->norm[j]);
-  return NAME(all)(1) / scale;
 }
 
 /* The spread of gw inside multiplets, and their means where the policy asks for them. */
 static void NAME(apply_spread)(NAME(gradient) * q) {
   const int n = q->n;
-  Lane *sum = q->norm + n, *count = sum + n, *range = count + n;
+  Lane *sum = q->norm + n, *count = sum + n, *range = count + n; /* before the eigenvalues */
   Lane largest = {0}, spread = {0}, low = {0}, high = {0};
   const Lane one = NAME(all)(1), zero = {0};
   for (int j = 0; j < n; j++) {
@@ -137,24 +149,40 @@ static void NAME(apply_spread)(NAME(gradient) * q) {
   }
 }
 
-/* T = V^H gV becomes X. Adds up the noise of kept entries, and the turn of the eigenvectors by
- * rounding where eigenvalue cotangents differ. */
-static void NAME(make_x)(NAME(gradient) * q) {
+/* Eigenvalues times s of about 1 / ||A||; X is then computed in units of max(1, s). */
+static void NAME(scale_values)(NAME(gradient) * q) {
+  Lane *x = q->norm + q->n;
+  const Lane s = NAME(inverse_power)(NAME(spectral_norm)(q->n, q->w, q->stride));
+  for (int j = 0; j < q->n; j++) x[j] = q->w[j * q->stride] * s;
+  q->gap_unit = NAME(max)(s, NAME(all)(1));
+  q->off = s / q->gap_unit;
+  q->on = NAME(all)(1) / q->gap_unit;
+  q->angle = NAME(all)(q->epsilon) * NAME(spectral_norm)(q->n, x, 1) / s;
+}
+
+/* What entries of X add up to, besides the turn of the eigenvectors by rounding where eigenvalue
+ * cotangents differ. */
+typedef struct NAME(sums) {
+  Lane gauge2, noise2, x2, turn2;
+  Lane bad; /* not zero: the gradient is not finite */
+} NAME(sums);
+
+/* T = V^H gV becomes X; each pair of entries is counted once, the diagonal half. */
+static void NAME(make_x)(NAME(gradient) * q, NAME(sums) * sums) {
   const int n = q->n;
-  const Lane zero = {0}, noise = NAME(all)(q->noise), one = NAME(all)(1);
-  const Lane turn = NAME(all)(q->epsilon) * NAME(spectral_norm)(n, q->w, q->stride);
-  Lane gauge = zero, noise2 = zero, x2 = zero, turn2 = zero;
+  const Lane zero = {0}, noise = NAME(all)(q->noise), *w = q->norm + n;
+  NAME(sums) sum = {zero, zero, zero, zero, zero};
   for (int a = 0; a < n; a++) {
     for (int b = 0; b < a; b++) {
       Lane *ab = q->t + (a * n + b) * PARTS, *ba = q->t + (b * n + a) * PARTS;
-      const Lane gap = q->w[b * q->stride] - q->w[a * q->stride]; /* F_ab = 1 / (w_b - w_a) */
-      const Mask same = NAME(equal)(q->id[a], q->id[b]);
       const Number x = NAME(load)(ab), y = NAME(load)(ba);
       Lane k[2] = {(x.re - y.re) / 2, zero};
 #if IS_COMPLEX
       k[1] = (x.im + y.im) / 2;
 #endif
-      NAME(step_entry)(k, q->norm[a] + q->norm[b], gap, same, noise, &gauge, &noise2, &x2);
+      const Lane inverse = NAME(step_entry)(k, q->norm[a] + q->norm[b], q->off / (w[b] - w[a]),
+                                            NAME(equal)(q->id[a], q->id[b]), noise, &sum.gauge2,
+                                            &sum.noise2, &sum.x2); /* F_ab = 1 / (w_b - w_a) */
       Number e;
       e.re = k[0];
 #if IS_COMPLEX
@@ -162,34 +190,53 @@ static void NAME(make_x)(NAME(gradient) * q) {
 #endif
       NAME(store)(ab, e);
       NAME(store)(ba, NAME(conjugate)(e));
-      const Lane t = turn / NAME(select)(same, one, gap) * (q->gw[a] - q->gw[b]);
-      turn2 += NAME(select)(same, zero, t * t);
+      const Lane turn = inverse * q->angle * (q->gw[a] - q->gw[b]);
+      sum.turn2 += turn * turn;
     }
     Lane *aa = q->t + (a * n + a) * PARTS;
 #if IS_COMPLEX
     Lane k[2] = {zero, aa[1]}; /* the phase of one vector */
     NAME(step_entry)
-    (k, q->norm[a] + q->norm[a], one, NAME(everywhere)(), noise, &gauge, &noise2, &x2);
+    (k, q->norm[a] + q->norm[a], q->on, NAME(everywhere)(), noise, &sum.gauge2, &sum.noise2,
+     &sum.x2);
     aa[1] = zero;
 #endif
-    aa[0] = q->gw[a];
-    x2 += q->gw[a] * q->gw[a] / 2; /* entries off the diagonal count twice */
+    aa[0] = q->gw[a] * q->on;
+    sum.x2 += aa[0] * aa[0] / 2;
   }
-  const Mask nothing = NAME(equal)(x2, zero);
-  const Lane relative2 = (noise2 + turn2) / NAME(select)(nothing, one, x2);
-  q->gauge = NAME(min)(gauge, one);
-  q->error = NAME(select)(nothing, zero,
-                          NAME(root)(relative2) + NAME(all)(q->epsilon * (Real)sqrt((double)n)));
+  *sums = sum;
+}
+
+/* The diagnostics from the sums. */
+static void NAME(judge)(NAME(gradient) * q, const NAME(sums) * s) {
+  const Lane zero = {0}, one = NAME(all)(1);
+  const Mask nothing = NAME(equal)(s->x2, zero);
+  const Lane relative2 = (s->noise2 + s->turn2) / NAME(select)(nothing, one, s->x2);
+  q->gauge = NAME(min)(NAME(root)(s->gauge2), one);
+  q->error = NAME(root)(relative2) + NAME(all)(q->epsilon * (Real)sqrt((double)q->n));
+  q->error = NAME(select)(nothing, zero, q->error);
+  q->dead = q->dead | ~NAME(equal)(s->bad, zero);
+}
+
+/* gap_unit / scale as two factors, since one can leave the range. */
+static inline void NAME(unscale_factors)(const NAME(gradient) * q, Lane factor[2]) {
+  const Bits bias = (REAL_BYTES == 4 ? 127 : 1023) + (Bits){0};
+  const int digits = REAL_BYTES == 4 ? 23 : 52;
+  const Bits exponent = ((Bits)q->gap_unit >> digits) - ((Bits)q->scale >> digits);
+  const Bits half = exponent >> 1;
+  factor[0] = (Lane)((bias + half) << digits);
+  factor[1] = (Lane)((bias + exponent - half) << digits);
 }
 
 /* G in t, Hermitian to the last bit, and whether it is finite. */
-static void NAME(unscale)(NAME(gradient) * q, Lane unscale, bool conjugate) {
+static void NAME(unscale)(NAME(gradient) * q, bool conjugate) {
   const int n = q->n;
-  Lane bad = {0};
+  Lane bad = {0}, factor[2];
+  NAME(unscale_factors)(q, factor);
   for (int i = 0; i < n; i++)
     for (int j = 0; j <= i; j++) {
       Lane *low = q->t + (i * n + j) * PARTS, *high = q->t + (j * n + i) * PARTS;
-      Number x = NAME(times_real)(NAME(load)(low), unscale);
+      Number x = NAME(times_real)(NAME(times_real)(NAME(load)(low), factor[0]), factor[1]);
       bad += x.re - x.re;
       x.re += (Lane){0};
 #if IS_COMPLEX
@@ -203,27 +250,27 @@ static void NAME(unscale)(NAME(gradient) * q, Lane unscale, bool conjugate) {
   q->dead = q->dead | ~NAME(equal)(bad, (Lane){0});
 }
 
-static void NAME(differentiate)(NAME(gradient) * q, bool conjugate) {
+static void NAME(multiply_all)(NAME(gradient) * q, bool conjugate) {
   const int n = q->n;
-  const Lane unscale = NAME(load_cotangents)(q);
-  NAME(apply_spread)(q);
   const NAME(view) v = {(Lane *)(uintptr_t)q->v, q->ldv, PARTS};
   const NAME(view) vt = {v.at, PARTS, q->ldv};
   const NAME(view) t = {q->t, n * PARTS, PARTS}, y = {q->y, n * PARTS, PARTS};
+  NAME(sums) sums;
   if (q->gv) {
     const NAME(view) gv = {q->gv, n * PARTS, PARTS};
     NAME(multiply)(NAME(LEFT_CONJUGATE), false, n, vt, gv, t);
   } else {
     memset(q->t, 0, sizeof(Lane) * (size_t)(n * n * PARTS));
   }
-  NAME(make_x)(q);
+  NAME(make_x)(q, &sums);
+  NAME(judge)(q, &sums);
   if (q->gv)
     NAME(multiply)(NAME(PLAIN), false, n, v, t, y);
   else
     for (int i = 0; i < n; i++)
       for (int j = 0; j < n; j++) NAME(store)
   (q->y + (i * n + j) * PARTS,
-   NAME(times_real)(NAME(load)(q->v + (int64_t)i * q->ldv + j * PARTS), q->gw[j]));
+   NAME(times_real)(NAME(load)(q->v + (int64_t)i * q->ldv + j * PARTS), q->t[(j * n + j) * PARTS]));
   NAME(multiply)(NAME(RIGHT_CONJUGATE), true, n, y, vt, t);
-  NAME(unscale)(q, unscale, conjugate);
+  NAME(unscale)(q, conjugate);
 }

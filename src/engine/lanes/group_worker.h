@@ -1,7 +1,7 @@
 /* One call of the engine: up to GROUPS * W problems from a batch's arrays to its outputs. */
 
 /* Interleaved backward passes up to this n; small products of single matrices beyond. */
-enum { NAME(INTERLEAVED) = 12 };
+enum { NAME(INTERLEAVED) = 16 };
 
 /* A call's memory begins with this. */
 typedef struct NAME(memory) {
@@ -161,41 +161,115 @@ static void NAME(write_pairs)(const mpt_lanes_call *c, NAME(memory) * m, int g) 
   NAME(deinterleave_rows)(n, n * PARTS, NAME(row_length)(n), s->v, at);
 }
 
-/* The gradient of group g and what is said of it. */
-static void NAME(differentiate_group)(const mpt_lanes_call *c, NAME(memory) * m, int g) {
+/* Cotangents and what comes before the products. */
+static void NAME(start_gradient)(const mpt_lanes_call *c, NAME(memory) * m, int g,
+                                 NAME(gradient) * q, Lane largest, Lane bad) {
   const mpt_batch *b = c->batch;
   const int n = (int)b->n;
-  const int64_t n2 = (int64_t)n * n * PARTS, left = c->count - g * W;
-  NAME(space) *s = &m->space;
-  NAME(gradient) q = {.n = n, .ldv = NAME(row_length)(n), .stride = GROUPS};
-  q.v = s->v;
-  q.w = s->w + g;
-  q.id = m->id;
-  q.gw = m->gw;
-  q.gv = b->gv ? m->gv : NULL;
-  q.t = m->t;
-  q.y = m->y;
-  q.norm = s->work;
-  q.epsilon = EPSILON;
-  q.noise = 8 * EPSILON * (Real)sqrt((double)n);
-  q.mean = c->options->spread_policy == MPT_MEAN;
+  *q = (NAME(gradient)){.n = n, .ldv = NAME(row_length)(n), .stride = GROUPS};
+  q->v = m->space.v;
+  q->w = m->space.w + g;
+  q->id = m->id;
+  q->gw = m->gw;
+  q->gv = b->gv && n <= NAME(INTERLEAVED) ? m->gv : NULL;
+  q->t = m->t;
+  q->y = m->y;
+  q->norm = m->space.work;
+  q->epsilon = EPSILON;
+  q->noise = 8 * EPSILON * (Real)sqrt((double)n);
+  q->mean = c->options->spread_policy == MPT_MEAN;
   if (b->gw)
-    NAME(gather)(c, m, g, b->gw, n, q.gw);
+    NAME(gather)(c, m, g, b->gw, n, q->gw);
   else
-    memset(q.gw, 0, sizeof(Lane) * (size_t)n);
-  if (b->gv) NAME(gather)(c, m, g, b->gv, n2, q.gv);
-  NAME(differentiate)(&q, c->options->convention == MPT_JAX);
-  Real *at[W];
-  NAME(addresses)(c, g, b->g, n2, m->nowhere, at);
-  NAME(deinterleave)(n2, q.t, at, 0);
+    memset(q->gw, 0, sizeof(Lane) * (size_t)n);
+  if (q->gv) NAME(gather)(c, m, g, b->gv, (int64_t)n * n * PARTS, q->gv);
+  NAME(load_cotangents)(q, largest, bad);
+  NAME(apply_spread)(q);
+  NAME(scale_values)(q);
+}
+
+static void NAME(report_gradient)(const mpt_lanes_call *c, int g, const NAME(gradient) * q) {
+  const int64_t first = g * W, left = c->count - first;
   for (int l = 0; l < W && l < left; l++) {
-    mpt_report *r = &b->report[c->first + g * W + l];
-    if (r->status != MPT_PENDING || c->lost[g * W + l]) continue;
-    r->gauge_violation = (double)q.gauge[l];
-    r->cotangent_spread = (double)q.spread[l];
-    r->gradient_error = isfinite(q.error[l]) ? (double)q.error[l] : 1e300;
-    mpt_settle_gradient(c->options, b->type, !NAME(in_lane)(q.dead, l), r);
+    mpt_report *r = &c->batch->report[c->first + first + l];
+    if (r->status != MPT_PENDING || c->lost[first + l]) continue;
+    r->gauge_violation = (double)q->gauge[l];
+    r->cotangent_spread = (double)q->spread[l];
+    r->gradient_error = isfinite(q->error[l]) ? (double)q->error[l] : 1e300;
+    mpt_settle_gradient(c->options, c->batch->type, !NAME(in_lane)(q->dead, l), r);
   }
+}
+
+/* The gradient of group g, interleaved. */
+static void NAME(differentiate_group)(const mpt_lanes_call *c, NAME(memory) * m, int g) {
+  const int64_t n2 = c->batch->n * c->batch->n * PARTS;
+  NAME(gradient) q;
+  Real *at[W];
+  NAME(start_gradient)(c, m, g, &q, (Lane){0}, (Lane){0});
+  NAME(multiply_all)(&q, c->options->convention == MPT_JAX);
+  NAME(addresses)(c, g, c->batch->g, n2, m->nowhere, at);
+  NAME(deinterleave)(n2, q.t, at, 0);
+  NAME(report_gradient)(c, g, &q);
+}
+
+/* Problem l of group g by itself; its sums go into its lane. */
+static void NAME(differentiate_lane)(const mpt_lanes_call *c, NAME(memory) * m, int g, int l,
+                                     NAME(gradient) * q, NAME(sums) * sums) {
+  const mpt_batch *b = c->batch;
+  const int64_t at = (c->first + g * W + l) * b->n * b->n * PARTS;
+  const NAME(product_memory) *p = &m->products;
+  Lane factor[2];
+  NAME(unscale_factors)(q, factor);
+  NAME(single) s = {.n = (int)b->n, .v = (const Real *)b->v + at, .g = (Real *)b->g + at};
+  s.gv = b->gv ? (const Real *)b->gv + at : NULL;
+  s.w = p->w + l * p->ldn;
+  s.gw = p->gw + l * p->ldn;
+  s.id = p->id + l * p->ldn;
+  s.scale = q->scale[l];
+  s.off = q->off[l];
+  s.on = q->on[l];
+  s.angle = q->angle[l];
+  s.noise = q->noise;
+  s.factor[0] = factor[0][l];
+  s.factor[1] = factor[1][l];
+  s.conjugate = c->options->convention == MPT_JAX;
+  NAME(differentiate_single)(p, &s);
+  sums->gauge2[l] = s.gauge2;
+  sums->noise2[l] = s.noise2;
+  sums->x2[l] = s.x2;
+  sums->turn2[l] = s.turn2;
+  if (!s.finite) sums->bad[l] = NAN;
+}
+
+/* The gradients of group g, one after the other by small products. */
+static void NAME(differentiate_each)(const mpt_lanes_call *c, NAME(memory) * m, int g) {
+  const mpt_batch *b = c->batch;
+  const int n = (int)b->n;
+  const int64_t n2 = b->n * b->n * PARTS, first = c->first + g * W, left = c->count - g * W;
+  const NAME(product_memory) *p = &m->products;
+  Lane largest = {0}, bad = {0};
+  NAME(gradient) q;
+  NAME(sums) sums = {{0}, {0}, {0}, {0}, {0}};
+  for (int l = 0; l < W && l < left && b->gv; l++) {
+    Real most, not_finite;
+    NAME(survey)(n2, (const Real *)b->gv + (first + l) * n2, &most, &not_finite);
+    largest[l] = most;
+    bad[l] = not_finite;
+  }
+  NAME(start_gradient)(c, m, g, &q, largest, bad);
+  const Lane *const from[] = {q.norm + n, q.gw, q.id};
+  Real *const to[] = {p->w, p->gw, p->id};
+  for (int k = 0; k < 3; k++) {
+    Real *at[W];
+    for (int l = 0; l < W; l++) at[l] = to[k] + l * p->ldn;
+    NAME(deinterleave)(n, from[k], at, 0);
+  }
+  for (int l = 0; l < W && l < left; l++)
+    if (b->report[first + l].status == MPT_PENDING && !c->lost[g * W + l] &&
+        !NAME(in_lane)(q.dead, l))
+      NAME(differentiate_lane)(c, m, g, l, &q, &sums);
+  NAME(judge)(&q, &sums);
+  NAME(report_gradient)(c, g, &q);
 }
 
 static void NAME(load_given)(const mpt_lanes_call *c, NAME(memory) * m, int g) {
@@ -221,7 +295,6 @@ static void NAME(process)(const mpt_lanes_call *c) {
   const int n = (int)c->batch->n;
   NAME(verdict) v[GROUPS];
   bool several = false;
-  const bool here = c->batch->g && n <= NAME(INTERLEAVED);
   for (int g = 0; g < GROUPS; g++) {
     v[g].lost = NAME(less)((Lane){0}, (Lane){0});
     if (g * W >= c->count) {
@@ -243,12 +316,9 @@ static void NAME(process)(const mpt_lanes_call *c) {
     if (!c->batch->given) v[g].lost = s->lost[g];
     NAME(finish_group)(c, m, g, &v[g]);
     if (!c->batch->given) NAME(write_pairs)(c, m, g);
-    if (here) NAME(differentiate_group)(c, m, g);
+    if (c->batch->g && n <= NAME(INTERLEAVED))
+      NAME(differentiate_group)(c, m, g);
+    else if (c->batch->g)
+      NAME(differentiate_each)(c, m, g);
   }
-}
-
-static void NAME(differentiate_in)(void *memory, int n, const void *v, const void *gv,
-                                   const mpt_rule *rule, void *g, mpt_sums *sums) {
-  NAME(memory) *m = memory;
-  NAME(differentiate_one)(&m->products, n, v, gv, rule, g, sums);
 }

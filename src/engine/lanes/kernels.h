@@ -22,10 +22,7 @@ enum { ROUND_SWEEPS = 512 };
 #define TABLE_STRING_(isa) #isa
 #define TABLE_STRING(isa) TABLE_STRING_(isa)
 #define KERNELS(type)                                                                              \
-  {                                                                                                \
-    .chunk = W_##type * GROUPS_##type, .interleaved = INTERLEAVED_##type, .bytes = bytes_##type,   \
-    .prepare = prepare_##type, .process = process_##type, .differentiate = differentiate_in_##type \
-  }
+  { W_##type *GROUPS_##type, bytes_##type, prepare_##type, process_##type }
 
 static bool runs_here(void) {
   return RUNS_HERE;

@@ -136,7 +136,6 @@ done:
 
 static mpt_code process(mpt_state *s, const mpt_options *options, mpt_batch *batch) {
   const int64_t n = batch->n, chunk = s->kernels->chunk;
-  const bool later = batch->g && n > s->kernels->interleaved;
   mpt_lanes_call call = {.options = options, .batch = batch, .memory = s->memory, .lost = s->lost};
   for (int64_t k = 0; k < batch->count && n == 0; k++)
     if (batch->report[k].status == MPT_PENDING) batch->report[k].status = MPT_OK;
@@ -156,17 +155,7 @@ static mpt_code process(mpt_state *s, const mpt_options *options, mpt_batch *bat
       }
     }
   }
-  return later ? mpt_differentiate_batch(&mpt_lanes, s, options, batch) : MPT_DONE;
-}
-
-static void differentiate(mpt_state *s, mpt_batch *batch, int64_t k, const mpt_rule *rule,
-                          bool solved, mpt_sums *sums) {
-  const int64_t n2 = batch->n * batch->n;
-  const size_t element = mpt_type_size(batch->type);
-  (void)solved;
-  s->kernels->differentiate(s->memory, (int)batch->n, part(batch->v, k, n2, element),
-                            part(rule->gv_norm ? batch->gv : NULL, k, n2, element), rule,
-                            part(batch->g, k, n2, element), sums);
+  return MPT_DONE;
 }
 
 const mpt_engine mpt_lanes = {
@@ -177,5 +166,4 @@ const mpt_engine mpt_lanes = {
     .open = open_lanes,
     .close = close_lanes,
     .process = process,
-    .differentiate = differentiate,
 };

@@ -37,14 +37,10 @@ typedef struct mpt_lanes_call {
 
 /* The kernels of one scalar type. */
 typedef struct mpt_lanes_kernels {
-  int chunk;       /* problems a call */
-  int interleaved; /* up to this n, process() also differentiates */
+  int chunk; /* problems a call */
   int64_t (*bytes)(int n, bool vectors, bool backward);
   void (*prepare)(void *memory, int n, bool vectors, bool backward);
   void (*process)(const mpt_lanes_call *call);
-  /* G = V X V^H of one problem, row-major, by products of small matrices. */
-  void (*differentiate)(void *memory, int n, const void *v, const void *gv, const mpt_rule *rule,
-                        void *g, mpt_sums *sums);
 } mpt_lanes_kernels;
 
 typedef struct mpt_lanes_set {

@@ -18,3 +18,5 @@
 #undef SWAPPED
 #undef TINY
 #undef W
+#undef EVEN
+#undef ZIPPED

@@ -1,24 +1,44 @@
-/* The backward pass of one matrix by products of small matrices, row-major with padded rows: from a
- * dozen rows up to where LAPACK takes over this beats both interleaving and ?gemm. */
+/* The backward pass of single matrices by products of small matrices, row-major with padded rows:
+ * from a few dozen rows up to where LAPACK takes over this beats both interleaving and ?gemm. */
 
 enum { NAME(TILE_ROWS) = 4, NAME(TILE_LANES) = LANE_BYTES == 64 ? 2 : 1 };
 
 #define SWAPPED(l, h) ((l) ^ (h))
+#define EVEN(l, h) (2 * (l) + (h))
+#define ZIPPED(l, h) ((l) % 2 * W + (l) / 2 + (h))
+
+/* One matrix: what of it is in vectors stands in rows of ldn Reals. */
+typedef struct NAME(single) {
+  int n;
+  const void *v, *gv; /* gv NULL: eigenvalue cotangents alone */
+  void *g;
+  const Real *w, *gw, *id;
+  Real scale, off, on, angle, noise, factor[2];
+  bool conjugate;
+  Real gauge2, noise2, x2, turn2; /* out, as NAME(sums) */
+  bool finite;
+} NAME(single);
 
 typedef struct NAME(product_memory) {
-  int64_t ld; /* Reals from row to row */
-  Real *v, *vh, *gv, *t, *th, *y;
+  int64_t ld, ldn; /* Reals from row to row of matrices, and from vector to vector */
+  Real *v, *vh, *gv, *t, *th, *y, *norm;
+  Real *w, *gw, *id; /* [W][ldn] */
 } NAME(product_memory);
 
 /* Rows and their lengths are rounded up to whole tiles; padding stays zero. */
 static void NAME(lay_out_products)(NAME(arena) * arena, NAME(product_memory) * m, int n) {
-  enum { R = NAME(TILE_ROWS) };
-  const int64_t rows = (n + R - 1) / R * R, reals = rows * PARTS;
-  m->ld = (reals + W - 1) / W * W;
-  if (m->ld * (int64_t)sizeof(Real) % 1024 == 0) m->ld += W; /* rows on different cache sets */
+  enum { R = NAME(TILE_ROWS), UNIT = W * PARTS };
+  const int64_t rows = (n + R - 1) / R * R;
+  m->ld = (rows * PARTS + UNIT - 1) / UNIT * UNIT;
+  if (m->ld * (int64_t)sizeof(Real) % 1024 == 0) m->ld += UNIT; /* rows on different cache sets */
+  m->ldn = (n + W - 1) / W * W;
   Real **const all[] = {&m->v, &m->vh, &m->gv, &m->t, &m->th, &m->y};
   for (size_t k = 0; k < sizeof all / sizeof *all; k++)
-    *all[k] = NAME(take)(arena, n ? rows * m->ld + W : 0, sizeof(Real));
+    *all[k] = NAME(take)(arena, n ? rows * m->ld : 0, sizeof(Real));
+  m->norm = NAME(take)(arena, m->ldn, sizeof(Real));
+  Real **const vectors[] = {&m->w, &m->gw, &m->id};
+  for (size_t k = 0; k < sizeof vectors / sizeof *vectors; k++)
+    *vectors[k] = NAME(take)(arena, m->ldn * W, sizeof(Real));
 }
 
 /* TILE_ROWS rows and `lanes` Lanes of c = a b: element (r, k) of a stands at r * row + k * column.
@@ -67,39 +87,138 @@ NAME(small_product)(const bool conjugate, bool half, int n, const Real *a, int64
   }
 }
 
-static void NAME(copy_rows)(int n, const void *from, int64_t from_ld, Real *to, int64_t to_ld) {
+/* Rows of `from`, which is n x n and contiguous, times x into padded ones. */
+static void NAME(copy_rows)(int n, const void *from, Real x, Real *to, int64_t ld) {
+  const Real *a = from;
   for (int i = 0; i < n; i++)
-    memcpy(to + i * to_ld, (const Real *)from + i * from_ld, sizeof(Real) * (size_t)(n * PARTS));
+    for (int j = 0; j < n * PARTS; j++) to[i * ld + j] = a[i * n * PARTS + j] * x;
 }
 
-/* X, row-major, from V and gV. */
-static void NAME(small_step)(const NAME(product_memory) * m, int n, const void *gv,
-                             const mpt_rule *rule, mpt_sums *sums) {
-  const int64_t ld = m->ld, ldt = ld / PARTS;
-  NAME(copy_rows)(n, gv, n * PARTS, m->gv, ld);
-  NAME(small_product)(true, false, n, m->v, PARTS, ld, m->gv, m->t, ld);
-  const mpt_facing facing = {n, n, m->th, ldt, m->t, ldt};
+/* The largest part of count Reals, and a number that is zero when all are finite. */
+static void NAME(survey)(int64_t count, const Real *x, Real *largest, Real *bad) {
+  Lane top = {0}, sum = {0};
+  int64_t i = 0;
+  for (; i + W <= count; i += W) {
+    const Lane v = *(const Loose *)(x + i);
+    top = NAME(max)(NAME(abs)(v), top);
+    sum += v - v;
+  }
+  Real most = NAME(top)(top), rest = 0;
+  for (; i < count; i++) {
+    const Real size = x[i] < 0 ? -x[i] : x[i];
+    most = size > most ? size : most;
+    rest += x[i] - x[i];
+  }
+  for (int l = 0; l < W; l++) rest += sum[l];
+  *largest = most;
+  *bad = rest;
+}
+
+/* 2-norms of the columns of gv, which is scaled. */
+static void NAME(column_norms)(const NAME(product_memory) * m, int n) {
+  Lane *norm = (Lane *)m->norm;
+  for (int b = 0; b * W < n; b++) {
+    Lane sum = {0};
+    for (int i = 0; i < n; i++) {
+      const Lane *x = (const Lane *)(m->gv + i * m->ld + b * W * PARTS);
+      if (IS_COMPLEX)
+        sum += __builtin_shufflevector(x[0] * x[0], x[PARTS - 1] * x[PARTS - 1], INDEX(EVEN, 0)) +
+               __builtin_shufflevector(x[0] * x[0], x[PARTS - 1] * x[PARTS - 1], INDEX(EVEN, 1));
+      else
+        sum += x[0] * x[0];
+    }
+    norm[b] = NAME(root)(sum);
+  }
+}
+
+/* One Lane of row a of X from those of T and T^H. */
+static inline void NAME(step_lane)(const NAME(product_memory) * m, const NAME(single) * s, int a,
+                                   int b, Lane count, NAME(sums) * sums) {
+  Lane *t = (Lane *)(m->t + a * m->ld + b * PARTS);
+  const Lane *th = (const Lane *)(m->th + a * m->ld + b * PARTS);
+  const Lane w = *(const Lane *)(s->w + b), gw = *(const Lane *)(s->gw + b);
+  const Lane id = *(const Lane *)(s->id + b), norm = *(const Lane *)(m->norm + b);
+  Lane k[2] = {(t[0] - th[0]) / 2, {0}};
+  if (IS_COMPLEX) {
+    const Lane first = k[0], second = (t[PARTS - 1] - th[PARTS - 1]) / 2;
+    k[0] = __builtin_shufflevector(first, second, INDEX(EVEN, 0));
+    k[1] = __builtin_shufflevector(first, second, INDEX(EVEN, 1));
+  }
+  const Mask same =
+      NAME(equal)(id, NAME(all)(s->id[a])) | ~NAME(less)(count, NAME(all)((Real)s->n));
+  const Lane inverse = NAME(step_entry)(
+      k, norm + NAME(all)(m->norm[a]), NAME(all)(s->off) / (w - NAME(all)(s->w[a])), same,
+      NAME(all)(s->noise), &sums->gauge2, &sums->noise2, &sums->x2);
+  const Lane turn = inverse * NAME(all)(s->angle) * (gw - NAME(all)(s->gw[a]));
+  sums->turn2 += turn * turn;
+  if (IS_COMPLEX) {
+    t[0] = __builtin_shufflevector(k[0], k[1], INDEX(ZIPPED, 0));
+    t[PARTS - 1] = __builtin_shufflevector(k[0], k[1], INDEX(ZIPPED, W / 2));
+  } else {
+    t[0] = k[0];
+  }
+}
+
+/* T becomes X; every pair of entries is met twice here. */
+static void NAME(make_single_x)(const NAME(product_memory) * m, NAME(single) * s) {
+  NAME(sums) sums = {{0}, {0}, {0}, {0}, {0}};
+  Lane count;
+  const mpt_facing facing = {s->n, s->n, m->th, m->ld / PARTS, m->t, m->ld / PARTS};
   mpt_conjugate_transpose(TYPE, &facing);
-  const mpt_tile tile = {0, 0, n, n, m->t, ldt, m->th, ldt};
-  mpt_backward_tile(TYPE, rule, &tile, sums);
+  for (int l = 0; l < W; l++) count[l] = (Real)l;
+  for (int a = 0; a < s->n; a++) {
+    for (int b = 0; b < s->n; b += W)
+      NAME(step_lane)(m, s, a, b, count + NAME(all)((Real)b), &sums);
+    const Real x = s->gw[a] * s->on;
+    m->t[a * m->ld + a * PARTS] = x;
+    s->x2 += x * x / 2;
+  }
+  s->gauge2 = NAME(top)(sums.gauge2);
+  for (int l = 0; l < W; l++) {
+    s->noise2 += sums.noise2[l] / 2;
+    s->x2 += sums.x2[l] / 2;
+    s->turn2 += sums.turn2[l] / 2;
+  }
 }
 
-static void NAME(differentiate_one)(const NAME(product_memory) * m, int n, const void *v,
-                                    const void *gv, const mpt_rule *rule, void *g, mpt_sums *sums) {
+/* Without eigenvector cotangents X is diagonal, and Y = V X at once. */
+static void NAME(scale_columns)(const NAME(product_memory) * m, NAME(single) * s) {
+  const int n = s->n;
+  memset(m->t, 0, sizeof(Real) * (size_t)(n * m->ld));
+  memset(m->norm, 0, sizeof(Real) * (size_t)m->ldn);
+  NAME(make_single_x)(m, s);
+  for (int i = 0; i < n; i++)
+    for (int j = 0; j < n * PARTS; j++)
+      m->y[i * m->ld + j] = m->v[i * m->ld + j] * (s->gw[j / PARTS] * s->on);
+}
+
+static void NAME(write_gradient)(const NAME(product_memory) * m, NAME(single) * s) {
+  const int n = s->n;
+  Real *g = s->g, largest, bad;
+  for (int i = 0; i < n; i++)
+    for (int j = 0; j < n * PARTS; j++)
+      g[i * n * PARTS + j] = m->t[i * m->ld + j] * s->factor[0] * s->factor[1] + 0;
+  mpt_mirror_block(TYPE, n, g, n, MPT_LOWER);
+  if (s->conjugate) mpt_conjugate(TYPE, (int64_t)n * n, g);
+  NAME(survey)((int64_t)n * n * PARTS, g, &largest, &bad);
+  s->finite = bad == 0;
+}
+
+static void NAME(differentiate_single)(const NAME(product_memory) * m, NAME(single) * s) {
+  const int n = s->n;
   const int64_t ld = m->ld;
-  NAME(copy_rows)(n, v, n * PARTS, m->v, ld);
-  if (rule->gv_norm) {
-    NAME(small_step)(m, n, gv, rule, sums);
+  NAME(copy_rows)(n, s->v, 1, m->v, ld);
+  if (s->gv) {
+    NAME(copy_rows)(n, s->gv, s->scale, m->gv, ld);
+    NAME(column_norms)(m, n);
+    NAME(small_product)(true, false, n, m->v, PARTS, ld, m->gv, m->t, ld);
+    NAME(make_single_x)(m, s);
     NAME(small_product)(false, false, n, m->v, ld, PARTS, m->t, m->y, ld);
   } else {
-    mpt_add_diagonal(rule, sums);
-    for (int i = 0; i < n; i++)
-      for (int j = 0; j < n * PARTS; j++)
-        m->y[i * ld + j] = m->v[i * ld + j] * (Real)rule->gw[j / PARTS];
+    NAME(scale_columns)(m, s);
   }
   const mpt_facing facing = {n, n, m->vh, ld / PARTS, m->v, ld / PARTS};
   mpt_conjugate_transpose(TYPE, &facing);
   NAME(small_product)(false, true, n, m->y, ld, PARTS, m->vh, m->t, ld);
-  NAME(copy_rows)(n, m->t, ld, g, n * PARTS);
-  mpt_mirror_block(TYPE, n, g, n, MPT_LOWER);
+  NAME(write_gradient)(m, s);
 }
