@@ -203,6 +203,15 @@ def test_gradient_scramble(tmp_path):
     assert max(np.abs(g - gradients[0]).max() for g in gradients) < 1e-13
 
 
+def test_given_eigenpairs_of_a_failed_problem_are_zero(tmp_path):
+    a = hermitian(np.random.default_rng(3), 2, 4)
+    forward = solve(tmp_path, a, name="forward")
+    gw = np.array([[np.nan, 0, 0, 0], [1, 0, 0, 0]])
+    r = solve(tmp_path, a, expect=4, cotangents={"eigenvalues": gw}, gradient={"eigenpairs": "forward-out.h5"})
+    assert list(r["status"]) == [NONFINITE_COTANGENT, OK]
+    assert not r["eigenvalues"][0].any() and (r["eigenvalues"][1] == forward["eigenvalues"][1]).all()
+
+
 def test_spread_policies(tmp_path):
     a, gw = np.diag([1., 1, 3]), np.array([[1., 0, 5]])
     cases = {"mean": (0, np.diag([.5, .5, 5])), "raw": (0, np.diag([1., 0, 5])), "fail": (4, np.zeros((3, 3)))}
