@@ -18,7 +18,8 @@ extern "C" {
 /* a, w and v as mpt_eigh took and gave them: cotangents belong to the very vectors that the loss
  * saw. gw [count, n] real and gv [count, n, n], either NULL for zero; g [count, n, n] is Hermitian,
  * in the convention of the options, and zero for a failed problem. Everything else as for mpt_eigh,
- * but that w and v are input. */
+ * but that w and v are input, and that a may be NULL: the pairs are then taken as they are, and the
+ * report says nothing of their residual and orthogonality. */
 MPT_API mpt_code mpt_eigh_backward(mpt_type type, int64_t n, int64_t count,
                                    const mpt_options *options, const void *a, const void *w,
                                    const void *v, const void *gw, const void *gv, void *g,

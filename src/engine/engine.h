@@ -27,7 +27,7 @@ typedef struct mpt_batch {
   mpt_type type;
   int64_t count, n, row0, rows;
   bool given;          /* w and v are given (two-pass) and only read: nothing is solved */
-  void *a;             /* [count, rows, n]; see writes_input */
+  void *a;             /* [count, rows, n]; see writes_input. NULL when given: no certificate */
   void *w;             /* [count, n] real */
   void *v;             /* [count, rows, n], NULL: eigenvalues only */
   const void *gw, *gv; /* [count, n] real and [count, rows, n]; NULL: zero */

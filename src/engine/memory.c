@@ -33,7 +33,7 @@ static const char *wrong_argument(const mpt_batch *b, const mpt_options *o, bool
   if ((int)o->gauge_policy < 0 || o->gauge_policy > MPT_GAUGE_FAIL) return "gauge_policy";
   if ((int)o->spread_policy < 0 || o->spread_policy > MPT_REFUSE) return "spread_policy";
   if ((int)o->convention < 0 || o->convention > MPT_JAX) return "convention";
-  const bool filled = b->a && b->w && b->multiplet && (!backward || (b->v && b->g));
+  const bool filled = (b->a || b->given) && b->w && b->multiplet && (!backward || (b->v && b->g));
   return b->count && (!b->report || (n && !filled)) ? "a null array" : NULL;
 }
 
@@ -77,7 +77,7 @@ static mpt_code open_workers(call *c, const mpt_shape *shape, mpt_error *error) 
   TRY(mpt_allocate(&c->workers, c->threads, sizeof *c->workers, "threads", error));
   for (int t = 0; t < c->threads; t++) {
     TRY(c->engine->open(shape, &alone, &c->workers[t].state, error));
-    if (c->engine->writes_input)
+    if (c->engine->writes_input && c->all->a)
       TRY(mpt_allocate(&c->workers[t].a, c->chunk * shape->n * shape->n, mpt_type_size(shape->type),
                        "a chunk of matrices", error));
   }

@@ -167,7 +167,7 @@ static void finish_problem(const mpt_engine *engine, mpt_state *state, const mpt
   mpt_report *report = &b->report[k];
   const double epsilon = mpt_type_epsilon(b->type);
   mpt_reals_to_double(b->type, b->n, part(b->w, k, b->n, mpt_real_size(b->type)), s->w);
-  if (b->v) mpt_certify(team, b, k);
+  if (b->v && b->a) mpt_certify(team, b, k);
   bool sound = report->residual <= certificate_bound && report->orthogonality <= certificate_bound;
   for (int64_t j = 0; j < b->n; j++) sound &= isfinite(s->w[j]) && (!j || s->w[j - 1] <= s->w[j]);
   if (!sound || report->status != MPT_PENDING) {
@@ -193,7 +193,7 @@ static mpt_code process_each(const mpt_engine *engine, mpt_state *state, const m
   if (team->size > 1) MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, team->comm);
   if (!failed) {
     scratch s = {memory, memory + b->n, memory + 2 * b->n};
-    mpt_check_input(team, options->triangle, b);
+    if (b->a) mpt_check_input(team, options->triangle, b);
     if (!b->given) engine->solve(state, b);
     for (int64_t k = 0; k < b->count; k++)
       if (b->report[k].status == MPT_PENDING)

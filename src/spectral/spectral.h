@@ -39,9 +39,10 @@ typedef struct mpt_rule {
 
 /* What tiles add up to; the sums of several tiles combine by mpt_sums_add. */
 typedef struct mpt_sums {
-  double gauge;  /* largest 2 |K_ij| / (|gv_i| + |gv_j|) inside a multiplet */
-  double noise2; /* sum of (noise_ij / gap_ij)^2 over kept entries, times the squares of both scales */
-  double x2;     /* squared Frobenius norm of X, likewise */
+  double gauge; /* largest 2 |K_ij| / (|gv_i| + |gv_j|) inside a multiplet */
+  double
+      noise2; /* sum of (noise_ij / gap_ij)^2 over kept entries, times the squares of both scales */
+  double x2;  /* squared Frobenius norm of X, likewise */
 } mpt_sums;
 void mpt_sums_add(mpt_sums *sums, const mpt_sums *more);
 

@@ -180,8 +180,10 @@ static void NAME(make_x)(NAME(gradient) * q, NAME(sums) * sums) {
 #if IS_COMPLEX
       k[1] = (x.im + y.im) / 2;
 #endif
-      const Lane inverse = NAME(step_entry)(k, q->norm[a] + q->norm[b], q->off / (w[b] - w[a]),
-                                            NAME(equal)(q->id[a], q->id[b]), noise, &sum.gauge2,
+      const Lane scale = q->norm[a] + q->norm[b];
+      const Mask same = NAME(equal)(q->id[a], q->id[b]);
+      if (NAME(any)(same)) NAME(gauge_entry)(k, scale, same, &sum.gauge2);
+      const Lane inverse = NAME(step_entry)(k, scale, q->off / (w[b] - w[a]), same, noise,
                                             &sum.noise2, &sum.x2); /* F_ab = 1 / (w_b - w_a) */
       Number e;
       e.re = k[0];
@@ -195,10 +197,8 @@ static void NAME(make_x)(NAME(gradient) * q, NAME(sums) * sums) {
     }
     Lane *aa = q->t + (a * n + a) * PARTS;
 #if IS_COMPLEX
-    Lane k[2] = {zero, aa[1]}; /* the phase of one vector */
-    NAME(step_entry)
-    (k, q->norm[a] + q->norm[a], q->on, NAME(everywhere)(), noise, &sum.gauge2, &sum.noise2,
-     &sum.x2);
+    const Lane k[2] = {zero, aa[1]}; /* the phase of one vector */
+    NAME(gauge_entry)(k, q->norm[a] + q->norm[a], NAME(everywhere)(), &sum.gauge2);
     aa[1] = zero;
 #endif
     aa[0] = q->gw[a] * q->on;

@@ -1,7 +1,7 @@
 /* One call of the engine: up to GROUPS * W problems from a batch's arrays to its outputs. */
 
 /* Interleaved backward passes up to this n; small products of single matrices beyond. */
-enum { NAME(INTERLEAVED) = 16 };
+enum { NAME(INTERLEAVED) = REAL_BYTES == 4 ? 24 : 16 };
 
 /* A call's memory begins with this. */
 typedef struct NAME(memory) {
@@ -81,8 +81,10 @@ static void NAME(gather)(const mpt_lanes_call *c, NAME(memory) * m, int g, const
 static void NAME(load_group)(const mpt_lanes_call *c, NAME(memory) * m, int g, Lane *defect) {
   const int n = (int)c->batch->n;
   NAME(space) *s = &m->space;
+  *defect = s->largest[g] = (Lane){0};
+  s->dead[g] = NAME(less)(*defect, *defect);
+  if (!c->batch->a) return;
   NAME(gather)(c, m, g, c->batch->a, (int64_t)n * n * PARTS, s->a[g]);
-  *defect = (Lane){0};
   if (c->options->triangle != MPT_FULL) NAME(mirror)(n, s->a[g], c->options->triangle == MPT_LOWER);
   NAME(scan)(n, s->a[g], &s->largest[g], &s->dead[g]);
   if (c->options->triangle == MPT_FULL) *defect = NAME(hermitian_defect)(n, s->a[g]);
@@ -141,10 +143,13 @@ static void NAME(finish_group)(const mpt_lanes_call *c, NAME(memory) * m, int g,
   const Real given = (Real)c->options->tolerance;
   v->residual = v->orthogonality = zero;
   const NAME(pairs) q = {n, NAME(row_length)(n), GROUPS, s->a[g], s->v, w, m->signs, s->work};
-  if (m->vectors) NAME(certify)(&q, &v->residual, &v->orthogonality);
+  if (m->vectors && c->batch->a) NAME(certify)(&q, &v->residual, &v->orthogonality);
   v->unsound = ~NAME(at_most)(NAME(max)(v->residual, v->orthogonality), bound);
-  for (int j = 0; j < n; j++)
-    v->unsound = v->unsound | ~NAME(at_most)(w[(j ? j - 1 : 0) * GROUPS], w[j * GROUPS]);
+  for (int j = 0; j < n; j++) {
+    const Lane x = w[j * GROUPS];
+    v->unsound =
+        v->unsound | ~NAME(at_most)(w[(j ? j - 1 : 0) * GROUPS], x) | ~NAME(equal)(x - x, zero);
+  }
   v->gap = NAME(number_multiplets)(n, w, GROUPS, given > 0 ? given : 8 * (Real)n * EPSILON, m->id);
   NAME(report_group)(c, m, g, v);
   NAME(write_multiplets)(c, m, g);
@@ -272,11 +277,13 @@ static void NAME(differentiate_each)(const mpt_lanes_call *c, NAME(memory) * m, 
   NAME(report_gradient)(c, g, &q);
 }
 
+/* Eigenvectors are interleaved where somebody wants them so. */
 static void NAME(load_given)(const mpt_lanes_call *c, NAME(memory) * m, int g) {
   const int n = (int)c->batch->n, ld = NAME(row_length)(n);
   NAME(space) *s = &m->space;
   NAME(gather)(c, m, g, c->batch->w, n, s->work);
   for (int j = 0; j < n; j++) s->w[j * GROUPS + g] = s->work[j];
+  if (!c->batch->a && n > NAME(INTERLEAVED)) return;
   if (ld == n * PARTS) {
     NAME(gather)(c, m, g, c->batch->v, (int64_t)n * ld, s->v);
     return;

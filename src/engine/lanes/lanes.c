@@ -117,10 +117,10 @@ static mpt_code hand_over(mpt_state *s, const mpt_options *options, const mpt_ba
   const size_t element = mpt_type_size(batch->type), real = mpt_real_size(batch->type);
   if (!s->lapack) TRY(mpt_lapack.open(&s->shape, &alone, &s->lapack, NULL));
   if (!s->copy) TRY(mpt_allocate(&s->copy, n2, element, "a matrix", NULL));
-  memcpy(s->copy, part(batch->a, k, n2, element), (size_t)n2 * element);
+  if (batch->a) memcpy(s->copy, part(batch->a, k, n2, element), (size_t)n2 * element);
   mpt_batch one = *batch;
   one.count = 1;
-  one.a = s->copy;
+  one.a = batch->a ? s->copy : NULL;
   one.w = part(batch->w, k, n, real);
   one.v = part(batch->v, k, n2, element);
   one.gw = part(batch->gw, k, n, real);

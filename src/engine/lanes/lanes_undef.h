@@ -20,3 +20,5 @@
 #undef W
 #undef EVEN
 #undef ZIPPED
+#undef EXCHANGE
+#undef TILE

@@ -1,7 +1,10 @@
 /* The backward pass of single matrices by products of small matrices, row-major with padded rows:
  * from a few dozen rows up to where LAPACK takes over this beats both interleaving and ?gemm. */
 
-enum { NAME(TILE_ROWS) = 4, NAME(TILE_LANES) = LANE_BYTES == 64 ? 2 : 1 };
+enum {
+  NAME(TILE_ROWS) = LANE_BYTES == 64 && !IS_COMPLEX ? 8 : 4,
+  NAME(TILE_LANES) = LANE_BYTES == 64 || !IS_COMPLEX ? 2 : 1
+};
 
 #define SWAPPED(l, h) ((l) ^ (h))
 #define EVEN(l, h) (2 * (l) + (h))
@@ -27,7 +30,7 @@ typedef struct NAME(product_memory) {
 
 /* Rows and their lengths are rounded up to whole tiles; padding stays zero. */
 static void NAME(lay_out_products)(NAME(arena) * arena, NAME(product_memory) * m, int n) {
-  enum { R = NAME(TILE_ROWS), UNIT = W * PARTS };
+  enum { R = W > NAME(TILE_ROWS) ? W : NAME(TILE_ROWS), UNIT = W * PARTS };
   const int64_t rows = (n + R - 1) / R * R;
   m->ld = (rows * PARTS + UNIT - 1) / UNIT * UNIT;
   if (m->ld * (int64_t)sizeof(Real) % 1024 == 0) m->ld += UNIT; /* rows on different cache sets */
@@ -131,6 +134,49 @@ static void NAME(column_norms)(const NAME(product_memory) * m, int n) {
   }
 }
 
+/* A square tile of W / PARTS rows, one Lane each: conjugated and transposed in place. */
+#define TILE (W / PARTS)
+#define EXCHANGE(h)                                                                                \
+  for (int r = 0; r < TILE; r++)                                                                   \
+    if (!(r & (h))) {                                                                              \
+      const Lane a = t[r], b = t[r | (h)];                                                         \
+      t[r] = __builtin_shufflevector(a, b, INDEX(FIRST, PARTS * (h)));                             \
+      t[r | (h)] = __builtin_shufflevector(a, b, INDEX(SECOND, PARTS * (h)));                      \
+    }
+
+static inline __attribute__((always_inline)) void NAME(adjoin)(Lane t[W]) {
+#if LANE_BYTES / REAL_BYTES / (1 + IS_COMPLEX) >= 16
+  _Pragma("GCC unroll 16") EXCHANGE(8)
+#endif
+#if LANE_BYTES / REAL_BYTES / (1 + IS_COMPLEX) >= 8
+      _Pragma("GCC unroll 16") EXCHANGE(4)
+#endif
+#if LANE_BYTES / REAL_BYTES / (1 + IS_COMPLEX) >= 4
+          _Pragma("GCC unroll 16") EXCHANGE(2)
+#endif
+#if LANE_BYTES / REAL_BYTES / (1 + IS_COMPLEX) >= 2
+              _Pragma("GCC unroll 16") EXCHANGE(1)
+#endif
+                  if (IS_COMPLEX) {
+    Lane sign;
+    for (int l = 0; l < W; l++) sign[l] = l % 2 ? -1 : 1;
+    for (int r = 0; r < TILE; r++) t[r] *= sign;
+  }
+}
+
+/* out = a^H, both n x n in padded rows. */
+static void NAME(adjoint)(int n, const Real *a, Real *out, int64_t ld) {
+  for (int i = 0; i < n; i += TILE)
+    for (int j = 0; j < n; j += TILE) {
+      Lane t[W];
+      _Pragma("GCC unroll 16") for (int r = 0; r < TILE; r++) t[r] =
+          *(const Lane *)(a + (i + r) * ld + j * PARTS);
+      NAME(adjoin)(t);
+      _Pragma("GCC unroll 16") for (int r = 0; r < TILE; r++) *
+          (Lane *)(out + (j + r) * ld + i * PARTS) = t[r];
+    }
+}
+
 /* One Lane of row a of X from those of T and T^H. */
 static inline void NAME(step_lane)(const NAME(product_memory) * m, const NAME(single) * s, int a,
                                    int b, Lane count, NAME(sums) * sums) {
@@ -146,9 +192,10 @@ static inline void NAME(step_lane)(const NAME(product_memory) * m, const NAME(si
   }
   const Mask same =
       NAME(equal)(id, NAME(all)(s->id[a])) | ~NAME(less)(count, NAME(all)((Real)s->n));
-  const Lane inverse = NAME(step_entry)(
-      k, norm + NAME(all)(m->norm[a]), NAME(all)(s->off) / (w - NAME(all)(s->w[a])), same,
-      NAME(all)(s->noise), &sums->gauge2, &sums->noise2, &sums->x2);
+  const Lane scale = norm + NAME(all)(m->norm[a]);
+  if (NAME(any)(same)) NAME(gauge_entry)(k, scale, same, &sums->gauge2);
+  const Lane inverse = NAME(step_entry)(k, scale, NAME(all)(s->off) / (w - NAME(all)(s->w[a])),
+                                        same, NAME(all)(s->noise), &sums->noise2, &sums->x2);
   const Lane turn = inverse * NAME(all)(s->angle) * (gw - NAME(all)(s->gw[a]));
   sums->turn2 += turn * turn;
   if (IS_COMPLEX) {
@@ -163,8 +210,7 @@ static inline void NAME(step_lane)(const NAME(product_memory) * m, const NAME(si
 static void NAME(make_single_x)(const NAME(product_memory) * m, NAME(single) * s) {
   NAME(sums) sums = {{0}, {0}, {0}, {0}, {0}};
   Lane count;
-  const mpt_facing facing = {s->n, s->n, m->th, m->ld / PARTS, m->t, m->ld / PARTS};
-  mpt_conjugate_transpose(TYPE, &facing);
+  NAME(adjoint)(s->n, m->t, m->th, m->ld);
   for (int l = 0; l < W; l++) count[l] = (Real)l;
   for (int a = 0; a < s->n; a++) {
     for (int b = 0; b < s->n; b += W)
@@ -192,16 +238,31 @@ static void NAME(scale_columns)(const NAME(product_memory) * m, NAME(single) * s
       m->y[i * m->ld + j] = m->v[i * m->ld + j] * (s->gw[j / PARTS] * s->on);
 }
 
+/* Half of the product, scaled, and its mirror image; then out of the padded rows. */
 static void NAME(write_gradient)(const NAME(product_memory) * m, NAME(single) * s) {
   const int n = s->n;
-  Real *g = s->g, largest, bad;
+  const int64_t ld = m->ld;
+  const Lane x = NAME(all)(s->factor[0]), y = NAME(all)(s->factor[1]);
+  Lane bad = {0};
+  for (int i = 0; i < n; i += TILE)
+    for (int j = 0; j <= i; j += TILE) {
+      Lane t[W];
+      _Pragma("GCC unroll 16") for (int r = 0; r < TILE; r++) {
+        t[r] = *(const Lane *)(m->t + (i + r) * ld + j * PARTS) * x * y + (Lane){0};
+        bad += t[r] - t[r];
+        *(Lane *)(m->y + (i + r) * ld + j * PARTS) = t[r];
+      }
+      NAME(adjoin)(t);
+      _Pragma("GCC unroll 16") for (int r = 0; r < TILE && i != j; r++) *
+          (Lane *)(m->y + (j + r) * ld + i * PARTS) = t[r];
+    }
   for (int i = 0; i < n; i++)
-    for (int j = 0; j < n * PARTS; j++)
-      g[i * n * PARTS + j] = m->t[i * m->ld + j] * s->factor[0] * s->factor[1] + 0;
-  mpt_mirror_block(TYPE, n, g, n, MPT_LOWER);
-  if (s->conjugate) mpt_conjugate(TYPE, (int64_t)n * n, g);
-  NAME(survey)((int64_t)n * n * PARTS, g, &largest, &bad);
-  s->finite = bad == 0;
+    memcpy((Real *)s->g + i * n * PARTS, m->y + i * ld, sizeof(Real) * (size_t)(n * PARTS));
+  for (int i = 0; i < n; i += TILE) /* tiles on the diagonal, which the product has whole */
+    mpt_mirror_block(TYPE, n - i < TILE ? n - i : TILE, (Real *)s->g + (i * n + i) * PARTS, n,
+                     MPT_LOWER);
+  if (s->conjugate) mpt_conjugate(TYPE, (int64_t)n * n, s->g);
+  s->finite = !NAME(any)(~NAME(equal)(bad, (Lane){0}));
 }
 
 static void NAME(differentiate_single)(const NAME(product_memory) * m, NAME(single) * s) {
@@ -217,8 +278,7 @@ static void NAME(differentiate_single)(const NAME(product_memory) * m, NAME(sing
   } else {
     NAME(scale_columns)(m, s);
   }
-  const mpt_facing facing = {n, n, m->vh, ld / PARTS, m->v, ld / PARTS};
-  mpt_conjugate_transpose(TYPE, &facing);
+  NAME(adjoint)(n, m->v, m->vh, ld);
   NAME(small_product)(false, true, n, m->y, ld, PARTS, m->vh, m->t, ld);
   NAME(write_gradient)(m, s);
 }
