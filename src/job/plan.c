@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const int64_t chunk_bytes = INT64_C(64) << 20;
-static const double chunk_seconds = 0.25;   /* a signal is answered within this */
-static const double nominal_rate = 1e10;    /* real operations a second of one rank */
-static const double pair_efficiency = 0.84; /* of a grid with twice the ranks, n = 1000 */
+static const int64_t chunk_bytes = INT64_C(4) << 20; /* stays in a cache from file to file */
+static const double chunk_seconds = 0.25;            /* a signal is answered within this */
+static const double nominal_rate = 1e10;             /* real operations a second of one rank */
+static const double pair_efficiency = 0.84;          /* of a grid with twice the ranks, n = 1000 */
 enum { SMALLEST_SPREAD = 256, ELEMENTS_A_RANK = 50, PIECES_A_RANK = 32, MOST_SIZES = 12 };
 
 void mpt_choose_grid(int ranks, int grid[2]) {
