@@ -1,6 +1,7 @@
 /* Very many small matrices, HDF5 to HDF5, against what cannot be avoided: the engine's own time,
  * and the file system's for as many bytes. */
 #include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,6 +124,7 @@ static int64_t size_of(const char *path) {
 /* The first touch of a page costs a virtual machine several times the copying to it. So that no
  * side meets it, pages for a result are touched and given back before each. */
 static void touch_pages(MPI_Comm comm, const pipeline *p) {
+  sync(); /* nor what is still on its way to a disk from before */
   const range mine = share(comm, (p->gradient ? 3 : 2) * size_of(p->input));
   const int64_t bytes = mine.end - mine.first;
   volatile char *memory = bytes < mpt_memory_share(2) ? malloc((size_t)bytes + 1) : NULL;
@@ -175,7 +177,12 @@ static mpt_code measure(MPI_Comm comm, const pipeline *p, times *t, mpt_error *e
   const double start = mpt_now();
   TRY_COLL(mpt_bench_run(comm, p->config, &ignored, error));
   t->end = mpt_now() - start;
-  TRY_COLL(copy_bytes(comm, p, &t->copy, error));
+  t->copy = INFINITY; /* the fastest of three: it meets new pages more often than the job does */
+  for (int k = 0; k < 3; k++) {
+    double copy;
+    TRY_COLL(copy_bytes(comm, p, &copy, error));
+    t->copy = fmin(t->copy, copy);
+  }
   TRY_COLL(run_engine(comm, p, &t->kernel, error));
 done:
   return code;
