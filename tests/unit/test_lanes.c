@@ -39,6 +39,7 @@ static void complain(const arrays *x, int64_t k, const char *format, ...) {
 typedef struct problem {
   int64_t n;
   double norm, w[LARGEST];
+  double residual; /* that the forward pass reported */
   number a[LARGEST * LARGEST], v[LARGEST * LARGEST], g[LARGEST * LARGEST];
 } problem;
 
@@ -217,6 +218,7 @@ static void both_passes(arrays *x, const arrays *c, const problem *reference, pr
   for (int64_t k = 0; k < x->count; k++) {
     take(x, k, &p[k]);
     check_pairs(x, k, &p[k]);
+    p[k].residual = x->report[k].residual;
     for (int64_t i = 0; i < x->n * x->n; i++)
       row[i] = (number)get(x->type, c->a, k * x->n * x->n + i);
     set_cotangents(x, k, &p[k], widest_gap(reference ? &reference[k] : &p[k]), row);
@@ -248,6 +250,9 @@ static void mixed_batch(mpt_type type, int64_t n, int64_t count, kind main_kind)
     for (int64_t k = 0; k < count; k++) {
       compare_values(&x, &y, k, &p[k], &q[k]);
       compare_gradients(&x, &y, k, &p[k], &q[k]);
+      /* to the last bit the same only where lanes have handed it over */
+      if (n > 4 && q[k].residual > 0 && p[k].residual == q[k].residual)
+        complain(&x, k, "solved by lapack");
     }
   }
   free(p);
