@@ -115,6 +115,12 @@ static inline void fill(kind which, mpt_type type, int64_t n, number *a) {
   }
 }
 
+/* MULTIPLET_LONG=1: everything, which takes minutes; bash tests/run.sh --long. */
+static inline bool long_tier(void) {
+  const char *text = getenv("MULTIPLET_LONG");
+  return text && !strcmp(text, "1");
+}
+
 /* 1, or far to either end of the range. */
 static inline double scale(mpt_type type, int64_t which) {
   const double far = mpt_real_size(type) == 4 ? 1e30 : 1e150;

@@ -262,11 +262,6 @@ static void mixed_batch(mpt_type type, int64_t n, int64_t count, kind main_kind)
   release(&c);
 }
 
-static bool long_tier(void) {
-  const char *text = getenv("MULTIPLET_LONG");
-  return text && !strcmp(text, "1");
-}
-
 static void mixed_batches(void **state) {
   int64_t all = 0;
   (void)state;

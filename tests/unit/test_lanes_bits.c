@@ -11,6 +11,7 @@
 /* The first are interleaved backward, the others are not; 16 | 17 and 24 | 25 are where that ends.
  */
 static const int64_t sizes[] = {1, 2, 5, 16, 17, 24, 25, 33};
+enum { LARGEST = 64 }; /* every n to here in the long tier */
 
 static bool same_report(const mpt_report *p, const mpt_report *q) {
   const size_t first = offsetof(mpt_report, largest), end = offsetof(mpt_report, refused);
@@ -104,7 +105,11 @@ static void on_sizes(void (*test)(const mpt_lanes_set *set, mpt_type type, int64
   const mpt_lanes_set *set;
   for (int k = 0; (set = use_set(k)) != NULL; k++)
     for (int type = 0; type < MPT_TYPE_COUNT; type++)
-      for (size_t i = 0; i < COUNT(sizes); i++) test(set, (mpt_type)type, sizes[i]);
+      for (int64_t n = 1, i = 0; n <= LARGEST; n++)
+        if (long_tier() || (i < (int64_t)COUNT(sizes) && n == sizes[i])) {
+          test(set, (mpt_type)type, n);
+          i++;
+        }
 }
 
 /* Batches of 1 to 3 chunk + 1; a problem comes to every place of a chunk where n is small. */
