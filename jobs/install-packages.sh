@@ -20,6 +20,7 @@ test_packages=(
   libcmocka-dev
   python3 python3-numpy python3-scipy python3-h5py python3-mpmath python3-yaml python3-pytest python3-torch
   slurm-wlm munge
+  gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user # kernels for another processor
   shellcheck clang-format hdf5-tools openssh-client iproute2 util-linux e2fsprogs mount
 )
 

@@ -2,6 +2,8 @@
 # Everything that has to hold before a change goes in: builds without warnings, format, lint, tests.
 #
 #   bash tests/run.sh [ctest options]      for example: bash tests/run.sh -R unit
+#   bash tests/run.sh --long               the long tier of the lanes engine's tests instead: every n from 1 to
+#                                          64, type and kind, 10^5 matrices; some minutes
 #   bash tests/run.sh --asan               under the address and undefined-behaviour sanitizers, in
 #                                          build-asan: unit tests, MPI tests on 1 and 2 ranks, the main job
 #
@@ -66,6 +68,17 @@ run_sanitized() {
   MULTIPLET=$build/bin/multiplet "$PYTHON" -m pytest -q tests/cli tests/python/test_run.py
 }
 
+run_long() {
+  export MULTIPLET_LONG=1
+  timeout 3600 build/bin/test_lanes
+  timeout 3600 build/bin/test_lanes_bits
+}
+
+if [ "${1:-}" = --long ]; then
+  build
+  run_long
+  exit
+fi
 if [ "${1:-}" = --asan ]; then
   run_sanitized
   exit

@@ -206,6 +206,7 @@ def not_absolute(at):
 CASES = {
     "problems %lld to %lld: the file is damaged": (broken_input, 3, "cannot read '/H', problems"),
     "cannot read problem %lld of '%s'": (check_of_broken_input, 3, "of '/H': the file is damaged"),
+    "with lanes: they are for n up to": (lambda at: huge(at, 4097, "lanes"), 2, "4096 (use solver: auto)"),
     "with lapack: its workspace passes": (lambda at: huge(at, 50000, "lapack"), 2, "solver: scalapack"),
     "more elements a rank than ScaLAPACK": (lambda at: huge(at, 200000, "scalapack"), 2, "ranks or more"),
     "more than can be counted": (lambda at: huge(at, 10 ** 9, "auto"), 3, "split"),
@@ -285,13 +286,18 @@ def refused_by_the_library(call, change):
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("change,text", [
     ({"type": 4}, "type"), ({"type": -1}, "type"), ({"n": -1}, "n"), ({"n": 2 ** 40}, "n"),
-    ({"count": -2}, "count"), ({"count": 2 ** 60}, "count"), ({"a": None}, "a null array"),
+    ({"count": -2}, "count"), ({"count": 2 ** 60}, "count"),
     ({"w": None}, "a null array"), ({"multiplet": None}, "a null array"), ({"report": None}, "a null array"),
     ({"n": 0, "report": None}, "a null array"), ({"threads": -1}, "threads"), ({"triangle": 3}, "triangle"),
     ({"gauge_policy": -1}, "gauge_policy"), ({"spread_policy": 3}, "spread_policy"),
     ({"convention": 2}, "convention")])
 def test_arguments_of_the_library(call, change, text):
     assert refused_by_the_library(call, change) == f"cannot start: bad argument, {text} (see multiplet/eigh.h)"
+
+
+@pytest.mark.parametrize("call", ["mpt_eigh", "mpt_eigh_with_gradient"])
+def test_only_given_pairs_need_no_matrix(call):
+    assert "a null array" in refused_by_the_library(call, {"a": None})
 
 
 @pytest.mark.parametrize("call", ["mpt_eigh_backward", "mpt_eigh_with_gradient"])

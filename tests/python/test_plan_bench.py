@@ -61,6 +61,7 @@ VARIANTS = {
     "spread": {"run": {"distribute_from": 30}},
     "one": {"input": {"file": "in.h5", "datasets": ["/H"]}},
     "lapack": {"solve": {"solver": "lapack"}, "run": {"distribute_from": 30}},
+    "lanes": {"solve": {"solver": "lanes"}, "run": {"distribute_from": 30}},
 }
 
 
@@ -94,12 +95,14 @@ def test_grid_appears_with_distribute_from(tmp_path):
     path = config(tmp_path)
     assert {row["grid"] for row in plan(path, "--ranks", "4")[0].values()} == {(1, 1)}
     rows, _ = plan(path, "--ranks", "4", "--set", "run.distribute_from=40")
-    assert rows["/H"]["grid"] == (1, 1) and rows["/H"]["solver"] == "lapack"
+    assert rows["/H"]["grid"] == (1, 1) and rows["/H"]["solver"] == "lanes"
     assert rows["/deep/K"]["grid"] != (1, 1) and rows["/deep/K"]["solver"] == "scalapack"
     assert rows["/deep/K"]["chunk"] == 1
     rows, _ = plan(path, "--ranks", "6", "--set", "run.distribute_from=40", "--set", "run.grid=[3, 2]")
     assert rows["/deep/K"]["grid"] == (3, 2)
     rows, _ = plan(path, "--ranks", "1", "--set", "run.distribute_from=40")
+    assert {row["solver"] for row in rows.values()} == {"lanes"}
+    rows, _ = plan(path, "--ranks", "1", "--set", "solve.solver=lapack")
     assert {row["solver"] for row in rows.values()} == {"lapack"}
 
 

@@ -1,4 +1,6 @@
 """The main job against NumPy, SciPy and mpmath, read independently."""
+import re
+
 import h5py
 import mpmath
 import numpy as np
@@ -6,6 +8,7 @@ import pytest
 import scipy.linalg
 from job import *
 
+SOLVERS = {1: "lapack", 2: "scalapack", 3: "lanes"}
 FORUM = np.array([[1.2039, 0, .3690, 0], [0, -1.2039, 0, .3690],
                   [.3690, 0, -1.2039, 0], [0, .3690, 0, 1.2039]])
 
@@ -30,23 +33,22 @@ def check_pairs(a, r, w_reference=None):
 
 
 @pytest.mark.parametrize("dtype", TYPES)
-@pytest.mark.parametrize("solver,ranks", [("lapack", 1), ("lapack", 2), ("scalapack", 1),
-                                          ("scalapack", 2), ("scalapack", 3)])
+@pytest.mark.parametrize("solver,ranks", [("lapack", 1), ("lapack", 2), ("lanes", 1), ("lanes", 3),
+                                          ("scalapack", 1), ("scalapack", 2), ("scalapack", 3)])
 def test_eigenpairs(tmp_path, dtype, solver, ranks):
     a = hermitian(np.random.default_rng(1), 5, 41, dtype)
     r = solve(tmp_path, a, ranks=ranks, solve={"solver": solver})
     check_pairs(a, r)
     assert (r["status"] == OK).all()
     assert (r["diagnostics/residual"] < 4).all() and (r["diagnostics/orthogonality"] < 4).all()
-    names = {1: "lapack", 2: "scalapack"}
-    assert {names[s] for s in r["diagnostics/solver"]} == {solver}
+    assert {SOLVERS[s] for s in r["diagnostics/solver"]} == {solver}
     assert r["attributes"]["complete"] == 1
 
 
 def test_row_order(tmp_path):
     """The conjugate of this matrix has other eigenvectors, so columns read as rows would show."""
     a = np.array([[[2, 1j, .5], [-1j, 3, 2j], [.5, -2j, 5]]])
-    for ranks, solver in [(1, "lapack"), (3, "scalapack")]:
+    for ranks, solver in [(1, "lapack"), (1, "lanes"), (3, "scalapack")]:
         r = solve(tmp_path, a, ranks=ranks, solve={"solver": solver}, run={"grid": [1, ranks]})
         w, v = r["eigenvalues"][0], r["eigenvectors"][0]
         assert np.abs(a[0] @ v - v * w).max() < 1e-14
@@ -93,7 +95,7 @@ def test_byte_order_and_other_datasets(tmp_path):
 def test_triangles(tmp_path):
     a = hermitian(np.random.default_rng(4), 3, 20)
     for keep, triangle in [(np.tril, "lower"), (np.triu, "upper")]:
-        for ranks, solver in [(1, "lapack"), (2, "scalapack")]:
+        for ranks, solver in [(1, "lapack"), (1, "lanes"), (2, "scalapack")]:
             half = keep(a) + np.where(keep(np.ones((20, 20))) > 0, 0, np.nan)
             write(tmp_path / "in.h5", H=half)
             run(config(tmp_path, input={"file": "in.h5", "triangle": triangle},
@@ -102,7 +104,7 @@ def test_triangles(tmp_path):
             (tmp_path / "in.h5").unlink()
 
 
-@pytest.mark.parametrize("solver,ranks", [("lapack", 1), ("scalapack", 2), ("scalapack", 4)])
+@pytest.mark.parametrize("solver,ranks", [("lapack", 1), ("lanes", 1), ("scalapack", 2), ("scalapack", 4)])
 def test_failures_are_data(tmp_path, solver, ranks):
     a = hermitian(np.random.default_rng(5), 6, 40)
     a[1, 3, 4], a[2, 0, 0], a[3, 7, 2] = np.nan, np.inf, a[3, 7, 2] + 1e-6
@@ -115,14 +117,18 @@ def test_failures_are_data(tmp_path, solver, ranks):
 
 
 def test_forum(tmp_path):
-    """The thread's matrix and loss: a typed warning with 0.42, and a finite gradient."""
+    """The thread's matrix and loss: a typed warning with its size, and a finite gradient. The size is that
+    for the vectors that the solver returned: 2 |K_21| / |gv_1| and K_21 = sum of v_2 / 2."""
     gv = np.zeros((1, 4, 4))
     gv[0, :, 0] = 1
-    r = solve(tmp_path, FORUM, cotangents={"eigenvectors": gv})
-    assert r["status"][0] == GAUGE and np.isfinite(r["gradient"]).all() and r["gradient"].any()
-    assert r["diagnostics/gauge_violation"][0] == pytest.approx(0.42, abs=0.005)
-    done = run(tmp_path / "job.yaml", "--fresh")
-    assert "warning" in done.stderr and "0.42" in done.stderr
+    for solver, text in [("lapack", "0.42"), ("lanes", "0.57")]:
+        r = solve(tmp_path, FORUM, cotangents={"eigenvectors": gv}, solve={"solver": solver})
+        assert r["status"][0] == GAUGE and np.isfinite(r["gradient"]).all() and r["gradient"].any()
+        violation = abs(r["eigenvectors"][0, :, 1].sum()) / 2
+        assert violation == pytest.approx(float(text), abs=0.01)
+        assert r["diagnostics/gauge_violation"][0] == pytest.approx(violation)
+        done = run(tmp_path / "job.yaml", "--fresh")
+        assert "warning" in done.stderr and f"{violation:.2g}" in done.stderr
     run(tmp_path / "job.yaml", "--fresh", "--set", "degeneracy.gauge_dependent_loss=fail", expect=4)
     r = read(tmp_path / "job-out.h5")
     assert r["status"][0] == GAUGE and not r["gradient"].any()
@@ -139,7 +145,7 @@ def test_simple_vector_beside_a_multiplet(tmp_path):
 
 
 @pytest.mark.parametrize("gap", [0, 1e-14, 1e-12, 1e-10, 1e-8, 1e-6, 1e-5, 1e-4, 1e-3])
-@pytest.mark.parametrize("solver,ranks", [("lapack", 1), ("scalapack", 2)])
+@pytest.mark.parametrize("solver,ranks", [("lapack", 1), ("lanes", 1), ("scalapack", 2)])
 def test_projector_loss_at_every_gap(tmp_path, gap, solver, ranks):
     """L = Re tr(C P), P the projector on three close eigenvalues: the answer does not feel the gap."""
     rng = np.random.default_rng(6)
@@ -160,7 +166,7 @@ def test_projector_loss_at_every_gap(tmp_path, gap, solver, ranks):
 
 
 @pytest.mark.parametrize("dtype", TYPES)
-@pytest.mark.parametrize("solver,ranks", [("lapack", 1), ("scalapack", 2), ("scalapack", 6)])
+@pytest.mark.parametrize("solver,ranks", [("lapack", 1), ("lanes", 2), ("scalapack", 2), ("scalapack", 6)])
 def test_gradient_against_the_formula(tmp_path, dtype, solver, ranks):
     rng = np.random.default_rng(7)
     n, spectrum = 33, np.repeat(np.arange(11.), 3)
@@ -223,7 +229,7 @@ def test_spread_policies(tmp_path):
         assert r["diagnostics/cotangent_spread"][0] == pytest.approx(.2)
 
 
-@pytest.mark.parametrize("ranks,solver", [(1, "lapack"), (2, "scalapack")])
+@pytest.mark.parametrize("ranks,solver", [(1, "lapack"), (1, "lanes"), (2, "scalapack")])
 def test_nonfinite_cotangent(tmp_path, ranks, solver):
     a = hermitian(np.random.default_rng(9), 3, 6)
     gv = np.ones((3, 6, 6), complex)
@@ -237,7 +243,7 @@ def test_nonfinite_cotangent(tmp_path, ranks, solver):
 
 
 @pytest.mark.parametrize("scale", [1e-300, 1e-150, 1e150, 1e300])
-@pytest.mark.parametrize("ranks,solver", [(1, "lapack"), (2, "scalapack")])
+@pytest.mark.parametrize("ranks,solver", [(1, "lapack"), (1, "lanes"), (2, "scalapack")])
 def test_scales(tmp_path, scale, ranks, solver):
     a = hermitian(np.random.default_rng(10), 2, 40)
     r = solve(tmp_path, a * scale, ranks=ranks, solve={"solver": solver})
@@ -248,7 +254,7 @@ def test_scales(tmp_path, scale, ranks, solver):
 
 def test_values_only(tmp_path):
     a = hermitian(np.random.default_rng(11), 3, 40)
-    for ranks, solver in [(1, "lapack"), (2, "scalapack")]:
+    for ranks, solver in [(1, "lapack"), (1, "lanes"), (2, "scalapack")]:
         r = solve(tmp_path, a, ranks=ranks, solve={"solver": solver, "eigenvectors": False})
         assert np.allclose(r["eigenvalues"], np.linalg.eigvalsh(a), atol=1e-13)
         assert "eigenvectors" not in r and "diagnostics/residual" not in r
@@ -257,7 +263,7 @@ def test_values_only(tmp_path):
 def test_two_passes_are_one(tmp_path):
     rng = np.random.default_rng(12)
     a, gv = hermitian(rng, 4, 30), hermitian(rng, 4, 30)
-    for ranks, solver in [(1, "lapack"), (2, "scalapack")]:
+    for ranks, solver in [(1, "lapack"), (1, "lanes"), (2, "scalapack")]:
         one = solve(tmp_path, a, name="one", ranks=ranks, solve={"solver": solver},
                     cotangents={"eigenvectors": gv})
         two = solve(tmp_path, a, name="two", ranks=ranks, solve={"solver": solver},
@@ -305,7 +311,7 @@ def test_repeated_runs_give_the_same_bits(tmp_path, grid):
 
 
 @pytest.mark.parametrize("scale", [1e-250, 1e-180, 1e180, 1e250])
-@pytest.mark.parametrize("ranks,solver", [(1, "lapack"), (2, "scalapack")])
+@pytest.mark.parametrize("ranks,solver", [(1, "lapack"), (1, "lanes"), (2, "scalapack")])
 def test_cotangent_scales(tmp_path, scale, ranks, solver):
     """Squares of these leave the exponent range; the gradient does not."""
     rng = np.random.default_rng(16)
@@ -314,3 +320,41 @@ def test_cotangent_scales(tmp_path, scale, ranks, solver):
                cotangents={"eigenvectors": gv * s}) for s in (1, scale)]
     assert np.allclose(r[1]["gradient"] / scale, r[0]["gradient"], rtol=1e-12, atol=1e-13)
     assert r[1]["diagnostics/gauge_violation"] == pytest.approx(r[0]["diagnostics/gauge_violation"])
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_lanes_on_any_number_of_ranks(tmp_path, dtype):
+    """Which matrices share a vector, and with whom, changes; no bit of a result does."""
+    rng = np.random.default_rng(17)
+    sizes = {"A": (300, 9), "deep/B": (150, 21), "C": (7, 40)}
+    groups = {}
+    for name, (count, n) in sizes.items():
+        a = hermitian(rng, count, n, dtype)
+        a[::4] = np.eye(n) * np.repeat([1, 2], [n // 2, n - n // 2])
+        a[1::4] *= 10.0 ** (20 if eps(dtype) > 1e-10 else 120)
+        a[5] = np.nan
+        write(tmp_path / "in.h5", **{name: a})
+        write(tmp_path / "c.h5", **{f"{name}/eigenvalues": rng.standard_normal((count, n)),
+                                    f"{name}/eigenvectors": hermitian(rng, count, n, dtype)})
+    for ranks in (1, 2, 3):
+        run(config(tmp_path, solve={"solver": "lanes"}, gradient={"cotangents": "c.h5"}), "--fresh", ranks=ranks,
+            expect=4)
+        for name in sizes:
+            r = read(tmp_path / "job-out.h5", name)
+            assert {SOLVERS[s] for s in r["diagnostics/solver"]} == {"lanes"} and r["status"][5] == NONFINITE
+            assert r["gradient"][::4].any() and (np.delete(r["status"], 5) <= GAUGE).all()
+            same(groups.setdefault(name, r), r)
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_auto_goes_by_size(tmp_path, dtype):
+    """The largest n for lanes stands in lanes.c; beyond it a whole matrix is lapack's."""
+    text = (ROOT / "src/engine/lanes/lanes.c").read_text()
+    largest = re.search(r"largest\[MPT_TYPE_COUNT\] = \{(.*?)\}", text).group(1).split(",")
+    limit = int(largest[TYPES.index(dtype)])
+    rng = np.random.default_rng(18)
+    for n, solver in [(1, "lanes"), (limit, "lanes"), (limit + 1, "lapack")]:
+        r = solve(tmp_path, hermitian(rng, 3, n, dtype), ranks=2)
+        assert {SOLVERS[s] for s in r["diagnostics/solver"]} == {solver}
+    r = solve(tmp_path, hermitian(rng, 1, limit + 1, dtype), ranks=2, run={"distribute_from": limit + 1})
+    assert SOLVERS[r["diagnostics/solver"][0]] == "scalapack"

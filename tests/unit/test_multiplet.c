@@ -96,7 +96,8 @@ static void error_estimate(void **state) {
   const double w[] = {0, 0.5, 0.5};
   double gw[] = {0, 1, 9};
   const int32_t id[] = {0, 1, 1};
-  const mpt_rule rule = {.cotangent_scale = 1, .gap_scale = 1,
+  const mpt_rule rule = {.cotangent_scale = 1,
+                         .gap_scale = 1,
                          .m = 3,
                          .w = w,
                          .multiplet = id,

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "lanes.h"
 #include "plan.h"
 
 #define COUNT(array) ((int64_t)(sizeof(array) / sizeof *(array)))
@@ -85,65 +86,95 @@ static const struct {
   const char *name;
   int ranks;
   int64_t count, sizes[MOST][2];
-  double lost; /* at most this fraction of the rank-seconds waits */
+  double lost;   /* at most this fraction of the rank-seconds waits, matrix by matrix */
+  double groups; /* likewise with lanes, where eight matrices are the smallest piece */
 } jobs[] = {
-    {"one large on 2", 2, 1, {{1, 4000}}, 0.01},
-    {"one large on 4", 4, 1, {{1, 4000}}, 0.01},
-    {"one large on 64", 64, 1, {{1, 4000}}, 0.01},
-    {"one large on 1000", 1000, 1, {{1, 60000}}, 0.01},
-    {"200 of 128 on 1", 1, 1, {{200, 128}}, 0},
-    {"200 of 128 on 4", 4, 1, {{200, 128}}, 0.05},
-    {"200 of 128 on 7", 7, 1, {{200, 128}}, 0.1},
+    {"one large on 2", 2, 1, {{1, 4000}}, 0.01, 0.01},
+    {"one large on 4", 4, 1, {{1, 4000}}, 0.01, 0.01},
+    {"one large on 64", 64, 1, {{1, 4000}}, 0.01, 0.01},
+    {"one large on 1000", 1000, 1, {{1, 60000}}, 0.01, 0.01},
+    {"200 of 128 on 1", 1, 1, {{200, 128}}, 0, 0},
+    {"200 of 128 on 4", 4, 1, {{200, 128}}, 0.05, 3.0 / 28},
+    {"200 of 128 on 7", 7, 1, {{200, 128}}, 0.1, 3.0 / 28},
     {"mixed on 4",
      4,
      7,
      {{500, 16}, {200, 32}, {100, 64}, {50, 128}, {20, 256}, {8, 512}, {3, 1024}},
+     0.1,
      0.1},
     {"mixed on 16",
      16,
      7,
      {{500, 16}, {200, 32}, {100, 64}, {50, 128}, {20, 256}, {8, 512}, {3, 1024}},
+     0.5,
      0.5},
-    {"a million small on 4096", 4096, 1, {{1000000, 64}}, 0.1},
-    {"many middling on 2048", 2048, 2, {{40000, 300}, {100000, 100}}, 0.2},
-    {"nothing at all", 4, 2, {{0, 10}, {5, 0}}, 1},
+    {"a million small on 4096", 4096, 1, {{1000000, 64}}, 0.1, 0.1},
+    {"many middling on 2048", 2048, 2, {{40000, 300}, {100000, 100}}, 0.2, 0.2},
+    {"nothing at all", 4, 2, {{0, 10}, {5, 0}}, 1, 1},
 };
+
+/* With lanes: what it can solve, in whole groups. */
+static void check_engine(const job *j, const mpt_plan *plan, int64_t d) {
+  const mpt_work *w = &plan->work[d];
+  const bool small = j->datasets[d].n <= mpt_lanes_largest(j->datasets[d].type);
+  if (w->ranks > 1) return;
+  assert_ptr_equal(w->engine,
+                   j->config.solver == MPT_SOLVER_AUTO && small ? &mpt_lanes : &mpt_lapack);
+  if (w->engine == &mpt_lanes) assert_int_equal(w->chunk % 8, 0);
+}
+
+static void check_work(const job *j, const mpt_plan *plan, const mpt_plan *again) {
+  for (int64_t d = 0; d < plan->count; d++) {
+    const mpt_work *w = &plan->work[d];
+    assert_int_equal(w->grid[0] * w->grid[1], w->ranks);
+    assert_true(w->ranks >= 1 && w->ranks <= plan->ranks && w->chunk >= 1);
+    assert_true(w->bytes > 0 && w->bytes <= j->request.memory);
+    assert_true(w->ranks == 1 || w->engine->takes_team);
+    check_engine(j, plan, d);
+    assert_memory_equal(w->grid, again->work[d].grid, sizeof w->grid);
+    assert_true(w->chunk == again->work[d].chunk && w->engine == again->work[d].engine);
+  }
+}
+
+static void check_simulation(const job *j, const mpt_plan *plan, double most, const char *name) {
+  mpt_schedule s;
+  mpt_error error = {0};
+  assert_int_equal(mpt_schedule_make(plan, j->tasks, NULL, &s, &error), MPT_DONE);
+  mpt_simulation simulation = mpt_simulate(plan, &s);
+  double work = 0, longest = 0;
+  for (int64_t u = 0; u < s.count; u++) {
+    work += s.units[u].seconds * s.units[u].ranks;
+    longest = fmax(longest, s.units[u].seconds);
+  }
+  if (simulation.lost > most + 1e-9) print_error("%s: %g lost\n", name, simulation.lost);
+  assert_true(simulation.lost <= most + 1e-9 && simulation.lost > -1e-9);
+  assert_true(simulation.makespan >= longest * (1 - 1e-9));
+  assert_true(simulation.makespan * plan->ranks >= work * (1 - 1e-9));
+  assert_true(fabs(plan->seconds - simulation.makespan) <= 1e-9 * plan->seconds);
+  mpt_schedule_release(&s);
+}
+
+static void representative_job(int64_t k, mpt_solver solver) {
+  job j;
+  mpt_plan plan, again;
+  mpt_error error = {0};
+  make(&j, jobs[k].sizes, jobs[k].count, jobs[k].ranks);
+  j.config.solver = solver;
+  assert_int_equal(mpt_plan_make(&j.request, &plan, &error), MPT_DONE);
+  assert_int_equal(mpt_plan_make(&j.request, &again, &error), MPT_DONE);
+  check_work(&j, &plan, &again);
+  check_schedule(&j, &plan, NULL);
+  check_simulation(&j, &plan, solver == MPT_SOLVER_AUTO ? jobs[k].groups : jobs[k].lost,
+                   jobs[k].name);
+  mpt_plan_release(&plan);
+  mpt_plan_release(&again);
+}
 
 static void representative_jobs(void **state) {
   (void)state;
   for (int64_t k = 0; k < COUNT(jobs); k++) {
-    job j;
-    mpt_plan plan, again;
-    mpt_error error = {0};
-    mpt_schedule s;
-    make(&j, jobs[k].sizes, jobs[k].count, jobs[k].ranks);
-    assert_int_equal(mpt_plan_make(&j.request, &plan, &error), MPT_DONE);
-    assert_int_equal(mpt_plan_make(&j.request, &again, &error), MPT_DONE);
-    for (int64_t d = 0; d < plan.count; d++) {
-      const mpt_work *w = &plan.work[d];
-      assert_int_equal(w->grid[0] * w->grid[1], w->ranks);
-      assert_true(w->ranks >= 1 && w->ranks <= jobs[k].ranks && w->chunk >= 1);
-      assert_true(w->bytes > 0 && w->bytes <= j.request.memory);
-      assert_true(w->ranks == 1 || w->engine->takes_team);
-      assert_memory_equal(w->grid, again.work[d].grid, sizeof w->grid);
-      assert_true(w->chunk == again.work[d].chunk && w->engine == again.work[d].engine);
-    }
-    check_schedule(&j, &plan, NULL);
-    assert_int_equal(mpt_schedule_make(&plan, j.tasks, NULL, &s, &error), MPT_DONE);
-    mpt_simulation simulation = mpt_simulate(&plan, &s);
-    double work = 0, longest = 0;
-    for (int64_t u = 0; u < s.count; u++) {
-      work += s.units[u].seconds * s.units[u].ranks;
-      longest = fmax(longest, s.units[u].seconds);
-    }
-    if (simulation.lost > jobs[k].lost) print_error("%s: %g lost\n", jobs[k].name, simulation.lost);
-    assert_true(simulation.lost <= jobs[k].lost + 1e-9 && simulation.lost > -1e-9);
-    assert_true(simulation.makespan >= longest * (1 - 1e-9));
-    assert_true(simulation.makespan * plan.ranks >= work * (1 - 1e-9));
-    assert_true(fabs(plan.seconds - simulation.makespan) <= 1e-9 * plan.seconds);
-    mpt_schedule_release(&s);
-    mpt_plan_release(&plan);
-    mpt_plan_release(&again);
+    representative_job(k, MPT_SOLVER_AUTO);
+    if (jobs[k].lost != jobs[k].groups) representative_job(k, MPT_SOLVER_LAPACK);
   }
 }
 
@@ -187,19 +218,25 @@ static void one_large_matrix_takes_all(void **state) {
 }
 
 static void many_small_matrices_stay_whole(void **state) {
-  static const int64_t sizes[][2] = {{200, 128}};
+  static const struct {
+    int64_t sizes[1][2];
+    const mpt_engine *engine;
+    int64_t piece; /* that all shares can be a multiple of */
+  } cases[] = {{{{200, 128}}, &mpt_lanes, 8}, {{{200, 129}}, &mpt_lapack, 1}};
   (void)state;
-  for (int ranks = 1; ranks <= 64; ranks *= 4) {
-    job j;
-    mpt_plan plan;
-    mpt_error error = {0};
-    make(&j, sizes, 1, ranks);
-    assert_int_equal(mpt_plan_make(&j.request, &plan, &error), MPT_DONE);
-    assert_ptr_equal(plan.work[0].engine, &mpt_lapack);
-    assert_int_equal(plan.work[0].ranks, 1);
-    assert_true(plan.work[0].chunk <= (200 + ranks - 1) / ranks);
-    mpt_plan_release(&plan);
-  }
+  for (int64_t k = 0; k < COUNT(cases); k++)
+    for (int ranks = 1; ranks <= 64; ranks *= 4) {
+      const int64_t share = (200 + ranks - 1) / ranks, piece = cases[k].piece;
+      job j;
+      mpt_plan plan;
+      mpt_error error = {0};
+      make(&j, cases[k].sizes, 1, ranks);
+      assert_int_equal(mpt_plan_make(&j.request, &plan, &error), MPT_DONE);
+      assert_ptr_equal(plan.work[0].engine, cases[k].engine);
+      assert_int_equal(plan.work[0].ranks, 1);
+      assert_true(plan.work[0].chunk <= (share + piece - 1) / piece * piece);
+      mpt_plan_release(&plan);
+    }
 }
 
 /* What the config forces is done. */
@@ -207,17 +244,21 @@ static const struct {
   mpt_solver solver;
   int64_t from, grid[2], n;
   int ranks;
-  bool spread;
+  const mpt_engine *engine;
   int on; /* ranks; 0: any */
 } forced[] = {
-    {MPT_SOLVER_LAPACK, 0, {0, 0}, 3000, 8, false, 1},
-    {MPT_SOLVER_SCALAPACK, 0, {0, 0}, 100, 4, true, 2},
-    {MPT_SOLVER_SCALAPACK, 0, {0, 0}, 3000, 1, true, 1},
-    {MPT_SOLVER_AUTO, 50, {0, 0}, 100, 4, true, 2},
-    {MPT_SOLVER_AUTO, 101, {0, 0}, 100, 4, false, 1},
-    {MPT_SOLVER_AUTO, 100, {1, 3}, 100, 4, true, 3},
-    {MPT_SOLVER_SCALAPACK, 0, {2, 2}, 100, 4, true, 4},
-    {MPT_SOLVER_SCALAPACK, 0, {3, 1}, 10, 4, true, 3},
+    {MPT_SOLVER_LAPACK, 0, {0, 0}, 3000, 8, &mpt_lapack, 1},
+    {MPT_SOLVER_LAPACK, 0, {0, 0}, 10, 8, &mpt_lapack, 1},
+    {MPT_SOLVER_LANES, 0, {0, 0}, 10, 8, &mpt_lanes, 1},
+    {MPT_SOLVER_LANES, 50, {0, 0}, 300, 8, &mpt_lanes, 1},
+    {MPT_SOLVER_SCALAPACK, 0, {0, 0}, 100, 4, &mpt_scalapack, 2},
+    {MPT_SOLVER_SCALAPACK, 0, {0, 0}, 3000, 1, &mpt_scalapack, 1},
+    {MPT_SOLVER_AUTO, 50, {0, 0}, 100, 4, &mpt_scalapack, 2},
+    {MPT_SOLVER_AUTO, 101, {0, 0}, 100, 4, &mpt_lanes, 1},
+    {MPT_SOLVER_AUTO, 201, {0, 0}, 200, 4, &mpt_lapack, 1},
+    {MPT_SOLVER_AUTO, 100, {1, 3}, 100, 4, &mpt_scalapack, 3},
+    {MPT_SOLVER_SCALAPACK, 0, {2, 2}, 100, 4, &mpt_scalapack, 4},
+    {MPT_SOLVER_SCALAPACK, 0, {3, 1}, 10, 4, &mpt_scalapack, 3},
 };
 
 static void forced_plans(void **state) {
@@ -232,7 +273,7 @@ static void forced_plans(void **state) {
     j.config.distribute_from = forced[k].from;
     memcpy(j.config.grid, forced[k].grid, sizeof j.config.grid);
     assert_int_equal(mpt_plan_make(&j.request, &plan, &error), MPT_DONE);
-    assert_ptr_equal(plan.work[0].engine, forced[k].spread ? &mpt_scalapack : &mpt_lapack);
+    assert_ptr_equal(plan.work[0].engine, forced[k].engine);
     assert_int_equal(plan.work[0].ranks, forced[k].on);
     if (forced[k].grid[0]) assert_int_equal(plan.work[0].grid[0], forced[k].grid[0]);
     mpt_plan_release(&plan);

@@ -31,7 +31,7 @@ typedef struct NAME(ql) {
 
 static void NAME(start_ql)(NAME(ql) * q) {
   q->done = 0;
-  for (int g = 0; g < GROUPS; g++) q->block[g].lo = (Lane){0};
+  for (int g = 0; g < GROUPS; g++) memset(&q->block[g], 0, sizeof q->block[g]);
 }
 
 static inline Mask NAME(unfinished)(const NAME(ql) * q, int g) {
@@ -68,11 +68,13 @@ typedef struct NAME(bulge) {
   Lane e1, d2;
 } NAME(bulge);
 
-static inline NAME(bulge) NAME(start_bulge)(const NAME(block) * b) {
-  const Lane one = NAME(all)(1);
-  const Lane g = (b->d1 - b->d0) / (b->e0 + b->e0);
+/* Lanes that have converged, whose e0 may be zero, must not get a NaN here: it would come into the
+ * tangents of their rotations, which are zero otherwise. */
+static inline NAME(bulge) NAME(start_bulge)(const NAME(block) * b, Mask alive) {
+  const Lane one = NAME(all)(1), e0 = NAME(select)(alive, b->e0, one);
+  const Lane g = (b->d1 - b->d0) / (e0 + e0);
   const Lane r = NAME(root)(NAME(fma)(g, g, one));
-  const Lane shift = b->e0 / (g + NAME(with_sign)(r, g));
+  const Lane shift = e0 / (g + NAME(with_sign)(r, g));
   return (NAME(bulge)){one, one, {0}, b->dh - b->d0 + shift, {0}, {0}, {0}};
 }
 
@@ -102,7 +104,7 @@ NAME(move_bulge)(const bool high, const bool low, NAME(bulge) * b, NAME(block) *
     block->dh = NAME(select)(live & ~inner, moved, block->dh);
   }
   rotation[0] = NAME(select)(live, s, zero);
-  rotation[1] = rotation[0] / (one + c);
+  rotation[1] = NAME(select)(live, s / (one + c), zero);
   e[GROUPS] = NAME(select)(inner, off, e[GROUPS]);
   d[GROUPS] = NAME(select)(live, moved, d[GROUPS]);
   if (low) {
@@ -185,8 +187,8 @@ static inline int NAME(sweep)(NAME(ql) * q, const NAME(bounds) * bounds, int at)
   Mask alive[GROUPS];
   int top = -1, bottom = q->n;
   EACH_GROUP {
-    b[g] = NAME(start_bulge)(&q->block[g]);
     alive[g] = NAME(unfinished)(q, g);
+    b[g] = NAME(start_bulge)(&q->block[g], alive[g]);
     top = bounds->top[g] > top ? bounds->top[g] : top;
     if (bounds->top[g] >= 0 && bounds->bottom[g] < bottom) bottom = bounds->bottom[g];
   }

@@ -1,0 +1,319 @@
+/* The lanes engine on mixed batches: residuals and orthogonality in plain loops, eigenvalues,
+ * multiplets, diagnostics and gradients against the lapack engine.
+ *
+ * MULTIPLET_LONG=1: every n from 1 to 64, type and kind, 10^5 matrices in all. */
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include "lanes_batches.h"
+
+enum { LARGEST = 64 };
+static const double bound = 4, value_bound = 10, error_factor = 4;
+
+/* Lengths in units of n eps ||A||, with an absolute part for tiny n. */
+static double unit_of(const arrays *x) {
+  return (double)(x->n + 4) * mpt_type_epsilon(x->type);
+}
+
+#define EXPECT(condition, ...)                                                                     \
+  do {                                                                                             \
+    if (!(condition)) complain(x, k, __VA_ARGS__);                                                 \
+  } while (0)
+
+static const char *what; /* is being tested */
+
+static void complain(const arrays *x, int64_t k, const char *format, ...) MPT_PRINTF(3, 4);
+static void complain(const arrays *x, int64_t k, const char *format, ...) {
+  char text[300];
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(text, sizeof text, format, arguments);
+  va_end(arguments);
+  fail_msg("%s, %s, %s, n = %lld, problem %lld: %s", mpt_lanes_isa(), what, mpt_type_name(x->type),
+           (long long)x->n, (long long)k, text);
+}
+
+/* Problem k in double precision; A and w times the power of two that takes the norm to about 1. */
+typedef struct problem {
+  int64_t n;
+  double norm, w[LARGEST];
+  double residual; /* that the forward pass reported */
+  number a[LARGEST * LARGEST], v[LARGEST * LARGEST], g[LARGEST * LARGEST];
+} problem;
+
+static double value(const arrays *x, int64_t i) {
+  return (double)creall(get(real_of(x->type), x->w, i));
+}
+
+static int exponent_of(const arrays *x, int64_t k) {
+  const double norm = fmax(fabs(value(x, k * x->n)), fabs(value(x, k * x->n + x->n - 1)));
+  return norm > 0 ? ilogb(norm) : 0;
+}
+
+static void take(const arrays *x, int64_t k, problem *p) {
+  const int64_t n = p->n = x->n;
+  const int e = -exponent_of(x, k);
+  for (int64_t j = 0; j < n; j++) p->w[j] = ldexp(value(x, k * n + j), e);
+  p->norm = fmax(fabs(p->w[0]), fabs(p->w[n - 1]));
+  for (int64_t i = 0; i < n * n; i++) {
+    const wide a = get(x->type, x->a, k * n * n + i);
+    p->a[i] = CMPLX(ldexp((double)creall(a), e), ldexp((double)cimagl(a), e));
+    p->v[i] = (number)get(x->type, x->v, k * n * n + i);
+    p->g[i] = (number)get(x->type, x->g, k * n * n + i);
+  }
+}
+
+/* The largest 2-norm of a column of A V - V w. */
+static double residual(const problem *p) {
+  const int64_t n = p->n;
+  double norm2[LARGEST] = {0}, worst = 0;
+  for (int64_t i = 0; i < n; i++) {
+    number row[LARGEST];
+    for (int64_t j = 0; j < n; j++) row[j] = -p->v[i * n + j] * p->w[j];
+    for (int64_t l = 0; l < n; l++)
+      for (int64_t j = 0; j < n; j++) row[j] += p->a[i * n + l] * p->v[l * n + j];
+    for (int64_t j = 0; j < n; j++) norm2[j] += creal(row[j] * conj(row[j]));
+  }
+  for (int64_t j = 0; j < n; j++)
+    if (!(norm2[j] <= worst)) worst = norm2[j];
+  return sqrt(worst);
+}
+
+/* The largest element of V^H V - 1. */
+static double orthogonality(const problem *p) {
+  const int64_t n = p->n;
+  double worst = 0;
+  for (int64_t i = 0; i < n; i++) {
+    number row[LARGEST] = {0};
+    for (int64_t l = 0; l < n; l++)
+      for (int64_t j = 0; j <= i; j++) row[j] += conj(p->v[l * n + i]) * p->v[l * n + j];
+    row[i] -= 1;
+    for (int64_t j = 0; j <= i; j++)
+      if (!(cabs(row[j]) <= worst)) worst = cabs(row[j]);
+  }
+  return worst;
+}
+
+/* The first component that is as large as the largest is real and positive; of those at the edge
+ * of the tolerance, either may be it. */
+static bool phase_is_right(const problem *p, int64_t j, double tolerance) {
+  const int64_t n = p->n;
+  double largest = 0;
+  for (int64_t i = 0; i < n; i++) largest = fmax(largest, cabs(p->v[i * n + j]));
+  for (int64_t i = 0; i < n; i++) {
+    const number u = p->v[i * n + j];
+    if (cabs(u) < largest * (1 - 1.01 * tolerance)) continue;
+    if (cimag(u) == 0 && creal(u) > 0) return true;
+    if (cabs(u) >= largest * (1 - 0.99 * tolerance)) return false;
+  }
+  return false;
+}
+
+static void check_pairs(const arrays *x, int64_t k, const problem *p) {
+  const double unit = unit_of(x), r = residual(p) / unit, o = orthogonality(p) / unit;
+  const double tolerance = (8 * (double)x->n + 1000) * mpt_type_epsilon(x->type);
+  EXPECT(x->report[k].status == MPT_OK, "status %s", mpt_status_name(x->report[k].status));
+  EXPECT(r <= bound * p->norm, "residual %g", r / p->norm);
+  EXPECT(o <= bound, "orthogonality %g", o);
+  EXPECT(x->report[k].residual <= bound && x->report[k].orthogonality <= bound,
+         "residual %g and orthogonality %g reported", x->report[k].residual,
+         x->report[k].orthogonality);
+  for (int64_t j = 0; j < x->n; j++) {
+    EXPECT(!j || p->w[j - 1] <= p->w[j], "eigenvalue %lld does not ascend", (long long)j);
+    EXPECT(phase_is_right(p, j, tolerance), "phase of vector %lld", (long long)j);
+  }
+}
+
+/* Whether rounding may put a gap on either side of the tolerance. */
+static bool ambiguous(const problem *q, double epsilon) {
+  const double tolerance = 8 * (double)q->n * epsilon * q->norm;
+  for (int64_t j = 1; j < q->n; j++) {
+    const double gap = q->w[j] - q->w[j - 1];
+    if (gap > tolerance / 2 && gap < 2 * tolerance) return true;
+  }
+  return false;
+}
+
+/* p of x against q of y, which lapack solved. */
+static void compare_values(const arrays *x, const arrays *y, int64_t k, const problem *p,
+                           const problem *q) {
+  const int64_t n = x->n;
+  const double most = value_bound * unit_of(x);
+  for (int64_t j = 0; j < n; j++)
+    EXPECT(fabs(ldexp(p->w[j], exponent_of(x, k) - exponent_of(y, k)) - q->w[j]) <= most * q->norm,
+           "eigenvalue %lld is %g, %g with lapack", (long long)j, p->w[j], q->w[j]);
+  EXPECT(fabs(x->report[k].largest - y->report[k].largest) == 0, "largest element");
+  if (ambiguous(q, mpt_type_epsilon(x->type))) return;
+  EXPECT(!memcmp(x->multiplet + k * n, y->multiplet + k * n, sizeof(int32_t) * (size_t)n),
+         "multiplets");
+  EXPECT(fabs(x->report[k].min_gap - y->report[k].min_gap) <= 2 * most, "smallest gap %g, not %g",
+         x->report[k].min_gap, y->report[k].min_gap);
+}
+
+/* Where the spectrum is cut for a loss of the projector on its lower part: 0 when there is no wide
+ * gap. */
+static int64_t widest_gap(const problem *p) {
+  int64_t at = 0;
+  for (int64_t j = 1; j < p->n; j++)
+    if (!at || p->w[j] - p->w[j - 1] > p->w[at] - p->w[at - 1]) at = j;
+  return at && p->w[at] - p->w[at - 1] > 1e-2 * p->norm ? at : 0;
+}
+
+/* L = tr(C P) + sum of ||A|| sin(w / ||A||), P the projector below the cut: gV = 2 C V there, and
+ * gw. `c`: C. */
+static void set_cotangents(arrays *x, int64_t k, const problem *p, int64_t cut, const number *c) {
+  const int64_t n = x->n;
+  for (int64_t j = 0; j < n; j++)
+    put(real_of(x->type), x->gw, k * n + j, cos(p->norm > 0 ? p->w[j] / p->norm : 0));
+  for (int64_t i = 0; i < n; i++) {
+    number row[LARGEST] = {0};
+    for (int64_t l = 0; l < n; l++)
+      for (int64_t j = 0; j < cut; j++) row[j] += 2 * c[i * n + l] * p->v[l * n + j];
+    for (int64_t j = 0; j < n; j++) put(x->type, x->gv, (k * n + i) * n + j, row[j]);
+  }
+}
+
+/* ||p - q||_F / ||q||_F of the gradients. */
+static double gradient_difference(const problem *p, const problem *q) {
+  double difference = 0, all = 0;
+  for (int64_t i = 0; i < p->n * p->n; i++) {
+    const number d = p->g[i] - q->g[i];
+    difference += creal(d * conj(d));
+    all += creal(q->g[i] * conj(q->g[i]));
+  }
+  return all > 0 ? sqrt(difference / all) : sqrt(difference);
+}
+
+/* The estimates are of a root mean square and count the noise of kept entries; that eigenpairs are
+ * those of a neighbouring matrix, up to 4 n eps ||A|| away, comes on top for tiny n: hence 4. */
+static void compare_gradients(const arrays *x, const arrays *y, int64_t k, const problem *p,
+                              const problem *q) {
+  const mpt_report *r = &x->report[k], *s = &y->report[k];
+  const double d = gradient_difference(p, q), stated = r->gradient_error + s->gradient_error;
+  const double rounding = 64 * unit_of(x);
+  EXPECT(r->status == s->status, "status %s, %s with lapack", mpt_status_name(r->status),
+         mpt_status_name(s->status));
+  EXPECT(d <= error_factor * stated, "gradients differ by %g, stated is %g", d, stated);
+  EXPECT(fabs(r->gauge_violation - s->gauge_violation) <= rounding, "gauge violation %g, not %g",
+         r->gauge_violation, s->gauge_violation);
+  EXPECT(fabs(r->cotangent_spread - s->cotangent_spread) <= rounding, "spread %g, not %g",
+         r->cotangent_spread, s->cotangent_spread);
+}
+
+/* Outputs that are not written would show. */
+static void spoil(arrays *x) {
+  memset(x->w, 0x5a, values(x));
+  memset(x->v, 0x5a, matrices(x));
+  memset(x->g, 0x5a, matrices(x));
+}
+
+/* A forward and a backward pass of one engine, problems into p; `reference`: of lapack, which says
+ * where spectra are cut. */
+static void both_passes(arrays *x, const arrays *c, const problem *reference, problem *p) {
+  number *row = calloc((size_t)(x->n * x->n), sizeof *row);
+  spoil(x);
+  succeed(x, FORWARD);
+  for (int64_t k = 0; k < x->count; k++) {
+    take(x, k, &p[k]);
+    check_pairs(x, k, &p[k]);
+    p[k].residual = x->report[k].residual;
+    for (int64_t i = 0; i < x->n * x->n; i++)
+      row[i] = (number)get(x->type, c->a, k * x->n * x->n + i);
+    set_cotangents(x, k, &p[k], widest_gap(reference ? &reference[k] : &p[k]), row);
+  }
+  free(row);
+  succeed(x, BACKWARD);
+  for (int64_t k = 0; k < x->count; k++) take(x, k, &p[k]);
+}
+
+/* Every fourth problem of another kind; all scales side by side. */
+static arrays mixed(mpt_type type, int64_t n, int64_t count, kind main_kind) {
+  arrays x = make(type, n, count);
+  for (int64_t k = 0; k < count; k++) {
+    const kind other = (kind)((main_kind + 1 + k / 4) % KINDS);
+    set_matrix(&x, k, k % 4 == 3 ? other : main_kind, scale(type, k * 7 / 3));
+  }
+  return x;
+}
+
+static void mixed_batch(mpt_type type, int64_t n, int64_t count, kind main_kind) {
+  arrays x = mixed(type, n, count, main_kind), y = anew(&x), c = make(type, n, count);
+  problem *p = calloc((size_t)count, sizeof *p), *q = calloc((size_t)count, sizeof *q);
+  x.options.solver = MPT_SOLVER_LANES;
+  y.options.solver = MPT_SOLVER_LAPACK;
+  what = kind_names[main_kind];
+  both_passes(&y, &c, NULL, q);
+  for (int set = 0; use_set(set); set++) {
+    both_passes(&x, &c, q, p);
+    for (int64_t k = 0; k < count; k++) {
+      compare_values(&x, &y, k, &p[k], &q[k]);
+      compare_gradients(&x, &y, k, &p[k], &q[k]);
+      /* to the last bit the same only where lanes have handed it over */
+      if (n > 4 && q[k].residual > 0 && p[k].residual == q[k].residual)
+        complain(&x, k, "solved by lapack");
+    }
+  }
+  free(p);
+  free(q);
+  release(&x);
+  release(&y);
+  release(&c);
+}
+
+static void mixed_batches(void **state) {
+  int64_t all = 0;
+  (void)state;
+  for (int64_t n = 1; n <= LARGEST; n++)
+    for (int type = 0; type < MPT_TYPE_COUNT; type++)
+      for (int which = 0; which < KINDS; which++) {
+        const int64_t count = long_tier() ? 36 : 20;
+        if (!long_tier() && (3 * n + 5 * type) % KINDS != which) continue;
+        mixed_batch((mpt_type)type, n, count, (kind)which);
+        all += count;
+      }
+  assert_true(!long_tier() || all >= 100000);
+}
+
+/* Random cotangents, under which a gradient exists where eigenvalues are apart (of complex vectors
+ * but for the phases). */
+static void random_batch(mpt_type type, int64_t n, int64_t count) {
+  arrays x = make(type, n, count);
+  problem *p = calloc(1, sizeof *p), *q = calloc(1, sizeof *q);
+  for (int64_t k = 0; k < count; k++) set_matrix(&x, k, SEPARATED, scale(type, k));
+  arrays y = anew(&x);
+  x.options.solver = MPT_SOLVER_LANES;
+  y.options.solver = MPT_SOLVER_LAPACK;
+  what = "random cotangents";
+  succeed(&y, BOTH);
+  for (int set = 0; use_set(set); set++) {
+    spoil(&x);
+    succeed(&x, BOTH);
+    for (int64_t k = 0; k < count; k++) {
+      take(&x, k, p);
+      take(&y, k, q);
+      compare_values(&x, &y, k, p, q);
+      compare_gradients(&x, &y, k, p, q);
+    }
+  }
+  free(p);
+  free(q);
+  release(&x);
+  release(&y);
+}
+
+static void random_cotangents(void **state) {
+  (void)state;
+  for (int64_t n = 1; n <= LARGEST; n++)
+    for (int type = 0; type < MPT_TYPE_COUNT; type++)
+      if (long_tier() || (n + type) % 4 == 0) random_batch((mpt_type)type, n, 9);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(mixed_batches),
+      cmocka_unit_test(random_cotangents),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
