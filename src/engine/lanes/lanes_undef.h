@@ -22,3 +22,4 @@
 #undef ZIPPED
 #undef EXCHANGE
 #undef TILE
+#undef ROOT_OF_TINY

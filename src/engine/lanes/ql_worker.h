@@ -71,10 +71,10 @@ typedef struct NAME(bulge) {
 /* Lanes that have converged, whose e0 may be zero, must not get a NaN here: it would come into the
  * tangents of their rotations, which are zero otherwise. */
 static inline NAME(bulge) NAME(start_bulge)(const NAME(block) * b, Mask alive) {
-  const Lane one = NAME(all)(1), e0 = NAME(select)(alive, b->e0, one);
-  const Lane g = (b->d1 - b->d0) / (e0 + e0);
-  const Lane r = NAME(root)(NAME(fma)(g, g, one));
-  const Lane shift = e0 / (g + NAME(with_sign)(r, g));
+  const Lane one = NAME(all)(1), e0 = NAME(select)(alive, b->e0, one), e2 = e0 * e0;
+  const Lane half = (b->d1 - b->d0) * NAME(all)((Real)0.5);
+  const Lane root = NAME(root)(NAME(fma)(half, half, e2));
+  const Lane shift = e2 / (half + NAME(with_sign)(root, half)); /* Wilkinson's, from d0 */
   return (NAME(bulge)){one, one, {0}, b->dh - b->d0 + shift, {0}, {0}, {0}};
 }
 
@@ -87,15 +87,16 @@ NAME(move_bulge)(const bool high, const bool low, NAME(bulge) * b, NAME(block) *
   const Lane dj = d[0], ej = e[0];
   const Lane f = b->s * ej, h = b->c * ej;
   const Lane r2 = NAME(fma)(b->g, b->g, f * f);
-  const Mask nothing = NAME(less)(r2, NAME(all)(TINY));
-  const Lane r = NAME(root)(NAME(max)(r2, NAME(all)(TINY)));
-  const Lane inverse = one / r;
-  const Lane c = NAME(select)(nothing, one, NAME(abs)(b->g) * inverse);
-  const Lane s = NAME(select)(nothing, zero, f * NAME(with_sign)(inverse, b->g));
+  const Mask nothing = NAME(less)(r2, NAME(all)(TINY)); /* no rotation */
+  const Lane r = NAME(root)(NAME(max)(r2, NAME(all)(TINY))), inverse = one / r;
+  const Lane off = NAME(with_sign)(r, b->g);
+  const Lane size = NAME(select)(nothing, NAME(all)(ROOT_OF_TINY), NAME(abs)(b->g));
+  const Lane across = NAME(select)(nothing, zero, NAME(flip_sign)(f, b->g));
   const Lane rest = d[GROUPS] - b->p;
-  const Lane turned = NAME(fma)(dj - rest, s, (c + c) * h);
+  /* Sums first, and 1 / r last: the next rotation waits for it. */
+  const Lane turned = NAME(fma)(dj - rest, across, (size + size) * h) * inverse;
+  const Lane c = size * inverse, s = across * inverse, tangent = across / (r + size);
   const Lane p = s * turned, g = NAME(fma)(c, turned, -h), moved = rest + p;
-  const Lane off = NAME(select)(nothing, zero, NAME(with_sign)(r, b->g));
   Mask live = alive, inner = alive;
   if (low) live = inner = NAME(and_at_most)(live, block->lo, here);
   if (high) {
@@ -104,7 +105,7 @@ NAME(move_bulge)(const bool high, const bool low, NAME(bulge) * b, NAME(block) *
     block->dh = NAME(select)(live & ~inner, moved, block->dh);
   }
   rotation[0] = NAME(select)(live, s, zero);
-  rotation[1] = NAME(select)(live, s / (one + c), zero);
+  rotation[1] = NAME(select)(live, tangent, zero);
   e[GROUPS] = NAME(select)(inner, off, e[GROUPS]);
   d[GROUPS] = NAME(select)(live, moved, d[GROUPS]);
   if (low) {

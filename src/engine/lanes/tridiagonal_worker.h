@@ -6,6 +6,7 @@
 
 /* Below this squared length (of a matrix scaled to NAME(SCALE_EXPONENT)) a vector is nothing. */
 #define TINY (REAL_BYTES == 4 ? (Real)0x1p-110 : (Real)0x1p-900)
+#define ROOT_OF_TINY (REAL_BYTES == 4 ? (Real)0x1p-55 : (Real)0x1p-450)
 enum { NAME(SCALE_EXPONENT) = REAL_BYTES == 4 ? 30 : 300 };
 
 static inline int64_t NAME(row)(int64_t i) {

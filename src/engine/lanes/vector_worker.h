@@ -161,6 +161,12 @@ static inline Lane NAME(fnma)(Lane a, Lane b, Lane c) {
 #endif
 }
 
+/* x with its sign changed where y is negative. */
+static inline Lane NAME(flip_sign)(Lane x, Lane y) {
+  const Bits sign = (Bits)NAME(all)((Real)-0.0);
+  return (Lane)((Bits)x ^ ((Bits)y & sign));
+}
+
 /* |x| with the sign bit of y. */
 static inline Lane NAME(with_sign)(Lane x, Lane y) {
   const Bits sign = (Bits)NAME(all)((Real)-0.0);
