@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 #include "engine.h"
+#include "lanes.h"
 
 static const char *ask(const char *function) {
   const char *(*call)(void) = NULL;
@@ -21,11 +22,18 @@ const char *mpt_blas_kernels(void) {
   return name ? name : "";
 }
 
+const char *mpt_kernels(void) {
+  static char text[64];
+  const char *blas = mpt_blas_kernels();
+  snprintf(text, sizeof text, "%s%slanes %s", blas, *blas ? ", " : "", mpt_lanes_isa());
+  return text;
+}
+
 const char *mpt_blas_description(void) {
   static char text[256];
   const char *config = ask("openblas_get_config");
-  if (!config) return dlsym(RTLD_DEFAULT, "mkl_set_num_threads") ? "MKL" : "unknown BLAS";
-  snprintf(text, sizeof text, "%s; kernels: %s", config, mpt_blas_kernels());
+  if (!config) config = dlsym(RTLD_DEFAULT, "mkl_set_num_threads") ? "MKL" : "unknown BLAS";
+  snprintf(text, sizeof text, "%s; kernels: %s", config, mpt_kernels());
   return text;
 }
 

@@ -49,20 +49,19 @@ static int64_t agree_on_memory(MPI_Comm comm) {
 /* One warning where ranks run on different kernels, or on slower ones than the processor has. */
 static void check_blas(MPI_Comm comm, int rank) {
   char mine[64] = "", first[64] = "";
-  strncpy(mine, mpt_blas_kernels(), sizeof mine - 1);
+  strncpy(mine, mpt_kernels(), sizeof mine - 1);
   memcpy(first, mine, sizeof first);
   MPI_Bcast(first, sizeof first, MPI_CHAR, 0, comm);
   int seen[2] = {strcmp(mine, first) != 0, mpt_blas_held_back()};
   MPI_Allreduce(MPI_IN_PLACE, seen, 2, MPI_INT, MPI_MAX, comm);
   if (rank != 0) return;
   if (seen[0])
-    mpt_warn(
-        "ranks run on different BLAS kernels (rank 0: %s): results can differ in the last bits",
-        first);
+    mpt_warn("ranks run on different kernels (rank 0: %s): results can differ in the last bits",
+             first);
   if (seen[1])
     mpt_warn("OPENBLAS_CORETYPE holds AVX-512 processors to %s kernels: up to 1.6 times slower "
              "(unset it)",
-             first);
+             mpt_blas_kernels());
 }
 
 static mpt_code same_config(run *r, mpt_error *error) {
