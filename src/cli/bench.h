@@ -34,16 +34,11 @@ mpt_code mpt_bench_pipeline(const char *directory, int64_t n, int64_t count, int
 /* Many small matrices on this rank, engine lanes, for the types `first` to `last` and ascending
  * sizes. Not collective. */
 typedef struct mpt_lanes_bench {
-  const char *isa; /* NULL: the engine's own choice */
   mpt_type first, last;
   const int64_t *sizes;
   int size_count, repeat;
 } mpt_lanes_bench;
 mpt_code mpt_bench_lanes(const mpt_lanes_bench *what, mpt_error *error);
-
-/* That engine on the instruction set `wanted`, and the one in use; NULL when this processor or
- * program does not have it. */
-const mpt_engine *mpt_bench_lanes_engine(const char *wanted, const char **isa);
 
 double mpt_median(int count, double *values);
 

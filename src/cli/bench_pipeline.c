@@ -1,6 +1,7 @@
 /* Very many small matrices, HDF5 to HDF5, against what cannot be avoided: the engine's own time,
  * and the file system's for as many bytes. */
 #include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,6 +121,18 @@ static int64_t size_of(const char *path) {
   return stat(path, &about) ? 0 : (int64_t)about.st_size;
 }
 
+/* The first touch of a page costs a virtual machine several times the copying to it. So that no
+ * side meets it, pages for a result are touched and given back before each. */
+static void touch_pages(MPI_Comm comm, const pipeline *p) {
+  sync(); /* nor what is still on its way to a disk from before */
+  const range mine = share(comm, (p->gradient ? 3 : 2) * size_of(p->input));
+  const int64_t bytes = mine.end - mine.first;
+  volatile char *memory = bytes < mpt_memory_share(2) ? malloc((size_t)bytes + 1) : NULL;
+  for (int64_t at = 0; memory && at < bytes; at += 4096) memory[at] = 1;
+  free((void *)(uintptr_t)memory);
+  MPI_Barrier(comm);
+}
+
 static bool read_range(const char *path, range r, char *buffer) {
   int file = open(path, O_RDONLY);
   ssize_t got = 1;
@@ -143,7 +156,7 @@ static mpt_code copy_bytes(MPI_Comm comm, const pipeline *p, double *seconds, mp
   mpt_code code = MPT_DONE;
   char *buffer = mpt_alloc(1, BUFFER);
   unlink(p->copy);
-  MPI_Barrier(comm);
+  touch_pages(comm, p);
   const double start = mpt_now();
   bool done = buffer && read_range(p->input, share(comm, size_of(p->input)), buffer);
   if (done && p->gradient)
@@ -160,11 +173,16 @@ static mpt_code measure(MPI_Comm comm, const pipeline *p, times *t, mpt_error *e
   mpt_code code = MPT_DONE;
   mpt_summary ignored;
   unlink(p->output);
-  MPI_Barrier(comm);
+  touch_pages(comm, p);
   const double start = mpt_now();
   TRY_COLL(mpt_bench_run(comm, p->config, &ignored, error));
   t->end = mpt_now() - start;
-  TRY_COLL(copy_bytes(comm, p, &t->copy, error));
+  t->copy = INFINITY; /* the fastest of three: it meets new pages more often than the job does */
+  for (int k = 0; k < 3; k++) {
+    double copy;
+    TRY_COLL(copy_bytes(comm, p, &copy, error));
+    t->copy = fmin(t->copy, copy);
+  }
   TRY_COLL(run_engine(comm, p, &t->kernel, error));
 done:
   return code;

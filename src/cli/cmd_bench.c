@@ -7,6 +7,7 @@
 #include "agree.h"
 #include "bench.h"
 #include "blas_library.h"
+#include "lanes.h"
 #include "launch.h"
 #include "plan.h"
 
@@ -18,7 +19,7 @@ typedef struct arguments {
   int size_count, repeat; /* no sizes: the part's own */
   mpt_type type;
   bool typed; /* one type was asked for */
-  const char *directory, *isa;
+  const char *directory;
   int parts;
 } arguments;
 
@@ -98,10 +99,8 @@ static mpt_code handle(void *context, int index, const char *value, mpt_error *e
       if (!strcmp(value, part_names[k])) a->parts = 1 << k;
     return a->parts ? MPT_DONE : bad("--part", value, "engines, jobs, lanes or pipeline", error);
   case O_ISA:
-    if (!mpt_bench_lanes_engine(value, &a->isa))
-      return bad("--isa", value, "generic, avx2 or avx512, or not in this processor", error);
-    a->isa = value;
-    return MPT_DONE;
+    if (mpt_lanes_use(value)) return MPT_DONE;
+    return bad("--isa", value, "generic, avx2 or avx512, or not in this processor", error);
   case O_COUNT:
     if (!read_count(value, &end, 1000000000, &count) || *end)
       return bad("--count", value, "a count of matrices", error);
@@ -171,8 +170,7 @@ done:
 
 static mpt_code bench_lanes(const arguments *a, mpt_error *error) {
   static const int64_t usual[] = {2, 4, 8, 16, 24, 32, 48, 64, 80, 96, 128, 160};
-  const mpt_lanes_bench what = {.isa = a->isa,
-                                .first = a->typed ? a->type : 0,
+  const mpt_lanes_bench what = {.first = a->typed ? a->type : 0,
                                 .last = a->typed ? a->type : MPT_TYPE_COUNT - 1,
                                 .sizes = a->size_count ? a->sizes : usual,
                                 .size_count = a->size_count ? a->size_count

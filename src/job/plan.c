@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const int64_t chunk_bytes = INT64_C(64) << 20;
-static const double chunk_seconds = 0.25;   /* a signal is answered within this */
-static const double nominal_rate = 1e10;    /* real operations a second of one rank */
-static const double pair_efficiency = 0.84; /* of a grid with twice the ranks, n = 1000 */
+static const int64_t chunk_bytes = INT64_C(4) << 20; /* stays in a cache from file to file */
+static const double chunk_seconds = 0.25;            /* a signal is answered within this */
+static const double nominal_rate = 1e10;             /* real operations a second of one rank */
+static const double pair_efficiency = 0.84;          /* of a grid with twice the ranks, n = 1000 */
 enum {
   SMALLEST_SPREAD = 256,
   ELEMENTS_A_RANK = 50,
@@ -156,12 +156,9 @@ static const mpt_engine *local_engine(const mpt_plan_request *r, const mpt_task 
   return r->config->solver == MPT_SOLVER_AUTO ? mpt_engine_for(&shape) : &mpt_lapack;
 }
 
-/* A chunk that leaves no lanes empty: a multiple of all groups' lanes, of fewer while that would
- * give the ranks unequal shares. */
-static int64_t whole_groups(const mpt_plan_request *r, const mpt_task *t, int64_t chunk) {
-  const int64_t least = FULL_LANES / (int64_t)mpt_real_size(t->dataset->type);
-  int64_t unit = FULL_LANES;
-  while (unit > least && t->dataset->count < PIECES_A_RANK / 2 * unit * r->ranks) unit /= 2;
+/* A chunk that leaves no lane empty; the larger n, the less the groups of lanes have of each other. */
+static int64_t whole_lanes(int64_t n, int64_t chunk) {
+  const int64_t unit = n <= 32 ? FULL_LANES : FULL_LANES / 4;
   return (chunk + unit - 1) / unit * unit;
 }
 
@@ -179,7 +176,7 @@ static mpt_code keep_whole(const mpt_plan_request *r, const mpt_task *t, double 
   w->chunk = by_time < by_size ? by_time : by_size;
   if (w->chunk < 1) w->chunk = 1;
   if (w->chunk > 1 << 16) w->chunk = 1 << 16;
-  if (w->engine == &mpt_lanes) w->chunk = whole_groups(r, t, w->chunk);
+  if (w->engine == &mpt_lanes) w->chunk = whole_lanes(t->dataset->n, w->chunk);
   w->bytes = workspace + one * (w->chunk - 1);
   return fits(r, w->bytes) ? MPT_DONE : (w->chunk = 1, w->bytes = workspace, MPT_DONE);
 }

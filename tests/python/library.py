@@ -35,7 +35,8 @@ class Memory:
         self.report = np.empty(count, REPORT)
 
     def call(self, name, *arrays, **options):
-        pointers = [x.ctypes.data_as(ctypes.c_void_p) for x in (*arrays, self.multiplet, self.report)]
+        pointers = [None if x is None else x.ctypes.data_as(ctypes.c_void_p)
+                    for x in (*arrays, self.multiplet, self.report)]
         error = Error()
         if getattr(self.library, name)(*self.shape, ctypes.byref(Options(**options)), *pointers,
                                        ctypes.byref(error)):

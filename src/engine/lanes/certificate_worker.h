@@ -76,48 +76,66 @@ typedef struct NAME(pairs) {
   int n, ldv, stride; /* rows of V are ldv Lanes apart, eigenvalues `stride` */
   const Lane *a, *v, *w;
   const Real *signs; /* [n][2] */
-  Lane *work;        /* [6 n] Numbers */
+  Lane *work;        /* [6 n] Numbers and [n] Lanes */
 } NAME(pairs);
 
-/* y_p = V x_p and u_p = s V (w o x_p) in y [n][2], u [n][2] Numbers. */
-static void NAME(apply_vectors)(const NAME(pairs) * q, Lane s, Lane *y, Lane *u) {
-  for (int i = 0; i < q->n; i++) {
-    Number sum[2] = {NAME(zero)(), NAME(zero)()}, weighted[2] = {NAME(zero)(), NAME(zero)()};
-    for (int j = 0; j < q->n; j++) {
-      const Number v = NAME(load)(q->v + (int64_t)i * q->ldv + j * PARTS);
-      const Lane w = q->w[j * q->stride] * s;
-      for (int p = 0; p < 2; p++) {
-        const Lane sign = NAME(all)(q->signs[2 * j + p]), turned = w * sign;
-        sum[p].re = NAME(fma)(v.re, sign, sum[p].re);
-        weighted[p].re = NAME(fma)(v.re, turned, weighted[p].re);
+/* y_p = V x_p and u_p = s V (w o x_p) of R rows from i on, in y [n][2], u [n][2] Numbers. */
+static inline __attribute__((always_inline)) void
+NAME(apply_rows)(const int R, const NAME(pairs) * q, int i, const Lane *w, Lane *y, Lane *u) {
+  Number sum[2][2], weighted[2][2];
+  for (int k = 0; k < 2 * R; k++) sum[k / 2][k % 2] = weighted[k / 2][k % 2] = NAME(zero)();
+  for (int j = 0; j < q->n; j++)
+    for (int p = 0; p < 2; p++) {
+      const Lane sign = NAME(all)(q->signs[2 * j + p]), turned = w[j] * sign;
+      for (int r = 0; r < R; r++) {
+        const Number v = NAME(load)(q->v + (int64_t)(i + r) * q->ldv + j * PARTS);
+        sum[r][p].re = NAME(fma)(v.re, sign, sum[r][p].re);
+        weighted[r][p].re = NAME(fma)(v.re, turned, weighted[r][p].re);
 #if IS_COMPLEX
-        sum[p].im = NAME(fma)(v.im, sign, sum[p].im);
-        weighted[p].im = NAME(fma)(v.im, turned, weighted[p].im);
+        sum[r][p].im = NAME(fma)(v.im, sign, sum[r][p].im);
+        weighted[r][p].im = NAME(fma)(v.im, turned, weighted[r][p].im);
 #endif
       }
     }
-    for (int p = 0; p < 2; p++) {
-      NAME(store)(y + (2 * i + p) * PARTS, sum[p]);
-      NAME(store)(u + (2 * i + p) * PARTS, weighted[p]);
-    }
+  for (int k = 0; k < 2 * R; k++) {
+    NAME(store)(y + (2 * i + k) * PARTS, sum[k / 2][k % 2]);
+    NAME(store)(u + (2 * i + k) * PARTS, weighted[k / 2][k % 2]);
   }
+}
+
+/* Adds squares of A (s y) - u in R rows from i on to norm2 [2]. */
+static inline __attribute__((always_inline)) void NAME(residual_rows)(const int R,
+                                                                      const NAME(pairs) * q, int i,
+                                                                      const Lane *y, const Lane *u,
+                                                                      Lane norm2[2]) {
+  Number sum[2][2];
+  for (int k = 0; k < 2 * R; k++)
+    sum[k / 2][k % 2] = NAME(negate)(NAME(load)(u + (2 * i + k) * PARTS));
+  for (int j = 0; j < q->n; j++)
+    for (int p = 0; p < 2; p++) {
+      const Number x = NAME(load)(y + (2 * j + p) * PARTS);
+      for (int r = 0; r < R; r++) {
+        const Number a = NAME(load)(q->a + ((int64_t)(i + r) * q->n + j) * PARTS);
+        sum[r][p] = NAME(add_product)(sum[r][p], a, x);
+      }
+    }
+  for (int k = 0; k < 2 * R; k++) norm2[k % 2] += NAME(norm2)(sum[k / 2][k % 2]);
+}
+
+static void NAME(apply_vectors)(const NAME(pairs) * q, Lane s, Lane *w, Lane *y, Lane *u) {
+  int i = 0;
+  for (int j = 0; j < q->n; j++) w[j] = q->w[j * q->stride] * s;
+  for (; i + 2 <= q->n; i += 2) NAME(apply_rows)(2, q, i, w, y, u);
+  if (i < q->n) NAME(apply_rows)(1, q, i, w, y, u);
 }
 
 /* The larger of the two probes' squared norms of A (s y) - u. */
 static Lane NAME(residual2)(const NAME(pairs) * q, Lane s, Lane *y, const Lane *u) {
-  const int n = q->n;
   Lane norm2[2] = {{0}, {0}};
-  for (int j = 0; j < 2 * n * PARTS; j++) y[j] *= s;
-  for (int i = 0; i < n; i++) {
-    Number sum[2];
-    for (int p = 0; p < 2; p++) sum[p] = NAME(negate)(NAME(load)(u + (2 * i + p) * PARTS));
-    for (int j = 0; j < n; j++) {
-      const Number a = NAME(load)(q->a + ((int64_t)i * n + j) * PARTS);
-      for (int p = 0; p < 2; p++)
-        sum[p] = NAME(add_product)(sum[p], a, NAME(load)(y + (2 * j + p) * PARTS));
-    }
-    for (int p = 0; p < 2; p++) norm2[p] += NAME(norm2)(sum[p]);
-  }
+  int i = 0;
+  for (int j = 0; j < 2 * q->n * PARTS; j++) y[j] *= s;
+  for (; i + 2 <= q->n; i += 2) NAME(residual_rows)(2, q, i, y, u, norm2);
+  if (i < q->n) NAME(residual_rows)(1, q, i, y, u, norm2);
   return NAME(max)(norm2[0], norm2[1]);
 }
 
@@ -152,11 +170,11 @@ static inline Lane NAME(spectral_norm)(int n, const Lane *w, int stride) {
 /* Residual and orthogonality by two probes each. */
 static void NAME(certify)(const NAME(pairs) * q, Lane *residual, Lane *orthogonality) {
   const int n = q->n;
-  Lane *y = q->work, *u = y + 2 * n * PARTS, *o = u + 2 * n * PARTS;
+  Lane *y = q->work, *u = y + 2 * n * PARTS, *o = u + 2 * n * PARTS, *w = o + 2 * n * PARTS;
   const Lane norm = NAME(spectral_norm)(n, q->w, q->stride), s = NAME(inverse_power)(norm);
   const Real unit = (Real)n * EPSILON * (Real)sqrt((double)n);
   const Real tiny = (Real)n * (REAL_BYTES == 4 ? (Real)0x1p-149 : (Real)0x1p-1074);
-  NAME(apply_vectors)(q, s, y, u);
+  NAME(apply_vectors)(q, s, w, y, u);
   *orthogonality = NAME(root)(NAME(overlap2)(q, y, o)) / NAME(all)(unit);
   const Lane r = NAME(root)(NAME(residual2)(q, s, y, u));
   const Lane size = NAME(all)(unit) * (norm * s) + s * NAME(all)(tiny);

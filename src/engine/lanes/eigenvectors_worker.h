@@ -83,14 +83,15 @@ NAME(rotate_span_pair)(const int R, Lane *z, int ld, NAME(span) a, NAME(span) b)
   NAME(rotate)(R, z, ld, j + 1, b.bottom, b.first + 2 * (b.top - j - 1));
 }
 
-/* All rotations of a round in rows first .. first + R - 1. */
+/* All rotations of a round in rows first .. first + R - 1; `twice`: two sweeps at once, which pays
+ * where they are long. */
 static inline __attribute__((always_inline)) void
-NAME(rotate_strip)(const int R, const NAME(ql) * q, int g, Lane *z, int ld, int first) {
+NAME(rotate_strip)(const int R, bool twice, const NAME(ql) * q, int g, Lane *z, int ld, int first) {
   const int last = first + R - 1;
   int k = 0;
-  for (; k + 1 < q->sweeps; k += 2) NAME(rotate_span_pair)
+  for (; twice && k + 1 < q->sweeps; k += 2) NAME(rotate_span_pair)
   (R, z + first, ld, NAME(span_of)(q, g, k, last), NAME(span_of)(q, g, k + 1, last));
-  if (k < q->sweeps) {
+  for (; k < q->sweeps; k++) {
     const NAME(span) a = NAME(span_of)(q, g, k, last);
     NAME(rotate)(R, z + first, ld, a.top, a.bottom, a.first);
   }
@@ -98,10 +99,12 @@ NAME(rotate_strip)(const int R, const NAME(ql) * q, int g, Lane *z, int ld, int 
 
 static void NAME(rotate_all)(const NAME(ql) * q, int g, Lane *z, int ld) {
   enum { STRIP = NAME(STRIP) };
+  const bool twice = q->n > 8;
   int i = 0;
-  for (; i + STRIP <= q->n; i += STRIP) NAME(rotate_strip)(STRIP, q, g, z, ld, i);
-  for (; i + 2 <= q->n; i += 2) NAME(rotate_strip)(2, q, g, z, ld, i);
-  if (i < q->n) NAME(rotate_strip)(1, q, g, z, ld, i);
+  for (; i + STRIP <= q->n; i += STRIP) NAME(rotate_strip)(STRIP, twice, q, g, z, ld, i);
+  for (; i + 4 <= q->n; i += 4) NAME(rotate_strip)(4, twice, q, g, z, ld, i);
+  for (; i + 2 <= q->n; i += 2) NAME(rotate_strip)(2, twice, q, g, z, ld, i);
+  if (i < q->n) NAME(rotate_strip)(1, twice, q, g, z, ld, i);
 }
 
 static void NAME(start_identity)(int n, Lane *z, int ld) {

@@ -28,7 +28,7 @@ static void NAME(lay_out)(NAME(arena) * arena, NAME(memory) * m, int n, bool vec
   s->w = NAME(lanes)(arena, n * GROUPS);
   s->e = NAME(lanes)(arena, n * GROUPS);
   s->strip = NAME(lanes)(arena, n * NAME(COLUMNS) * PARTS);
-  s->work = NAME(lanes)(arena, 6 * n * PARTS + 4 * n);
+  s->work = NAME(lanes)(arena, 2 * GROUPS * n * PARTS + 4 * n);
   m->id = NAME(lanes)(arena, n);
   m->gw = NAME(lanes)(arena, n);
   const bool here = backward && n <= NAME(INTERLEAVED);
@@ -311,10 +311,12 @@ static void NAME(process)(const mpt_lanes_call *c) {
     NAME(load_group)(c, m, g, &v[g].defect);
     if (c->batch->given) continue;
     NAME(choose_scale)(s->largest[g], s->scale[g], s->unscale[g]);
-    NAME(reduce)(n, s, g);
   }
   s->ql.most = c->most_sweeps;
-  if (!c->batch->given) several = NAME(diagonalize)(n, s, m->vectors);
+  if (!c->batch->given) {
+    NAME(reduce)(n, s, (int)((c->count + W - 1) / W));
+    several = NAME(diagonalize)(n, s, m->vectors);
+  }
   for (int g = 0; g * W < c->count; g++) {
     if (c->batch->given)
       NAME(load_given)(c, m, g);

@@ -2,7 +2,8 @@
  *   ISA             the set's name,
  *   LANE_BYTES      bytes of a vector,
  *   MASK_REGISTERS  1 where comparisons give one bit a lane,
- *   RUNS_HERE       whether the processor has it. */
+ *   RUNS_HERE       whether the processor has it,
+ *   LARGEST         for each type, the n up to which `auto` prefers these kernels to lapack. */
 #include <math.h>
 #include <string.h>
 #if defined(__x86_64__)
@@ -31,5 +32,6 @@ static bool runs_here(void) {
 const mpt_lanes_set TABLE_NAME(ISA) = {
     TABLE_STRING(ISA),
     runs_here,
+    LARGEST,
     {KERNELS(float32), KERNELS(float64), KERNELS(complex64), KERNELS(complex128)},
 };

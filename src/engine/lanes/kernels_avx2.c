@@ -5,4 +5,6 @@
 #define RUNS_HERE                                                                                  \
   (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&                              \
    __builtin_cpu_supports("bmi2"))
+#define LARGEST                                                                                    \
+  { 128, 128, 128, 128 }
 #include "kernels.h"

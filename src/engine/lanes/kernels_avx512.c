@@ -6,4 +6,6 @@
   (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&                      \
    __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&                     \
    __builtin_cpu_supports("avx512vl"))
+#define LARGEST                                                                                    \
+  { 128, 128, 128, 128 }
 #include "kernels.h"

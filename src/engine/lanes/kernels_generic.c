@@ -4,4 +4,6 @@
 #define LANE_BYTES 16
 #define MASK_REGISTERS 0
 #define RUNS_HERE true
+#define LARGEST                                                                                    \
+  { 96, 48, 96, 48 }
 #include "kernels.h"

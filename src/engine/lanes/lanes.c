@@ -3,10 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Sizes beyond which `lapack` is faster, forward and backward together (multiplet bench --part
- * lanes on an AVX-512 machine, rounded down). */
-static const int64_t largest[MPT_TYPE_COUNT] = {128, 128, 128, 128};
-
 enum { SWEEPS_PER_VALUE = 30, HUGE_N = 1 << 12 };
 
 static const mpt_lanes_set *const sets[] = {
@@ -44,7 +40,7 @@ bool mpt_lanes_use(const char *name) {
 }
 
 int64_t mpt_lanes_largest(mpt_type type) {
-  return largest[type];
+  return set_in_use()->largest[type];
 }
 
 void mpt_lanes_limit_sweeps(int most) {

@@ -46,6 +46,7 @@ typedef struct mpt_lanes_kernels {
 typedef struct mpt_lanes_set {
   const char *name;
   bool (*runs_here)(void);
+  int64_t largest[MPT_TYPE_COUNT];
   mpt_lanes_kernels kernels[MPT_TYPE_COUNT];
 } mpt_lanes_set;
 

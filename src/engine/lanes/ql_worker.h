@@ -64,7 +64,7 @@ static inline void NAME(find_block)(NAME(ql) * q, int g) {
 /* A sweep in the course of its way up: the bulge, and what the block will be. */
 typedef struct NAME(bulge) {
   Lane s, c, p, g;
-  Lane below; /* d of two columns below */
+  Lane below; /* d of the column before last */
   Lane e1, d2;
 } NAME(bulge);
 
@@ -78,11 +78,11 @@ static inline NAME(bulge) NAME(start_bulge)(const NAME(block) * b, Mask alive) {
   return (NAME(bulge)){one, one, {0}, b->dh - b->d0 + shift, {0}, {0}, {0}};
 }
 
-/* One rotation in columns j, j + 1. `edges`: some lane's block begins or ends here; otherwise both
- * columns are inside the block of every lane in `alive`. */
+/* One rotation in columns j, j + 1. `high`: some lane's block ends here or above; `low`: some
+ * lane's begins here or below; else both columns are inside the block of every lane in `alive`. */
 static inline __attribute__((always_inline)) void
-NAME(move_bulge)(const bool edges, NAME(bulge) * b, NAME(block) * block, Mask alive, Lane here,
-                 Lane *d, Lane *e, Lane *rotation) {
+NAME(move_bulge)(const bool high, const bool low, NAME(bulge) * b, NAME(block) * block, Mask alive,
+                 Lane here, Lane *d, Lane *e, Lane *rotation) {
   const Lane one = NAME(all)(1), zero = {0};
   const Lane dj = d[0], ej = e[0];
   const Lane f = b->s * ej, h = b->c * ej;
@@ -97,32 +97,31 @@ NAME(move_bulge)(const bool edges, NAME(bulge) * b, NAME(block) * block, Mask al
   const Lane p = s * turned, g = NAME(fma)(c, turned, -h), moved = rest + p;
   const Lane off = NAME(select)(nothing, zero, NAME(with_sign)(r, b->g));
   Mask live = alive, inner = alive;
-  if (edges) {
-    live = NAME(and_less)(NAME(and_at_most)(alive, block->lo, here), here, block->hi);
+  if (low) live = inner = NAME(and_at_most)(live, block->lo, here);
+  if (high) {
+    live = NAME(and_less)(live, here, block->hi);
     inner = NAME(and_less)(live, here + one, block->hi);
+    block->dh = NAME(select)(live & ~inner, moved, block->dh);
   }
   rotation[0] = NAME(select)(live, s, zero);
   rotation[1] = rotation[0] / (one + c);
   e[GROUPS] = NAME(select)(inner, off, e[GROUPS]);
   d[GROUPS] = NAME(select)(live, moved, d[GROUPS]);
-  if (!edges) {
-    *b = (NAME(bulge)){s, c, p, g, moved, b->e1, b->d2};
-    return;
+  if (low) {
+    const Mask last = NAME(and_equal)(live, here, block->lo);
+    block->d0 = NAME(select)(last, dj - p, block->d0);
+    block->e0 = NAME(select)(last, g, block->e0);
+    block->d1 = NAME(select)(last, moved, block->d1);
+    d[0] = NAME(select)(last, block->d0, dj);
+    e[0] = NAME(select)(last, g, ej);
+    b->e1 = NAME(select)(last, off, b->e1);
+    b->d2 = NAME(select)(last, b->below, b->d2);
   }
-  const Mask last = NAME(and_equal)(live, here, block->lo);
-  d[0] = NAME(select)(last, dj - p, dj);
-  e[0] = NAME(select)(last, g, ej);
-  block->d0 = NAME(select)(last, d[0], block->d0);
-  block->e0 = NAME(select)(last, g, block->e0);
-  block->d1 = NAME(select)(last, moved, block->d1);
-  block->dh = NAME(select)(live & ~inner, moved, block->dh);
-  b->e1 = NAME(select)(last, off, b->e1);
-  b->d2 = NAME(select)(last, b->below, b->d2);
-  b->below = NAME(select)(live, moved, b->below);
-  b->s = NAME(select)(live, s, b->s);
-  b->c = NAME(select)(live, c, b->c);
-  b->p = NAME(select)(live, p, b->p);
-  b->g = NAME(select)(live, g, b->g);
+  b->below = moved;
+  b->s = high ? NAME(select)(live, s, b->s) : s; /* lanes that have not begun stand still */
+  b->c = high ? NAME(select)(live, c, b->c) : c;
+  b->p = high ? NAME(select)(live, p, b->p) : p;
+  b->g = high ? NAME(select)(live, g, b->g) : g;
 }
 
 /* After a sweep: a lane whose first off-diagonal element has gone moves on by one; its block is
@@ -143,49 +142,73 @@ static inline void NAME(advance)(NAME(ql) * q, int g, const NAME(bulge) * b, boo
   if (all) q->stale[g] = still;
 }
 
-/* Columns in which no block of a group begins or ends: those below `from` and above `to`. */
-typedef struct NAME(middle) {
-  int from, to;
-} NAME(middle);
+/* Where the blocks of all lanes that are not finished begin and end; these bounds may be wide. */
+typedef struct NAME(bounds) {
+  int top[GROUPS], bottom[GROUPS]; /* of a group: the last column pair and the first */
+  int first_end, last_start;       /* of all groups: the smallest hi and the largest lo */
+} NAME(bounds);
 
-/* The union of each group's blocks, and of all; false when every lane has converged. */
-static inline bool NAME(join_blocks)(NAME(ql) * q, int *top, int *bottom, NAME(middle) * middle) {
-  const int k = q->sweeps;
-  const Lane none = NAME(all)(-1), beyond = NAME(all)((Real)q->n);
-  Lane ends = beyond, starts = none;
-  *top = -1;
-  *bottom = q->n;
+/* The ends of blocks, which change where blocks have been looked for. */
+static inline void NAME(bound_ends)(NAME(ql) * q, NAME(bounds) * bounds) {
+  const Lane beyond = NAME(all)((Real)q->n);
+  Lane ends = beyond;
   EACH_GROUP {
     const Mask active = NAME(unfinished)(q, g);
-    const NAME(block) *b = &q->block[g];
-    const int t = (int)NAME(top)(NAME(select)(active, b->hi, (Lane){0})) - 1;
-    const int low = (int)NAME(bottom)(b->lo);
-    ends = NAME(min)(ends, NAME(select)(active, b->hi, beyond));
-    starts = NAME(max)(starts, NAME(select)(active, b->lo, none));
-    q->top[g][k] = t;
-    q->bottom[g][k] = low;
-    *top = t > *top ? t : *top;
-    *bottom = low < *bottom ? low : *bottom;
+    ends = NAME(min)(ends, NAME(select)(active, q->block[g].hi, beyond));
+    bounds->top[g] = (int)NAME(top)(NAME(select)(active, q->block[g].hi, (Lane){0})) - 1;
   }
-  *middle = (NAME(middle)){(int)NAME(bottom)(ends), (int)NAME(top)(starts)};
-  return *top >= 0;
+  bounds->first_end = (int)NAME(bottom)(ends);
 }
 
-static inline int NAME(sweep)(NAME(ql) * q, int top, int bottom, NAME(middle) middle, int at) {
+/* The beginnings, which only move on; false when every lane has converged. */
+static inline bool NAME(bound_starts)(NAME(ql) * q, NAME(bounds) * bounds) {
+  const Lane none = NAME(all)(-1);
+  const int k = q->sweeps;
+  Lane starts = none;
+  bool any = false;
+  EACH_GROUP {
+    const Mask active = NAME(unfinished)(q, g);
+    int *bottom = &bounds->bottom[g];
+    starts = NAME(max)(starts, NAME(select)(active, q->block[g].lo, none));
+    if (!NAME(any)(active)) bounds->top[g] = -1;
+    any |= NAME(any)(active);
+    while (bounds->top[g] >= *bottom &&
+           !NAME(any)(NAME(and_at_most)(active, q->block[g].lo, NAME(all)((Real)*bottom))))
+      ++*bottom;
+    q->top[g][k] = bounds->top[g];
+    q->bottom[g][k] = *bottom;
+  }
+  bounds->last_start = (int)NAME(top)(starts);
+  return any;
+}
+
+static inline int NAME(sweep)(NAME(ql) * q, const NAME(bounds) * bounds, int at) {
   NAME(bulge) b[GROUPS];
   Mask alive[GROUPS];
-  EACH_GROUP alive[g] = NAME(unfinished)(q, g);
-  EACH_GROUP b[g] = NAME(start_bulge)(&q->block[g], alive[g]);
-  for (int j = top; j >= bottom; j--, at += 2) {
-    const Lane here = NAME(all)((Real)j);
-    const int i = j * GROUPS;
-    if (j + 1 < middle.from && j > middle.to)
-      EACH_GROUP NAME(move_bulge)(false, &b[g], &q->block[g], alive[g], here, q->d + i + g,
-                                  q->e + i + g, q->rotations[g] + at);
-    else
-      EACH_GROUP NAME(move_bulge)(true, &b[g], &q->block[g], alive[g], here, q->d + i + g,
-                                  q->e + i + g, q->rotations[g] + at);
+  int top = -1, bottom = q->n;
+  EACH_GROUP {
+    alive[g] = NAME(unfinished)(q, g);
+    b[g] = NAME(start_bulge)(&q->block[g], alive[g]);
+    top = bounds->top[g] > top ? bounds->top[g] : top;
+    if (bounds->top[g] >= 0 && bounds->bottom[g] < bottom) bottom = bounds->bottom[g];
   }
+  q->offset[q->sweeps] = at;
+  q->from[q->sweeps] = top;
+#define MOVE(high, low)                                                                            \
+  EACH_GROUP NAME(move_bulge)(high, low, &b[g], &q->block[g], alive[g], NAME(all)((Real)j),        \
+                              q->d + j * GROUPS + g, q->e + j * GROUPS + g, q->rotations[g] + at)
+  for (int j = top; j >= bottom; j--, at += 2) {
+    const bool high = j + 1 >= bounds->first_end, low = j <= bounds->last_start;
+    if (high && low)
+      MOVE(true, true);
+    else if (high)
+      MOVE(true, false);
+    else if (low)
+      MOVE(false, true);
+    else
+      MOVE(false, false);
+  }
+#undef MOVE
   EACH_GROUP NAME(advance)(q, g, &b[g], (q->done + 1) % NAME(CALENDAR) == 0);
   return at;
 }
@@ -193,16 +216,19 @@ static inline int NAME(sweep)(NAME(ql) * q, int top, int bottom, NAME(middle) mi
 /* Sweeps until all lanes have converged or have had their share (true), or until the room for
  * rotations is used up (false). */
 static bool NAME(iterate)(NAME(ql) * q) {
-  int at = 0, top, bottom;
-  NAME(middle) middle;
+  NAME(bounds) bounds = {.bottom = {0}};
+  int at = 0;
   for (int g = 0; g < GROUPS && q->done == 0; g++) q->stale[g] = NAME(unfinished)(q, g);
   for (q->sweeps = 0; q->sweeps < ROUND_SWEEPS && at + 2 * q->n <= q->capacity; q->sweeps++) {
+    bool looked = q->sweeps == 0;
     for (int g = 0; g < GROUPS; g++)
-      if (NAME(any)(q->stale[g])) NAME(find_block)(q, g);
-    if (!NAME(join_blocks)(q, &top, &bottom, &middle) || q->done == q->most) return true;
-    q->offset[q->sweeps] = at;
-    q->from[q->sweeps] = top;
-    at = NAME(sweep)(q, top, bottom, middle, at);
+      if (NAME(any)(q->stale[g])) {
+        NAME(find_block)(q, g);
+        looked = true;
+      }
+    if (looked) NAME(bound_ends)(q, &bounds);
+    if (!NAME(bound_starts)(q, &bounds) || q->done == q->most) return true;
+    at = NAME(sweep)(q, &bounds, at);
     q->done++;
   }
   return false;

@@ -47,15 +47,30 @@ static void NAME(pack)(int n, const Lane *a, const Lane scale[2], Mask dead, Lan
     }
 }
 
-static void NAME(reduce)(int n, NAME(space) * s, int g) {
-  NAME(pack)(n, s->a[g], s->scale[g], s->dead[g], s->triangle[g]);
-  NAME(tridiagonalize)(n, s->triangle[g], s->w + g, s->e + g, GROUPS, s->tau[g], s->work);
+/* What deflation is measured by. */
+static void NAME(measure)(int n, NAME(space) * s, int g) {
   Lane largest = {0};
   for (int j = 0; j < n; j++) {
     largest = NAME(max)(largest, NAME(abs)(s->w[j * GROUPS + g]));
     largest = NAME(max)(largest, NAME(abs)(s->e[j * GROUPS + g]));
   }
   s->ql.tolerance[g] = largest * (REAL_BYTES == 4 ? (Real)0x1p-23 : (Real)0x1p-52);
+}
+
+/* The first `groups` groups to tridiagonal form: side by side while they fit a cache, so that one's
+ * square root and divisions hide behind another's products. */
+static void NAME(reduce)(int n, NAME(space) * s, int groups) {
+  const bool together = n <= 16;
+  NAME(reduction) q[GROUPS];
+  for (int g = 0; g < groups; g++) {
+    NAME(pack)(n, s->a[g], s->scale[g], s->dead[g], s->triangle[g]);
+    q[g] = NAME(start_reduction)(n, s->triangle[g], s->w + g, s->e + g, GROUPS, s->tau[g],
+                                 s->work + g * 2 * n * PARTS);
+    for (int k = n - 1; k >= 0 && !together; k--) NAME(reduce_step)(k, &q[g]);
+  }
+  for (int k = n - 1; k >= 0 && together; k--)
+    for (int g = 0; g < groups; g++) NAME(reduce_step)(k, &q[g]);
+  for (int g = 0; g < groups; g++) NAME(measure)(n, s, g);
 }
 
 /* A group without problems: it has converged already. */

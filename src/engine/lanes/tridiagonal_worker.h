@@ -113,31 +113,39 @@ static inline void NAME(make_w)(int k, Number tau, const Lane *v, Lane *p) {
   (p + j * PARTS, NAME(add_product)(NAME(load)(p + j * PARTS), half, NAME(load)(v + j * PARTS)));
 }
 
-/* a: the packed triangle, which becomes the v_k; d, e [n] (e_{n-1} = 0); tau [n]; work [2 n + 4]
- * Numbers. */
-static void NAME(tridiagonalize)(int n, Lane *a, Lane *d, Lane *e, int stride, Lane *tau,
-                                 Lane *work) {
-  Lane *w = work, *p = work + n * PARTS;
-  memset(work, 0, sizeof(Lane) * (size_t)(2 * n * PARTS));
-  const Lane *v = w; /* zero at first */
+/* A reduction in the course of its steps: the packed triangle, which becomes the v_k; d, e [n],
+ * `stride` apart (e_{n-1} = 0); tau [n]; work [2 n] Numbers. */
+typedef struct NAME(reduction) {
+  Lane *a, *d, *e, *tau, *w, *p;
+  const Lane *v;
+  int stride;
+} NAME(reduction);
+
+static NAME(reduction)
+    NAME(start_reduction)(int n, Lane *a, Lane *d, Lane *e, int stride, Lane *tau, Lane *work) {
+  memset(work, 0, sizeof(Lane) * (size_t)(2 * n * PARTS)); /* nothing is pending at first */
   e[(n - 1) * stride] = (Lane){0};
-  for (int k = n - 1; k >= 0; k--) {
-    Lane *row = a + NAME(row)(k);
-    const Number vk = NAME(load)(v + k * PARTS), wk = NAME(load)(w + k * PARTS);
-    for (int j = 0; j <= k; j++) NAME(store)
-    (row + j * PARTS, NAME(minus_rank2)(NAME(load)(row + j * PARTS), vk, wk,
-                                        NAME(load)(v + j * PARTS), NAME(load)(w + j * PARTS)));
-    d[k * stride] = row[k * PARTS];
-    if (k == 0) break;
-    const Number t = NAME(reflect)(k, row, &e[(k - 1) * stride]);
-    NAME(store)(tau + k * PARTS, t);
-    int i = 0;
-    for (; i + 1 < k; i += 2) NAME(update_rows)(2, i, a, v, w, row, p);
-    if (i < k) NAME(update_rows)(1, i, a, v, w, row, p);
-    NAME(make_w)(k, t, row, p);
-    Lane *swap = w;
-    w = p;
-    p = swap;
-    v = row;
-  }
+  return (NAME(reduction)){a, d, e, tau, work, work + n * PARTS, work, stride};
+}
+
+/* Steps k = n - 1 .. 0. */
+static void NAME(reduce_step)(int k, NAME(reduction) * q) {
+  Lane *row = q->a + NAME(row)(k);
+  const Lane *v = q->v;
+  Lane *w = q->w, *p = q->p;
+  const Number vk = NAME(load)(v + k * PARTS), wk = NAME(load)(w + k * PARTS);
+  for (int j = 0; j <= k; j++) NAME(store)
+  (row + j * PARTS, NAME(minus_rank2)(NAME(load)(row + j * PARTS), vk, wk,
+                                      NAME(load)(v + j * PARTS), NAME(load)(w + j * PARTS)));
+  q->d[k * q->stride] = row[k * PARTS];
+  if (k == 0) return;
+  const Number t = NAME(reflect)(k, row, &q->e[(k - 1) * q->stride]);
+  NAME(store)(q->tau + k * PARTS, t);
+  int i = 0;
+  for (; i + 1 < k; i += 2) NAME(update_rows)(2, i, q->a, v, w, row, p);
+  if (i < k) NAME(update_rows)(1, i, q->a, v, w, row, p);
+  NAME(make_w)(k, t, row, p);
+  q->w = p;
+  q->p = w;
+  q->v = row;
 }
