@@ -213,7 +213,7 @@ void mpt_process_batch(const mpt_engine *engine, mpt_state *state, const mpt_tea
     mpt_report *report = &batch->report[k];
     if (code != MPT_DONE && report->status == MPT_PENDING) report->status = MPT_INTERNAL;
     report->seconds = seconds;
-    if (mpt_status_is_failure(report->status))
+    if (report->status != MPT_OK && mpt_status_is_failure(report->status))
       zero_outputs(batch, k);
     else if (report->refused)
       zero_gradient(batch, k);

@@ -156,9 +156,12 @@ static const mpt_engine *local_engine(const mpt_plan_request *r, const mpt_task 
   return r->config->solver == MPT_SOLVER_AUTO ? mpt_engine_for(&shape) : &mpt_lapack;
 }
 
-/* A chunk that leaves no lane empty; the larger n, the less the groups of lanes have of each other. */
-static int64_t whole_lanes(int64_t n, int64_t chunk) {
-  const int64_t unit = n <= 32 ? FULL_LANES : FULL_LANES / 4;
+/* A chunk that leaves no lanes empty: a multiple of all groups' lanes, of fewer while that would
+ * give the ranks unequal shares. */
+static int64_t whole_groups(const mpt_plan_request *r, const mpt_task *t, int64_t chunk) {
+  const int64_t least = FULL_LANES / (int64_t)mpt_real_size(t->dataset->type);
+  int64_t unit = FULL_LANES;
+  while (unit > least && t->dataset->count < PIECES_A_RANK / 2 * unit * r->ranks) unit /= 2;
   return (chunk + unit - 1) / unit * unit;
 }
 
@@ -176,7 +179,7 @@ static mpt_code keep_whole(const mpt_plan_request *r, const mpt_task *t, double 
   w->chunk = by_time < by_size ? by_time : by_size;
   if (w->chunk < 1) w->chunk = 1;
   if (w->chunk > 1 << 16) w->chunk = 1 << 16;
-  if (w->engine == &mpt_lanes) w->chunk = whole_lanes(t->dataset->n, w->chunk);
+  if (w->engine == &mpt_lanes) w->chunk = whole_groups(r, t, w->chunk);
   w->bytes = workspace + one * (w->chunk - 1);
   return fits(r, w->bytes) ? MPT_DONE : (w->chunk = 1, w->bytes = workspace, MPT_DONE);
 }

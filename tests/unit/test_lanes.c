@@ -275,9 +275,9 @@ static void mixed_batches(void **state) {
   assert_true(!long_tier() || all >= 100000);
 }
 
-/* Random cotangents (`vectors`: gv as well as gw), under which a gradient exists where eigenvalues are apart (of complex vectors
- * but for the phases); A and gv of all scales, so that either part of the gradient may be nothing
- * to the other, or leave the range. */
+/* Random cotangents (`vectors`: gv as well as gw), under which a gradient exists where eigenvalues
+ * are apart (of complex vectors but for the phases); A and gv of all scales, so that either part of
+ * the gradient may be nothing to the other, or leave the range. */
 static void random_batch(mpt_type type, int64_t n, int64_t count, bool vectors) {
   arrays x = make(type, n, count);
   problem *p = calloc(1, sizeof *p), *q = calloc(1, sizeof *q);

@@ -87,7 +87,7 @@ static const struct {
   int ranks;
   int64_t count, sizes[MOST][2];
   double lost;   /* at most this fraction of the rank-seconds waits, matrix by matrix */
-  double groups; /* likewise with lanes, where sixteen matrices are the smallest piece */
+  double groups; /* likewise with lanes, where eight matrices are the smallest piece */
 } jobs[] = {
     {"one large on 2", 2, 1, {{1, 4000}}, 0.01, 0.01},
     {"one large on 4", 4, 1, {{1, 4000}}, 0.01, 0.01},
@@ -120,7 +120,7 @@ static void check_engine(const job *j, const mpt_plan *plan, int64_t d) {
   if (w->ranks > 1) return;
   assert_ptr_equal(w->engine,
                    j->config.solver == MPT_SOLVER_AUTO && small ? &mpt_lanes : &mpt_lapack);
-  if (w->engine == &mpt_lanes) assert_int_equal(w->chunk % 16, 0);
+  if (w->engine == &mpt_lanes) assert_int_equal(w->chunk % 8, 0);
 }
 
 static void check_work(const job *j, const mpt_plan *plan, const mpt_plan *again) {
@@ -222,7 +222,7 @@ static void many_small_matrices_stay_whole(void **state) {
     int64_t sizes[1][2];
     const mpt_engine *engine;
     int64_t piece; /* that all shares can be a multiple of */
-  } cases[] = {{{{200, 128}}, &mpt_lanes, 16}, {{{200, 129}}, &mpt_lapack, 1}};
+  } cases[] = {{{{200, 40}}, &mpt_lanes, 8}, {{{200, 129}}, &mpt_lapack, 1}};
   (void)state;
   for (int64_t k = 0; k < COUNT(cases); k++)
     for (int ranks = 1; ranks <= 64; ranks *= 4) {
@@ -254,7 +254,7 @@ static const struct {
     {MPT_SOLVER_SCALAPACK, 0, {0, 0}, 100, 4, &mpt_scalapack, 2},
     {MPT_SOLVER_SCALAPACK, 0, {0, 0}, 3000, 1, &mpt_scalapack, 1},
     {MPT_SOLVER_AUTO, 50, {0, 0}, 100, 4, &mpt_scalapack, 2},
-    {MPT_SOLVER_AUTO, 101, {0, 0}, 100, 4, &mpt_lanes, 1},
+    {MPT_SOLVER_AUTO, 41, {0, 0}, 40, 4, &mpt_lanes, 1},
     {MPT_SOLVER_AUTO, 201, {0, 0}, 200, 4, &mpt_lapack, 1},
     {MPT_SOLVER_AUTO, 100, {1, 3}, 100, 4, &mpt_scalapack, 3},
     {MPT_SOLVER_SCALAPACK, 0, {2, 2}, 100, 4, &mpt_scalapack, 4},

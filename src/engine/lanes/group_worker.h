@@ -313,13 +313,17 @@ static void NAME(process)(const mpt_lanes_call *c) {
     NAME(choose_scale)(s->largest[g], s->scale[g], s->unscale[g]);
   }
   s->ql.most = c->most_sweeps;
-  if (!c->batch->given) {
-    NAME(reduce)(n, s, (int)((c->count + W - 1) / W));
+  const int groups = (int)((c->count + W - 1) / W);
+  for (int g = 0; g < groups && n == 2 && !c->batch->given; g++) NAME(solve_two)(s, g);
+  if (n != 2 && !c->batch->given) {
+    NAME(reduce)(n, s, groups);
     several = NAME(diagonalize)(n, s, m->vectors);
   }
   for (int g = 0; g * W < c->count; g++) {
     if (c->batch->given)
       NAME(load_given)(c, m, g);
+    else if (n == 2)
+      NAME(take_two)(s, g);
     else
       NAME(find_pairs)(n, s, g, several, m->vectors);
     if (!c->batch->given) v[g].lost = s->lost[g];

@@ -6,6 +6,7 @@
 #include "eigenvectors_worker.h"
 #include "certificate_worker.h"
 #include "solve_worker.h"
+#include "two_worker.h"
 #include "backward_worker.h"
 #include "arena_worker.h"
 #include "product_worker.h"

@@ -104,7 +104,7 @@ NAME(move_bulge)(const bool high, const bool low, NAME(bulge) * b, NAME(block) *
     block->dh = NAME(select)(live & ~inner, moved, block->dh);
   }
   rotation[0] = NAME(select)(live, s, zero);
-  rotation[1] = rotation[0] / (one + c);
+  rotation[1] = NAME(select)(live, s / (one + c), zero);
   e[GROUPS] = NAME(select)(inner, off, e[GROUPS]);
   d[GROUPS] = NAME(select)(live, moved, d[GROUPS]);
   if (low) {
