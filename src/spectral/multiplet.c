@@ -57,8 +57,8 @@ void mpt_add_diagonal(const mpt_rule *rule, mpt_sums *sums) {
   }
 }
 
-/* Squares of eps ||A|| difference / gap between eigenvalue i and those below it; the sums stand side by side,
- * so that the loop vectorizes. */
+/* Squares of eps ||A|| difference / gap between eigenvalue i and those below it; the sums stand
+ * side by side, so that the loop vectorizes. */
 VECTOR_CLONES
 static double turns_of(const mpt_rule *rule, int64_t i) {
   enum { RUN = 8 };

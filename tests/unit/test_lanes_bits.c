@@ -333,12 +333,12 @@ static void nonfinite_problems_fail_alone(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(no_memory), /* first: freed memory would do */
       cmocka_unit_test(neighbours_do_not_matter),
       cmocka_unit_test(passes_agree),
       cmocka_unit_test(values_alone),
       cmocka_unit_test(threads_do_not_matter),
       cmocka_unit_test(lost_problems_go_to_lapack),
-      cmocka_unit_test(no_memory),
       cmocka_unit_test(nonfinite_problems_fail_alone),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

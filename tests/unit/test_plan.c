@@ -222,7 +222,7 @@ static void many_small_matrices_stay_whole(void **state) {
     int64_t sizes[1][2];
     const mpt_engine *engine;
     int64_t piece; /* that all shares can be a multiple of */
-  } cases[] = {{{{200, 128}}, &mpt_lanes, 8}, {{{200, 129}}, &mpt_lapack, 1}};
+  } cases[] = {{{{200, 40}}, &mpt_lanes, 8}, {{{200, 129}}, &mpt_lapack, 1}};
   (void)state;
   for (int64_t k = 0; k < COUNT(cases); k++)
     for (int ranks = 1; ranks <= 64; ranks *= 4) {
@@ -254,7 +254,7 @@ static const struct {
     {MPT_SOLVER_SCALAPACK, 0, {0, 0}, 100, 4, &mpt_scalapack, 2},
     {MPT_SOLVER_SCALAPACK, 0, {0, 0}, 3000, 1, &mpt_scalapack, 1},
     {MPT_SOLVER_AUTO, 50, {0, 0}, 100, 4, &mpt_scalapack, 2},
-    {MPT_SOLVER_AUTO, 101, {0, 0}, 100, 4, &mpt_lanes, 1},
+    {MPT_SOLVER_AUTO, 41, {0, 0}, 40, 4, &mpt_lanes, 1},
     {MPT_SOLVER_AUTO, 201, {0, 0}, 200, 4, &mpt_lapack, 1},
     {MPT_SOLVER_AUTO, 100, {1, 3}, 100, 4, &mpt_scalapack, 3},
     {MPT_SOLVER_SCALAPACK, 0, {2, 2}, 100, 4, &mpt_scalapack, 4},

@@ -1,6 +1,6 @@
 /* The backward pass of W small matrices at once, in interleaved form (see spectral/spectral.h for
- * what is computed). Cotangents are scaled by a power of two, and so is everything until the end.
- */
+ * what is computed). Eigenvalues, gw and gv are each scaled by a power of two, so that no square
+ * leaves the range, and X until the end by one that takes the larger of its parts near 1. */
 
 #define Value Lane
 #define Flag Mask
@@ -87,8 +87,9 @@ typedef struct NAME(gradient) {
   Lane *norm;             /* [4 n]: norms of gv's columns, scaled eigenvalues, and work */
   Real epsilon, noise;    /* noise: 8 eps sqrt(n) */
   bool mean;              /* the spread policy */
-  Lane scale;             /* what cotangents are multiplied by */
-  Lane gap_unit;          /* what X is divided by: a power of two, as 1 / gap can be large */
+  Lane scale, gw_scale;   /* what gv and gw are multiplied by */
+  Mask no_gv, no_gw;      /* all of it is zero */
+  Lane unit;              /* X is in units of 2 to this power */
   Lane off, on, angle; /* what entries off and on the diagonal are therefore multiplied by; the turn
                           of eigenvectors a gap of 1 away by rounding */
   Lane gauge, spread, error;
@@ -99,18 +100,23 @@ typedef struct NAME(gradient) {
  * norms of gv. `largest` and `bad` come from elsewhere where gv is not interleaved. */
 static void NAME(load_cotangents)(NAME(gradient) * q, Lane largest, Lane bad) {
   const int n = q->n, count = q->gv ? n * n * PARTS : 0;
+  const Lane zero = {0};
+  Lane values = zero;
   for (int i = 0; i < count; i++) {
     largest = NAME(max)(NAME(abs)(q->gv[i]), largest);
     bad += q->gv[i] - q->gv[i];
   }
   for (int j = 0; j < n; j++) {
-    largest = NAME(max)(NAME(abs)(q->gw[j]), largest);
+    values = NAME(max)(NAME(abs)(q->gw[j]), values);
     bad += q->gw[j] - q->gw[j];
-    q->norm[j] = (Lane){0};
+    q->norm[j] = zero;
   }
-  q->dead = ~NAME(equal)(bad, (Lane){0});
+  q->dead = ~NAME(equal)(bad, zero);
+  q->no_gv = NAME(equal)(largest, zero);
+  q->no_gw = NAME(equal)(values, zero);
   q->scale = NAME(inverse_power)(NAME(select)(q->dead, NAME(all)(1), largest));
-  for (int j = 0; j < n; j++) q->gw[j] *= q->scale;
+  q->gw_scale = NAME(inverse_power)(NAME(select)(q->dead, NAME(all)(1), values));
+  for (int j = 0; j < n; j++) q->gw[j] *= q->gw_scale;
   for (int i = 0; i < n && q->gv; i++)
     for (int j = 0; j < n; j++) {
       Lane *at = q->gv + (i * n + j) * PARTS;
@@ -149,15 +155,33 @@ static void NAME(apply_spread)(NAME(gradient) * q) {
   }
 }
 
-/* Eigenvalues times s of about 1 / ||A||; X is then computed in units of max(1, s). */
+enum { NAME(LIMIT) = REAL_BYTES == 4 ? 120 : 1000 }; /* of exponents, as in inverse_power */
+
+/* Of a power of two, and back; below the limit it stays there. */
+static inline Lane NAME(exponent)(Lane power) {
+  const Bits bias = (REAL_BYTES == 4 ? 127 : 1023) + (Bits){0};
+  return __builtin_convertvector(((Bits)power >> (REAL_BYTES == 4 ? 23 : 52)) - bias, Lane);
+}
+
+static inline Lane NAME(power)(Lane exponent) {
+  const Lane e = NAME(max)(exponent, NAME(all)((Real)-NAME(LIMIT)));
+  const Bits bias = (REAL_BYTES == 4 ? 127 : 1023) + (Bits){0};
+  return (Lane)((bias + __builtin_convertvector(e, Bits)) << (REAL_BYTES == 4 ? 23 : 52));
+}
+
+/* Eigenvalues times s of about 1 / ||A||, and the unit of X: that of gv / ||A|| or that of gw. */
 static void NAME(scale_values)(NAME(gradient) * q) {
   Lane *x = q->norm + q->n;
   const Lane s = NAME(inverse_power)(NAME(spectral_norm)(q->n, q->w, q->stride));
+  const Lane never = NAME(all)((Real)(-4 * NAME(LIMIT)));
   for (int j = 0; j < q->n; j++) x[j] = q->w[j * q->stride] * s;
-  q->gap_unit = NAME(max)(s, NAME(all)(1));
-  q->off = s / q->gap_unit;
-  q->on = NAME(all)(1) / q->gap_unit;
-  q->angle = NAME(all)(q->epsilon) * NAME(spectral_norm)(q->n, x, 1) / s;
+  Lane off = NAME(exponent)(s) - NAME(exponent)(q->scale), on = -NAME(exponent)(q->gw_scale);
+  off = NAME(select)(q->no_gv, never, off);
+  on = NAME(select)(q->no_gw, never, on);
+  q->unit = NAME(max)(NAME(max)(off, on), NAME(all)((Real)(-2 * NAME(LIMIT))));
+  q->off = NAME(power)(off - q->unit);
+  q->on = NAME(power)(on - q->unit);
+  q->angle = NAME(all)(q->epsilon) * NAME(spectral_norm)(q->n, x, 1) * (q->on / q->off);
 }
 
 /* What entries of X add up to, besides the turn of the eigenvectors by rounding where eigenvalue
@@ -218,11 +242,11 @@ static void NAME(judge)(NAME(gradient) * q, const NAME(sums) * s) {
   q->dead = q->dead | ~NAME(equal)(s->bad, zero);
 }
 
-/* gap_unit / scale as two factors, since one can leave the range. */
+/* The unit of X as two factors, since one can leave the range. */
 static inline void NAME(unscale_factors)(const NAME(gradient) * q, Lane factor[2]) {
   const Bits bias = (REAL_BYTES == 4 ? 127 : 1023) + (Bits){0};
   const int digits = REAL_BYTES == 4 ? 23 : 52;
-  const Bits exponent = ((Bits)q->gap_unit >> digits) - ((Bits)q->scale >> digits);
+  const Bits exponent = __builtin_convertvector(q->unit, Bits);
   const Bits half = exponent >> 1;
   factor[0] = (Lane)((bias + half) << digits);
   factor[1] = (Lane)((bias + exponent - half) << digits);
