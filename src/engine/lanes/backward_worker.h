@@ -157,14 +157,15 @@ static void NAME(apply_spread)(NAME(gradient) * q) {
 
 enum { NAME(LIMIT) = REAL_BYTES == 4 ? 120 : 1000 }; /* of exponents, as in inverse_power */
 
-/* Of a power of two, and back; below the limit it stays there. */
+/* Of a power of two, and back; beyond the limits it stays there. */
 static inline Lane NAME(exponent)(Lane power) {
   const Bits bias = (REAL_BYTES == 4 ? 127 : 1023) + (Bits){0};
   return __builtin_convertvector(((Bits)power >> (REAL_BYTES == 4 ? 23 : 52)) - bias, Lane);
 }
 
 static inline Lane NAME(power)(Lane exponent) {
-  const Lane e = NAME(max)(exponent, NAME(all)((Real)-NAME(LIMIT)));
+  const Lane limit = NAME(all)((Real)NAME(LIMIT)),
+             e = NAME(max)(NAME(min)(exponent, limit), -limit);
   const Bits bias = (REAL_BYTES == 4 ? 127 : 1023) + (Bits){0};
   return (Lane)((bias + __builtin_convertvector(e, Bits)) << (REAL_BYTES == 4 ? 23 : 52));
 }
@@ -173,14 +174,17 @@ static inline Lane NAME(power)(Lane exponent) {
 static void NAME(scale_values)(NAME(gradient) * q) {
   Lane *x = q->norm + q->n;
   const Lane s = NAME(inverse_power)(NAME(spectral_norm)(q->n, q->w, q->stride));
-  const Lane never = NAME(all)((Real)(-4 * NAME(LIMIT)));
+  const Lane limit = NAME(all)((Real)NAME(LIMIT)), never = limit * -4;
   for (int j = 0; j < q->n; j++) x[j] = q->w[j * q->stride] * s;
   Lane off = NAME(exponent)(s) - NAME(exponent)(q->scale), on = -NAME(exponent)(q->gw_scale);
   off = NAME(select)(q->no_gv, never, off);
   on = NAME(select)(q->no_gw, never, on);
-  q->unit = NAME(max)(NAME(max)(off, on), NAME(all)((Real)(-2 * NAME(LIMIT))));
+  Lane unit = NAME(max)(off, on);
+  /* Nothing of gv may be kept: gw stays in range, and gv comes before it only to overflow. */
+  unit = NAME(select)(q->no_gw, unit, NAME(min)(unit, on + limit));
+  q->unit = NAME(max)(NAME(max)(unit, off - limit), limit * -2);
   q->off = NAME(power)(off - q->unit);
-  q->on = NAME(power)(on - q->unit);
+  q->on = NAME(select)(NAME(less)(on - q->unit, -limit), limit - limit, NAME(power)(on - q->unit));
   q->angle = NAME(all)(q->epsilon) * NAME(spectral_norm)(q->n, x, 1) * (q->on / q->off);
 }
 
@@ -238,7 +242,8 @@ static void NAME(judge)(NAME(gradient) * q, const NAME(sums) * s) {
   const Lane relative2 = (s->noise2 + s->turn2) / NAME(select)(nothing, one, s->x2);
   q->gauge = NAME(min)(NAME(root)(s->gauge2), one);
   q->error = NAME(root)(relative2) + NAME(all)(q->epsilon * (Real)sqrt((double)q->n));
-  q->error = NAME(select)(nothing, zero, q->error);
+  /* gw may be so small against gv, of which nothing was kept, that its square has vanished */
+  q->error = NAME(select)(nothing & q->no_gw, zero, q->error);
   q->dead = q->dead | ~NAME(equal)(s->bad, zero);
 }
 
