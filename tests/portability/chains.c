@@ -73,7 +73,7 @@ static void check(const mpt_batch *b, const bool *lost) {
   for (int64_t k = 0; k < COUNT; k++) {
     const mpt_report *r = &b->report[k];
     expect(r->status == MPT_OK && !lost[k], b->type, n, "a status", r->status);
-    expect(r->residual <= 4 && r->residual > 0, b->type, n, "a residual", r->residual);
+    expect(r->residual <= 4 && (n < 3 || r->residual > 0), b->type, n, "a residual", r->residual);
     expect(r->orthogonality <= 4, b->type, n, "an orthogonality", r->orthogonality);
   }
 }

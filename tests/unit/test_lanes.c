@@ -237,6 +237,13 @@ static arrays mixed(mpt_type type, int64_t n, int64_t count, kind main_kind) {
   return x;
 }
 
+/* To the last bit: as where lanes have handed a problem over. */
+static bool same_solution(const problem *p, const problem *q) {
+  const size_t n = (size_t)p->n;
+  return p->residual == q->residual && !memcmp(p->w, q->w, n * sizeof *p->w) &&
+         !memcmp(p->v, q->v, n * n * sizeof *p->v);
+}
+
 static void mixed_batch(mpt_type type, int64_t n, int64_t count, kind main_kind) {
   arrays x = mixed(type, n, count, main_kind), y = anew(&x), c = make(type, n, count);
   problem *p = calloc((size_t)count, sizeof *p), *q = calloc((size_t)count, sizeof *q);
@@ -249,8 +256,7 @@ static void mixed_batch(mpt_type type, int64_t n, int64_t count, kind main_kind)
     for (int64_t k = 0; k < count; k++) {
       compare_values(&x, &y, k, &p[k], &q[k]);
       compare_gradients(&x, &y, k, &p[k], &q[k]);
-      /* to the last bit the same only where lanes have handed it over */
-      if (n > 4 && q[k].residual > 0 && p[k].residual == q[k].residual)
+      if (n > 4 && q[k].residual > 0 && same_solution(&p[k], &q[k]))
         complain(&x, k, "solved by lapack");
     }
   }
@@ -315,7 +321,7 @@ static void random_cotangents(void **state) {
   (void)state;
   for (int64_t n = 1; n <= LARGEST; n++)
     for (int type = 0; type < MPT_TYPE_COUNT; type++)
-      if (long_tier() || (n + type) % 4 == 0) {
+      if (long_tier() || n <= 3 || (n + type) % 4 == 0) {
         random_batch((mpt_type)type, n, 9, true);
         random_batch((mpt_type)type, n, 9, false);
       }
