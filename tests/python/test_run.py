@@ -123,7 +123,8 @@ def test_forum(tmp_path):
         r = solve(tmp_path, FORUM, cotangents={"eigenvectors": gv}, solve={"solver": solver})
         assert r["status"][0] == GAUGE and np.isfinite(r["gradient"]).all() and r["gradient"].any()
         violation = abs(r["eigenvectors"][0, :, 1].sum()) / 2
-        assert violation > 0.1 and r["diagnostics/gauge_violation"][0] == pytest.approx(violation)
+        assert violation == pytest.approx(0.42, abs=0.01)
+        assert r["diagnostics/gauge_violation"][0] == pytest.approx(violation)
         done = run(tmp_path / "job.yaml", "--fresh")
         assert "warning" in done.stderr and f"{violation:.2g}" in done.stderr
     run(tmp_path / "job.yaml", "--fresh", "--set", "degeneracy.gauge_dependent_loss=fail", expect=4)

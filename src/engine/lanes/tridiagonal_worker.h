@@ -26,7 +26,7 @@ static inline Number NAME(reflect)(int k, Lane *row, Lane *e) {
   const Lane beta = NAME(with_sign)(length, -alpha.re);
   Number shifted = alpha, tau;
   shifted.re = alpha.re - beta;
-  Number scale = NAME(times_real)(NAME(conjugate)(shifted), one / NAME(norm2)(shifted));
+  Number scale = NAME(inverse)(shifted);
   tau.re = NAME(select)(nothing, NAME(all)(0), one - alpha.re / beta);
 #if IS_COMPLEX
   tau.im = NAME(select)(nothing, NAME(all)(0), -alpha.im / beta);

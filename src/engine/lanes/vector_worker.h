@@ -306,6 +306,20 @@ static inline Lane NAME(norm2)(Number a) {
 #endif
 }
 
+/* 1 / a, correctly rounded for numbers that are real, so that what is exact stays so: the
+ * eigenvectors of a matrix of uncoupled blocks are those of its blocks. */
+static inline Number NAME(inverse)(Number a) {
+  const Lane one = NAME(all)(1), plain = one / a.re;
+#if IS_COMPLEX
+  const Mask real = NAME(equal)(a.im, (Lane){0});
+  a = NAME(times_real)(NAME(conjugate)(a), one / NAME(norm2)(a));
+  a.re = NAME(select)(real, plain, a.re);
+#else
+  a.re = plain;
+#endif
+  return a;
+}
+
 static inline Number NAME(choose)(Mask m, Number a, Number b) {
   a.re = NAME(select)(m, a.re, b.re);
 #if IS_COMPLEX
