@@ -27,6 +27,8 @@ typedef struct mpt_batch {
   mpt_type type;
   int64_t count, n, row0, rows;
   bool given;          /* w and v are given (two-pass) and only read: nothing is solved */
+  bool bare;           /* lanes only: w and v and nothing else, as a loop of ?heevd gives them; for
+                          the benchmark, which says what the checks cost */
   void *a;             /* [count, rows, n]; see writes_input. NULL when given: no certificate */
   void *w;             /* [count, n] real */
   void *v;             /* [count, rows, n], NULL: eigenvalues only */
@@ -62,7 +64,8 @@ typedef struct mpt_engine {
   void (*close)(mpt_state *state);
 
   /* Optional: mpt_process_batch in one go, for an engine that takes many problems at a time on one
-   * rank; a problem left PENDING becomes INTERNAL. solve() and differentiate() are not called then. */
+   * rank; a problem left PENDING becomes INTERNAL. solve() and differentiate() are not called then.
+   */
   mpt_code (*process)(mpt_state *state, const mpt_options *options, mpt_batch *batch);
 
   /* a -> w, v for each problem that has not failed; the status of one that does not converge is
