@@ -23,3 +23,6 @@
 #undef EXCHANGE
 #undef TILE
 #undef ROOT_OF_TINY
+#undef SAME_PLACE
+#undef INDEX_OF_HALF
+#undef Half

@@ -8,7 +8,6 @@ enum {
 
 #define SWAPPED(l, h) ((l) ^ (h))
 #define EVEN(l, h) (2 * (l) + (h))
-#define ZIPPED(l, h) ((l) % 2 * W + (l) / 2 + (h))
 
 /* One matrix: what of it is in vectors stands in rows of ldn Reals. */
 typedef struct NAME(single) {
