@@ -15,7 +15,7 @@ typedef struct workload {
 } workload;
 
 static const workload workloads[] = {
-    {"batch", "200 matrices of n = 128", {{128, 200}}},
+    {"batch", "1000 matrices of n = 128", {{128, 1000}}},
     {"mixed",
      "n = 16 to 1024",
      {{16, 4000}, {32, 2000}, {64, 500}, {128, 100}, {256, 40}, {512, 6}, {1024, 1}}},
