@@ -163,20 +163,33 @@ static inline __attribute__((always_inline)) void NAME(adjoin)(Lane t[W]) {
   }
 }
 
-/* out = a^H, both n x n in padded rows. */
-static void NAME(adjoint)(int n, const Real *a, Real *out, int64_t ld) {
-  for (int i = 0; i < n; i += TILE)
-    for (int j = 0; j < n; j += TILE) {
-      Lane t[W];
-      _Pragma("GCC unroll 16") for (int r = 0; r < TILE; r++) t[r] =
-          *(const Lane *)(a + (i + r) * ld + j * PARTS);
-      NAME(adjoin)(t);
-      _Pragma("GCC unroll 16") for (int r = 0; r < TILE; r++) *
-          (Lane *)(out + (j + r) * ld + i * PARTS) = t[r];
-    }
+/* A tile of a^H: the one at (i, j) of `a`, to (j, i) of `out`. */
+static inline __attribute__((always_inline)) void
+NAME(adjoin_tile)(int i, int j, const Real *a, int64_t lda, Real *out, int64_t ld) {
+  Lane t[W];
+  _Pragma("GCC unroll 16") for (int r = 0; r < TILE; r++) t[r] =
+      *(const Loose *)(a + (i + r) * lda + j * PARTS);
+  NAME(adjoin)(t);
+  _Pragma("GCC unroll 16") for (int r = 0; r < TILE; r++) *
+      (Lane *)(out + (j + r) * ld + i * PARTS) = t[r];
 }
 
-/* One Lane of row a of X from those of T and T^H. */
+/* out = a^H, both n x n; `half`: the tiles of `out` on and below the diagonal only. */
+static void NAME(adjoint)(bool half, int n, const Real *a, int64_t lda, Real *out, int64_t ld) {
+  for (int i = 0; i < n; i += TILE)
+    for (int j = half ? i : 0; j < n; j += TILE) NAME(adjoin_tile)(i, j, a, lda, out, ld);
+}
+
+/* Makes a Hermitian of its half below the diagonal. */
+static void NAME(complete)(int n, Real *a, int64_t ld) {
+  for (int i = 0; i < n; i += TILE) {
+    for (int j = 0; j < i; j += TILE) NAME(adjoin_tile)(i, j, a, ld, a, ld);
+    mpt_mirror_block(TYPE, n - i < TILE ? n - i : TILE, a + i * ld + i * PARTS, ld / PARTS,
+                     MPT_LOWER);
+  }
+}
+
+/* One Lane of row a of X, as far as it is left of the diagonal, from those of T and T^H. */
 static inline void NAME(step_lane)(const NAME(product_memory) * m, const NAME(single) * s, int a,
                                    int b, Lane count, NAME(sums) * sums) {
   Lane *t = (Lane *)(m->t + a * m->ld + b * PARTS);
@@ -189,12 +202,16 @@ static inline void NAME(step_lane)(const NAME(product_memory) * m, const NAME(si
     k[0] = __builtin_shufflevector(first, second, INDEX(EVEN, 0));
     k[1] = __builtin_shufflevector(first, second, INDEX(EVEN, 1));
   }
-  const Mask same =
-      NAME(equal)(id, NAME(all)(s->id[a])) | ~NAME(less)(count, NAME(all)((Real)s->n));
+  const Mask known =
+      NAME(at_most)(count, NAME(all)((Real)a)); /* T^H has not been made further right */
+  k[0] = NAME(select)(known, k[0], (Lane){0});
+  k[1] = NAME(select)(known, k[1], (Lane){0});
+  const Mask same = NAME(equal)(id, NAME(all)(s->id[a])) & known;
+  const Mask none = same | ~NAME(less)(count, NAME(all)((Real)a));
   const Lane scale = norm + NAME(all)(m->norm[a]);
   if (NAME(any)(same)) NAME(gauge_entry)(k, scale, same, &sums->gauge2);
   const Lane inverse = NAME(step_entry)(k, scale, NAME(all)(s->off) / (w - NAME(all)(s->w[a])),
-                                        same, NAME(all)(s->noise), &sums->noise2, &sums->x2);
+                                        none, NAME(all)(s->noise), &sums->noise2, &sums->x2);
   const Lane turn = inverse * NAME(all)(s->angle) * (gw - NAME(all)(s->gw[a]));
   sums->turn2 += turn * turn;
   if (IS_COMPLEX) {
@@ -205,79 +222,83 @@ static inline void NAME(step_lane)(const NAME(product_memory) * m, const NAME(si
   }
 }
 
-/* T becomes X; every pair of entries is met twice here. */
+/* T becomes X; each pair of entries is counted once, the diagonal half. */
 static void NAME(make_single_x)(const NAME(product_memory) * m, NAME(single) * s) {
   NAME(sums) sums = {{0}, {0}, {0}, {0}, {0}};
   Lane count;
-  NAME(adjoint)(s->n, m->t, m->th, m->ld);
+  NAME(adjoint)(true, s->n, m->t, m->ld, m->th, m->ld);
   for (int l = 0; l < W; l++) count[l] = (Real)l;
   for (int a = 0; a < s->n; a++) {
-    for (int b = 0; b < s->n; b += W)
-      NAME(step_lane)(m, s, a, b, count + NAME(all)((Real)b), &sums);
+    for (int b = 0; b <= a; b += W) NAME(step_lane)(m, s, a, b, count + NAME(all)((Real)b), &sums);
     const Real x = s->gw[a] * s->on;
     m->t[a * m->ld + a * PARTS] = x;
     s->x2 += x * x / 2;
   }
+  NAME(complete)(s->n, m->t, m->ld);
   s->gauge2 = NAME(top)(sums.gauge2);
   for (int l = 0; l < W; l++) {
-    s->noise2 += sums.noise2[l] / 2;
-    s->x2 += sums.x2[l] / 2;
-    s->turn2 += sums.turn2[l] / 2;
+    s->noise2 += sums.noise2[l];
+    s->x2 += sums.x2[l];
+    s->turn2 += sums.turn2[l];
   }
 }
 
 /* Without eigenvector cotangents X is diagonal, and Y = V X at once. */
-static void NAME(scale_columns)(const NAME(product_memory) * m, NAME(single) * s) {
+static void NAME(scale_columns)(const NAME(product_memory) * m, NAME(single) * s, const Real *v,
+                                int64_t ldv) {
   const int n = s->n;
   memset(m->t, 0, sizeof(Real) * (size_t)(n * m->ld));
   memset(m->norm, 0, sizeof(Real) * (size_t)m->ldn);
   NAME(make_single_x)(m, s);
   for (int i = 0; i < n; i++)
     for (int j = 0; j < n * PARTS; j++)
-      m->y[i * m->ld + j] = m->v[i * m->ld + j] * (s->gw[j / PARTS] * s->on);
+      m->y[i * m->ld + j] = v[i * ldv + j] * (s->gw[j / PARTS] * s->on);
 }
 
-/* Half of the product, scaled, and its mirror image; then out of the padded rows. */
+/* The lower half of the product, scaled, makes G. */
 static void NAME(write_gradient)(const NAME(product_memory) * m, NAME(single) * s) {
   const int n = s->n;
   const int64_t ld = m->ld;
   const Lane x = NAME(all)(s->factor[0]), y = NAME(all)(s->factor[1]);
   Lane bad = {0};
-  for (int i = 0; i < n; i += TILE)
-    for (int j = 0; j <= i; j += TILE) {
-      Lane t[W];
-      _Pragma("GCC unroll 16") for (int r = 0; r < TILE; r++) {
-        t[r] = *(const Lane *)(m->t + (i + r) * ld + j * PARTS) * x * y + (Lane){0};
-        bad += t[r] - t[r];
-        *(Lane *)(m->y + (i + r) * ld + j * PARTS) = t[r];
-      }
-      NAME(adjoin)(t);
-      _Pragma("GCC unroll 16") for (int r = 0; r < TILE && i != j; r++) *
-          (Lane *)(m->y + (j + r) * ld + i * PARTS) = t[r];
-    }
   for (int i = 0; i < n; i++)
-    memcpy((Real *)s->g + i * n * PARTS, m->y + i * ld, sizeof(Real) * (size_t)(n * PARTS));
-  for (int i = 0; i < n; i += TILE) /* tiles on the diagonal, which the product has whole */
-    mpt_mirror_block(TYPE, n - i < TILE ? n - i : TILE, (Real *)s->g + (i * n + i) * PARTS, n,
-                     MPT_LOWER);
+    for (int j = 0; j <= i * PARTS; j += W) {
+      Lane *at = (Lane *)(m->t + i * ld + j);
+      *at = *at * x * y + (Lane){0};
+      bad += *at - *at;
+    }
+  NAME(complete)(n, m->t, ld);
+  for (int i = 0; i < n; i++)
+    memcpy((Real *)s->g + i * n * PARTS, m->t + i * ld, sizeof(Real) * (size_t)(n * PARTS));
   if (s->conjugate) mpt_conjugate(TYPE, (int64_t)n * n, s->g);
   s->finite = !NAME(any)(~NAME(equal)(bad, (Lane){0}));
+}
+
+/* V itself where its rows are whole tiles, else a padded copy. */
+static const Real *NAME(vectors_of)(const NAME(product_memory) * m, const NAME(single) * s,
+                                    int64_t *ld) {
+  enum { WHOLE = W > NAME(TILE_ROWS) ? W : NAME(TILE_ROWS) };
+  *ld = s->n % WHOLE ? m->ld : s->n * PARTS;
+  if (s->n % WHOLE == 0) return s->v;
+  NAME(copy_rows)(s->n, s->v, 1, m->v, m->ld);
+  return m->v;
 }
 
 static void NAME(differentiate_single)(const NAME(product_memory) * m, NAME(single) * s) {
   const int n = s->n;
   const int64_t ld = m->ld;
-  NAME(copy_rows)(n, s->v, 1, m->v, ld);
+  int64_t ldv;
+  const Real *v = NAME(vectors_of)(m, s, &ldv);
   if (s->gv) {
     NAME(copy_rows)(n, s->gv, s->scale, m->gv, ld);
     NAME(column_norms)(m, n);
-    NAME(small_product)(true, false, n, m->v, PARTS, ld, m->gv, m->t, ld);
+    NAME(small_product)(true, false, n, v, PARTS, ldv, m->gv, m->t, ld);
     NAME(make_single_x)(m, s);
-    NAME(small_product)(false, false, n, m->v, ld, PARTS, m->t, m->y, ld);
+    NAME(small_product)(false, false, n, v, ldv, PARTS, m->t, m->y, ld);
   } else {
-    NAME(scale_columns)(m, s);
+    NAME(scale_columns)(m, s, v, ldv);
   }
-  NAME(adjoint)(n, m->v, m->vh, ld);
+  NAME(adjoint)(false, n, v, ldv, m->vh, ld);
   NAME(small_product)(false, true, n, m->y, ld, PARTS, m->vh, m->t, ld);
   NAME(write_gradient)(m, s);
 }
