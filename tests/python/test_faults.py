@@ -12,12 +12,16 @@ import pytest
 from job import *
 
 
+DATASETS = {"small": (300, 24), "middle": (40, 120), "large": (24, 260)}
+PROBLEMS = sum(count for count, _ in DATASETS.values())
+
+
 @pytest.fixture(scope="module")
 def work(tmp_path_factory):
     """A job of a second or so, of several sizes, its cotangents, and its undisturbed results."""
     directory = tmp_path_factory.mktemp("work")
     rng = np.random.default_rng(1)
-    for name, count, n in [("small", 300, 24), ("middle", 40, 120), ("large", 4, 260)]:
+    for name, (count, n) in DATASETS.items():
         write(directory / "in.h5", **{name: hermitian(rng, count, n)})
         write(directory / "cotangents.h5", **{f"{name}/eigenvalues": rng.standard_normal((count, n))})
     path = config(directory, gradient={"cotangents": "cotangents.h5"},
@@ -29,14 +33,14 @@ def work(tmp_path_factory):
 
 
 def compare_with_undisturbed(work, ranks=2):
-    for group in ("small", "middle", "large"):
+    for group in DATASETS:
         same(read(work / "job-out.h5", group), read(work / f"undisturbed{ranks}.h5", group))
 
 
 def check_finished_problems(work, ranks=2):
     """Whatever the file calls done is right: the same as undisturbed."""
     done = 0
-    for group in ("small", "middle", "large"):
+    for group in DATASETS:
         now, then = read(work / "job-out.h5", group), read(work / f"undisturbed{ranks}.h5", group)
         finished = now["status"] != 0
         done += finished.sum()
@@ -87,7 +91,7 @@ def test_kill_9_at_random_moments(work):
                 pass
         process.communicate(timeout=60)
         if output.exists():
-            partial += check_finished_problems(work) not in (0, 344)
+            partial += check_finished_problems(work) not in (0, PROBLEMS)
         run(work / "job.yaml", ranks=2)
         compare_with_undisturbed(work)
     assert partial >= 3 # some of the kills came in the middle of the work
@@ -111,9 +115,9 @@ def test_signals_stop_and_continue(work, number, ranks):
             break
     assert process.returncode == 75
     finished = check_finished_problems(work, ranks)
-    assert finished < 344
+    assert finished < PROBLEMS
     done = run(work / "job.yaml", ranks=ranks)
-    assert f"{344 - finished} of 344 problems left" in done.stderr
+    assert f"{PROBLEMS - finished} of {PROBLEMS} problems left" in done.stderr
     compare_with_undisturbed(work, ranks)
 
 

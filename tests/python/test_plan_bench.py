@@ -166,7 +166,7 @@ def test_bench_lanes(tmp_path, arguments, types, ranks):
     rows = [line.split() for line in lines if line.split() and line.split()[0] in ("3", "4")]
     assert [row[:2] for row in rows] == [[n, t] for t in types for n in ("3", "4")]
     for row in rows:
-        assert len(row) == 11 and all(0 < float(x) < math.inf for x in row[2:]), row
+        assert len(row) == 12 and all(0 < float(x) < math.inf for x in row[2:]), row
     at = next(k for k, line in enumerate(lines) if "is faster" in line)
     assert [line.split()[0] for line in lines[at + 1:]] == types
     assert list(tmp_path.iterdir()) == []

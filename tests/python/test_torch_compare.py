@@ -18,9 +18,9 @@ def test_gradients_agree(tmp_path, dtype):
                           env=held_back)
     assert done.returncode == 0, done.stderr
     head, _, passes, names, *rows = done.stdout.splitlines()
-    assert head.startswith(f"{dtype}, one thread") and passes.split() == ["forward", "backward"]
-    assert names.split() == ["n"] + 2 * ["torch", "multiplet", "ratio"]
-    assert [len(row.split()) for row in rows] == [7, 7] and [row.split()[0] for row in rows] == ["5", "64"]
+    assert head.startswith(f"{dtype}, one thread") and passes.split() == ["forward", "backward", "both"]
+    assert names.split() == ["n"] + 2 * ["torch", "multiplet", "ratio"] + ["ratio"]
+    assert [len(row.split()) for row in rows] == [8, 8] and [row.split()[0] for row in rows] == ["5", "64"]
     assert all(float(cell) >= 0 for row in rows for cell in row.split())
     picture = xml.etree.ElementTree.parse(tmp_path / "torch.svg").getroot()
     assert sum(element.tag.endswith("polyline") for element in picture) == 4

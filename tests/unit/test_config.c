@@ -177,7 +177,7 @@ static const struct {
     {"solve: {eigenvectors: 'true'}", NULL, "c.yaml:3:23", "not a boolean"},
     {"solve: {solver: [auto]}", NULL, "c.yaml:3:17", "a list for 'solve.solver': not a word"},
     {"solve: {solver: lapak}", NULL, "c.yaml:3:17", "did you mean 'lapack'?"},
-    {"solve: {solver: lanes}", NULL, "c.yaml:3:17", "solve.solver: not available in this version"},
+    {"solve: {solver: lane}", NULL, "c.yaml:3:17", "did you mean 'lanes'?"},
     {"solve: {solver: elpa}", NULL, "c.yaml:3:17", "solve.solver: not available in this version"},
     {"solve: {select: {lowest: 3}}", NULL, "c.yaml:3:17", "solve.select: not available in this"},
     {"solve:\n  select:\n    range: [0, 1]\n    at_most: 3", NULL, "c.yaml:5:5",
