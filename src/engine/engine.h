@@ -27,7 +27,7 @@ typedef struct mpt_batch {
   mpt_type type;
   int64_t count, n, row0, rows;
   bool given;          /* w and v are given (two-pass) and only read: nothing is solved */
-  bool bare;           /* lanes only: w and v and nothing else, as a loop of ?heevd gives them; for
+  bool bare;           /* lanes only: w and v and no report, as a loop of ?heevd gives them; for
                           the benchmark, which says what the checks cost */
   void *a;             /* [count, rows, n]; see writes_input. NULL when given: no certificate */
   void *w;             /* [count, n] real */

@@ -209,7 +209,7 @@ void mpt_process_batch(const mpt_engine *engine, mpt_state *state, const mpt_tea
   mpt_code code = engine->process ? engine->process(state, options, batch)
                                   : process_each(engine, state, team, options, batch);
   const double seconds = (mpt_now() - start) / (double)(batch->count ? batch->count : 1);
-  for (int64_t k = 0; k < batch->count; k++) {
+  for (int64_t k = 0; k < batch->count && !batch->bare; k++) {
     mpt_report *report = &batch->report[k];
     if (code != MPT_DONE && report->status == MPT_PENDING) report->status = MPT_INTERNAL;
     report->seconds = seconds;

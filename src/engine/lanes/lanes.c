@@ -141,7 +141,7 @@ static mpt_code process(mpt_state *s, const mpt_options *options, mpt_batch *bat
     call.count = batch->count - call.first < chunk ? batch->count - call.first : chunk;
     memset(s->lost, 0, sizeof *s->lost * (size_t)chunk);
     s->kernels->process(&call);
-    for (int64_t k = 0; k < call.count; k++) {
+    for (int64_t k = 0; k < call.count && !batch->bare; k++) {
       mpt_report *report = &batch->report[call.first + k];
       if (s->lost[k]) {
         mpt_code code = hand_over(s, options, batch, call.first + k);
