@@ -20,25 +20,25 @@
 #else
 #define INDEX(f, h) INDEX16(f, h)
 #endif
-#define BUTTERFLY(h)                                                                               \
-  for (int r = 0; r < W; r++)                                                                      \
-    if (!(r & (h))) {                                                                              \
-      const Lane a = t[r], b = t[r | (h)];                                                         \
-      t[r] = __builtin_shufflevector(a, b, INDEX(FIRST, h));                                       \
-      t[r | (h)] = __builtin_shufflevector(a, b, INDEX(SECOND, h));                                \
-    }
+/* One stage on t[rows], whose elements are `width` Reals wide. */
+#define BUTTERFLY(rows, h, width)                                                                  \
+  _Pragma("GCC unroll 16") for (int r = 0; r < (rows); r++) if (!(r & (h))) {                      \
+    const Lane a = t[r], b = t[r | (h)];                                                           \
+    t[r] = __builtin_shufflevector(a, b, INDEX(FIRST, (width) * (h)));                             \
+    t[r | (h)] = __builtin_shufflevector(a, b, INDEX(SECOND, (width) * (h)));                      \
+  }
 
 static inline void NAME(transpose)(Lane t[W]) {
 #if LANE_BYTES / REAL_BYTES >= 16
-  _Pragma("GCC unroll 16") BUTTERFLY(8)
+  BUTTERFLY(W, 8, 1)
 #endif
 #if LANE_BYTES / REAL_BYTES >= 8
-      _Pragma("GCC unroll 16") BUTTERFLY(4)
+  BUTTERFLY(W, 4, 1)
 #endif
 #if LANE_BYTES / REAL_BYTES >= 4
-          _Pragma("GCC unroll 16") BUTTERFLY(2)
+  BUTTERFLY(W, 2, 1)
 #endif
-              _Pragma("GCC unroll 16") BUTTERFLY(1)
+  BUTTERFLY(W, 1, 1)
 }
 
 /* The lines that W arrays will be read from or written to some blocks later: they lie too far apart
@@ -91,21 +91,13 @@ static inline void NAME(split)(Lane x, Real *low, Real *high) {
 
 /* The butterflies within halves, on W / 2 vectors. */
 static inline void NAME(transpose_halves)(Lane t[W / 2]) {
-#define HALF_BUTTERFLY(h)                                                                          \
-  for (int r = 0; r < W / 2; r++)                                                                  \
-    if (!(r & (h))) {                                                                              \
-      const Lane a = t[r], b = t[r | (h)];                                                         \
-      t[r] = __builtin_shufflevector(a, b, INDEX(FIRST, h));                                       \
-      t[r | (h)] = __builtin_shufflevector(a, b, INDEX(SECOND, h));                                \
-    }
 #if LANE_BYTES / REAL_BYTES >= 16
-  _Pragma("GCC unroll 8") HALF_BUTTERFLY(4)
+  BUTTERFLY(W / 2, 4, 1)
 #endif
 #if LANE_BYTES / REAL_BYTES >= 8
-      _Pragma("GCC unroll 8") HALF_BUTTERFLY(2)
+  BUTTERFLY(W / 2, 2, 1)
 #endif
-          _Pragma("GCC unroll 8") HALF_BUTTERFLY(1)
-#undef HALF_BUTTERFLY
+  BUTTERFLY(W / 2, 1, 1)
 }
 
 static inline void NAME(interleave_halves)(const Real *const source[W], Lane *out) {

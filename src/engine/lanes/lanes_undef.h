@@ -20,7 +20,6 @@
 #undef W
 #undef EVEN
 #undef ZIPPED
-#undef EXCHANGE
 #undef TILE
 #undef ROOT_OF_TINY
 #undef SAME_PLACE

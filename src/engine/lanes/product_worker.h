@@ -135,28 +135,21 @@ static void NAME(column_norms)(const NAME(product_memory) * m, int n) {
 
 /* A square tile of W / PARTS rows, one Lane each: conjugated and transposed in place. */
 #define TILE (W / PARTS)
-#define EXCHANGE(h)                                                                                \
-  for (int r = 0; r < TILE; r++)                                                                   \
-    if (!(r & (h))) {                                                                              \
-      const Lane a = t[r], b = t[r | (h)];                                                         \
-      t[r] = __builtin_shufflevector(a, b, INDEX(FIRST, PARTS * (h)));                             \
-      t[r | (h)] = __builtin_shufflevector(a, b, INDEX(SECOND, PARTS * (h)));                      \
-    }
 
 static inline __attribute__((always_inline)) void NAME(adjoin)(Lane t[W]) {
 #if LANE_BYTES / REAL_BYTES / (1 + IS_COMPLEX) >= 16
-  _Pragma("GCC unroll 16") EXCHANGE(8)
+  BUTTERFLY(TILE, 8, PARTS)
 #endif
 #if LANE_BYTES / REAL_BYTES / (1 + IS_COMPLEX) >= 8
-      _Pragma("GCC unroll 16") EXCHANGE(4)
+  BUTTERFLY(TILE, 4, PARTS)
 #endif
 #if LANE_BYTES / REAL_BYTES / (1 + IS_COMPLEX) >= 4
-          _Pragma("GCC unroll 16") EXCHANGE(2)
+  BUTTERFLY(TILE, 2, PARTS)
 #endif
 #if LANE_BYTES / REAL_BYTES / (1 + IS_COMPLEX) >= 2
-              _Pragma("GCC unroll 16") EXCHANGE(1)
+  BUTTERFLY(TILE, 1, PARTS)
 #endif
-                  if (IS_COMPLEX) {
+  if (IS_COMPLEX) {
     Lane sign;
     for (int l = 0; l < W; l++) sign[l] = l % 2 ? -1 : 1;
     for (int r = 0; r < TILE; r++) t[r] *= sign;
