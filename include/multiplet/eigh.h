@@ -43,8 +43,11 @@ typedef struct mpt_report {
   double gauge_violation;  /* largest 2 |K_ij| / (||gv_i|| + ||gv_j||) inside a multiplet, 0 to 1 */
   double cotangent_spread; /* largest spread of gw inside a multiplet / max|gw| */
   double gradient_error;   /* estimated relative error of the gradient */
-  int refused;             /* by a policy: counts as failed, the gradient is zero */
-  double seconds;          /* those of the chunk it was solved in / problems in the chunk */
+  double frame_condition;  /* ||R||_2 / sqrt(lambda_min(R^H P R)); 0 without a frame */
+  double tangent_splitting; /* how much a direction splits multiplets, 0 to 1, where derivatives of
+                               single eigenvalues do not exist */
+  int refused;              /* by a policy: counts as failed, the gradient is zero */
+  double seconds;           /* those of the chunk it was solved in / problems in the chunk */
 } mpt_report;
 
 /* w [count, n] real, ascending; v [count, n, n], column j of each is vector j, of unit norm, its

@@ -6,6 +6,7 @@
 #include "types.h"
 #include "eigh.h"
 #include "gradient.h"
+#include "function.h"
 #include "job.h"
 
 #endif

@@ -107,7 +107,7 @@ mpt_code mpt_bench_engine(const mpt_engine *engine, const mpt_team *team, mpt_ty
   mpt_code code = MPT_DONE;
   mpt_state *state = NULL;
   mpt_report report = {0};
-  const mpt_shape shape = {type, n, block, true, true};
+  const mpt_shape shape = {.type = type, .n = n, .block = block, .vectors = true, .backward = true};
   const size_t element = mpt_type_size(type);
   mpt_batch b = {.type = type, .count = 1, .n = n, .report = &report};
   void *gv = NULL, *gw = NULL;

@@ -89,7 +89,8 @@ static void *make_batch(const pipeline *p, int64_t chunk, mpt_batch *b) {
 /* This rank's share of the problems, one chunk in memory over and over. */
 static mpt_code run_engine(MPI_Comm comm, const pipeline *p, double *seconds, mpt_error *error) {
   static const mpt_options options = {0};
-  const mpt_shape shape = {MPT_COMPLEX128, p->n, 0, true, p->gradient};
+  const mpt_shape shape = {
+      .type = MPT_COMPLEX128, .n = p->n, .vectors = true, .backward = p->gradient};
   const mpt_team team = mpt_team_of_one();
   mpt_code code = MPT_DONE;
   mpt_batch b;

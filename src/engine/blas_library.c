@@ -64,7 +64,7 @@ bool mpt_blas_held_back(void) {
 
 double mpt_measure_rate(void) {
   enum { N = 128 };
-  const mpt_shape shape = {MPT_FLOAT64, N, 0, true, false};
+  const mpt_shape shape = {.type = MPT_FLOAT64, .n = N, .vectors = true};
   const mpt_team team = mpt_team_of_one();
   const double operations = 14.0 / 3 * N * N * N * (N + 60) / N;
   mpt_state *state = NULL;

@@ -8,6 +8,7 @@
 
 #include <mpi.h>
 #include <multiplet/eigh.h>
+#include <multiplet/function.h>
 #include "spectral.h"
 
 /* Ranks that work on one matrix; rank r stands at (r / grid[1], r % grid[1]) of the process grid.
@@ -21,22 +22,62 @@ typedef struct mpt_team {
 mpt_team mpt_team_of_one(void);
 int64_t mpt_slab_start(int64_t n, int size, int rank);
 
+/* One matrix function of a batch; each array is [count, rows, n], NULL: not wanted, or zero. */
+typedef struct mpt_function_arrays {
+  mpt_function function;
+  void *value;
+  const void *cotangent;
+  void *tangent; /* derivative along batch.da */
+  double *mu;    /* [count] of a fermi function at fixed electron number, or NULL */
+} mpt_function_arrays;
+
+/* The frame of a batch: R (R^H P R)^(-1/2) of the projector P on an index range. */
+typedef struct mpt_frame_arrays {
+  int64_t index[2], columns; /* columns of R; 0: no frame */
+  const void *reference;     /* R: [rows, columns], or with `each` [count, rows, columns] */
+  bool each;
+  void *value, *gradient_reference; /* [count, rows, columns] or NULL */
+  const void *cotangent;            /* likewise */
+} mpt_frame_arrays;
+
+/* A = Q T Q^H as ?hetrd with UPLO = 'L' leaves it of the column-major conj(A): what a backward pass
+ * through k of n pairs needs. */
+typedef struct mpt_factor_arrays {
+  bool given;                   /* only read */
+  void *reflectors;             /* [count, rows, n]: row i holds column i of LAPACK's matrix */
+  void *tau;                    /* [count, n] scalars */
+  void *diagonal, *offdiagonal; /* [count, n] real, of T */
+} mpt_factor_arrays;
+
 /* `count` problems of one shape. Arrays are the caller's; optional ones may be NULL. Those of a
- * failed problem are zeroed, so that nothing half-done is ever seen. */
+ * failed problem are zeroed, so that nothing half-done is ever seen.
+ *
+ * m in the shapes is the number of columns that `select` gives, mpt_batch_columns(). Under a range,
+ * where `found` of them are there, the rest is zero. */
 typedef struct mpt_batch {
   mpt_type type;
   int64_t count, n, row0, rows;
-  bool given;          /* w and v are given (two-pass) and only read: nothing is solved */
-  bool bare;           /* lanes only: w and v and no report, as a loop of ?heevd gives them; for
-                          the benchmark, which says what the checks cost */
+  bool given; /* w and v are given (two-pass) and only read: nothing is solved */
+  bool bare;  /* lanes only: w and v and no report, as a loop of ?heevd gives them; for
+                 the benchmark, which says what the checks cost */
+  mpt_select select;
   void *a;             /* [count, rows, n]; see writes_input. NULL when given: no certificate */
-  void *w;             /* [count, n] real */
-  void *v;             /* [count, rows, n], NULL: eigenvalues only */
-  const void *gw, *gv; /* [count, n] real and [count, rows, n]; NULL: zero */
+  void *w;             /* [count, m] real */
+  void *v;             /* [count, rows, m], NULL: eigenvalues only */
+  const void *gw, *gv; /* [count, m] real and [count, rows, m]; NULL: zero */
   void *g;             /* [count, rows, n], NULL: no gradient */
-  int32_t *multiplet;  /* [count, n] */
+  int32_t *multiplet;  /* [count, m] */
+  int32_t *found;      /* [count], NULL unless select is a range */
   mpt_report *report;  /* [count] */
+  mpt_function_arrays *functions;
+  int function_count;
+  mpt_frame_arrays frame;
+  mpt_factor_arrays factor;
+  const void *da; /* [count, rows, n]: a Hermitian direction, NULL: none */
+  void *dw, *dv;  /* derivatives along it, [count, m] real and [count, rows, m], or NULL */
 } mpt_batch;
+
+int64_t mpt_batch_columns(const mpt_batch *batch);
 
 /* What an engine needs to know when it is opened. */
 typedef struct mpt_shape {
@@ -44,6 +85,9 @@ typedef struct mpt_shape {
   int64_t n;
   int64_t block; /* 0: the engine chooses */
   bool vectors, backward;
+  int64_t m;    /* columns of eigenvectors; 0: n */
+  bool outputs; /* functions, frames or tangents: products with the whole spectrum */
+  bool factor;  /* keeps Q and T of a selection */
 } mpt_shape;
 
 typedef struct mpt_state mpt_state; /* an engine's workspace for one shape and team */

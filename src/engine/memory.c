@@ -133,7 +133,8 @@ static mpt_code do_all(const mpt_batch *all, const mpt_options *options, bool ba
   static const mpt_options defaults;
   mpt_code code = MPT_DONE;
   call c = {.options = options ? options : &defaults, .all = all};
-  const mpt_shape shape = {all->type, all->n, 0, all->v != NULL, backward};
+  const mpt_shape shape = {
+      .type = all->type, .n = all->n, .vectors = all->v != NULL, .backward = backward};
   const char *wrong = wrong_argument(all, c.options, backward);
   if (wrong)
     return mpt_fail(error, MPT_BAD_USAGE, "cannot start: bad argument, %s (see multiplet/eigh.h)",

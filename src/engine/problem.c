@@ -30,6 +30,10 @@ int64_t mpt_slab_start(int64_t n, int size, int rank) {
   return n / size * rank + n % size * rank / size;
 }
 
+int64_t mpt_batch_columns(const mpt_batch *batch) {
+  return mpt_select_columns(&batch->select, batch->n);
+}
+
 /* Where problem k's part of an array with `per_problem` elements of `size` bytes begins. */
 static void *part(const void *array, int64_t k, int64_t per_problem, size_t size) {
   return array ? (char *)(uintptr_t)array + (size_t)(k * per_problem) * size : NULL;

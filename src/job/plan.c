@@ -62,7 +62,11 @@ int64_t mpt_slab_bytes(const mpt_task *t, int ranks, int64_t chunk) {
 }
 
 static mpt_shape shape_of(const mpt_config *config, const mpt_task *t) {
-  return (mpt_shape){t->dataset->type, t->dataset->n, config->block, t->vectors, t->gradient};
+  return (mpt_shape){.type = t->dataset->type,
+                     .n = t->dataset->n,
+                     .block = config->block,
+                     .vectors = t->vectors,
+                     .backward = t->gradient};
 }
 
 /* Bytes on each rank with the engine's workspace; -1 when the engine cannot. */

@@ -60,8 +60,11 @@ static mpt_code prepare(mpt_worker *w, int64_t d, const mpt_team *team, mpt_erro
   mpt_code code = MPT_DONE;
   const mpt_dataset *data = &w->job->input.datasets[d];
   const mpt_task *task = &w->job->tasks[d];
-  const mpt_shape shape = {data->type, data->n, w->job->config.block, task->vectors,
-                           task->gradient};
+  const mpt_shape shape = {.type = data->type,
+                           .n = data->n,
+                           .block = w->job->config.block,
+                           .vectors = task->vectors,
+                           .backward = task->gradient};
   if (w->dataset == d && w->team.comm == team->comm) return MPT_DONE;
   release_memory(w);
   w->dataset = d;

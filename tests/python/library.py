@@ -20,7 +20,8 @@ class Error(ctypes.Structure):
 
 REPORT = np.dtype([("status", "i1"), ("largest", "f8"), ("residual", "f8"), ("orthogonality", "f8"),
                    ("min_gap", "f8"), ("gauge_violation", "f8"), ("cotangent_spread", "f8"),
-                   ("gradient_error", "f8"), ("refused", "i4"), ("seconds", "f8")], align=True)
+                   ("gradient_error", "f8"), ("frame_condition", "f8"),
+                   ("tangent_splitting", "f8"), ("refused", "i4"), ("seconds", "f8")], align=True)
 
 
 class Memory:

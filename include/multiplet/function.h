@@ -1,0 +1,69 @@
+/* What of a spectrum has a gradient at any degeneracy: matrix functions and frames, and which of
+ * the eigenpairs are wanted.
+ *
+ * f(A) = V f(w) V^H, and with C = V^H gF V (gF made Hermitian first)
+ *
+ *   G = V [D o C] V^H,   D_ij = f[w_i, w_j] = (f(w_i) - f(w_j)) / (w_i - w_j),   f'(w_i) if equal
+ *
+ * (Daleckii and Krein 1965). D is computed without cancellation, so that no two eigenvalues are too
+ * near to each other, or equal. */
+#ifndef MULTIPLET_FUNCTION_H
+#define MULTIPLET_FUNCTION_H
+
+#include "types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum mpt_function_kind {
+  MPT_EXP = 0,
+  MPT_LOG = 1,
+  MPT_SQRT = 2,
+  MPT_INV_SQRT = 3,
+  MPT_INVERSE = 4,
+  MPT_POWER = 5,
+  MPT_TANH = 6,
+  MPT_SIN = 7,
+  MPT_COS = 8,
+  MPT_FERMI = 9,      /* 1 / (exp(beta (A - mu)) + 1) */
+  MPT_PROJECTOR = 10, /* onto the eigenvectors of an index range */
+  MPT_FUNCTION_KINDS
+} mpt_function_kind;
+
+typedef struct mpt_function {
+  mpt_function_kind kind;
+  double scale;     /* f(scale * A) for all but fermi and projector; 0: 1 */
+  double exponent;  /* power */
+  double beta, mu;  /* fermi */
+  double electrons; /* fermi: if above 0, mu is the one with tr f(A) = electrons, mu above is not
+                       read, and its response is part of the gradient */
+  int64_t index[2]; /* projector: eigenvalues index[0] to index[1] - 1 in ascending order */
+} mpt_function;
+
+/* Which eigenpairs are wanted. */
+typedef enum mpt_select_kind {
+  MPT_SELECT_ALL = 0,
+  MPT_SELECT_LOWEST = 1,  /* the `at_most` lowest */
+  MPT_SELECT_HIGHEST = 2, /* the `at_most` highest, ascending */
+  MPT_SELECT_INDEX = 3,   /* index[0] to index[1] - 1 */
+  MPT_SELECT_RANGE = 4    /* range[0] <= w < range[1], no more than `at_most` */
+} mpt_select_kind;
+
+typedef struct mpt_select {
+  mpt_select_kind kind;
+  int64_t index[2];
+  double range[2];
+  int64_t at_most;
+} mpt_select;
+
+/* How many eigenpairs of n that is at most: the number of columns of outputs. */
+MPT_API int64_t mpt_select_columns(const mpt_select *select, int64_t n);
+
+/* "exp", "inv_sqrt", ...; NULL when there is no such kind. Static storage. */
+MPT_API const char *mpt_function_name(int kind);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
