@@ -10,7 +10,7 @@
 #ifndef MULTIPLET_FUNCTION_H
 #define MULTIPLET_FUNCTION_H
 
-#include "types.h"
+#include "eigh.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -59,6 +59,47 @@ typedef struct mpt_select {
 
 /* How many eigenpairs of n that is at most: the number of columns of outputs. */
 MPT_API int64_t mpt_select_columns(const mpt_select *select, int64_t n);
+
+/* f(A) of a batch in memory, with mpt_eigh's arrays, errors and eigenpairs: f [count, n, n], and w
+ * and v for the backward pass. A problem of status MPT_FUNCTION_UNDEFINED or MPT_SPLIT_MULTIPLET
+ * (a projector that cuts a multiplet) has zeros. */
+MPT_API mpt_code mpt_matrix_function(mpt_type type, int64_t n, int64_t count,
+                                     const mpt_options *options, const mpt_function *function,
+                                     const void *a, void *f, void *w, void *v, int32_t *multiplet,
+                                     mpt_report *report, mpt_error *error);
+
+/* G from gf [count, n, n] and the forward pass's w and v; a may be NULL, as for mpt_eigh_backward.
+ */
+MPT_API mpt_code mpt_matrix_function_backward(mpt_type type, int64_t n, int64_t count,
+                                              const mpt_options *options,
+                                              const mpt_function *function, const void *a,
+                                              const void *w, const void *v, const void *gf, void *g,
+                                              int32_t *multiplet, mpt_report *report,
+                                              mpt_error *error);
+
+/* A frame's subspace, the eigenvectors index[0] to index[1] - 1, and its reference R [n, columns]
+ * for all problems, or with `each` [count, n, columns]; 1 <= columns <= index[1] - index[0]. */
+typedef struct mpt_frame_spec {
+  int64_t index[2], columns;
+  const void *reference;
+  int each;
+} mpt_frame_spec;
+
+/* The frame P R (R^H P R)^(-1/2), P being the projector on the subspace: the smooth stand-in for
+ * eigenvectors inside a multiplet, orthonormal and independent of the basis there. f
+ * [count, n, columns]. MPT_SPLIT_MULTIPLET when the range cuts a multiplet,
+ * MPT_FUNCTION_UNDEFINED when R misses the subspace; report.frame_condition says how near that is.
+ */
+MPT_API mpt_code mpt_frame(mpt_type type, int64_t n, int64_t count, const mpt_options *options,
+                           const mpt_frame_spec *frame, const void *a, void *f, void *w, void *v,
+                           int32_t *multiplet, mpt_report *report, mpt_error *error);
+
+/* G, and the derivative by R, gr [count, n, columns] (NULL: not wanted), from gf. */
+MPT_API mpt_code mpt_frame_backward(mpt_type type, int64_t n, int64_t count,
+                                    const mpt_options *options, const mpt_frame_spec *frame,
+                                    const void *a, const void *w, const void *v, const void *gf,
+                                    void *g, void *gr, int32_t *multiplet, mpt_report *report,
+                                    mpt_error *error);
 
 /* "exp", "inv_sqrt", ...; NULL when there is no such kind. Static storage. */
 MPT_API const char *mpt_function_name(int kind);

@@ -73,8 +73,8 @@ typedef struct mpt_batch {
   int function_count;
   mpt_frame_arrays frame;
   mpt_factor_arrays factor;
-  const void *da; /* [count, rows, n]: a Hermitian direction, NULL: none */
-  void *dw, *dv;  /* derivatives along it, [count, m] real and [count, rows, m], or NULL */
+  void *da;      /* [count, rows, n]: a Hermitian direction, NULL: none; see writes_input */
+  void *dw, *dv; /* derivatives along it, [count, m] real and [count, rows, m], or NULL */
 } mpt_batch;
 
 int64_t mpt_batch_columns(const mpt_batch *batch);
@@ -89,6 +89,9 @@ typedef struct mpt_shape {
   bool outputs; /* functions, frames or tangents: products with the whole spectrum */
   bool factor;  /* keeps Q and T of a selection */
 } mpt_shape;
+
+/* Whether a product is with V on both sides. */
+typedef enum mpt_side { MPT_BOTH, MPT_LEFT } mpt_side;
 
 typedef struct mpt_state mpt_state; /* an engine's workspace for one shape and team */
 
@@ -108,7 +111,7 @@ typedef struct mpt_engine {
   void (*close)(mpt_state *state);
 
   /* Optional: mpt_process_batch in one go, for an engine that takes many problems at a time on one
-   * rank; a problem left PENDING becomes INTERNAL. solve() and differentiate() are not called then.
+   * rank; a problem left PENDING becomes INTERNAL. solve() is not called then.
    */
   mpt_code (*process)(mpt_state *state, const mpt_options *options, mpt_batch *batch);
 
@@ -116,10 +119,21 @@ typedef struct mpt_engine {
    * set. Every rank of the team gets all of w. Collective over the team. */
   void (*solve)(mpt_state *state, mpt_batch *batch);
 
-  /* Problem k: g = conj(V) X^T V^T read row-major, that is V X V^H, from w, v, gv and the rule.
-   * The sums are this rank's. Collective over the team. `solved`: v is what solve() just left. */
-  void (*differentiate)(mpt_state *state, mpt_batch *batch, int64_t k, const mpt_rule *rule,
-                        bool solved, mpt_sums *sums);
+  /* Products with the eigenvectors of problem k, of which mpt_outputs_of makes gradients, functions
+   * and derivatives (outputs.c). Between them stand n x n matrices in the engine's own
+   * distribution, seen as tiles (spectral.h): T, its conjugate transpose, and with shape.outputs
+   * the sum of several terms. Slabs are [rows, n], row-major. All are collective over the team.
+   *
+   * begin(): V at hand; `solved`: it is what solve() just left.
+   * into_basis(): T = (V^H M V)^T, or (V^H M)^T with MPT_LEFT, from the slab of M.
+   * out_of_basis(): from X^T in T or in the sum the slab of V X V^H, X being Hermitian, or of V X
+   *   with MPT_LEFT.
+   * from_diagonal(): V diag(d) V^H. */
+  void (*begin)(mpt_state *state, const mpt_batch *batch, int64_t k, bool solved);
+  void (*into_basis)(mpt_state *state, const void *slab, mpt_side side);
+  bool (*next_tile)(const mpt_state *state, int64_t *next, mpt_tile *tile);
+  void (*out_of_basis)(mpt_state *state, bool sum, mpt_side side, void *slab);
+  void (*from_diagonal)(mpt_state *state, const double *diagonal, void *slab);
 } mpt_engine;
 
 enum { MPT_ENGINE_NONE = 0, MPT_ENGINE_LAPACK = 1, MPT_ENGINE_SCALAPACK = 2, MPT_ENGINE_LANES = 3 };

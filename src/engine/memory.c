@@ -1,11 +1,13 @@
 /* The public calls on arrays in memory: chunks of problems, taken by as many threads as were asked
  * for. */
+#include <multiplet/function.h>
 #include <multiplet/gradient.h>
 
+#include <math.h>
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
-#include "engine.h"
+#include "outputs.h"
 
 /* What a thread has of its own. */
 typedef struct worker {
@@ -22,6 +24,19 @@ typedef struct call {
   worker *workers; /* [threads] */
 } call;
 
+static bool index_fits(const int64_t index[2], int64_t n) {
+  return index[0] >= 0 && index[0] < index[1] && index[1] <= n;
+}
+
+static bool function_fits(const mpt_function *f, int64_t n) {
+  if (!mpt_function_name(f->kind) || !isfinite(f->scale) || !isfinite(f->exponent)) return false;
+  if (f->kind == MPT_PROJECTOR) return index_fits(f->index, n);
+  if (f->kind != MPT_FERMI) return true;
+  const bool fixed = f->electrons > 0;
+  return f->beta > 0 && isfinite(f->beta) && isfinite(f->mu) &&
+         (fixed ? f->electrons < (double)n : f->electrons == 0);
+}
+
 /* Names an argument that cannot be, or NULL. The bounds keep all products within 64 bits. */
 static const char *wrong_argument(const mpt_batch *b, const mpt_options *o, bool backward) {
   const int64_t n = b->n;
@@ -33,6 +48,12 @@ static const char *wrong_argument(const mpt_batch *b, const mpt_options *o, bool
   if ((int)o->gauge_policy < 0 || o->gauge_policy > MPT_GAUGE_FAIL) return "gauge_policy";
   if ((int)o->spread_policy < 0 || o->spread_policy > MPT_REFUSE) return "spread_policy";
   if ((int)o->convention < 0 || o->convention > MPT_JAX) return "convention";
+  for (int f = 0; f < b->function_count; f++)
+    if (!function_fits(&b->functions[f].function, n)) return "function";
+  const mpt_frame_arrays *frame = &b->frame;
+  if (frame->columns && (!frame->reference || !index_fits(frame->index, n) || frame->columns < 1 ||
+                         frame->columns > frame->index[1] - frame->index[0]))
+    return "frame";
   const bool filled = (b->a || b->given) && b->w && b->multiplet && (!backward || (b->v && b->g));
   return b->count && (!b->report || (n && !filled)) ? "a null array" : NULL;
 }
@@ -93,25 +114,32 @@ static void close_workers(call *c) {
   free(c->workers);
 }
 
-/* Where problem k's part of an array of the caller's begins. */
-static void *part(const void *array, int64_t k, int64_t per_problem, size_t size) {
-  return array ? (char *)(uintptr_t)array + (size_t)(k * per_problem) * size : NULL;
-}
-
 static void do_chunk(const call *c, const worker *mine, int64_t first) {
   const mpt_team alone = mpt_team_of_one();
   mpt_batch b = *c->all;
+  mpt_function_arrays one;
   const int64_t n = b.n, n2 = n * n, left = b.count - first;
   const size_t element = mpt_type_size(b.type), real = mpt_real_size(b.type);
   b.count = left < c->chunk ? left : c->chunk;
-  b.a = part(b.a, first, n2, element);
-  b.w = part(b.w, first, n, real);
-  b.v = part(b.v, first, n2, element);
-  b.gw = part(b.gw, first, n, real);
-  b.gv = part(b.gv, first, n2, element);
-  b.g = part(b.g, first, n2, element);
-  b.multiplet = part(b.multiplet, first, n, sizeof *b.multiplet);
+  b.a = mpt_part_of(b.a, first, n2, element);
+  b.w = mpt_part_of(b.w, first, n, real);
+  b.v = mpt_part_of(b.v, first, n2, element);
+  b.gw = mpt_part_of(b.gw, first, n, real);
+  b.gv = mpt_part_of(b.gv, first, n2, element);
+  b.g = mpt_part_of(b.g, first, n2, element);
+  b.multiplet = mpt_part_of(b.multiplet, first, n, sizeof *b.multiplet);
   b.report += first;
+  if (b.function_count) { /* one, in calls on memory */
+    one = b.functions[0];
+    one.value = mpt_part_of(one.value, first, n2, element);
+    one.cotangent = mpt_part_of(one.cotangent, first, n2, element);
+    b.functions = &one;
+  }
+  const int64_t nc = n * b.frame.columns;
+  if (b.frame.each) b.frame.reference = mpt_part_of(b.frame.reference, first, nc, element);
+  b.frame.value = mpt_part_of(b.frame.value, first, nc, element);
+  b.frame.cotangent = mpt_part_of(b.frame.cotangent, first, nc, element);
+  b.frame.gradient_reference = mpt_part_of(b.frame.gradient_reference, first, nc, element);
   memset(b.report, 0, (size_t)b.count * sizeof *b.report);
   if (mine->a && n) b.a = memcpy(mine->a, b.a, (size_t)(b.count * n2) * element);
   mpt_process_batch(c->engine, mine->state, &alone, c->options, &b);
@@ -133,8 +161,11 @@ static mpt_code do_all(const mpt_batch *all, const mpt_options *options, bool ba
   static const mpt_options defaults;
   mpt_code code = MPT_DONE;
   call c = {.options = options ? options : &defaults, .all = all};
-  const mpt_shape shape = {
-      .type = all->type, .n = all->n, .vectors = all->v != NULL, .backward = backward};
+  const mpt_shape shape = {.type = all->type,
+                           .n = all->n,
+                           .vectors = all->v != NULL,
+                           .backward = backward,
+                           .outputs = mpt_has_outputs(all)};
   const char *wrong = wrong_argument(all, c.options, backward);
   if (wrong)
     return mpt_fail(error, MPT_BAD_USAGE, "cannot start: bad argument, %s (see multiplet/eigh.h)",
@@ -147,18 +178,24 @@ done:
   return code;
 }
 
+/* A batch whose eigenpairs stand in, or come from, w and v. */
+static mpt_batch batch_of(mpt_type type, int64_t n, int64_t count, const void *a, const void *w,
+                          const void *v, int32_t *multiplet, mpt_report *report) {
+  return (mpt_batch){.type = type,
+                     .count = count,
+                     .n = n,
+                     .rows = n,
+                     .a = (void *)(uintptr_t)a,
+                     .w = (void *)(uintptr_t)w,
+                     .v = (void *)(uintptr_t)v,
+                     .multiplet = multiplet,
+                     .report = report};
+}
+
 mpt_code mpt_eigh(mpt_type type, int64_t n, int64_t count, const mpt_options *options,
                   const void *a, void *w, void *v, int32_t *multiplet, mpt_report *report,
                   mpt_error *error) {
-  const mpt_batch all = {.type = type,
-                         .count = count,
-                         .n = n,
-                         .rows = n,
-                         .a = (void *)(uintptr_t)a,
-                         .w = w,
-                         .v = v,
-                         .multiplet = multiplet,
-                         .report = report};
+  const mpt_batch all = batch_of(type, n, count, a, w, v, multiplet, report);
   return do_all(&all, options, false, error);
 }
 
@@ -166,36 +203,72 @@ mpt_code mpt_eigh_backward(mpt_type type, int64_t n, int64_t count, const mpt_op
                            const void *a, const void *w, const void *v, const void *gw,
                            const void *gv, void *g, int32_t *multiplet, mpt_report *report,
                            mpt_error *error) {
-  const mpt_batch all = {.type = type,
-                         .count = count,
-                         .n = n,
-                         .rows = n,
-                         .given = true,
-                         .a = (void *)(uintptr_t)a,
-                         .w = (void *)(uintptr_t)w,
-                         .v = (void *)(uintptr_t)v,
-                         .gw = gw,
-                         .gv = gv,
-                         .g = g,
-                         .multiplet = multiplet,
-                         .report = report};
+  mpt_batch all = batch_of(type, n, count, a, w, v, multiplet, report);
+  all.given = true;
+  all.gw = gw;
+  all.gv = gv;
+  all.g = g;
   return do_all(&all, options, true, error);
 }
 
 mpt_code mpt_eigh_with_gradient(mpt_type type, int64_t n, int64_t count, const mpt_options *options,
                                 const void *a, const void *gw, const void *gv, void *w, void *v,
                                 void *g, int32_t *multiplet, mpt_report *report, mpt_error *error) {
-  const mpt_batch all = {.type = type,
-                         .count = count,
-                         .n = n,
-                         .rows = n,
-                         .a = (void *)(uintptr_t)a,
-                         .w = w,
-                         .v = v,
-                         .gw = gw,
-                         .gv = gv,
-                         .g = g,
-                         .multiplet = multiplet,
-                         .report = report};
+  mpt_batch all = batch_of(type, n, count, a, w, v, multiplet, report);
+  all.gw = gw;
+  all.gv = gv;
+  all.g = g;
+  return do_all(&all, options, true, error);
+}
+
+mpt_code mpt_matrix_function(mpt_type type, int64_t n, int64_t count, const mpt_options *options,
+                             const mpt_function *function, const void *a, void *f, void *w, void *v,
+                             int32_t *multiplet, mpt_report *report, mpt_error *error) {
+  mpt_batch all = batch_of(type, n, count, a, w, v, multiplet, report);
+  mpt_function_arrays one = {.function = *function, .value = f};
+  all.functions = &one;
+  all.function_count = 1;
+  return do_all(&all, options, false, error);
+}
+
+mpt_code mpt_matrix_function_backward(mpt_type type, int64_t n, int64_t count,
+                                      const mpt_options *options, const mpt_function *function,
+                                      const void *a, const void *w, const void *v, const void *gf,
+                                      void *g, int32_t *multiplet, mpt_report *report,
+                                      mpt_error *error) {
+  mpt_batch all = batch_of(type, n, count, a, w, v, multiplet, report);
+  mpt_function_arrays one = {.function = *function, .cotangent = gf};
+  all.functions = &one;
+  all.function_count = 1;
+  all.given = true;
+  all.g = g;
+  return do_all(&all, options, true, error);
+}
+
+mpt_code mpt_frame(mpt_type type, int64_t n, int64_t count, const mpt_options *options,
+                   const mpt_frame_spec *frame, const void *a, void *f, void *w, void *v,
+                   int32_t *multiplet, mpt_report *report, mpt_error *error) {
+  mpt_batch all = batch_of(type, n, count, a, w, v, multiplet, report);
+  all.frame = (mpt_frame_arrays){.index = {frame->index[0], frame->index[1]},
+                                 .columns = frame->columns,
+                                 .reference = frame->reference,
+                                 .each = frame->each,
+                                 .value = f};
+  return do_all(&all, options, false, error);
+}
+
+mpt_code mpt_frame_backward(mpt_type type, int64_t n, int64_t count, const mpt_options *options,
+                            const mpt_frame_spec *frame, const void *a, const void *w,
+                            const void *v, const void *gf, void *g, void *gr, int32_t *multiplet,
+                            mpt_report *report, mpt_error *error) {
+  mpt_batch all = batch_of(type, n, count, a, w, v, multiplet, report);
+  all.frame = (mpt_frame_arrays){.index = {frame->index[0], frame->index[1]},
+                                 .columns = frame->columns,
+                                 .reference = frame->reference,
+                                 .each = frame->each,
+                                 .cotangent = gf,
+                                 .gradient_reference = gr};
+  all.given = true;
+  all.g = g;
   return do_all(&all, options, true, error);
 }

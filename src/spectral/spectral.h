@@ -70,6 +70,7 @@ typedef struct mpt_tile {
   int64_t ldt;
   const void *th;
   int64_t ldth;
+  void *sum; /* of several terms, see tiles.h; its leading dimension is ldt. NULL: none */
 } mpt_tile;
 void mpt_backward_tile(mpt_type type, const mpt_rule *rule, const mpt_tile *tile, mpt_sums *sums);
 

@@ -78,7 +78,7 @@ static void formula(mpt_type type) {
   fixture *f = make(type);
   char *t = malloc(sizeof f->t);
   memcpy(t, f->t, sizeof f->t);
-  mpt_tile tile = {0, 0, M, M, f->t, M, f->th, M};
+  mpt_tile tile = {0, 0, M, M, f->t, M, f->th, M, NULL};
   mpt_sums sums = {0};
   mpt_backward_tile(type, &f->rule, &tile, &sums);
   long double x2 = 0, noise2 = 0, gauge = 0;
@@ -115,7 +115,7 @@ static void tiled(mpt_type type) {
   char *whole = malloc(sizeof f->t), *part = malloc(sizeof f->t), *parth = malloc(sizeof f->t);
   memcpy(whole, f->t, sizeof f->t);
   mpt_sums all = {0}, together = {0};
-  mpt_backward_tile(type, &f->rule, &(mpt_tile){0, 0, M, M, whole, M, f->th, M}, &all);
+  mpt_backward_tile(type, &f->rule, &(mpt_tile){0, 0, M, M, whole, M, f->th, M, NULL}, &all);
   for (size_t a = 0; a + 1 < COUNT(edges); a++)
     for (size_t b = 0; b + 1 < COUNT(edges); b++) {
       const int64_t rows = edges[a + 1] - edges[a], cols = edges[b + 1] - edges[b], ld = rows + 2;
@@ -124,7 +124,7 @@ static void tiled(mpt_type type) {
         put(type, part, i % rows + i / rows * ld, get(type, f->t, from));
         put(type, parth, i, get(type, f->th, from));
       }
-      mpt_tile tile = {edges[a], edges[b], rows, cols, part, ld, parth, rows};
+      mpt_tile tile = {edges[a], edges[b], rows, cols, part, ld, parth, rows, NULL};
       mpt_sums sums = {0};
       mpt_backward_tile(type, &f->rule, &tile, &sums);
       mpt_sums_add(&together, &sums);
@@ -170,7 +170,7 @@ static void signal_to_noise(mpt_type type) {
       put(type, th, i, i % 3 ? -wt[i] : 0);
     }
     mpt_sums sums = {0};
-    mpt_backward_tile(type, &rule, &(mpt_tile){0, 0, 2, 2, t, 2, th, 2}, &sums);
+    mpt_backward_tile(type, &rule, &(mpt_tile){0, 0, 2, 2, t, 2, th, 2, NULL}, &sums);
     long double x = cases[c].kept ? -k / ((long double)w[1] - w[0]) : 0; /* column-major (1, 0) */
     x = -x;
     assert_true(cabsl(get(type, t, 1) - x) <= 4 * epsilon * fabsl(x));
@@ -199,7 +199,7 @@ static void forum(mpt_type type) {
     put(type, th, j, sum);
   }
   mpt_sums sums = {0};
-  mpt_backward_tile(type, &rule, &(mpt_tile){0, 0, 4, 4, t, 4, th, 4}, &sums);
+  mpt_backward_tile(type, &rule, &(mpt_tile){0, 0, 4, 4, t, 4, th, 4, NULL}, &sums);
   assert_true(fabs(sums.gauge - 0.42) < 0.005);
   for (int i = 0; i < 16; i++) assert_true(get(type, t, i) == 0);
 }
@@ -217,7 +217,7 @@ static void phase_gauge(void **state) {
   mpt_rule rule = {1, w, id, gw, gv_norm, 1e-15, 1, DBL_EPSILON, 1, 1};
   mpt_sums sums = {0};
   (void)state;
-  mpt_backward_tile(MPT_COMPLEX128, &rule, &(mpt_tile){0, 0, 1, 1, t, 1, th, 1}, &sums);
+  mpt_backward_tile(MPT_COMPLEX128, &rule, &(mpt_tile){0, 0, 1, 1, t, 1, th, 1, NULL}, &sums);
   assert_true(fabs(sums.gauge - 0.1) < 1e-15);
   assert_true(t[0] == 7);
 }

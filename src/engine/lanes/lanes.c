@@ -53,19 +53,21 @@ struct mpt_state {
   void *memory;      /* the kernels' */
   bool *lost;        /* [chunk] */
   void *copy;        /* [n n], once a problem was lost */
-  mpt_state *lapack; /* likewise */
+  mpt_state *lapack; /* likewise, or from the start with shape.outputs */
 };
 
 static mpt_code workspace(const mpt_shape *shape, const int grid[2], int64_t *bytes,
                           mpt_error *error) {
-  (void)grid;
   if (shape->n > HUGE_N)
     return mpt_fail(error, MPT_BAD_USAGE,
                     "cannot solve n = %lld with lanes: they are for n up to %d (use solver: auto)",
                     (long long)shape->n, HUGE_N);
   const mpt_lanes_kernels *kernels = &set_in_use()->kernels[shape->type];
-  *bytes = kernels->bytes((int)shape->n, shape->vectors, shape->backward) + kernels->chunk;
-  return MPT_DONE;
+  mpt_code code = MPT_DONE;
+  *bytes = 0;
+  if (shape->outputs) code = mpt_lapack.workspace(shape, grid, bytes, error);
+  *bytes += kernels->bytes((int)shape->n, shape->vectors, shape->backward) + kernels->chunk;
+  return code;
 }
 
 static void close_lanes(mpt_state *state) {
@@ -83,7 +85,6 @@ static mpt_code open_lanes(const mpt_shape *shape, const mpt_team *team, mpt_sta
   mpt_code code = MPT_DONE;
   mpt_state *s = NULL;
   int64_t bytes = 0;
-  (void)team;
   TRY(workspace(shape, one, &bytes, error));
   TRY(mpt_allocate(&s, 1, sizeof *s, "the lanes engine", error));
   s->shape = *shape;
@@ -91,6 +92,7 @@ static mpt_code open_lanes(const mpt_shape *shape, const mpt_team *team, mpt_sta
   TRY(mpt_allocate(&s->lost, s->kernels->chunk, sizeof *s->lost, "the lanes engine", error));
   TRY(mpt_allocate_aligned(&s->memory, bytes, "the lanes' workspace", error));
   s->kernels->prepare(s->memory, (int)shape->n, shape->vectors, shape->backward);
+  if (shape->outputs) TRY(mpt_lapack.open(shape, team, &s->lapack, error));
 done:
   if (code != MPT_DONE) {
     close_lanes(s);
@@ -98,6 +100,27 @@ done:
   }
   *out = s;
   return code;
+}
+
+/* Functions, frames and derivatives are made of the eigenpairs by `lapack`'s products. */
+static void begin(mpt_state *s, const mpt_batch *batch, int64_t k, bool solved) {
+  mpt_lapack.begin(s->lapack, batch, k, solved);
+}
+
+static void into_basis(mpt_state *s, const void *slab, mpt_side side) {
+  mpt_lapack.into_basis(s->lapack, slab, side);
+}
+
+static bool next_tile(const mpt_state *s, int64_t *next, mpt_tile *tile) {
+  return mpt_lapack.next_tile(s->lapack, next, tile);
+}
+
+static void out_of_basis(mpt_state *s, bool sum, mpt_side side, void *slab) {
+  mpt_lapack.out_of_basis(s->lapack, sum, side, slab);
+}
+
+static void from_diagonal(mpt_state *s, const double *diagonal, void *slab) {
+  mpt_lapack.from_diagonal(s->lapack, diagonal, slab);
 }
 
 static void *part(const void *array, int64_t k, int64_t each, size_t size) {
@@ -162,4 +185,9 @@ const mpt_engine mpt_lanes = {
     .open = open_lanes,
     .close = close_lanes,
     .process = process,
+    .begin = begin,
+    .into_basis = into_basis,
+    .next_tile = next_tile,
+    .out_of_basis = out_of_basis,
+    .from_diagonal = from_diagonal,
 };

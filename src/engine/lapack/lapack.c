@@ -10,6 +10,8 @@
 struct mpt_state {
   mpt_shape shape;
   void *z, *work, *rwork; /* [n n], [lwork], [lrwork] */
+  void *sum;              /* [n n] with shape.outputs, else NULL */
+  const void *vt;         /* V of begin() */
   int *iwork;
   int lwork, lrwork, liwork;
 };
@@ -46,7 +48,8 @@ static mpt_code workspace(const mpt_shape *shape, const int grid[2], int64_t *by
   int64_t size[3];
   mpt_code code = check_range(shape, size, error);
   if (code != MPT_DONE) return code;
-  *bytes = (shape->n * shape->n + size[0]) * (int64_t)mpt_type_size(shape->type) +
+  *bytes = ((shape->outputs ? 2 : 1) * shape->n * shape->n + size[0]) *
+               (int64_t)mpt_type_size(shape->type) +
            size[1] * (int64_t)mpt_real_size(shape->type) + size[2] * (int64_t)sizeof(int);
   return code;
 }
@@ -54,6 +57,7 @@ static mpt_code workspace(const mpt_shape *shape, const int grid[2], int64_t *by
 static void close_lapack(mpt_state *state) {
   if (!state) return;
   free(state->z);
+  free(state->sum);
   free(state->work);
   free(state->rwork);
   free(state->iwork);
@@ -82,6 +86,7 @@ static mpt_code open_lapack(const mpt_shape *shape, const mpt_team *team, mpt_st
   const size_t element = mpt_type_size(shape->type);
   const char *what = "lapack's workspace";
   TRY(mpt_allocate(&s->z, shape->n * shape->n, element, what, error));
+  if (shape->outputs) TRY(mpt_allocate(&s->sum, shape->n * shape->n, element, what, error));
   TRY(mpt_allocate(&s->work, s->lwork, element, what, error));
   TRY(mpt_allocate(&s->rwork, s->lrwork, mpt_real_size(shape->type), what, error));
   TRY(mpt_allocate(&s->iwork, s->liwork, sizeof(int), what, error));
@@ -100,12 +105,32 @@ static void solve(mpt_state *state, mpt_batch *batch) {
     if (batch->report[k].status == MPT_PENDING && batch->n > 0) table[batch->type](state, batch, k);
 }
 
-static void differentiate(mpt_state *state, mpt_batch *batch, int64_t k, const mpt_rule *rule,
-                          bool solved, mpt_sums *sums) {
-  static void (*const table[])(mpt_state *, mpt_batch *, int64_t, const mpt_rule *, mpt_sums *) =
-      WORKER_TABLE(differentiate);
+static void begin(mpt_state *state, const mpt_batch *batch, int64_t k, bool solved) {
   (void)solved;
-  if (batch->n > 0) table[batch->type](state, batch, k, rule, sums);
+  state->vt =
+      (const char *)batch->v + (size_t)(k * batch->n * batch->n) * mpt_type_size(batch->type);
+}
+
+static void into_basis(mpt_state *state, const void *slab, mpt_side side) {
+  static void (*const table[])(mpt_state *, const void *, mpt_side) = WORKER_TABLE(into_basis);
+  if (state->shape.n > 0) table[state->shape.type](state, slab, side);
+}
+
+/* All of the matrix is one tile. */
+static bool next_tile(const mpt_state *s, int64_t *next, mpt_tile *tile) {
+  const int64_t n = s->shape.n;
+  *tile = (mpt_tile){0, 0, n, n, s->z, n, s->work, n, s->sum};
+  return n > 0 && (*next)++ == 0;
+}
+
+static void out_of_basis(mpt_state *state, bool sum, mpt_side side, void *slab) {
+  static void (*const table[])(mpt_state *, bool, mpt_side, void *) = WORKER_TABLE(out_of_basis);
+  if (state->shape.n > 0) table[state->shape.type](state, sum, side, slab);
+}
+
+static void from_diagonal(mpt_state *state, const double *diagonal, void *slab) {
+  static void (*const table[])(mpt_state *, const double *, void *) = WORKER_TABLE(from_diagonal);
+  if (state->shape.n > 0) table[state->shape.type](state, diagonal, slab);
 }
 
 const mpt_engine mpt_lapack = {
@@ -117,5 +142,9 @@ const mpt_engine mpt_lapack = {
     .open = open_lapack,
     .close = close_lapack,
     .solve = solve,
-    .differentiate = differentiate,
+    .begin = begin,
+    .into_basis = into_basis,
+    .next_tile = next_tile,
+    .out_of_basis = out_of_basis,
+    .from_diagonal = from_diagonal,
 };

@@ -42,44 +42,45 @@ static void NAME(solve)(mpt_state *s, mpt_batch *batch, int64_t k) {
   }
 }
 
-/* X^T = the elementwise step of T = gV^T conj(V), in s->z; V^T is m x n. */
-static void NAME(step)(mpt_state *s, mpt_type type, int n, const Scalar *vt, const Scalar *gt,
-                       const mpt_rule *rule, mpt_sums *sums) {
-  const Scalar one = 1, zero = 0;
-  Scalar *t = s->z, *th = s->work;
-  BLAS(gemm)("N", "C", &n, &n, &n, &one, gt, &n, vt, &n, &zero, t, &n, 1, 1);
-  mpt_facing f = {n, n, th, n, t, n};
-  mpt_conjugate_transpose(type, &f);
-  mpt_tile tile = {0, 0, n, n, t, n, th, n};
-  mpt_backward_tile(type, rule, &tile, sums);
+/* T = gV^T conj(V), or V^T M^T conj(V), in z, and its conjugate transpose in work. */
+static void NAME(into_basis)(mpt_state *s, const void *slab, mpt_side side) {
+  const Scalar one = 1, zero = 0, *vt = s->vt;
+  const int n = (int)s->shape.n;
+  Scalar *t = s->z, *y = s->work;
+  if (side == MPT_BOTH)
+    BLAS(gemm)("N", "N", &n, &n, &n, &one, vt, &n, slab, &n, &zero, y, &n, 1, 1);
+  BLAS(gemm)
+  ("N", "C", &n, &n, &n, &one, side == MPT_BOTH ? y : slab, &n, vt, &n, &zero, t, &n, 1, 1);
+  mpt_facing f = {n, n, s->work, n, t, n};
+  mpt_conjugate_transpose(s->shape.type, &f);
 }
 
 /* G^T = conj(V) (X^T V^T): Hermitian, so only panels on and below the diagonal are computed. */
-static void NAME(product)(int n, const Scalar *vt, const Scalar *y, Scalar *g) {
-  const Scalar one = 1, zero = 0;
-  const int panel = n <= 64 ? n : n <= 512 ? 64 : n / 8;
+static void NAME(product)(const mpt_state *s, Scalar *g) {
+  const Scalar one = 1, zero = 0, *vt = s->vt, *y = s->work;
+  const int n = (int)s->shape.n, panel = n <= 64 ? n : n <= 512 ? 64 : n / 8;
   for (int j = 0; j < n; j += panel) {
     int width = n - j < panel ? n - j : panel, rows = n - j;
     BLAS(gemm)
     ("C", "N", &rows, &width, &n, &one, vt + (size_t)j * n, &n, y + (size_t)j * n, &n, &zero,
      g + j + (size_t)j * n, &n, 1, 1);
   }
+  mpt_mirror_block(s->shape.type, n, g, n, MPT_UPPER);
 }
 
-static void NAME(differentiate)(mpt_state *s, mpt_batch *batch, int64_t k, const mpt_rule *rule,
-                                mpt_sums *sums) {
-  const int64_t n = batch->n, at = k * n * n;
-  const int ni = (int)n;
-  const Scalar one = 1, zero = 0, *vt = (const Scalar *)batch->v + at;
-  Scalar *y = s->work, *g = (Scalar *)batch->g + at;
-  if (rule->gv_norm) {
-    NAME(step)(s, batch->type, ni, vt, (const Scalar *)batch->gv + at, rule, sums);
-    BLAS(gemm)("N", "N", &ni, &ni, &ni, &one, s->z, &ni, vt, &ni, &zero, y, &ni, 1, 1);
-  } else {
-    mpt_add_diagonal(rule, sums);
-    for (int64_t i = 0; i < n; i++)
-      for (int64_t j = 0; j < n; j++) y[i * n + j] = (Real)rule->gw[j] * vt[i * n + j];
-  }
-  NAME(product)(ni, vt, y, g);
-  mpt_mirror_block(batch->type, n, g, n, MPT_UPPER);
+static void NAME(out_of_basis)(mpt_state *s, bool sum, mpt_side side, void *slab) {
+  const Scalar one = 1, zero = 0, *x = sum ? s->sum : s->z;
+  const int n = (int)s->shape.n;
+  Scalar *y = side == MPT_LEFT ? slab : s->work;
+  BLAS(gemm)("N", "N", &n, &n, &n, &one, x, &n, s->vt, &n, &zero, y, &n, 1, 1);
+  if (side == MPT_BOTH) NAME(product)(s, slab);
+}
+
+static void NAME(from_diagonal)(mpt_state *s, const double *diagonal, void *slab) {
+  const int64_t n = s->shape.n;
+  const Scalar *vt = s->vt;
+  Scalar *y = s->work;
+  for (int64_t i = 0; i < n; i++)
+    for (int64_t j = 0; j < n; j++) y[i * n + j] = (Real)diagonal[j] * vt[i * n + j];
+  NAME(product)(s, slab);
 }

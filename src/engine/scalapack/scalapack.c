@@ -18,6 +18,7 @@ struct mpt_state {
   int row, col;     /* my place in the grid */
   int64_t np, nq;   /* local rows and columns */
   void *a, *u, *x;  /* three n x n matrices: a is the solver's, u = conj(V), x is work */
+  void *sum;        /* a fourth with shape.outputs, else NULL */
   double *columns;  /* [4 nq]: what process columns agree on */
   void *small;      /* reals: d, e local; d, e whole; a row's worth of work */
   void *tau, *work; /* [nq], [lwork] */
@@ -73,7 +74,7 @@ static mpt_code workspace(const mpt_shape *shape, const int grid[2], int64_t *by
   if (counted.n > INT_MAX / 16) counted.n = INT_MAX / 16;
   sizes s = count_sizes(&counted, grid);
   const int64_t element = (int64_t)mpt_type_size(shape->type);
-  *bytes = (s.a + s.u + s.x + s.nq + s.work) * element +
+  *bytes = (s.a + s.u + s.x + (shape->outputs ? s.local : 0) + s.nq + s.work) * element +
            s.small * (int64_t)mpt_real_size(shape->type) + s.liwork * 4 + s.buffer;
   if (s.local <= INT_MAX / 3 - 64 && s.lrwork <= INT_MAX && shape->n < INT_MAX / 16)
     return MPT_DONE;
@@ -94,6 +95,7 @@ static void close_scalapack(mpt_state *s) {
   free(s->a);
   free(s->u);
   free(s->x);
+  free(s->sum);
   free(s->columns);
   free(s->small);
   free(s->tau);
@@ -114,6 +116,7 @@ static mpt_code allocate_arrays(mpt_state *s, mpt_error *error) {
   TRY(mpt_allocate(&s->a, z.a, element, what, error));
   TRY(mpt_allocate(&s->u, z.u, element, what, error));
   TRY(mpt_allocate(&s->x, z.x, element, what, error));
+  if (s->shape.outputs) TRY(mpt_allocate(&s->sum, z.local, element, what, error));
   TRY(mpt_allocate(&s->columns, 4 * z.nq, sizeof(double), what, error));
   TRY(mpt_allocate(&s->small, z.small, real, what, error));
   TRY(mpt_allocate(&s->tau, z.nq + z.block, element, what, error));
@@ -177,11 +180,29 @@ static void solve(mpt_state *state, mpt_batch *batch) {
     if (batch->report[k].status == MPT_PENDING && batch->n > 0) table[batch->type](state, batch, k);
 }
 
-static void differentiate(mpt_state *state, mpt_batch *batch, int64_t k, const mpt_rule *rule,
-                          bool solved, mpt_sums *sums) {
-  static void (*const table[])(mpt_state *, mpt_batch *, int64_t, const mpt_rule *, bool,
-                               mpt_sums *) = WORKER_TABLE(differentiate);
-  if (batch->n > 0) table[batch->type](state, batch, k, rule, solved, sums);
+static void begin(mpt_state *state, const mpt_batch *batch, int64_t k, bool solved) {
+  static void (*const table[])(mpt_state *, const mpt_batch *, int64_t, bool) = WORKER_TABLE(begin);
+  if (batch->n > 0) table[batch->type](state, batch, k, solved);
+}
+
+static void into_basis(mpt_state *state, const void *slab, mpt_side side) {
+  static void (*const table[])(mpt_state *, const void *, mpt_side) = WORKER_TABLE(into_basis);
+  if (state->shape.n > 0) table[state->shape.type](state, slab, side);
+}
+
+static bool next_tile(const mpt_state *state, int64_t *next, mpt_tile *tile) {
+  static bool (*const table[])(const mpt_state *, int64_t *, mpt_tile *) = WORKER_TABLE(next_tile);
+  return table[state->shape.type](state, next, tile);
+}
+
+static void out_of_basis(mpt_state *state, bool sum, mpt_side side, void *slab) {
+  static void (*const table[])(mpt_state *, bool, mpt_side, void *) = WORKER_TABLE(out_of_basis);
+  if (state->shape.n > 0) table[state->shape.type](state, sum, side, slab);
+}
+
+static void from_diagonal(mpt_state *state, const double *diagonal, void *slab) {
+  static void (*const table[])(mpt_state *, const double *, void *) = WORKER_TABLE(from_diagonal);
+  if (state->shape.n > 0) table[state->shape.type](state, diagonal, slab);
 }
 
 const mpt_engine mpt_scalapack = {
@@ -193,5 +214,9 @@ const mpt_engine mpt_scalapack = {
     .open = open_scalapack,
     .close = close_scalapack,
     .solve = solve,
-    .differentiate = differentiate,
+    .begin = begin,
+    .into_basis = into_basis,
+    .next_tile = next_tile,
+    .out_of_basis = out_of_basis,
+    .from_diagonal = from_diagonal,
 };

@@ -167,6 +167,7 @@ static bool NAME(next_tile)(const mpt_state *s, int64_t *next, mpt_tile *tile) {
       .ldt = s->np,
       .th = (Scalar *)s->a + at,
       .ldth = s->np,
+      .sum = s->sum ? (Scalar *)s->sum + at : NULL,
   };
   ++*next;
   return true;
@@ -174,7 +175,7 @@ static bool NAME(next_tile)(const mpt_state *s, int64_t *next, mpt_tile *tile) {
 
 /* x = G^T = Y U^H with Y in a; Hermitian, so only panels on and below the diagonal are computed and
  * the rest is their conjugate. */
-static void NAME(product)(mpt_state *s) {
+static void NAME(product)(mpt_state *s, Scalar *slab) {
   const Scalar one = 1, zero = 0;
   const int n = (int)s->shape.n, unit = (int)s->cyclic.block, first = 1;
   const int panel = n <= 4 * unit ? n : (n + 8 * unit - 1) / (8 * unit) * unit; /* never 0 */
@@ -196,33 +197,47 @@ static void NAME(product)(mpt_state *s) {
         if (tile.row0 + i == tile.col0 + j) x[i + j * s->np] = RE(x[i + j * s->np]);
       }
   }
+  mpt_redistribute(&s->cyclic, sizeof(Scalar), MPT_TO_SLAB, slab, s->x, s->buffer);
 }
 
-static void NAME(differentiate)(mpt_state *s, mpt_batch *batch, int64_t k, const mpt_rule *rule,
-                                bool solved, mpt_sums *sums) {
+static void NAME(begin)(mpt_state *s, const mpt_batch *batch, int64_t k, bool solved) {
+  if (!solved) NAME(load_vectors)(s, (const Scalar *)batch->v + k * batch->rows * batch->n);
+}
+
+/* T = M^T U, or U^H M^T U, in x, and its conjugate transpose in a. */
+static void NAME(into_basis)(mpt_state *s, const void *slab, mpt_side side) {
   const Scalar one = 1, zero = 0;
-  const int64_t at = k * batch->rows * batch->n;
-  const int n = (int)batch->n;
-  if (!solved) NAME(load_vectors)(s, (const Scalar *)batch->v + at);
-  if (rule->gv_norm) {
-    NAME(load)(s, (const Scalar *)batch->gv + at, s->a);
-    PBLAS(gemm)("N", "N", &n, &n, &n, &one, AT(s->a), AT(s->u), &zero, AT(s->x));
-    PXTRANC(&n, &n, &one, AT(s->x), &zero, AT(s->a));
-    mpt_tile tile;
-    for (int64_t next = 0; NAME(next_tile)(s, &next, &tile);)
-      mpt_backward_tile(s->shape.type, rule, &tile, sums);
-    PBLAS(gemm)("N", "N", &n, &n, &n, &one, AT(s->u), AT(s->x), &zero, AT(s->a));
-  } else {
-    Scalar *y = s->a;
-    const Scalar *u = s->u;
-    for (int64_t j = 0; j < s->nq; j++) {
-      Real gw = (Real)rule->gw[NAME(global)(j, s->cyclic.block, s->col, s->team.grid[1])];
-      for (int64_t i = 0; i < s->np; i++) y[i + j * s->np] = gw * u[i + j * s->np];
-    }
-    if (s->team.rank == 0) mpt_add_diagonal(rule, sums);
+  const int n = (int)s->shape.n;
+  NAME(load)(s, slab, s->a);
+  PBLAS(gemm)("N", "N", &n, &n, &n, &one, AT(s->a), AT(s->u), &zero, AT(s->x));
+  if (side == MPT_BOTH) {
+    memcpy(s->a, s->x, sizeof(Scalar) * (size_t)(s->np * s->nq));
+    PBLAS(gemm)("C", "N", &n, &n, &n, &one, AT(s->u), AT(s->a), &zero, AT(s->x));
   }
-  NAME(product)(s);
-  mpt_redistribute(&s->cyclic, sizeof(Scalar), MPT_TO_SLAB, (Scalar *)batch->g + at, s->x,
-                   s->buffer);
+  PXTRANC(&n, &n, &one, AT(s->x), &zero, AT(s->a));
+}
+
+/* (V X V^H)^T = U X^T U^H; (V X)^T = X^T U^H. */
+static void NAME(out_of_basis)(mpt_state *s, bool sum, mpt_side side, void *slab) {
+  const Scalar one = 1, zero = 0;
+  const int n = (int)s->shape.n;
+  Scalar *x = sum ? s->sum : s->x;
+  if (side == MPT_BOTH) {
+    PBLAS(gemm)("N", "N", &n, &n, &n, &one, AT(s->u), AT(x), &zero, AT(s->a));
+    NAME(product)(s, slab);
+  } else {
+    PBLAS(gemm)("N", "C", &n, &n, &n, &one, AT(x), AT(s->u), &zero, AT(s->a));
+    mpt_redistribute(&s->cyclic, sizeof(Scalar), MPT_TO_SLAB, slab, s->a, s->buffer);
+  }
+}
+
+static void NAME(from_diagonal)(mpt_state *s, const double *diagonal, void *slab) {
+  Scalar *y = s->a;
+  const Scalar *u = s->u;
+  for (int64_t j = 0; j < s->nq; j++) {
+    const Real d = (Real)diagonal[NAME(global)(j, s->cyclic.block, s->col, s->team.grid[1])];
+    for (int64_t i = 0; i < s->np; i++) y[i + j * s->np] = d * u[i + j * s->np];
+  }
+  NAME(product)(s, slab);
 }
 #undef AT

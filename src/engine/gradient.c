@@ -1,0 +1,223 @@
+/* The gradient of one problem: V X V^H with X the sum of what each cotangent contributes. */
+#include "outputs.h"
+
+#include <math.h>
+#include <string.h>
+
+void *mpt_part_of(const void *array, int64_t k, int64_t each, size_t size) {
+  return array ? (char *)(uintptr_t)array + (size_t)(k * each) * size : NULL;
+}
+
+double mpt_scale_of(double largest) {
+  const int most = 1000, exponent = largest > 0 ? ilogb(largest) : 0;
+  return ldexp(1, -(exponent > most ? most : exponent < -most ? -most : exponent));
+}
+
+double mpt_largest_on_team(const mpt_team *team, mpt_type type, int64_t count, const void *slab) {
+  const mpt_scan scan = mpt_scan_slab(type, 0, 1, count, slab, MPT_FULL);
+  double all[2] = {scan.finite ? 0 : 1, scan.largest};
+  if (team->size > 1) MPI_Allreduce(MPI_IN_PLACE, all, 2, MPI_DOUBLE, MPI_MAX, team->comm);
+  return all[0] > 0 ? -1 : all[1];
+}
+
+void mpt_zero_gradient(mpt_batch *b, int64_t k) {
+  const size_t size = mpt_type_size(b->type);
+  const int64_t elements = b->rows * b->n, reference = b->rows * b->frame.columns;
+  if (b->g) memset(mpt_part_of(b->g, k, elements, size), 0, (size_t)elements * size);
+  void *gr = b->frame.columns ? b->frame.gradient_reference : NULL;
+  if (gr) memset(mpt_part_of(gr, k, reference, size), 0, (size_t)reference * size);
+}
+
+/* The sizes of eigenvectors' cotangents, whose largest element is `largest`. */
+static bool load_vectors(mpt_making *m, int64_t k, double largest) {
+  mpt_batch *b = m->batch;
+  const int64_t n = b->n;
+  const int exponent = ilogb(largest); /* so that no square leaves the range */
+  bool finite = true;
+  mpt_add_column_norms(b->type, b->rows, n,
+                       mpt_part_of(b->gv, k, b->rows * n, mpt_type_size(b->type)), exponent,
+                       m->norm);
+  if (m->team->size > 1)
+    MPI_Allreduce(MPI_IN_PLACE, m->norm, (int)n, MPI_DOUBLE, MPI_SUM, m->team->comm);
+  for (int64_t j = 0; j < n; j++) {
+    m->norm[j] = ldexp(sqrt(m->norm[j]), exponent);
+    finite &= isfinite(m->norm[j]) != 0;
+  }
+  m->rule.gv_norm = m->norm;
+  return finite;
+}
+
+/* The largest element of functions' and frames' cotangents; -1 when one is not finite. */
+static double survey_others(const mpt_making *m, int64_t k) {
+  const mpt_batch *b = m->batch;
+  const size_t size = mpt_type_size(b->type);
+  const int64_t n2 = b->rows * b->n, nc = b->rows * b->frame.columns;
+  double most = 0;
+  for (int f = 0; f <= b->function_count; f++) {
+    const bool is_frame = f == b->function_count;
+    const void *array = is_frame ? b->frame.cotangent : b->functions[f].cotangent;
+    const int64_t each = is_frame ? nc : n2;
+    if (!array || (is_frame && !b->frame.columns)) continue;
+    const double largest =
+        mpt_largest_on_team(m->team, b->type, each, mpt_part_of(array, k, each, size));
+    if (largest < 0) return -1;
+    most = fmax(most, largest);
+  }
+  return most;
+}
+
+/* Loads the cotangents' sizes into the rule; false when one is not finite. */
+static bool load_cotangents(mpt_making *m, int64_t k) {
+  const mpt_batch *b = m->batch;
+  const int64_t n = b->n;
+  bool finite = true;
+  double values = 0, vectors = 0;
+  memset(m->norm, 0, sizeof(double) * (size_t)(n + 1));
+  memset(m->gw, 0, sizeof(double) * (size_t)n);
+  if (b->gw)
+    mpt_reals_to_double(b->type, n, mpt_part_of(b->gw, k, n, mpt_real_size(b->type)), m->gw);
+  for (int64_t j = 0; j < n; j++) {
+    finite &= isfinite(m->gw[j]) != 0;
+    values = fmax(values, fabs(m->gw[j]));
+  }
+  m->rule.gv_norm = NULL;
+  if (b->gv)
+    vectors = mpt_largest_on_team(m->team, b->type, b->rows * n,
+                                  mpt_part_of(b->gv, k, b->rows * n, mpt_type_size(b->type)));
+  const double others = survey_others(m, k);
+  if (vectors < 0 || others < 0) return false;
+  m->rule.cotangent_scale = mpt_scale_of(fmax(fmax(values, vectors), others));
+  return vectors > 0 ? load_vectors(m, k, vectors) && finite : finite;
+}
+
+static mpt_sums add_over_team(const mpt_team *team, mpt_sums sums) {
+  if (team->size == 1) return sums;
+  double add[2] = {sums.noise2, sums.x2};
+  MPI_Allreduce(MPI_IN_PLACE, add, 2, MPI_DOUBLE, MPI_SUM, team->comm);
+  MPI_Allreduce(MPI_IN_PLACE, &sums.gauge, 1, MPI_DOUBLE, MPI_MAX, team->comm);
+  return (mpt_sums){.gauge = sums.gauge, .noise2 = add[0], .x2 = add[1]};
+}
+
+/* X of the eigenvectors' cotangents, in T. */
+static void step_vectors(mpt_making *m, int64_t k, mpt_sums *sums) {
+  const mpt_batch *b = m->batch;
+  mpt_tile tile;
+  m->engine->into_basis(m->state, mpt_part_of(b->gv, k, b->rows * b->n, mpt_type_size(b->type)),
+                        MPT_LEFT);
+  for (int64_t next = 0; m->engine->next_tile(m->state, &next, &tile);)
+    mpt_backward_tile(b->type, &m->rule, &tile, sums);
+}
+
+static void step_function(mpt_making *m, int64_t k, int f, mpt_sums *sums) {
+  const mpt_batch *b = m->batch;
+  const mpt_spectral_function *function = &m->functions[f];
+  const double unit = m->rule.cotangent_scale * m->rule.gap_scale;
+  const void *slab =
+      mpt_part_of(b->functions[f].cotangent, k, b->rows * b->n, mpt_type_size(b->type));
+  const double largest = mpt_largest_on_team(m->team, b->type, b->rows * b->n, slab);
+  mpt_function_step step = {.function = function, .turns = m->turns, .unit = unit};
+  mpt_tile tile;
+  if (largest == 0) return;
+  step.level = m->rule.epsilon * largest;
+  mpt_function_turns(function, m->rule.epsilon * m->rule.norm, m->turns);
+  m->engine->into_basis(m->state, slab, MPT_BOTH);
+  if (function->weight) {
+    double response = 0;
+    mpt_team_diagonal(m);
+    for (int64_t i = 0; i < b->n; i++) response += function->slope[i] * m->diagonal[i];
+    for (int64_t i = 0; i < b->n; i++) m->shift[i] = -response * function->weight[i];
+    step.shift = m->shift;
+  }
+  for (int64_t next = 0; m->engine->next_tile(m->state, &next, &tile);)
+    mpt_function_tile(b->type, &step, &tile, &sums->noise2);
+}
+
+/* The frame's part, and the gradient by the reference. */
+static void step_frame(mpt_making *m, int64_t k, mpt_sums *sums) {
+  const mpt_batch *b = m->batch;
+  mpt_spectral_frame *f = &m->frame;
+  const size_t size = mpt_type_size(b->type);
+  const int64_t nc = b->rows * f->columns;
+  const void *v = mpt_part_of(b->v, k, b->rows * b->n, size);
+  const mpt_frame_step step = {.frame = f,
+                               .w = m->rule.w,
+                               .epsilon = m->rule.epsilon,
+                               .norm = m->rule.norm,
+                               .unit = m->rule.cotangent_scale * m->rule.gap_scale};
+  mpt_tile tile;
+  mpt_frame_rows(m, k, b->frame.cotangent, true, f->y);
+  mpt_frame_pull_back(f);
+  for (int64_t next = 0; m->engine->next_tile(m->state, &next, &tile);)
+    mpt_frame_tile(b->type, &step, &tile, &sums->noise2);
+  void *gr = mpt_part_of(b->frame.gradient_reference, k, nc, size);
+  if (!gr) return;
+  mpt_rows_out_of_basis(b->type, b->rows, f, v, f->y + f->first * f->columns, gr);
+  if (m->options->convention == MPT_JAX) mpt_conjugate(b->type, nc, gr);
+}
+
+/* Several terms, added up in the basis of the eigenvectors. */
+static void add_terms(mpt_making *m, int64_t k, mpt_sums *sums) {
+  const mpt_batch *b = m->batch;
+  const double unit = m->rule.cotangent_scale * m->rule.gap_scale;
+  mpt_tile tile;
+  if (m->rule.gv_norm) step_vectors(m, k, sums);
+  for (int64_t next = 0; m->engine->next_tile(m->state, &next, &tile);)
+    if (m->rule.gv_norm)
+      mpt_start_sum(b->type, &tile);
+    else
+      mpt_start_diagonal(b->type, &tile, m->rule.gw);
+  for (int f = 0; f < b->function_count; f++)
+    if (b->functions[f].cotangent) step_function(m, k, f, sums);
+  if (b->frame.columns && b->frame.cotangent) step_frame(m, k, sums);
+  sums->x2 = 0;
+  for (int64_t next = 0; m->engine->next_tile(m->state, &next, &tile);)
+    mpt_tile_norm(b->type, &tile, unit, &sums->x2);
+}
+
+static bool has_other_cotangents(const mpt_batch *b) {
+  bool any = b->frame.columns && b->frame.cotangent;
+  for (int f = 0; f < b->function_count; f++) any |= b->functions[f].cotangent != NULL;
+  return any;
+}
+
+static void backward(mpt_making *m, int64_t k, void *g, mpt_sums *sums) {
+  const bool others = has_other_cotangents(m->batch);
+  if (others) {
+    add_terms(m, k, sums);
+    m->engine->out_of_basis(m->state, true, MPT_BOTH, g);
+  } else if (m->rule.gv_norm) {
+    step_vectors(m, k, sums);
+    m->engine->out_of_basis(m->state, false, MPT_BOTH, g);
+  } else {
+    if (m->team->rank == 0) mpt_add_diagonal(&m->rule, sums);
+    m->engine->from_diagonal(m->state, m->rule.gw, g);
+  }
+}
+
+void mpt_make_gradient(mpt_making *m, int64_t k) {
+  mpt_batch *b = m->batch;
+  mpt_report *report = &b->report[k];
+  mpt_rule *rule = &m->rule;
+  rule->gw = m->gw;
+  rule->noise = 8 * rule->epsilon * sqrt((double)b->n);
+  rule->gap_scale = fmin(1, 1 / mpt_scale_of(rule->norm));
+  for (int f = 0; f < b->function_count; f++)
+    for (int64_t i = 0; i < b->n; i++)
+      rule->gap_scale = fmin(rule->gap_scale, mpt_scale_of(fabs(m->functions[f].slope[i])));
+  if (!load_cotangents(m, k)) {
+    report->status = MPT_NONFINITE_COTANGENT;
+    return;
+  }
+  report->cotangent_spread =
+      mpt_apply_spread_policy(b->n, rule->multiplet, m->options->spread_policy, rule->gw);
+  mpt_sums sums = {0};
+  void *g = mpt_part_of(b->g, k, b->rows * b->n, mpt_type_size(b->type));
+  backward(m, k, g, &sums);
+  sums = add_over_team(m->team, sums);
+  report->gauge_violation = fmin(sums.gauge, 1);
+  report->gradient_error = mpt_gradient_error(rule, &sums);
+  if (m->options->convention == MPT_JAX) mpt_conjugate(b->type, b->rows * b->n, g);
+  /* finite cotangents may be too large for this spectrum */
+  const bool finite = mpt_largest_on_team(m->team, b->type, b->rows * b->n, g) >= 0;
+  mpt_settle_gradient(m->options, b->type, finite, report);
+}

@@ -1,0 +1,59 @@
+/* What is made of the eigenpairs of one problem: gradients, functions, frames, derivatives along a
+ * direction. The mathematics is that of src/spectral, the products are the engine's. */
+#ifndef MPT_OUTPUTS_H
+#define MPT_OUTPUTS_H
+
+#include "engine.h"
+#include "tiles.h"
+
+/* A problem at a time, and the memory that serves all of a batch. */
+typedef struct mpt_making {
+  const mpt_engine *engine;
+  mpt_state *state;
+  const mpt_team *team;
+  const mpt_options *options;
+  mpt_batch *batch;
+  mpt_rule rule;                    /* of the current problem */
+  double *w, *gw, *norm;            /* [n], [n], [n + 1] */
+  double *diagonal, *turns, *shift; /* [n] each, where there are outputs */
+  double *function_memory;
+  mpt_spectral_function *functions; /* [function_count] */
+  mpt_spectral_frame frame;
+  mpt_wide *frame_memory;
+} mpt_making;
+
+/* Whether a batch has functions, a frame or a direction. */
+bool mpt_has_outputs(const mpt_batch *batch);
+
+/* Not collective; MPT_NO_RESOURCE without memory. */
+mpt_code mpt_making_open(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
+                         const mpt_options *options, mpt_batch *batch, mpt_making *making);
+void mpt_making_close(mpt_making *making);
+
+/* All outputs of problem k, whose eigenpairs and multiplets stand in the batch; sets its status.
+ * Collective over the team. */
+void mpt_make_outputs(mpt_making *making, int64_t k);
+
+/* The gradient's part of it (gradient.c); functions and frame have been started. */
+void mpt_make_gradient(mpt_making *making, int64_t k);
+
+/* For it: the diagonal of T on all ranks, into making->diagonal; and V^H R of a frame's reference
+ * or cotangent, which has a part for problem k if `each`. Collective. */
+void mpt_team_diagonal(mpt_making *making);
+void mpt_frame_rows(mpt_making *making, int64_t k, const void *array, bool each, mpt_wide *out);
+
+/* Zeroes what a failed problem k has of functions, frames and derivatives; gradient.c's of the
+ * gradients alone. */
+void mpt_zero_made(mpt_batch *batch, int64_t k);
+void mpt_zero_gradient(mpt_batch *batch, int64_t k);
+
+/* Where problem k's part of an array with `each` elements of `size` bytes a problem begins. */
+void *mpt_part_of(const void *array, int64_t k, int64_t each, size_t size);
+
+/* A power of two that takes a number near 1. */
+double mpt_scale_of(double largest);
+
+/* Collective: the largest |Re|, |Im| of a slab on all ranks; negative when one is not finite. */
+double mpt_largest_on_team(const mpt_team *team, mpt_type type, int64_t count, const void *slab);
+
+#endif

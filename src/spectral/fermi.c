@@ -1,0 +1,65 @@
+/* The chemical potential of a fixed electron number. */
+#include "function.h"
+
+#include <float.h>
+#include <math.h>
+
+/* log(sum_i exp(l_i)), added to term by term, and the mean of what comes with the terms. */
+typedef struct log_sum {
+  double largest, sum, moment;
+} log_sum;
+
+static void add_term(log_sum *s, double l, double slope) {
+  if (l > s->largest) {
+    const double shrink = exp(s->largest - l);
+    s->sum *= shrink;
+    s->moment *= shrink;
+    s->largest = l;
+  }
+  const double term = l > -INFINITY ? exp(l - s->largest) : 0;
+  s->sum += term;
+  s->moment += term * slope;
+}
+
+/* log(electrons above the lowest `whole` states) - log(holes below + the fraction): rises with mu,
+ * and is right to all digits also where both underflow, in a gap. *slope is its derivative by
+ * beta mu. */
+static double excess(int64_t m, const double *w, double beta, double electrons, double mu,
+                     double *slope) {
+  const int64_t whole = (int64_t)floor(electrons);
+  const double fraction = electrons - (double)whole;
+  log_sum up = {-INFINITY, 0, 0}, down = {-INFINITY, 0, 0};
+  if (fraction > 0) add_term(&down, log(fraction), 0);
+  for (int64_t i = 0; i < m; i++) {
+    const double x = beta * (w[i] - mu), f = exp(mpt_log_fermi(x));
+    if (i >= whole)
+      add_term(&up, mpt_log_fermi(x), 1 - f);
+    else
+      add_term(&down, mpt_log_fermi(-x), -f);
+  }
+  *slope = up.moment / up.sum - down.moment / down.sum;
+  return up.largest + log(up.sum) - down.largest - log(down.sum);
+}
+
+double mpt_chemical_potential(int64_t m, const double *w, double beta, double electrons) {
+  enum { MOST = 300 };
+  const double reach =
+      (log((double)m) + fabs(log(electrons)) + fabs(log((double)m - electrons)) + 40) / beta;
+  double low = w[0] - reach, high = w[m - 1] + reach;
+  const int64_t whole = (int64_t)floor(electrons);
+  double mu = whole > 0 && whole < m ? w[whole - 1] / 2 + w[whole] / 2 : low / 2 + high / 2;
+  for (int k = 0; k < MOST; k++) {
+    double slope;
+    const double e = excess(m, w, beta, electrons, mu, &slope);
+    if (e == 0) break;
+    if (e > 0)
+      high = mu;
+    else
+      low = mu;
+    double next = slope > 0 ? mu - e / slope / beta : low;
+    if (!(next > low && next < high)) next = low / 2 + high / 2;
+    if (fabs(next - mu) <= DBL_EPSILON / 4 * fmax(fabs(mu), 1 / beta)) break;
+    mu = next;
+  }
+  return mu;
+}

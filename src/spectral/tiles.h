@@ -1,0 +1,56 @@
+/* Elementwise steps of matrix functions, frames and directions on tiles (spectral.h) of transposed
+ * matrices in the basis of eigenvectors. `t` holds M^T for M = V^H (cotangent or direction) V and
+ * `th` its conjugate transpose; results go into `sum`. */
+#ifndef MPT_TILES_H
+#define MPT_TILES_H
+
+#include "frame.h"
+#include "function.h"
+
+/* sum (+)= D o herm(M), and shift[i] (NULL: 0) on the diagonal. turns and level give the noise of
+ * each entry, max(turn_i, turn_j) |M_ij| and level |D_ij|, whose squares add to *noise2 times
+ * unit^2. */
+typedef struct mpt_function_step {
+  const mpt_spectral_function *function;
+  const double *shift, *turns;
+  double level, unit;
+  bool first; /* sum is set, not added to */
+} mpt_function_step;
+void mpt_function_tile(mpt_type type, const mpt_function_step *step, const mpt_tile *tile,
+                       double *noise2);
+
+/* sum += herm(y r^H)_ij / (w_i - w_j) between inside and outside. */
+typedef struct mpt_frame_step {
+  const mpt_spectral_frame *frame;
+  const double *w;
+  double epsilon, norm, unit; /* norm: ||A||_2 */
+} mpt_frame_step;
+void mpt_frame_tile(mpt_type type, const mpt_frame_step *step, const mpt_tile *tile,
+                    double *noise2);
+
+/* sum = M_ij / (w_j - w_i) between multiplets, else 0: V times it is the derivative of the
+ * eigenvectors in the parallel gauge. *split becomes the largest |M_ij|, i != j, inside one. */
+void mpt_tangent_tile(mpt_type type, const double *w, const int32_t *multiplet,
+                      const mpt_tile *tile, double *split);
+
+/* sum = t: what mpt_backward_tile left there; or sum = diag(d). */
+void mpt_start_sum(mpt_type type, const mpt_tile *tile);
+void mpt_start_diagonal(mpt_type type, const mpt_tile *tile, const double *d);
+
+/* The squared Frobenius norm of sum times unit^2, added to *norm2. */
+void mpt_tile_norm(mpt_type type, const mpt_tile *tile, double unit, double *norm2);
+
+/* r[n, columns] += V^H R for `rows` rows of row-major V and R, and out = V_c c for rows of V, c
+ * being [stop - first, columns]. */
+void mpt_rows_into_basis(mpt_type type, int64_t rows, const mpt_spectral_frame *frame,
+                         const void *v, const void *reference, mpt_wide *r);
+void mpt_rows_out_of_basis(mpt_type type, int64_t rows, const mpt_spectral_frame *frame,
+                           const void *v, const mpt_wide *c, void *out);
+
+/* The other way round than mpt_reals_to_double. */
+void mpt_doubles_to_real(mpt_type type, int64_t count, const double *in, void *reals);
+
+/* Real diagonal elements of t into those of diagonal[n] that the tile has. */
+void mpt_tile_diagonal(mpt_type type, const mpt_tile *tile, double *diagonal);
+
+#endif
