@@ -1,0 +1,145 @@
+/* Divided differences against 50-digit arithmetic (tests/oracle/divided_differences.h5), chemical
+ * potentials against their definition, and where functions do not exist. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <hdf5.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "function.h"
+
+enum { COLUMNS = 7, MOST_ROWS = 200 };
+static const int32_t apart[] = {0, 1, 2, 3};
+
+static int read_rows(hid_t file, const char *kind, double rows[MOST_ROWS][COLUMNS]) {
+  hsize_t size[2];
+  hid_t dataset = H5Dopen(file, kind, H5P_DEFAULT);
+  assert_true(dataset >= 0);
+  hid_t space = H5Dget_space(dataset);
+  H5Sget_simple_extent_dims(space, size, NULL);
+  assert_true(size[0] > 60 && size[0] <= MOST_ROWS && size[1] == COLUMNS);
+  assert_true(H5Dread(dataset, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, rows) >= 0);
+  H5Sclose(space);
+  H5Dclose(dataset);
+  return (int)size[0];
+}
+
+/* The largest relative error of both orders of a pair. */
+static double pair_error(int kind, const double row[COLUMNS]) {
+  const mpt_function f = {.kind = (mpt_function_kind)kind,
+                          .scale = row[0],
+                          .exponent = row[1],
+                          .beta = row[2],
+                          .mu = row[3]};
+  const double w[] = {fmin(row[4], row[5]), fmax(row[4], row[5])};
+  double memory[2 * MPT_FUNCTION_MEMORY];
+  mpt_spectral_function s;
+  assert_int_equal(mpt_function_start(&f, 2, w, apart, memory, &s), MPT_OK);
+  const double one = mpt_divided_difference(&s, 0, 1), other = mpt_divided_difference(&s, 1, 0);
+  return fmax(fabs(one / row[6] - 1), fabs(other / row[6] - 1));
+}
+
+static void divided_differences(void **state) {
+  static double rows[MOST_ROWS][COLUMNS];
+  (void)state;
+  hid_t file = H5Fopen(ORACLE "/divided_differences.h5", H5F_ACC_RDONLY, H5P_DEFAULT);
+  assert_true(file >= 0);
+  for (int kind = 0; kind < MPT_PROJECTOR; kind++) {
+    const int count = read_rows(file, mpt_function_name(kind), rows);
+    for (int k = 0; k < count; k++) {
+      const double error = pair_error(kind, rows[k]);
+      if (!(error <= 1e-13))
+        fail_msg("%s [%.17g, %.17g]: relative error %.2g", mpt_function_name(kind), rows[k][4],
+                 rows[k][5], error);
+    }
+  }
+  H5Fclose(file);
+}
+
+/* A projector is the limit of a cold Fermi function, and its differences reach across the edge. */
+static void projector(void **state) {
+  const double w[] = {-1, 0.25, 0.75, 4};
+  const mpt_function f = {.kind = MPT_PROJECTOR, .index = {1, 3}};
+  double memory[4 * MPT_FUNCTION_MEMORY];
+  mpt_spectral_function s;
+  (void)state;
+  assert_int_equal(mpt_function_start(&f, 4, w, apart, memory, &s), MPT_OK);
+  assert_true(s.value[0] == 0 && s.value[1] == 1 && s.value[2] == 1 && s.value[3] == 0);
+  assert_true(mpt_divided_difference(&s, 1, 2) == 0 && mpt_divided_difference(&s, 0, 3) == 0);
+  assert_true(fabs(mpt_divided_difference(&s, 0, 1) - 0.8) < 1e-15);
+  assert_true(fabs(mpt_divided_difference(&s, 3, 2) + 1 / 3.25) < 1e-15);
+  const int32_t cut_below[] = {0, 0, 1, 2}, cut_above[] = {0, 1, 2, 2};
+  assert_int_equal(mpt_function_start(&f, 4, w, cut_below, memory, &s), MPT_SPLIT_MULTIPLET);
+  assert_int_equal(mpt_function_start(&f, 4, w, cut_above, memory, &s), MPT_SPLIT_MULTIPLET);
+}
+
+static void undefined(void **state) {
+  static const struct {
+    mpt_function f;
+    double w;
+    mpt_status status;
+  } cases[] = {
+      {{.kind = MPT_LOG}, 0, MPT_FUNCTION_UNDEFINED},
+      {{.kind = MPT_LOG}, -1, MPT_FUNCTION_UNDEFINED},
+      {{.kind = MPT_LOG, .scale = -1}, -1, MPT_OK},
+      {{.kind = MPT_SQRT}, -1, MPT_FUNCTION_UNDEFINED},
+      {{.kind = MPT_SQRT}, 0, MPT_FUNCTION_UNDEFINED},
+      {{.kind = MPT_INV_SQRT}, 0, MPT_FUNCTION_UNDEFINED},
+      {{.kind = MPT_INVERSE}, 0, MPT_FUNCTION_UNDEFINED},
+      {{.kind = MPT_INVERSE}, -2, MPT_OK},
+      {{.kind = MPT_POWER, .exponent = 0.5}, -2, MPT_FUNCTION_UNDEFINED},
+      {{.kind = MPT_POWER, .exponent = 3}, -2, MPT_OK},
+      {{.kind = MPT_POWER, .exponent = 2}, 0, MPT_OK},
+      {{.kind = MPT_POWER, .exponent = -2}, 0, MPT_FUNCTION_UNDEFINED},
+      {{.kind = MPT_EXP}, 1000, MPT_FUNCTION_UNDEFINED},
+      {{.kind = MPT_EXP}, -1000, MPT_OK},
+      {{.kind = MPT_FERMI, .beta = 1e8}, 1e8, MPT_OK},
+  };
+  double memory[MPT_FUNCTION_MEMORY];
+  mpt_spectral_function s;
+  (void)state;
+  for (size_t k = 0; k < sizeof cases / sizeof *cases; k++)
+    if (mpt_function_start(&cases[k].f, 1, &cases[k].w, apart, memory, &s) != cases[k].status)
+      fail_msg("case %zu: %s at %g", k, mpt_function_name(cases[k].f.kind), cases[k].w);
+}
+
+/* The lowest states are full to `electrons`, in the sum and, in a gap, in particles and holes. */
+static void chemical_potentials(void **state) {
+  const double w[] = {-2, -2, -0.5, -0.5, 0.75, 3};
+  const int64_t m = 6;
+  (void)state;
+  for (double beta = 0.01; beta < 1e6; beta *= 7)
+    for (double electrons = 0.125; electrons < 6; electrons += 0.125) {
+      const double mu = mpt_chemical_potential(m, w, beta, electrons);
+      double sum = 0, particles = 0, holes = 0;
+      const int64_t whole = (int64_t)electrons;
+      for (int64_t i = 0; i < m; i++) {
+        sum += exp(mpt_log_fermi(beta * (w[i] - mu)));
+        if (i >= whole) particles += exp(mpt_log_fermi(beta * (w[i] - mu)));
+        if (i < whole) holes += exp(mpt_log_fermi(-beta * (w[i] - mu)));
+      }
+      /* mu itself is rounded: to 2e-16 of its size */
+      const double rounding = 1e-14 + beta * 4e-16;
+      if (fabs(sum - electrons) > 6 * rounding) fail_msg("beta %g, %g electrons", beta, electrons);
+      if (electrons == (double)whole && holes > 0 && fabs(particles / holes - 1) > 40 * rounding)
+        fail_msg("beta %g, gap above %g: %g particles, %g holes", beta, electrons, particles,
+                 holes);
+      mpt_function f = {.kind = MPT_FERMI, .beta = beta, .electrons = electrons};
+      double memory[6 * MPT_FUNCTION_MEMORY], weight = 0;
+      const int32_t id[] = {0, 0, 1, 1, 2, 3};
+      mpt_spectral_function s;
+      assert_int_equal(mpt_function_start(&f, m, w, id, memory, &s), MPT_OK);
+      for (int64_t i = 0; i < m; i++) weight += s.weight[i];
+      assert_true(s.mu == mu && fabs(weight - 1) < 1e-14);
+    }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(divided_differences),
+                                     cmocka_unit_test(projector), cmocka_unit_test(undefined),
+                                     cmocka_unit_test(chemical_potentials)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
