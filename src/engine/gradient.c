@@ -194,16 +194,25 @@ static void backward(mpt_making *m, int64_t k, void *g, mpt_sums *sums) {
   }
 }
 
+/* So that no square of an entry of X leaves the range: entries are up to cotangent / gap, or with
+ * functions alone cotangent times slope, which may all be tiny. */
+static double choose_gap_scale(const mpt_making *m) {
+  const mpt_batch *b = m->batch;
+  const bool functions_alone = !b->gw && !b->gv && !b->frame.columns;
+  double steepest = 0;
+  for (int f = 0; f < b->function_count; f++)
+    for (int64_t i = 0; i < b->n; i++) steepest = fmax(steepest, fabs(m->functions[f].slope[i]));
+  if (functions_alone && steepest > 0) return mpt_scale_of(steepest);
+  return fmin(fmin(1, 1 / mpt_scale_of(m->rule.norm)), mpt_scale_of(steepest));
+}
+
 void mpt_make_gradient(mpt_making *m, int64_t k) {
   mpt_batch *b = m->batch;
   mpt_report *report = &b->report[k];
   mpt_rule *rule = &m->rule;
   rule->gw = m->gw;
   rule->noise = 8 * rule->epsilon * sqrt((double)b->n);
-  rule->gap_scale = fmin(1, 1 / mpt_scale_of(rule->norm));
-  for (int f = 0; f < b->function_count; f++)
-    for (int64_t i = 0; i < b->n; i++)
-      rule->gap_scale = fmin(rule->gap_scale, mpt_scale_of(fabs(m->functions[f].slope[i])));
+  rule->gap_scale = choose_gap_scale(m);
   if (!load_cotangents(m, k)) {
     report->status = MPT_NONFINITE_COTANGENT;
     return;

@@ -14,6 +14,28 @@ class Options(ctypes.Structure):
                 ("solver", ctypes.c_int)]
 
 
+KINDS = "exp log sqrt inv_sqrt inverse power tanh sin cos fermi projector".split()
+
+
+class Function(ctypes.Structure):
+    _fields_ = [("kind", ctypes.c_int), ("scale", ctypes.c_double), ("exponent", ctypes.c_double),
+                ("beta", ctypes.c_double), ("mu", ctypes.c_double), ("electrons", ctypes.c_double),
+                ("index", ctypes.c_int64 * 2)]
+
+    def __init__(self, kind, index=(0, 0), **parameters):
+        super().__init__(kind=KINDS.index(kind), index=(ctypes.c_int64 * 2)(*index), **parameters)
+
+
+class Frame(ctypes.Structure):
+    _fields_ = [("index", ctypes.c_int64 * 2), ("columns", ctypes.c_int64), ("reference", ctypes.c_void_p),
+                ("each", ctypes.c_int)]
+
+    def __init__(self, index, reference):
+        super().__init__(index=(ctypes.c_int64 * 2)(*index), columns=reference.shape[-1],
+                         reference=reference.ctypes.data, each=reference.ndim == 3)
+        self.kept = reference
+
+
 class Error(ctypes.Structure):
     _fields_ = [("code", ctypes.c_int), ("text", ctypes.c_char * 1000)]
 
@@ -35,12 +57,12 @@ class Memory:
         self.multiplet = np.empty((count, n), np.int32)
         self.report = np.empty(count, REPORT)
 
-    def call(self, name, *arrays, **options):
+    def call(self, name, *arrays, spec=None, **options):
         pointers = [None if x is None else x.ctypes.data_as(ctypes.c_void_p)
                     for x in (*arrays, self.multiplet, self.report)]
         error = Error()
-        if getattr(self.library, name)(*self.shape, ctypes.byref(Options(**options)), *pointers,
-                                       ctypes.byref(error)):
+        if getattr(self.library, name)(*self.shape, ctypes.byref(Options(**options)),
+                                       *([ctypes.byref(spec)] if spec else []), *pointers, ctypes.byref(error)):
             raise RuntimeError(error.text.decode())
 
     def forward(self, a, **options):
@@ -48,3 +70,23 @@ class Memory:
 
     def backward(self, a, gw, gv, **options):
         self.call("mpt_eigh_backward", a, self.w, self.v, gw, gv, self.g, **options)
+
+    def function(self, a, function, **options):
+        """f(A)."""
+        f = np.empty_like(self.v)
+        self.call("mpt_matrix_function", a, f, self.w, self.v, spec=function, **options)
+        return f
+
+    def function_gradient(self, a, function, gf, **options):
+        self.call("mpt_matrix_function_backward", a, self.w, self.v, gf, self.g, spec=function, **options)
+        return self.g.copy()
+
+    def frame(self, a, frame, **options):
+        f = np.empty((*self.v.shape[:2], frame.columns), self.v.dtype)
+        self.call("mpt_frame", a, f, self.w, self.v, spec=frame, **options)
+        return f
+
+    def frame_gradient(self, a, frame, gf, **options):
+        by_reference = np.empty_like(gf)
+        self.call("mpt_frame_backward", a, self.w, self.v, gf, self.g, by_reference, spec=frame, **options)
+        return self.g.copy(), by_reference
