@@ -285,7 +285,7 @@ def write_case(group, a, rng):
     direction = (direction + direction.conj().T) / 2
     group["direction"] = direction
     e = exactly(direction)
-    write_eigenpairs(group.create_group("eigenpairs"), s, draw, e, is_complex)
+    write_eigenpairs(group, s, draw, e, is_complex)
     for name, kind, p in functions_for(s):
         g = group.create_group(f"functions/{name}")
         g.attrs.update({"kind": kind, **{k: list(v) if isinstance(v, tuple) else v for k, v in p.items()}})
@@ -317,24 +317,34 @@ def dyadic_array(rng, shape, is_complex):
     return a + 1j * rng.integers(-64, 65, shape) / 64.0 if is_complex else a
 
 
-def write_eigenpairs(g, s, draw, direction, is_complex):
-    """Losses L = sum_j gw_j w_j and L = sum_j weight_j v_j^H C v_j, the weights equal inside a multiplet."""
-    runs = s.multiplets()
-    weights = np.repeat(draw(len(runs)).real, [b - a for a, b in runs])
+def write_eigenpairs(f, s, draw, direction, is_complex):
+    """Losses L = sum_j gw_j w_j and L = sum_j weight_j v_j^H C v_j over all eigenpairs, the lowest multiplet's,
+    and all but these; the weights are equal inside a multiplet."""
+    runs, lowest = s.multiplets(), s.multiplets()[0][1]
+    sizes = [b - a for a, b in runs]
+    weights = np.repeat(draw(len(runs)).real, sizes)
     values = draw(s.n).real
     observable = draw(s.n, s.n)
     observable = (observable + observable.conj().T) / 2
-    g["eigenvalue_cotangent"], g["weights"], g["observable"] = values, weights, observable
     means = np.concatenate([np.full(b - a, values[a:b].mean()) for a, b in runs])
-    g["eigenvalue_gradient"] = numbers(s.function([mp.mpf(float(x)) for x in means]), is_complex)
-    id_of = np.repeat(np.arange(len(runs)), [b - a for a, b in runs])
-    quotient = lambda i, j: 0 if id_of[i] == id_of[j] else \
-        (mp.mpf(weights[i]) - mp.mpf(weights[j])) / (s.w[i] - s.w[j])
-    g["observable_gradient"] = numbers(s.derivative(quotient, exactly(observable)), is_complex)
-    g["weighted_projector_tangent"] = numbers(s.derivative(quotient, direction), is_complex)
-    c = s.into(direction)
-    diagonal = [mp.re(c[i, i]) for i in range(s.n)]
-    g["eigenvalue_tangent"] = np.concatenate([np.full(b - a, float(sum(diagonal[a:b]) / (b - a))) for a, b in runs])
+    for start, stop in sorted({(0, s.n), (0, lowest), (lowest, s.n)}):
+        if start == stop:
+            continue
+        g = f.create_group(f"eigenpairs/{start}_{stop}")
+        g.attrs["index"] = [start, stop]
+        inside = (np.arange(s.n) >= start) & (np.arange(s.n) < stop)
+        g["eigenvalue_cotangent"] = values[start:stop]
+        g["weights"], g["observable"] = weights[start:stop], observable
+        some = [mp.mpf(float(x)) for x in weights * inside]
+        id_of = np.repeat(np.arange(len(runs)), sizes)
+        quotient = lambda i, j: 0 if id_of[i] == id_of[j] else (some[i] - some[j]) / (s.w[i] - s.w[j])
+        g["eigenvalue_gradient"] = numbers(s.function([mp.mpf(float(x)) for x in means * inside]), is_complex)
+        g["observable_gradient"] = numbers(s.derivative(quotient, exactly(observable)), is_complex)
+        g["weighted_projector_tangent"] = numbers(s.derivative(quotient, direction), is_complex)
+        c = s.into(direction)
+        diagonal = [mp.re(c[i, i]) for i in range(s.n)]
+        tangent = np.concatenate([np.full(b - a, float(sum(diagonal[a:b]) / (b - a))) for a, b in runs])
+        g["eigenvalue_tangent"] = tangent[start:stop]
 
 
 def argument_pairs(rng, kind):

@@ -1,0 +1,139 @@
+"""Every case of tests/oracle through whole jobs: each engine, each output, backward and forward."""
+import functools
+import pathlib
+
+import h5py
+import numpy as np
+import pytest
+
+from job import OK, ROOT, config, eps, read, run, write
+
+ORACLE = ROOT / "tests/oracle"
+ENGINES = {"lanes": ("lanes", 1), "lapack": ("lapack", 2), "scalapack": ("scalapack", 2)}
+
+
+def groups():
+    for path in sorted(ORACLE.glob("*.h5")):
+        with h5py.File(path, "r") as f:
+            for name in ("/", "/positive"):
+                if name in f and "matrix" in f[name]:
+                    yield path.stem, name
+
+
+def tree(item):
+    """A group as dictionaries of arrays, attributes under "attrs"."""
+    out = {"attrs": dict(item.attrs)}
+    for key, value in item.items():
+        out[key] = tree(value) if isinstance(value, h5py.Group) else value[:]
+    return out
+
+
+@functools.lru_cache(None)
+def case_of(name, group):
+    with h5py.File(ORACLE / f"{name}.h5", "r") as f:
+        return tree(f[group])
+
+
+def entries(case):
+    return {k: v for k, v in case.items() if k != "attrs"}
+
+
+def function_keys(case):
+    out = []
+    for key, f in entries(case["functions"]).items():
+        item = {k: list(map(int, v)) if k == "index" else float(v) if k != "kind" else v
+                for k, v in f["attrs"].items() if k != "chemical_potential"}
+        out.append({"name": key, **item})
+    return out
+
+
+def engine_sections(engine):
+    return {"solve": {"solver": engine}, **({"run": {"distribute_from": 1}} if engine == "scalapack" else {})}
+
+
+def near(found, exact, estimate, scale, what, floor=100):
+    """`scale` where the exact answer may be zero."""
+    allowed = max(floor * len(exact) * eps("float64"), 40 * estimate)
+    error = np.abs(found - exact).max() / max(np.abs(exact).max(), scale, 1e-290)
+    assert error <= allowed, (what, error, allowed)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("name, group", list(groups()))
+def test_functions_frames_and_tangents(name, group, engine, tmp_path):
+    case = case_of(name, group)
+    functions, frames = entries(case["functions"]), entries(case["frames"])
+    frame = next(iter(frames.values()))
+    copies = len(functions) + 2  # a cotangent each, of one function, the eigenvalues, the frame
+    a = case["matrix"]
+    write(tmp_path / "in.h5", H=np.tile(a, (copies, 1, 1)))
+    write(tmp_path / "direction.h5", H=np.tile(case["direction"], (copies, 1, 1)))
+    write(tmp_path / "reference.h5", R=frame["reference"])
+    cotangents = {f"functions/{k}": np.zeros((copies, *a.shape), a.dtype) for k in functions}
+    for k, (key, f) in enumerate(functions.items()):
+        cotangents[f"functions/{key}"][k] = f["cotangent"]
+    pairs = case["eigenpairs"][f"0_{len(a)}"]
+    cotangents["eigenvalues"] = np.zeros((copies, len(a)))
+    cotangents["eigenvalues"][-2] = pairs["eigenvalue_cotangent"]
+    cotangents["frame"] = np.zeros((copies, *frame["cotangent"].shape), a.dtype)
+    cotangents["frame"][-1] = frame["cotangent"]
+    write(tmp_path / "cotangents.h5", **{f"H/{k}": v for k, v in cotangents.items()})
+    solver, ranks = ENGINES[engine]
+    path = config(tmp_path, functions=function_keys(case), tangent="direction.h5",
+                  frame={"index": list(map(int, frame["attrs"]["index"])),
+                         "reference": {"file": "reference.h5", "dataset": "/R"}},
+                  gradient={"cotangents": "cotangents.h5"}, **engine_sections(solver))
+    run(path, ranks=ranks)
+    r = read(tmp_path / "job-out.h5")
+    assert (r["status"] == OK).all()
+    norm, gap = np.abs(case["eigenvalues"]).max(), min(r["diagnostics/min_gap"][0], 1)
+    error = r["diagnostics/gradient_error"]
+    for k, (key, f) in enumerate(functions.items()):
+        near(r[f"functions/{key}"][0], f["value"], error[k], 0, key)
+        near(r["gradient"][k], f["gradient"], error[k], 0, key)
+        near(r[f"tangent/functions/{key}"][0], f["tangent"], error[k], 0, key, floor=1000)
+        if "chemical_potential" in f["attrs"]:
+            mu = f["attrs"]["chemical_potential"]
+            assert abs(r[f"diagnostics/chemical_potential/{key}"][0] - mu) < 1e-13 * norm
+    turn = eps("float64") * frame["attrs"]["condition"] / gap
+    scale = np.abs(frame["cotangent"]).max() * frame["attrs"]["condition"] / np.linalg.norm(frame["reference"], axis=0).max()
+    near(r["frame"][0], frame["value"], turn, 0, "frame")
+    near(r["gradient"][-1], frame["gradient"], max(error[-1], turn), scale / norm, "frame's gradient")
+    near(r["gradient_reference"][-1], frame["gradient_reference"], turn, scale, "by the reference")
+    near(r["gradient"][-2], pairs["eigenvalue_gradient"], error[-2], 0, "eigenvalues")
+    near(r["tangent/eigenvalues"][0], pairs["eigenvalue_tangent"], eps("float64") / gap, 0, "eigenvalues' tangent")
+    v, dv, weights = r["eigenvectors"][0], r["tangent/eigenvectors"][0], pairs["weights"]
+    turned = (dv * weights) @ v.conj().T
+    near(turned + turned.conj().T, pairs["weighted_projector_tangent"], eps("float64") / gap, 1, "vectors' tangent")
+    inside = r["multiplet"][0][:, None] == r["multiplet"][0][None, :]
+    assert np.abs((v.conj().T @ dv)[inside]).max() <= 1e-13 * max(np.abs(dv).max(), 1)  # the parallel gauge
+
+
+def two_passes(tmp_path, case, pairs, engine, select, store=""):
+    """Forward; a loss of its eigenvectors; backward."""
+    a = case["matrix"]
+    write(tmp_path / "in.h5", H=a)
+    solver, ranks = ENGINES[engine]
+    sections = engine_sections(solver)
+    if select:
+        sections["solve"]["select"] = select
+    words = ["eigenvalues", "eigenvectors", "diagnostics"] + ([store] if store else [])
+    run(config(tmp_path, "forward", output={"file": "forward.h5", "store": words}, **sections), ranks=ranks)
+    v = read(tmp_path / "forward.h5")["eigenvectors"][0]
+    write(tmp_path / "cotangents.h5", **{"H/eigenvectors": 2 * (pairs["observable"] @ v * pairs["weights"])[None]})
+    run(config(tmp_path, "backward", gradient={"cotangents": "cotangents.h5", "eigenpairs": "forward.h5"}, **sections),
+        ranks=ranks)
+    return read(tmp_path / "backward-out.h5")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("name, group", list(groups()))
+def test_eigenvectors(name, group, engine, tmp_path):
+    case = case_of(name, group)
+    pairs = case["eigenpairs"][f"0_{len(case['matrix'])}"]
+    r = two_passes(tmp_path, case, pairs, engine, None)
+    assert (r["status"] == OK).all()
+    gap = min(r["diagnostics/min_gap"][0], 1)
+    norm = np.abs(case["eigenvalues"]).max()
+    near(r["gradient"][0], pairs["observable_gradient"], max(r["diagnostics/gradient_error"][0], eps("float64") / gap),
+         1 / norm, "observable")
