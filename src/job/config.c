@@ -220,6 +220,13 @@ static void check_together(loader *l) {
     mpt_complain(&l->complaints, place_of_value(l, "gradient.eigenpairs"),
                  "cannot use 'gradient.eigenpairs' alone: there is nothing to differentiate "
                  "(add 'gradient.cotangents')");
+  const bool index = config->frame_index[1] > 0;
+  if (index != (config->reference.file != NULL) && !l->complaints.count)
+    mpt_complain(&l->complaints, place_of_section(l, "frame.index"),
+                 "missing key '%s': a frame needs both its subspace and its reference (add it)",
+                 index ? "frame.reference" : "frame.index");
+  check_output_is_new(l, "tangent", config->tangent);
+  check_output_is_new(l, "frame.reference", config->reference.file);
   check_output_is_new(l, "input.file", config->input_file);
   check_output_is_new(l, "gradient.cotangents", config->cotangents);
   check_output_is_new(l, "gradient.eigenpairs", config->eigenpairs);
@@ -244,7 +251,9 @@ static char *resolve(const mpt_config *config) {
     mpt_key_write(&mpt_keys[k], config, &value);
     const char *section = begins_section(&value, mpt_keys[k].path, &open);
     if (section) mpt_text_add(&out, "%s:\n", section);
-    if (value.length) mpt_text_add(&out, "  %s: %s\n", mpt_key_leaf(&mpt_keys[k]), value.data);
+    const char *leaf = mpt_key_leaf(&mpt_keys[k]);
+    const char *indent = leaf == mpt_keys[k].path ? "" : "  ";
+    if (value.length) mpt_text_add(&out, "%s%s: %s\n", indent, leaf, value.data);
     mpt_text_release(&value);
   }
   return out.data;
@@ -343,6 +352,11 @@ void mpt_config_release(mpt_config *config) {
   for (int64_t k = 0; k < config->dataset_count; k++) free(config->datasets[k]);
   free(config->datasets);
   free(config->input_file);
+  for (int64_t k = 0; k < config->functions.count; k++) free(config->functions.items[k].name);
+  free(config->functions.items);
+  free(config->reference.file);
+  free(config->reference.dataset);
+  free(config->tangent);
   free(config->cotangents);
   free(config->eigenpairs);
   free(config->output_file);

@@ -3,6 +3,7 @@
 #ifndef MPT_CONFIG_H
 #define MPT_CONFIG_H
 
+#include <multiplet/function.h>
 #include "base.h"
 
 /* Bits of output.store. */
@@ -15,6 +16,12 @@ enum {
   MPT_STORE_DIAGNOSTICS = 32
 };
 
+/* A function by the name of its output. */
+typedef struct mpt_named_function {
+  char *name;
+  mpt_function function;
+} mpt_named_function;
+
 typedef struct mpt_config {
   char *input_file; /* absolute, as are all paths */
   char **datasets;  /* NULL: every square dataset */
@@ -22,6 +29,15 @@ typedef struct mpt_config {
   mpt_triangle triangle;
   bool eigenvectors;
   mpt_solver solver;
+  struct mpt_functions_list {
+    mpt_named_function *items;
+    int64_t count;
+  } functions;
+  int64_t frame_index[2]; /* 0, 0: no frame */
+  struct mpt_reference {
+    char *file, *dataset; /* NULL: no frame */
+  } reference;
+  char *tangent;    /* NULL: no derivatives along directions */
   char *cotangents; /* NULL: no gradient */
   char *eigenpairs; /* NULL: solve */
   mpt_convention convention;

@@ -45,8 +45,14 @@ const mpt_key mpt_keys[] = {
     {"solve.select", MPT_KEY_SELECT, 0, selections, "all", false, false, "which eigenpairs"},
     {"solve.solver", MPT_KEY_WORD, AT(solver), solvers, "auto", false, false,
      "the engine; auto chooses by matrix size"},
-    {"functions", MPT_KEY_LATER, 0, NULL, NULL, false, false, "matrix functions"},
-    {"frame", MPT_KEY_LATER, 0, NULL, NULL, false, false, "smooth frame of a multiplet"},
+    {"functions", MPT_KEY_FUNCTIONS, AT(functions), NULL, NULL, false, false,
+     "matrix functions of each matrix, outputs with exact gradients"},
+    {"frame.index", MPT_KEY_RANGE, AT(frame_index), NULL, NULL, false, false,
+     "eigenvectors whose span the frame is of, [start, stop]"},
+    {"frame.reference", MPT_KEY_REFERENCE, AT(reference), NULL, NULL, false, false,
+     "what the frame is nearest to, [n, m] or [B, n, m]"},
+    {"tangent", MPT_KEY_PATH, AT(tangent), NULL, NULL, false, false,
+     "HDF5 file of directions, which mirrors the input; derivatives along them are written"},
     {"gradient.cotangents", MPT_KEY_PATH, AT(cotangents), NULL, NULL, false, false,
      "HDF5 file of the cotangents; without it no gradient"},
     {"gradient.eigenpairs", MPT_KEY_PATH, AT(eigenpairs), NULL, NULL, false, false,
@@ -76,7 +82,8 @@ const mpt_key mpt_keys[] = {
 enum { KEY_COUNT = sizeof mpt_keys / sizeof *mpt_keys };
 const size_t mpt_key_count = KEY_COUNT;
 
-const char *const mpt_sections[] = {"input", "solve", "gradient", "degeneracy", "output", "run"};
+const char *const mpt_sections[] = {"input",      "solve",  "frame", "gradient",
+                                    "degeneracy", "output", "run"};
 enum { SECTION_COUNT = sizeof mpt_sections / sizeof *mpt_sections };
 const size_t mpt_section_count = SECTION_COUNT;
 

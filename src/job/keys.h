@@ -16,7 +16,9 @@ typedef enum mpt_key_kind {
   MPT_KEY_PATH,
   MPT_KEY_DATASETS,
   MPT_KEY_STORE,
-  MPT_KEY_LATER, /* known, and not available in this version */
+  MPT_KEY_RANGE, /* of indices, half-open */
+  MPT_KEY_FUNCTIONS,
+  MPT_KEY_REFERENCE,
   MPT_KEY_KINDS
 } mpt_key_kind;
 

@@ -1,6 +1,6 @@
 /* How a value of each kind is read from a YAML node, and written. */
-#include "keys.h"
 #include "path.h"
+#include "values.h"
 
 #include <errno.h>
 #include <math.h>
@@ -15,14 +15,6 @@ _Static_assert(sizeof(mpt_solver) == sizeof(int) && sizeof(mpt_triangle) == size
                "an enum of the config is not an int");
 
 enum { LARGEST = INT32_MAX }; /* what MPI, BLACS and Fortran take */
-
-typedef struct reading {
-  const mpt_key *key;
-  const char *directory;
-  void *target;
-  mpt_config *config;
-  mpt_complaints *complaints;
-} reading;
 
 static void add_words(mpt_text *out, const mpt_word *words) {
   const char *between = "";
@@ -64,21 +56,26 @@ char *mpt_key_expects(const mpt_key *key) {
     mpt_text_add(&out, "give a list of ");
     add_words(&out, key->words);
     break;
-  default:
-    mpt_text_add(&out, "remove the key");
+  case MPT_KEY_RANGE:
+    mpt_text_add(&out, "give [start, stop] with 0 <= start < stop");
+    break;
+  case MPT_KEY_FUNCTIONS:
+    mpt_text_add(&out, "give a list such as [{name: heat, kind: exp, scale: -0.5}]");
+    break;
+  default: /* MPT_KEY_REFERENCE */
+    mpt_text_add(&out, "give {file: FILE.h5, dataset: /R}");
   }
   return out.data;
 }
 
-/* "cannot use VALUE for KEY: WHY (WHAT IT EXPECTS)" */
-static void refuse(const reading *r, const mpt_yaml *value, const char *why) {
+void mpt_refuse_value(const mpt_reading *r, const mpt_yaml *value, const char *why) {
   char shown[96], *expects = mpt_key_expects(r->key);
   mpt_complain(r->complaints, value->place, "cannot use %s for '%s': %s (%s)",
                mpt_yaml_show(value, shown), r->key->path, why, expects ? expects : "");
   free(expects);
 }
 
-static void refuse_later(const reading *r, const mpt_yaml *value, const mpt_word *word) {
+static void refuse_later(const mpt_reading *r, const mpt_yaml *value, const mpt_word *word) {
   mpt_text valid = {0};
   add_words(&valid, r->key->words);
   mpt_complain(r->complaints, value->place,
@@ -93,23 +90,23 @@ static const mpt_word *find_word(const mpt_word *words, const char *text) {
   return NULL;
 }
 
-static void refuse_word(const reading *r, const mpt_yaml *value) {
+static void refuse_word(const mpt_reading *r, const mpt_yaml *value) {
   const char *names[16], *nearest;
   size_t count = 0;
   for (const mpt_word *word = r->key->words; word->text; word++)
     if (!word->later) names[count++] = word->text;
   if (value->kind != MPT_YAML_SCALAR) {
-    refuse(r, value, "not a word");
+    mpt_refuse_value(r, value, "not a word");
     return;
   }
   nearest = mpt_nearest_name(value->text, names, count);
   char *why = nearest ? mpt_format("no such value, did you mean '%s'?", nearest) : NULL;
-  refuse(r, value, why ? why : "no such value");
+  mpt_refuse_value(r, value, why ? why : "no such value");
   free(why);
 }
 
 /* The word that the node names, or NULL after a complaint. */
-static const mpt_word *read_known_word(const reading *r, const mpt_yaml *value) {
+static const mpt_word *read_known_word(const mpt_reading *r, const mpt_yaml *value) {
   const mpt_word *word =
       value->kind == MPT_YAML_SCALAR ? find_word(r->key->words, value->text) : NULL;
   if (!word)
@@ -119,12 +116,12 @@ static const mpt_word *read_known_word(const reading *r, const mpt_yaml *value) 
   return word && !word->later ? word : NULL;
 }
 
-static void read_word(const reading *r, const mpt_yaml *value) {
+static void read_word(const mpt_reading *r, const mpt_yaml *value) {
   const mpt_word *word = read_known_word(r, value);
   if (word) memcpy(r->target, &word->value, sizeof word->value);
 }
 
-static void read_select(const reading *r, const mpt_yaml *value) {
+static void read_select(const mpt_reading *r, const mpt_yaml *value) {
   if (value->kind != MPT_YAML_MAPPING) {
     read_known_word(r, value);
     return;
@@ -146,10 +143,10 @@ static void read_select(const reading *r, const mpt_yaml *value) {
   if (planned)
     refuse_later(r, value, planned);
   else if (!value->first)
-    refuse(r, value, "it is empty");
+    mpt_refuse_value(r, value, "it is empty");
 }
 
-static void read_boolean(const reading *r, const mpt_yaml *value) {
+static void read_boolean(const mpt_reading *r, const mpt_yaml *value) {
   static const mpt_word words[] = {{"true", 1, false},
                                    {"True", 1, false},
                                    {"TRUE", 1, false},
@@ -162,15 +159,14 @@ static void read_boolean(const reading *r, const mpt_yaml *value) {
   if (word)
     *(bool *)r->target = word->value;
   else
-    refuse(r, value, "not a boolean");
+    mpt_refuse_value(r, value, "not a boolean");
 }
 
-static bool is_auto(const reading *r, const mpt_yaml *value) {
+static bool is_auto(const mpt_reading *r, const mpt_yaml *value) {
   return r->key->automatic && value->kind == MPT_YAML_SCALAR && !strcmp(value->text, "auto");
 }
 
-/* NULL when *number was set, else the reason why not. */
-static const char *parse_integer(const mpt_yaml *value, int64_t *number) {
+const char *mpt_parse_integer(const mpt_yaml *value, int64_t least, int64_t *number) {
   if (value->kind != MPT_YAML_SCALAR || !value->plain) return "not an integer";
   const char *digits = value->text + (value->text[0] == '-' || value->text[0] == '+');
   if (!*digits || strspn(digits, "0123456789") != strlen(digits)) return "not an integer";
@@ -178,74 +174,93 @@ static const char *parse_integer(const mpt_yaml *value, int64_t *number) {
   if (digits[0] == '0' && digits[1]) return "an integer does not start with 0";
   errno = 0;
   long long parsed = strtoll(value->text, NULL, 10);
-  if (errno || parsed < 1 || parsed > LARGEST) return "out of range";
+  if (errno || parsed < least || parsed > LARGEST) return "out of range";
   *number = parsed;
   return NULL;
 }
 
-static void read_integer(const reading *r, const mpt_yaml *value) {
+static void read_integer(const mpt_reading *r, const mpt_yaml *value) {
   int64_t number = 0;
-  const char *why = is_auto(r, value) ? NULL : parse_integer(value, &number);
+  const char *why = is_auto(r, value) ? NULL : mpt_parse_integer(value, 1, &number);
   if (why)
-    refuse(r, value, why);
+    mpt_refuse_value(r, value, why);
   else
     *(int64_t *)r->target = number;
 }
 
-static const char *parse_number(const mpt_yaml *value, double *number) {
+const char *mpt_parse_number(const mpt_yaml *value, double *number) {
   if (!mpt_yaml_is_typed(value)) return "not a number";
   char *end;
   double parsed = strtod(value->text, &end);
   if (end == value->text || *end)
     return strchr(value->text, '.') ? "not a finite number" : "not a number";
   if (!isfinite(parsed)) return "too large";
-  if (!(parsed > 0)) return "out of range";
   *number = parsed;
   return NULL;
 }
 
-static void read_number(const reading *r, const mpt_yaml *value) {
+static void read_number(const mpt_reading *r, const mpt_yaml *value) {
   double number = 0;
-  const char *why = is_auto(r, value) ? NULL : parse_number(value, &number);
+  const bool automatic = is_auto(r, value);
+  const char *why = automatic ? NULL : mpt_parse_number(value, &number);
+  if (!why && !automatic && !(number > 0)) why = "out of range";
   if (why)
-    refuse(r, value, why);
+    mpt_refuse_value(r, value, why);
   else
     *(double *)r->target = number;
 }
 
-static void read_grid(const reading *r, const mpt_yaml *value) {
+static void read_grid(const mpt_reading *r, const mpt_yaml *value) {
   int64_t grid[2] = {0, 0};
   if (!is_auto(r, value)) {
     const mpt_yaml *rows = value->kind == MPT_YAML_SEQUENCE ? value->first : NULL;
     const mpt_yaml *columns = rows ? rows->next : NULL;
     if (!columns || columns->next) {
-      refuse(r, value, "not a pair");
+      mpt_refuse_value(r, value, "not a pair");
       return;
     }
-    const char *why = parse_integer(rows, &grid[0]);
-    if (!why) why = parse_integer(columns, &grid[1]);
+    const char *why = mpt_parse_integer(rows, 1, &grid[0]);
+    if (!why) why = mpt_parse_integer(columns, 1, &grid[1]);
     if (!why && grid[0] > LARGEST / grid[1]) why = "out of range";
     if (why) {
-      refuse(r, value, why);
+      mpt_refuse_value(r, value, why);
       return;
     }
   }
   memcpy(r->target, grid, sizeof grid);
 }
 
-static void read_path(const reading *r, const mpt_yaml *value) {
-  char **target = r->target;
-  if (value->kind != MPT_YAML_SCALAR || mpt_yaml_is_typed(value)) {
-    refuse(r, value, "not a path");
-  } else if (!value->text[0]) {
-    refuse(r, value, "it is empty");
-  } else if (!r->directory && value->text[0] != '/') {
-    refuse(r, value, "not an absolute path");
-  } else {
-    *target =
-        r->directory ? mpt_absolute_path(r->directory, value->text) : mpt_format("%s", value->text);
-    if (!*target) r->complaints->exhausted = true;
-  }
+const char *mpt_parse_range(const mpt_yaml *value, int64_t range[2]) {
+  const mpt_yaml *start = value->kind == MPT_YAML_SEQUENCE ? value->first : NULL;
+  const mpt_yaml *stop = start ? start->next : NULL;
+  if (!stop || stop->next) return "not a pair";
+  const char *why = mpt_parse_integer(start, 0, &range[0]);
+  if (!why) why = mpt_parse_integer(stop, 0, &range[1]);
+  return !why && range[0] >= range[1] ? "it is empty" : why;
+}
+
+static void read_range(const mpt_reading *r, const mpt_yaml *value) {
+  int64_t range[2];
+  const char *why = mpt_parse_range(value, range);
+  if (why)
+    mpt_refuse_value(r, value, why);
+  else
+    memcpy(r->target, range, sizeof range);
+}
+
+const char *mpt_parse_path(const mpt_reading *r, const mpt_yaml *value, char **path) {
+  if (value->kind != MPT_YAML_SCALAR || mpt_yaml_is_typed(value)) return "not a path";
+  if (!value->text[0]) return "it is empty";
+  if (!r->directory && value->text[0] != '/') return "not an absolute path";
+  *path =
+      r->directory ? mpt_absolute_path(r->directory, value->text) : mpt_format("%s", value->text);
+  if (!*path) r->complaints->exhausted = true;
+  return NULL;
+}
+
+static void read_path(const mpt_reading *r, const mpt_yaml *value) {
+  const char *why = mpt_parse_path(r, value, r->target);
+  if (why) mpt_refuse_value(r, value, why);
 }
 
 /* "/a/b" of "a//b/", in place of the text; empty for the root group. */
@@ -264,7 +279,7 @@ static char *canonical_dataset(const char *name) {
   return out;
 }
 
-static const char *read_dataset(const reading *r, const mpt_yaml *item) {
+static const char *read_dataset(const mpt_reading *r, const mpt_yaml *item) {
   if (item->kind != MPT_YAML_SCALAR || mpt_yaml_is_typed(item)) return "not a dataset name";
   char *name = canonical_dataset(item->text);
   const char *why = NULL;
@@ -287,9 +302,9 @@ static int64_t count_items(const mpt_yaml *list) {
   return count;
 }
 
-static void read_datasets(const reading *r, const mpt_yaml *value) {
+static void read_datasets(const mpt_reading *r, const mpt_yaml *value) {
   if (value->kind != MPT_YAML_SEQUENCE || !value->first) {
-    refuse(r, value, value->kind == MPT_YAML_SEQUENCE ? "it is empty" : "not a list");
+    mpt_refuse_value(r, value, value->kind == MPT_YAML_SEQUENCE ? "it is empty" : "not a list");
     return;
   }
   r->config->datasets = mpt_alloc(count_items(value), sizeof(char *));
@@ -299,25 +314,25 @@ static void read_datasets(const reading *r, const mpt_yaml *value) {
   }
   for (const mpt_yaml *item = value->first; item; item = item->next) {
     const char *why = read_dataset(r, item);
-    if (why) refuse(r, item, why);
+    if (why) mpt_refuse_value(r, item, why);
   }
 }
 
-static void read_store(const reading *r, const mpt_yaml *value) {
+static void read_store(const mpt_reading *r, const mpt_yaml *value) {
   unsigned store = 0;
   if (value->kind != MPT_YAML_SEQUENCE || !value->first) {
-    refuse(r, value, value->kind == MPT_YAML_SEQUENCE ? "it is empty" : "not a list");
+    mpt_refuse_value(r, value, value->kind == MPT_YAML_SEQUENCE ? "it is empty" : "not a list");
     return;
   }
   for (const mpt_yaml *item = value->first; item; item = item->next) {
     const mpt_word *word = read_known_word(r, item);
-    if (word && store & (unsigned)word->value) refuse(r, item, "named twice");
+    if (word && store & (unsigned)word->value) mpt_refuse_value(r, item, "named twice");
     if (word) store |= (unsigned)word->value;
   }
   memcpy(r->target, &store, sizeof store);
 }
 
-static void add_quoted(mpt_text *out, const char *text) {
+void mpt_add_quoted(mpt_text *out, const char *text) {
   mpt_text_add(out, "\"");
   for (; *text; text++) {
     unsigned char c = (unsigned char)*text;
@@ -355,16 +370,21 @@ static void write_integer(const mpt_key *key, const void *target, mpt_text *out)
     mpt_text_add(out, "%lld", (long long)number);
 }
 
-static void write_number(const mpt_key *key, const void *target, mpt_text *out) {
-  double number = *(const double *)target;
+void mpt_add_number(mpt_text *out, double number) {
   char *text = mpt_format("%.15g", number);
-  if (key->automatic && number == 0)
-    mpt_text_add(out, "auto");
-  else if (text && strtod(text, NULL) == number)
+  if (text && strtod(text, NULL) == number)
     mpt_text_add(out, "%s", text);
   else
     mpt_text_add(out, "%.17g", number);
   free(text);
+}
+
+static void write_number(const mpt_key *key, const void *target, mpt_text *out) {
+  const double number = *(const double *)target;
+  if (key->automatic && number == 0)
+    mpt_text_add(out, "auto");
+  else
+    mpt_add_number(out, number);
 }
 
 static void write_grid(const mpt_key *key, const void *target, mpt_text *out) {
@@ -376,17 +396,23 @@ static void write_grid(const mpt_key *key, const void *target, mpt_text *out) {
     mpt_text_add(out, "auto");
 }
 
+static void write_range(const mpt_key *key, const void *target, mpt_text *out) {
+  const int64_t *range = target;
+  (void)key;
+  if (range[1]) mpt_text_add(out, "[%lld, %lld]", (long long)range[0], (long long)range[1]);
+}
+
 static void write_path(const mpt_key *key, const void *target, mpt_text *out) {
   const char *path = *(char *const *)target;
   (void)key;
-  if (path) add_quoted(out, path);
+  if (path) mpt_add_quoted(out, path);
 }
 
 static void write_datasets(const mpt_key *key, const void *target, mpt_text *out) {
   const mpt_config *config = (const void *)((const char *)target - key->offset);
   for (int64_t k = 0; k < config->dataset_count; k++) {
     mpt_text_add(out, k ? ", " : "[");
-    add_quoted(out, config->datasets[k]);
+    mpt_add_quoted(out, config->datasets[k]);
   }
   if (config->dataset_count) mpt_text_add(out, "]");
 }
@@ -404,7 +430,7 @@ static void write_store(const mpt_key *key, const void *target, mpt_text *out) {
 }
 
 static const struct {
-  void (*read)(const reading *r, const mpt_yaml *value);
+  void (*read)(const mpt_reading *r, const mpt_yaml *value);
   void (*write)(const mpt_key *key, const void *target, mpt_text *out);
 } kinds[MPT_KEY_KINDS] = {
     [MPT_KEY_WORD] = {read_word, write_word},
@@ -416,16 +442,14 @@ static const struct {
     [MPT_KEY_PATH] = {read_path, write_path},
     [MPT_KEY_DATASETS] = {read_datasets, write_datasets},
     [MPT_KEY_STORE] = {read_store, write_store},
+    [MPT_KEY_RANGE] = {read_range, write_range},
+    [MPT_KEY_FUNCTIONS] = {mpt_read_functions, mpt_write_functions},
+    [MPT_KEY_REFERENCE] = {mpt_read_reference, mpt_write_reference},
 };
 
 void mpt_key_read(const mpt_key *key, const mpt_yaml *name, const mpt_yaml *value,
                   const char *directory, mpt_config *config, mpt_complaints *complaints) {
-  mpt_place place = name ? name->place : value->place;
-  if (key->kind == MPT_KEY_LATER) {
-    mpt_complain(complaints, place, "%s: not available in this version: %s are planned (remove it)",
-                 key->path, key->doc);
-    return;
-  }
+  const mpt_place place = name ? name->place : value->place;
   if (mpt_yaml_is_null(value)) {
     char *expects = mpt_key_expects(key);
     mpt_complain(complaints, place, "no value for '%s': null is not a value (%s)", key->path,
@@ -433,7 +457,7 @@ void mpt_key_read(const mpt_key *key, const mpt_yaml *name, const mpt_yaml *valu
     free(expects);
     return;
   }
-  reading r = {key, directory, (char *)config + key->offset, config, complaints};
+  mpt_reading r = {key, directory, (char *)config + key->offset, config, complaints};
   kinds[key->kind].read(&r, value);
 }
 
