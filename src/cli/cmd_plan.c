@@ -50,8 +50,7 @@ static void print_plan(const mpt_job *job, const mpt_plan *plan) {
   double operations = 0;
   int64_t memory = 0;
   char time[64];
-  const mpt_result_spec spec = {
-      .datasets = job->input.datasets, .count = job->input.count, .fields = job->fields};
+  const mpt_result_spec spec = mpt_job_spec(job);
   printf("%-20s %9s %7s %-10s %-10s %9s %11s %12s\n", "dataset", "matrices", "n", "type", "solver",
          "grid", "at a time", "MiB a rank");
   for (int64_t d = 0; d < plan->count; d++) {

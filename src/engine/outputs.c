@@ -147,8 +147,11 @@ static void make_tangent(mpt_making *m, int64_t k, int f) {
     for (int64_t i = 0; i < b->n; i++) m->shift[i] = -response * function->slope[i];
     step.shift = m->shift;
   }
-  for (int64_t next = 0; m->engine->next_tile(m->state, &next, &tile);)
+  for (int64_t next = 0; m->engine->next_tile(m->state, &next, &tile);) {
+    tile.th = tile.t; /* T is Hermitian, and what held its conjugate transpose is work by now */
+    tile.ldth = tile.ldt;
     mpt_function_tile(b->type, &step, &tile, &ignored);
+  }
   m->engine->out_of_basis(
       m->state, true, MPT_BOTH,
       mpt_part_of(b->functions[f].tangent, k, b->rows * b->n, mpt_type_size(b->type)));

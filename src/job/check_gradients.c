@@ -71,8 +71,7 @@ static mpt_code read_cotangent(const mpt_check *c, const sources *s, const mpt_c
   const bool real = field == MPT_EIGENVALUES;
   char *path = mpt_view_path(g->stored->path, mpt_fields[field].name);
   TRY(path ? MPT_DONE : mpt_fail(error, MPT_NO_RESOURCE, "cannot make a name: out of memory"));
-  TRY(mpt_expect_dataset(s->cotangents, c->config.cotangents, path, g->input,
-                         mpt_fields[field].extent, real, there, error));
+  TRY(mpt_expect_dataset(s->cotangents, c->config.cotangents, path, g->input, field, there, error));
   if (!*there) goto done;
   if (real)
     TRY(read_vector(s->cotangents, path, problem, g->input->n, l->gw, error));

@@ -1,20 +1,55 @@
 #include "job.h"
+#include "job_outputs.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-char *mpt_job_path(const mpt_job *job, int64_t d, const char *name) {
-  return mpt_format("%s/%s", job->input.datasets[d].path, name);
+mpt_result_spec mpt_job_spec(const mpt_job *job) {
+  return (mpt_result_spec){.path = job->config.output_file,
+                           .config = job->config.resolved,
+                           .input_file = job->config.input_file,
+                           .datasets = job->input.datasets,
+                           .count = job->input.count,
+                           .fields = job->fields,
+                           .functions = job->functions,
+                           .function_count = job->config.functions.count};
 }
 
-static unsigned stored_fields(const mpt_config *c, bool vectors, bool gradient) {
+char *mpt_job_path(const mpt_job *job, int64_t d, mpt_field field, int64_t function) {
+  const mpt_result_spec spec = mpt_job_spec(job);
+  return mpt_field_path(&spec, d, field, function);
+}
+
+static bool any_frame_cotangent(const mpt_job *job) {
+  bool any = false;
+  for (int64_t d = 0; d < job->input.count; d++) any |= job->given[d].frame;
+  return any;
+}
+
+static unsigned tangent_fields(const mpt_config *c) {
+  unsigned fields = MPT_BIT(MPT_TANGENT_EIGENVALUES) | MPT_BIT(MPT_TANGENT_FUNCTION);
+  if (c->eigenvectors) fields |= MPT_BIT(MPT_TANGENT_EIGENVECTORS);
+  if (c->store & MPT_STORE_DIAGNOSTICS) fields |= MPT_BIT(MPT_TANGENT_SPLITTING);
+  return fields;
+}
+
+static unsigned stored_fields(const mpt_job *job, bool vectors) {
+  const mpt_config *c = &job->config;
+  const bool gradient = c->cotangents != NULL, frame = c->reference.file != NULL;
   unsigned fields = MPT_BIT(MPT_STATUS) | MPT_BIT(MPT_MULTIPLET);
   if (c->store & MPT_STORE_EIGENVALUES) fields |= MPT_BIT(MPT_EIGENVALUES);
   if (c->eigenvectors && c->store & MPT_STORE_EIGENVECTORS) fields |= MPT_BIT(MPT_EIGENVECTORS);
+  if (c->store & MPT_STORE_FUNCTIONS) fields |= MPT_BIT(MPT_FUNCTION);
+  if (frame && c->store & MPT_STORE_FRAME) fields |= MPT_BIT(MPT_FRAME);
   if (gradient && c->store & MPT_STORE_GRADIENT) fields |= MPT_BIT(MPT_GRADIENT);
+  if (any_frame_cotangent(job) && c->store & MPT_STORE_GRADIENT)
+    fields |= MPT_BIT(MPT_GRADIENT_REFERENCE);
+  if (c->tangent) fields |= tangent_fields(c);
   if (!(c->store & MPT_STORE_DIAGNOSTICS)) return fields;
-  fields |= MPT_BIT(MPT_MIN_GAP) | MPT_BIT(MPT_SECONDS) | MPT_BIT(MPT_SOLVER) | MPT_BIT(MPT_RANKS);
+  fields |= MPT_BIT(MPT_MIN_GAP) | MPT_BIT(MPT_SECONDS) | MPT_BIT(MPT_SOLVER) | MPT_BIT(MPT_RANKS) |
+            MPT_BIT(MPT_CHEMICAL_POTENTIAL);
   if (vectors) fields |= MPT_BIT(MPT_RESIDUAL) | MPT_BIT(MPT_ORTHOGONALITY);
+  if (frame) fields |= MPT_BIT(MPT_FRAME_CONDITION);
   if (gradient)
     fields |=
         MPT_BIT(MPT_GAUGE_VIOLATION) | MPT_BIT(MPT_COTANGENT_SPREAD) | MPT_BIT(MPT_GRADIENT_ERROR);
@@ -22,47 +57,12 @@ static unsigned stored_fields(const mpt_config *c, bool vectors, bool gradient) 
 }
 
 static mpt_code expect(const mpt_job *job, hid_t file, const char *file_name, int64_t d,
-                       mpt_field field, bool *exists, mpt_error *error) {
-  char *path = mpt_job_path(job, d, mpt_fields[field].name);
+                       mpt_field field, int64_t function, bool *exists, mpt_error *error) {
+  char *path = mpt_job_path(job, d, field, function);
   if (!path) return mpt_fail(error, MPT_NO_RESOURCE, "cannot open files: out of memory");
   mpt_code code =
-      mpt_expect_dataset(file, file_name, path, &job->input.datasets[d], mpt_fields[field].extent,
-                         mpt_fields[field].element == MPT_E_REAL, exists, error);
+      mpt_expect_dataset(file, file_name, path, &job->input.datasets[d], field, exists, error);
   free(path);
-  return code;
-}
-
-static mpt_code refuse_unknown(const mpt_job *job, int64_t d, const char *name, mpt_error *error) {
-  char *path = mpt_job_path(job, d, name);
-  bool there = path && H5Lexists(job->cotangents, job->input.datasets[d].path, H5P_DEFAULT) > 0 &&
-               H5Lexists(job->cotangents, path, H5P_DEFAULT) > 0;
-  free(path);
-  if (!there) return MPT_DONE;
-  return mpt_fail(error, MPT_BAD_INPUT,
-                  "cannot use cotangents '%s': it holds '%s' of '%s', which this version does not "
-                  "differentiate (leave it out)",
-                  job->config.cotangents, name, job->input.datasets[d].path);
-}
-
-static mpt_code open_cotangents(mpt_job *job, mpt_error *error) {
-  mpt_code code = MPT_DONE;
-  const char *name = job->config.cotangents;
-  bool any = false;
-  TRY(mpt_open_for_reading(name, "cotangents", &job->cotangents, error));
-  for (int64_t d = 0; d < job->input.count; d++) {
-    struct mpt_given *g = &job->given[d];
-    TRY(expect(job, job->cotangents, name, d, MPT_EIGENVALUES, &g->values, error));
-    TRY(expect(job, job->cotangents, name, d, MPT_EIGENVECTORS, &g->vectors, error));
-    TRY(refuse_unknown(job, d, "functions", error));
-    TRY(refuse_unknown(job, d, "frame", error));
-    any |= g->values || g->vectors;
-  }
-  if (!any)
-    code = mpt_fail(error, MPT_BAD_INPUT,
-                    "cannot use cotangents '%s': it holds none for any dataset of the input (it "
-                    "mirrors the result file: %s/eigenvalues, %s/eigenvectors)",
-                    name, job->input.datasets[0].path, job->input.datasets[0].path);
-done:
   return code;
 }
 
@@ -74,7 +74,7 @@ static mpt_code open_eigenpairs(mpt_job *job, mpt_error *error) {
   for (int64_t d = 0; d < job->input.count; d++)
     for (int f = 0; f < 2; f++) {
       bool exists;
-      TRY(expect(job, job->eigenpairs, name, d, needed[f], &exists, error));
+      TRY(expect(job, job->eigenpairs, name, d, needed[f], 0, &exists, error));
       if (!exists)
         TRY(mpt_fail(
             error, MPT_BAD_INPUT,
@@ -106,22 +106,43 @@ mpt_code mpt_job_check_eigenpairs(const mpt_job *job, const char *fingerprint, m
       name);
 }
 
+static mpt_code make_functions(mpt_job *job, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  const int64_t count = job->config.functions.count;
+  TRY(mpt_allocate(&job->functions, count, sizeof *job->functions, "the job", error));
+  for (int64_t f = 0; f < count; f++) {
+    const mpt_named_function *named = &job->config.functions.items[f];
+    job->functions[f] = (mpt_stored_function){named->name, named->function.electrons > 0};
+  }
+done:
+  return code;
+}
+
 static mpt_code make_tasks(mpt_job *job, mpt_error *error) {
   mpt_code code = MPT_DONE;
   const mpt_config *c = &job->config;
+  const bool outputs = c->functions.count > 0 || c->reference.file || c->tangent;
+  const bool vectors = c->eigenvectors || c->cotangents || c->eigenpairs || outputs;
   TRY(mpt_allocate(&job->tasks, job->input.count, sizeof *job->tasks, "the job", error));
   TRY(mpt_allocate(&job->given, job->input.count, sizeof *job->given, "the job", error));
-  if (c->cotangents) TRY(open_cotangents(job, error));
+  TRY(make_functions(job, error));
+  TRY(mpt_job_open_outputs(job, error));
   if (c->eigenpairs) TRY(open_eigenpairs(job, error));
-  for (int64_t d = 0; d < job->input.count; d++)
-    job->tasks[d] = (mpt_task){
-        .dataset = &job->input.datasets[d],
-        .solve = !c->eigenpairs,
-        .vectors = c->eigenvectors || c->cotangents || c->eigenpairs,
-        .gradient = c->cotangents != NULL,
-        .vector_gradient = job->given[d].vectors,
-    };
-  job->fields = stored_fields(c, c->eigenvectors || c->cotangents, c->cotangents != NULL);
+  for (int64_t d = 0; d < job->input.count; d++) {
+    const struct mpt_given *g = &job->given[d];
+    mpt_task *t = &job->tasks[d];
+    *t = (mpt_task){.dataset = &job->input.datasets[d],
+                    .solve = !c->eigenpairs,
+                    .vectors = vectors,
+                    .gradient = c->cotangents != NULL,
+                    .vector_gradient = g->vectors,
+                    .outputs = outputs,
+                    .functions = c->functions.count};
+    for (int64_t f = 0; f < c->functions.count && g->functions; f++)
+      t->function_gradients += g->functions[f];
+    t->tangents = g->direction ? 1 + c->eigenvectors + c->functions.count : 0;
+  }
+  job->fields = stored_fields(job, vectors);
 done:
   return code;
 }
@@ -131,7 +152,9 @@ mpt_code mpt_job_open(mpt_config *config, mpt_job *job, mpt_error *error) {
   *job = (mpt_job){.config = *config,
                    .input = {.file = H5I_INVALID_HID},
                    .cotangents = H5I_INVALID_HID,
-                   .eigenpairs = H5I_INVALID_HID};
+                   .eigenpairs = H5I_INVALID_HID,
+                   .reference = H5I_INVALID_HID,
+                   .direction = H5I_INVALID_HID};
   *config = (mpt_config){0};
   const mpt_config *c = &job->config;
   job->options = (mpt_options){.triangle = c->triangle,
@@ -147,13 +170,18 @@ done:
 }
 
 void mpt_job_close(mpt_job *job) {
-  mpt_input_close(&job->input);
-  if (job->cotangents >= 0) H5Fclose(job->cotangents);
-  if (job->eigenpairs >= 0) H5Fclose(job->eigenpairs);
-  job->cotangents = job->eigenpairs = H5I_INVALID_HID;
+  hid_t *const files[] = {&job->cotangents, &job->eigenpairs, &job->reference, &job->direction};
+  for (int k = 0; k < 4; k++) {
+    if (*files[k] >= 0) H5Fclose(*files[k]);
+    *files[k] = H5I_INVALID_HID;
+  }
+  for (int64_t d = 0; job->given && d < job->input.count; d++) free(job->given[d].functions);
+  free(job->functions);
+  job->functions = NULL;
   free(job->given);
   free(job->tasks);
   job->given = NULL;
   job->tasks = NULL;
+  mpt_input_close(&job->input);
   mpt_config_release(&job->config);
 }

@@ -12,9 +12,12 @@ typedef struct mpt_job {
   mpt_config config; /* taken over */
   mpt_options options;
   mpt_input input;
-  hid_t cotangents, eigenpairs; /* H5I_INVALID_HID: none */
-  struct mpt_given {            /* which cotangents there are, per dataset */
-    bool values, vectors;
+  hid_t cotangents, eigenpairs, reference, direction; /* H5I_INVALID_HID: none */
+  bool each_reference;                                /* one a problem */
+  mpt_stored_function *functions;                     /* of the config, by name */
+  struct mpt_given { /* which cotangents there are, and a direction, per dataset */
+    bool values, vectors, frame, direction;
+    bool *functions; /* [functions of the config] */
   } * given;
   mpt_task *tasks; /* per dataset */
   unsigned fields; /* that the result stores */
@@ -28,7 +31,11 @@ void mpt_job_close(mpt_job *job);
 /* The earlier result's eigenpairs must be complete, and of the input with this fingerprint. */
 mpt_code mpt_job_check_eigenpairs(const mpt_job *job, const char *fingerprint, mpt_error *error);
 
-/* "/a/b/eigenvalues" for dataset d; the caller frees it. */
-char *mpt_job_path(const mpt_job *job, int64_t d, const char *name);
+/* "/a/b/eigenvalues" for dataset d; function counts where there is a dataset for each. The caller
+ * frees it. */
+char *mpt_job_path(const mpt_job *job, int64_t d, mpt_field field, int64_t function);
+
+/* What the result file is to hold; the rest of the spec is the caller's. */
+mpt_result_spec mpt_job_spec(const mpt_job *job);
 
 #endif

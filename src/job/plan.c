@@ -35,6 +35,8 @@ double mpt_operations(const mpt_task *t) {
   if (t->solve) count += t->vectors ? 14.0 / 3 : 4.0 / 3; /* reduction, divide and conquer, back */
   if (complex == 4 && t->solve && t->vectors) count -= 1; /* T is real */
   if (t->gradient) count += t->vector_gradient ? 5.1 : 1.1; /* products, the last one half */
+  count += 1.1 * (double)t->functions + 4 * (double)t->function_gradients;
+  if (t->tangents) count += 4 + 3.1 * (double)t->tangents;
   return count * complex * n3;
 }
 
@@ -55,7 +57,8 @@ double mpt_expected_seconds(const mpt_task *t, const mpt_engine *engine, int ran
 
 int64_t mpt_slab_bytes(const mpt_task *t, int ranks, int64_t chunk) {
   const int64_t n = t->dataset->n, rows = n / ranks + (n % ranks != 0);
-  const int64_t arrays = 1 + t->vectors + t->gradient + t->vector_gradient;
+  const int64_t arrays = 1 + t->vectors + t->gradient + t->vector_gradient + t->functions +
+                         t->function_gradients + (t->tangents ? 1 + t->tangents : 0);
   const int64_t vectors = (2 * (int64_t)mpt_real_size(t->dataset->type) + 4) * n;
   return chunk * (arrays * rows * n * (int64_t)mpt_type_size(t->dataset->type) + vectors +
                   (int64_t)sizeof(mpt_report));
@@ -66,7 +69,8 @@ static mpt_shape shape_of(const mpt_config *config, const mpt_task *t) {
                      .n = t->dataset->n,
                      .block = config->block,
                      .vectors = t->vectors,
-                     .backward = t->gradient};
+                     .backward = t->gradient,
+                     .outputs = t->outputs};
 }
 
 /* Bytes on each rank with the engine's workspace; -1 when the engine cannot. */

@@ -11,10 +11,12 @@
 /* What has to be done for every problem of a dataset. */
 typedef struct mpt_task {
   const mpt_dataset *dataset;
-  bool solve;           /* false: eigenpairs are given */
-  bool vectors;         /* eigenvectors are needed */
-  bool gradient;        /* ... and the gradient */
-  bool vector_gradient; /* ... with eigenvector cotangents */
+  bool solve;                                      /* false: eigenpairs are given */
+  bool vectors;                                    /* eigenvectors are needed */
+  bool gradient;                                   /* ... and the gradient */
+  bool vector_gradient;                            /* ... with eigenvector cotangents */
+  bool outputs;                                    /* functions, frames, tangents */
+  int64_t functions, function_gradients, tangents; /* how many n x n outputs and cotangents */
 } mpt_task;
 
 typedef struct mpt_plan_request {

@@ -110,15 +110,10 @@ done:
 static mpt_code open_result(run *r, bool fresh, mpt_error *error) {
   mpt_code code = MPT_DONE;
   bool continued;
-  const mpt_result_spec spec = {.path = r->job.config.output_file,
-                                .config = r->job.config.resolved,
-                                .input_file = r->job.config.input_file,
-                                .fingerprint = r->fingerprint,
-                                .blas = mpt_blas_description(),
-                                .datasets = r->job.input.datasets,
-                                .count = r->job.input.count,
-                                .fields = r->job.fields,
-                                .ranks = r->size};
+  mpt_result_spec spec = mpt_job_spec(&r->job);
+  spec.fingerprint = r->fingerprint;
+  spec.blas = mpt_blas_description();
+  spec.ranks = r->size;
   AGREE(r->comm,
         mpt_allocate(&r->statuses, r->job.input.count, sizeof *r->statuses, "statuses", error));
   TRY_COLL(mpt_result_open(r->comm, &spec, fresh, &r->result, r->statuses, &continued, error));

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "agree.h"
+#include "worker_arrays.h"
 
 static const double spread_worth_a_word = 1e-6;
 
@@ -13,46 +14,14 @@ void mpt_worker_open(mpt_worker *w, const mpt_job *job, const mpt_plan *plan, mp
 
 /* Frees what belongs to the current dataset. Collective over its team. */
 static void release_memory(mpt_worker *w) {
-  mpt_batch *b = &w->batch;
   if (w->state) w->plan->work[w->dataset].engine->close(w->state);
   w->state = NULL;
-  free(b->a);
-  free(b->w);
-  free(b->v);
-  free(b->g);
-  free(b->multiplet);
-  free(b->report);
-  free(w->gw);
-  free(w->gv);
-  free(w->column);
-  *b = (mpt_batch){0};
-  w->gw = w->gv = w->column = NULL;
+  mpt_arrays_release(w);
   w->dataset = -1;
 }
 
 void mpt_worker_close(mpt_worker *w) {
   release_memory(w);
-}
-
-static mpt_code allocate(mpt_worker *w, int64_t d, mpt_error *error) {
-  mpt_code code = MPT_DONE;
-  const mpt_dataset *data = &w->job->input.datasets[d];
-  const mpt_task *task = &w->job->tasks[d];
-  const size_t element = mpt_type_size(data->type), real = mpt_real_size(data->type);
-  const int64_t chunk = w->plan->work[d].chunk, n = data->n, rows = w->batch.rows;
-  mpt_batch *b = &w->batch;
-  const char *what = "a piece of the batch";
-  TRY(mpt_allocate(&b->a, chunk * rows * n, element, what, error));
-  TRY(mpt_allocate(&b->w, chunk * n, real, what, error));
-  if (task->vectors) TRY(mpt_allocate(&b->v, chunk * rows * n, element, what, error));
-  if (task->gradient) TRY(mpt_allocate(&b->g, chunk * rows * n, element, what, error));
-  if (w->job->given[d].values) TRY(mpt_allocate(&w->gw, chunk * n, real, what, error));
-  if (task->vector_gradient) TRY(mpt_allocate(&w->gv, chunk * rows * n, element, what, error));
-  TRY(mpt_allocate(&b->multiplet, chunk * n, sizeof *b->multiplet, what, error));
-  TRY(mpt_allocate(&b->report, chunk, sizeof *b->report, what, error));
-  TRY(mpt_allocate(&w->column, chunk, sizeof *w->column, what, error));
-done:
-  return code;
 }
 
 /* Memory and engine for a dataset. Collective over the team. */
@@ -64,7 +33,8 @@ static mpt_code prepare(mpt_worker *w, int64_t d, const mpt_team *team, mpt_erro
                            .n = data->n,
                            .block = w->job->config.block,
                            .vectors = task->vectors,
-                           .backward = task->gradient};
+                           .backward = task->gradient,
+                           .outputs = task->outputs};
   if (w->dataset == d && w->team.comm == team->comm) return MPT_DONE;
   release_memory(w);
   w->dataset = d;
@@ -74,47 +44,27 @@ static mpt_code prepare(mpt_worker *w, int64_t d, const mpt_team *team, mpt_erro
   w->batch.type = data->type;
   w->batch.n = data->n;
   w->batch.given = !task->solve;
-  AGREE(team->comm, allocate(w, d, error));
+  AGREE(team->comm, mpt_arrays_allocate(w, d, error));
   TRY_COLL(w->plan->work[d].engine->open(&shape, team, &w->state, error));
-  w->batch.gw = w->gw;
-  w->batch.gv = w->gv;
 done:
-  return code;
-}
-
-/* Reads this rank's part of one array; nothing when there is no memory for it. */
-static mpt_code read_array(const mpt_worker *w, hid_t file, const char *path, mpt_field field,
-                           const mpt_unit *u, void *out, mpt_error *error) {
-  if (!out) return MPT_DONE;
-  mpt_part part =
-      mpt_field_part(field, u->first, u->count, w->batch.n, w->batch.row0, w->batch.rows);
-  hid_t type = mpt_element_type(mpt_fields[field].element, w->batch.type);
-  mpt_code code = mpt_read_part(file, path, &part, type, out, error);
-  H5Tclose(type);
-  return code;
-}
-
-static mpt_code read_named(const mpt_worker *w, hid_t file, mpt_field field, const mpt_unit *u,
-                           void *out, mpt_error *error) {
-  char *path = mpt_job_path(w->job, u->dataset, mpt_fields[field].name);
-  if (!path) return mpt_fail(error, MPT_NO_RESOURCE, "cannot read: out of memory");
-  mpt_code code = read_array(w, file, path, field, u, out, error);
-  free(path);
   return code;
 }
 
 /* A problem that failed in the earlier result keeps that status. */
-static mpt_code read_given(mpt_worker *w, const mpt_unit *u, mpt_error *error) {
+static mpt_code read_given_statuses(mpt_worker *w, const mpt_unit *u, mpt_error *error) {
   mpt_code code = MPT_DONE;
-  mpt_batch *b = &w->batch;
   int8_t *statuses = NULL;
+  char *path = mpt_job_path(w->job, u->dataset, MPT_STATUS, 0);
+  const mpt_part part = {u->first, u->count, 0, 1, 1, 1};
+  hid_t type = mpt_element_type(MPT_E_STATUS, w->batch.type);
   TRY(mpt_allocate(&statuses, u->count, 1, "statuses", error));
-  TRY(read_named(w, w->job->eigenpairs, MPT_EIGENVALUES, u, b->w, error));
-  TRY(read_named(w, w->job->eigenpairs, MPT_EIGENVECTORS, u, b->v, error));
-  TRY(read_named(w, w->job->eigenpairs, MPT_STATUS, u, statuses, error));
+  if (!path) TRY(mpt_fail(error, MPT_NO_RESOURCE, "cannot read: out of memory"));
+  TRY(mpt_read_part(w->job->eigenpairs, path, &part, type, statuses, error));
   for (int64_t k = 0; k < u->count; k++)
-    if (mpt_status_is_failure(statuses[k])) b->report[k].status = statuses[k];
+    if (mpt_status_is_failure(statuses[k])) w->batch.report[k].status = statuses[k];
 done:
+  H5Tclose(type);
+  free(path);
   free(statuses);
   return code;
 }
@@ -124,11 +74,8 @@ static mpt_code read_unit(mpt_worker *w, const mpt_unit *u, mpt_error *error) {
   mpt_batch *b = &w->batch;
   b->count = u->count;
   memset(b->report, 0, sizeof *b->report * (size_t)u->count);
-  TRY(read_array(w, w->job->input.file, w->job->input.datasets[u->dataset].path, MPT_GRADIENT, u,
-                 b->a, error));
-  TRY(read_named(w, w->job->cotangents, MPT_EIGENVALUES, u, w->gw, error));
-  TRY(read_named(w, w->job->cotangents, MPT_EIGENVECTORS, u, w->gv, error));
-  if (b->given) TRY(read_given(w, u, error));
+  TRY(mpt_arrays_read(w, u, error));
+  if (b->given) TRY(read_given_statuses(w, u, error));
 done:
   return code;
 }
@@ -148,6 +95,10 @@ static double diagnostic(const mpt_report *r, mpt_field field) {
     return r->cotangent_spread;
   case MPT_GRADIENT_ERROR:
     return r->gradient_error;
+  case MPT_FRAME_CONDITION:
+    return r->frame_condition;
+  case MPT_TANGENT_SPLITTING:
+    return r->tangent_splitting;
   default:
     return r->seconds;
   }
@@ -171,37 +122,23 @@ static void fill_column(mpt_worker *w, mpt_field field) {
     }
 }
 
-static mpt_code write_field(mpt_worker *w, const mpt_unit *u, mpt_field field, mpt_error *error) {
-  const mpt_batch *b = &w->batch;
-  const mpt_part part = mpt_field_part(field, u->first, u->count, b->n, b->row0, b->rows);
-  const void *data = w->column;
-  switch (field) {
-  case MPT_EIGENVALUES:
-    data = b->w;
-    break;
-  case MPT_EIGENVECTORS:
-    data = b->v;
-    break;
-  case MPT_GRADIENT:
-    data = b->g;
-    break;
-  case MPT_MULTIPLET:
-    data = b->multiplet;
-    break;
-  default:
-    fill_column(w, field);
+/* Diagnostics of one number a problem, by the team's first rank. */
+static mpt_code write_columns(mpt_worker *w, const mpt_unit *u, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  for (int f = MPT_STATUS + 1; f < MPT_FIELD_COUNT && code == MPT_DONE; f++) {
+    if (!(w->job->fields & MPT_BIT(f)) || mpt_is_per_function((mpt_field)f)) continue;
+    const mpt_part part = {u->first, u->count, 0, 1, 1, 1};
+    fill_column(w, (mpt_field)f);
+    code = mpt_result_write(w->result, u->dataset, (mpt_field)f, 0, &part, w->column, error);
   }
-  return mpt_result_write(w->result, u->dataset, field, &part, data, error);
+  return code;
 }
 
-/* Matrices by every rank of the team, what is one number or vector a problem by its first. */
 static mpt_code write_unit(mpt_worker *w, const mpt_unit *u, mpt_error *error) {
   mpt_code code = MPT_DONE;
-  for (int f = 0; f < MPT_FIELD_COUNT && code == MPT_DONE; f++) {
-    if (f == MPT_STATUS || !(w->job->fields & MPT_BIT(f))) continue;
-    if (mpt_fields[f].extent == MPT_MATRIX || w->team.rank == 0)
-      code = write_field(w, u, (mpt_field)f, error);
-  }
+  TRY(mpt_arrays_write(w, u, error));
+  if (w->team.rank == 0) TRY(write_columns(w, u, error));
+done:
   return code;
 }
 

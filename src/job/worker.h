@@ -12,8 +12,9 @@ typedef struct mpt_worker {
   int64_t dataset; /* that the memory is for; -1: none */
   mpt_team team;
   mpt_state *state;
-  mpt_batch batch; /* its arrays; gw, gv point to the next two */
-  void *gw, *gv;
+  mpt_batch batch;
+  struct mpt_array *arrays; /* the batch's */
+  int64_t array_count;
   double *column; /* one diagnostic of a chunk */
   int64_t by_status[MPT_STATUS_COUNT], refused;
   double worst[2]; /* largest gauge violation of a GAUGE_DEPENDENT problem, cotangent spread */

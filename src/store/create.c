@@ -10,16 +10,41 @@
 #include <time.h>
 #include <unistd.h>
 
-mpt_part mpt_field_part(mpt_field field, int64_t first, int64_t count, int64_t n, int64_t row0,
-                        int64_t rows) {
+mpt_part mpt_whole_field(mpt_field field, const mpt_dataset *d) {
   switch (mpt_fields[field].extent) {
   case MPT_ONE:
-    return (mpt_part){first, count, 0, 1, 1, 1};
+    return (mpt_part){0, d->count, 0, 1, 1, 1};
   case MPT_PER_EIGENVALUE:
-    return (mpt_part){first, count, 0, 1, n, 2};
+    return (mpt_part){0, d->count, 0, 1, d->n, 2};
+  case MPT_FRAME_COLUMNS:
+    return (mpt_part){0, d->count, 0, d->n, d->frame_columns, 3};
   default:
-    return (mpt_part){first, count, row0, rows, n, 3};
+    return (mpt_part){0, d->count, 0, d->n, d->n, 3};
   }
+}
+
+mpt_part mpt_field_part(mpt_field field, const mpt_dataset *dataset, int64_t first, int64_t count,
+                        int64_t row0, int64_t rows) {
+  mpt_part part = mpt_whole_field(field, dataset);
+  part.first = first;
+  part.count = count;
+  if (part.rank < 3) return part;
+  part.row0 = row0;
+  part.rows = rows;
+  return part;
+}
+
+char *mpt_field_path(const mpt_result_spec *spec, int64_t d, mpt_field field, int64_t function) {
+  const char *path = spec->datasets[d].path;
+  return mpt_format("%s/%s%s", strcmp(path, "/") ? path : "", mpt_fields[field].name,
+                    mpt_is_per_function(field) ? spec->functions[function].name : "");
+}
+
+bool mpt_is_stored(const mpt_result_spec *spec, mpt_field field, int64_t function) {
+  if (!(spec->fields & MPT_BIT(field))) return false;
+  if (!mpt_is_per_function(field)) return function == 0;
+  if (function >= spec->function_count) return false;
+  return field != MPT_CHEMICAL_POTENTIAL || spec->functions[function].chemical_potential;
 }
 
 static bool write_text(hid_t file, const char *name, const char *value) {
@@ -65,15 +90,16 @@ static bool write_attributes(hid_t file, const mpt_result_spec *spec) {
 }
 
 /* Contiguous, its space allocated at once and never filled: what was not written reads as zero. */
-static bool create_dataset(hid_t file, const mpt_dataset *d, mpt_field field) {
+static bool create_dataset(hid_t file, const mpt_result_spec *spec, int64_t index, mpt_field field,
+                           int64_t function) {
   const mpt_field_info *info = &mpt_fields[field];
-  hsize_t dims[3] = {(hsize_t)d->count, (hsize_t)d->n, (hsize_t)d->n};
-  char *path = mpt_format("%s/%s", strcmp(d->path, "/") ? d->path : "", info->name);
+  const mpt_dataset *d = &spec->datasets[index];
+  const mpt_part whole = mpt_whole_field(field, d);
+  hsize_t dims[3] = {(hsize_t)whole.count, (hsize_t)whole.rows, (hsize_t)whole.cols};
+  if (whole.rank == 2) dims[1] = dims[2];
+  char *path = mpt_field_path(spec, index, field, function);
   if (!path) return false;
-  hid_t space = H5Screate_simple(info->extent == MPT_MATRIX ? 3
-                                 : info->extent == MPT_ONE  ? 1
-                                                            : 2,
-                                 dims, NULL);
+  hid_t space = H5Screate_simple(whole.rank, dims, NULL);
   hid_t type = mpt_element_type(info->element, d->type);
   hid_t how = H5Pcreate(H5P_DATASET_CREATE), links = H5Pcreate(H5P_LINK_CREATE);
   H5Pset_layout(how, H5D_CONTIGUOUS);
@@ -117,7 +143,9 @@ static mpt_code fill_new_file(const mpt_result_spec *spec, const char *path, mpt
   bool done = file >= 0 && write_attributes(file, spec);
   for (int64_t d = 0; done && d < spec->count; d++)
     for (int f = 0; done && f < MPT_FIELD_COUNT; f++)
-      if (spec->fields & MPT_BIT(f)) done = create_dataset(file, &spec->datasets[d], (mpt_field)f);
+      for (int64_t k = 0; done && k <= spec->function_count; k++)
+        if (mpt_is_stored(spec, (mpt_field)f, k))
+          done = create_dataset(file, spec, d, (mpt_field)f, k);
   if (file >= 0 && H5Fclose(file) < 0) done = false;
   if (done) return reserve(path, error);
   return mpt_fail(error, MPT_BAD_OUTPUT,

@@ -179,10 +179,13 @@ mpt_code mpt_read_part(hid_t file, const char *path, const mpt_part *part, hid_t
 }
 
 mpt_code mpt_expect_dataset(hid_t file, const char *file_name, const char *path,
-                            const mpt_dataset *like, mpt_extent extent, bool real, bool *exists,
+                            const mpt_dataset *like, mpt_field field, bool *exists,
                             mpt_error *error) {
-  hsize_t dims[3] = {0}, want[3] = {(hsize_t)like->count, (hsize_t)like->n, (hsize_t)like->n};
-  const int wanted = extent == MPT_MATRIX ? 3 : extent == MPT_PER_EIGENVALUE ? 2 : 1;
+  const mpt_part whole = mpt_whole_field(field, like);
+  const bool real = mpt_fields[field].element == MPT_E_REAL;
+  const int wanted = whole.rank;
+  hsize_t dims[3] = {0}, want[3] = {(hsize_t)whole.count, (hsize_t)whole.rows, (hsize_t)whole.cols};
+  if (wanted == 2) want[1] = want[2];
   hid_t dataset = H5Dopen(file, path, H5P_DEFAULT);
   *exists = dataset >= 0;
   if (!*exists) return MPT_DONE;

@@ -10,6 +10,7 @@ typedef struct mpt_dataset {
   char *path; /* absolute inside the file */
   mpt_type type;
   int64_t count, n;
+  int64_t frame_columns; /* of the job's frame, 0: none */
 } mpt_dataset;
 
 typedef struct mpt_input {
@@ -47,10 +48,13 @@ typedef struct mpt_part {
 mpt_code mpt_read_part(hid_t file, const char *path, const mpt_part *part, hid_t type, void *out,
                        mpt_error *error);
 
+/* The shape of a field's dataset [count, rows, cols] and how many of these dimensions it has. */
+mpt_part mpt_whole_field(mpt_field field, const mpt_dataset *dataset);
+
 /* Whether `path` exists as a dataset, and whether it has the given shape and can be read as `type`;
  * MPT_BAD_INPUT with a message naming `file_name` when it exists and does not fit. */
 mpt_code mpt_expect_dataset(hid_t file, const char *file_name, const char *path,
-                            const mpt_dataset *like, mpt_extent extent, bool real, bool *exists,
+                            const mpt_dataset *like, mpt_field field, bool *exists,
                             mpt_error *error);
 
 /* An attribute of the file's root; NULL when it is not there. The caller frees a string. */

@@ -20,14 +20,19 @@ typedef struct finished {
 struct mpt_result {
   MPI_Comm comm;
   char *path;
-  hid_t file, (*datasets)[MPT_FIELD_COUNT]; /* H5I_INVALID_HID where not stored */
-  mpt_dataset *shapes;                      /* their paths stay the spec's */
+  hid_t file, *datasets; /* handle_of(); H5I_INVALID_HID where not stored */
+  int64_t functions;     /* datasets a field, at most */
+  mpt_dataset *shapes;   /* their paths stay the spec's */
   int64_t count;
   bool sealed; /* complete already: opened for reading, and left as it is */
   finished *waiting;
   int64_t waiting_count, waiting_capacity, waiting_problems;
   double committed;
 };
+
+static hid_t *handle_of(const mpt_result *r, int64_t d, mpt_field field, int64_t function) {
+  return &r->datasets[(d * MPT_FIELD_COUNT + (int64_t)field) * r->functions + function];
+}
 
 static mpt_code open_datasets(mpt_result *r, const mpt_result_spec *spec, mpt_error *error) {
   hid_t how = H5Pcreate(H5P_FILE_ACCESS);
@@ -36,16 +41,16 @@ static mpt_code open_datasets(mpt_result *r, const mpt_result_spec *spec, mpt_er
   H5Pclose(how);
   bool done = r->file >= 0;
   for (int64_t d = 0; d < spec->count; d++)
-    for (int f = 0; f < MPT_FIELD_COUNT; f++) {
-      r->datasets[d][f] = H5I_INVALID_HID;
-      if (!done || !(spec->fields & MPT_BIT(f))) continue;
-      char *path =
-          mpt_format("%s/%s", strcmp(spec->datasets[d].path, "/") ? spec->datasets[d].path : "",
-                     mpt_fields[f].name);
-      r->datasets[d][f] = path ? H5Dopen(r->file, path, H5P_DEFAULT) : H5I_INVALID_HID;
-      done &= r->datasets[d][f] >= 0;
-      free(path);
-    }
+    for (int f = 0; f < MPT_FIELD_COUNT; f++)
+      for (int64_t k = 0; k < r->functions; k++) {
+        hid_t *handle = handle_of(r, d, (mpt_field)f, k);
+        *handle = H5I_INVALID_HID;
+        if (!done || !mpt_is_stored(spec, (mpt_field)f, k)) continue;
+        char *path = mpt_field_path(spec, d, (mpt_field)f, k);
+        *handle = path ? H5Dopen(r->file, path, H5P_DEFAULT) : H5I_INVALID_HID;
+        done &= *handle >= 0;
+        free(path);
+      }
   if (done) return MPT_DONE;
   return mpt_fail(
       error, MPT_BAD_OUTPUT,
@@ -63,8 +68,8 @@ static mpt_code read_statuses(mpt_result *r, int8_t **statuses, mpt_error *error
   if (rank != 0) return MPT_DONE;
   hid_t type = mpt_element_type(MPT_E_STATUS, MPT_FLOAT64);
   for (int64_t d = 0; d < r->count && code == MPT_DONE; d++)
-    if (r->shapes[d].count &&
-        H5Dread(r->datasets[d][MPT_STATUS], type, H5S_ALL, H5S_ALL, H5P_DEFAULT, statuses[d]) < 0)
+    if (r->shapes[d].count && H5Dread(*handle_of(r, d, MPT_STATUS, 0), type, H5S_ALL, H5S_ALL,
+                                      H5P_DEFAULT, statuses[d]) < 0)
       code = mpt_fail(error, MPT_BAD_OUTPUT,
                       "cannot continue '%s': its statuses cannot be read (--fresh starts over)",
                       r->path);
@@ -84,7 +89,9 @@ static mpt_code allocate_result(MPI_Comm comm, const mpt_result_spec *spec, mpt_
   r->file = H5I_INVALID_HID;
   r->committed = mpt_now();
   r->path = mpt_format("%s", spec->path);
-  TRY(mpt_allocate(&r->datasets, spec->count, sizeof *r->datasets, "the result", error));
+  r->functions = spec->function_count > 0 ? spec->function_count : 1;
+  TRY(mpt_allocate(&r->datasets, spec->count * MPT_FIELD_COUNT * r->functions, sizeof *r->datasets,
+                   "the result", error));
   TRY(mpt_allocate(&r->shapes, spec->count, sizeof *r->shapes, "the result", error));
   memcpy(r->shapes, spec->datasets, sizeof *r->shapes * (size_t)spec->count);
 done:
@@ -103,9 +110,9 @@ static void release_result(mpt_result *r) {
 
 static bool close_handles(mpt_result *r) {
   bool done = true;
-  for (int64_t d = 0; r->file >= 0 && d < r->count; d++)
-    for (int f = 0; f < MPT_FIELD_COUNT; f++)
-      if (r->datasets[d][f] >= 0) done &= H5Dclose(r->datasets[d][f]) >= 0;
+  const int64_t handles = r->count * MPT_FIELD_COUNT * r->functions;
+  for (int64_t k = 0; r->file >= 0 && k < handles; k++)
+    if (r->datasets[k] >= 0) done &= H5Dclose(r->datasets[k]) >= 0;
   if (r->file >= 0) done &= H5Fclose(r->file) >= 0;
   r->file = H5I_INVALID_HID;
   return done;
@@ -176,9 +183,9 @@ static bool write_piece(hid_t dataset, hid_t type, const mpt_part *part, const v
   return done;
 }
 
-mpt_code mpt_result_write(mpt_result *r, int64_t d, mpt_field field, const mpt_part *part,
-                          const void *data, mpt_error *error) {
-  hid_t dataset = r->datasets[d][field];
+mpt_code mpt_result_write(mpt_result *r, int64_t d, mpt_field field, int64_t function,
+                          const mpt_part *part, const void *data, mpt_error *error) {
+  hid_t dataset = *handle_of(r, d, field, function);
   if (dataset < 0) return MPT_DONE;
   hid_t type = mpt_element_type(mpt_fields[field].element, r->shapes[d].type);
   const size_t element = H5Tget_size(type);
@@ -240,8 +247,9 @@ mpt_code mpt_result_commit(mpt_result *r, double seconds, mpt_error *error) {
   if (seconds > 0 && !sync_data(r)) return write_failed(r, error);
   for (int64_t k = 0; k < r->waiting_count; k++) {
     finished *f = &r->waiting[k];
-    mpt_part part = mpt_field_part(MPT_STATUS, f->first, f->count, 0, 0, 0);
-    if (code == MPT_DONE) code = mpt_result_write(r, f->d, MPT_STATUS, &part, f->statuses, error);
+    mpt_part part = mpt_field_part(MPT_STATUS, &r->shapes[f->d], f->first, f->count, 0, 0);
+    if (code == MPT_DONE)
+      code = mpt_result_write(r, f->d, MPT_STATUS, 0, &part, f->statuses, error);
     free(f->statuses);
   }
   r->waiting_count = r->waiting_problems = 0;
@@ -280,11 +288,12 @@ int64_t mpt_result_bytes(const mpt_result_spec *spec) {
   int64_t bytes = 0;
   for (int64_t d = 0; d < spec->count; d++)
     for (int f = 0; f < MPT_FIELD_COUNT; f++) {
-      if (!(spec->fields & MPT_BIT(f))) continue;
+      int64_t datasets = 0;
+      for (int64_t k = 0; k <= spec->function_count; k++)
+        datasets += mpt_is_stored(spec, (mpt_field)f, k);
+      const mpt_part p = mpt_whole_field((mpt_field)f, &spec->datasets[d]);
       hid_t type = mpt_element_type(mpt_fields[f].element, spec->datasets[d].type);
-      mpt_part p = mpt_field_part((mpt_field)f, 0, spec->datasets[d].count, spec->datasets[d].n, 0,
-                                  spec->datasets[d].n);
-      bytes += p.count * p.rows * p.cols * (int64_t)H5Tget_size(type);
+      bytes += datasets * p.count * p.rows * p.cols * (int64_t)H5Tget_size(type);
       H5Tclose(type);
     }
   return bytes;

@@ -7,6 +7,12 @@
 #include <mpi.h>
 #include "input.h"
 
+/* A function by the name of its datasets. */
+typedef struct mpt_stored_function {
+  const char *name;
+  bool chemical_potential; /* is one of its outputs */
+} mpt_stored_function;
+
 /* What the file is to be: as attributes and datasets. */
 typedef struct mpt_result_spec {
   const char *path;
@@ -16,6 +22,8 @@ typedef struct mpt_result_spec {
   const mpt_dataset *datasets;
   int64_t count;
   unsigned fields; /* MPT_BIT() of those that are stored */
+  const mpt_stored_function *functions;
+  int64_t function_count;
   int ranks;
 } mpt_result_spec;
 
@@ -27,10 +35,10 @@ typedef struct mpt_result mpt_result;
 mpt_code mpt_result_open(MPI_Comm comm, const mpt_result_spec *spec, bool fresh,
                          mpt_result **result, int8_t **statuses, bool *continued, mpt_error *error);
 
-/* Writes a part of a field of dataset d from contiguous memory. Nothing happens for a field that is
- * not stored. Not collective. */
-mpt_code mpt_result_write(mpt_result *result, int64_t d, mpt_field field, const mpt_part *part,
-                          const void *data, mpt_error *error);
+/* Writes a part of a field of dataset d (function number `function` of it, where there is one for
+ * each) from contiguous memory. Nothing happens for what is not stored. Not collective. */
+mpt_code mpt_result_write(mpt_result *result, int64_t d, mpt_field field, int64_t function,
+                          const mpt_part *part, const void *data, mpt_error *error);
 
 /* Says that the data of `count` problems from `first` are written, with these statuses. They reach
  * the file with the next commit. Not collective. */
@@ -50,7 +58,13 @@ mpt_code mpt_result_close(mpt_result *result, mpt_code code, bool complete, mpt_
 int64_t mpt_result_bytes(const mpt_result_spec *spec);
 
 /* The part of a field's dataset that a problem range (and, of matrices, a row range) covers. */
-mpt_part mpt_field_part(mpt_field field, int64_t first, int64_t count, int64_t n, int64_t row0,
-                        int64_t rows);
+mpt_part mpt_field_part(mpt_field field, const mpt_dataset *dataset, int64_t first, int64_t count,
+                        int64_t row0, int64_t rows);
+
+/* "/a/b/functions/rho"; NULL when memory is out. The caller frees it. */
+char *mpt_field_path(const mpt_result_spec *spec, int64_t d, mpt_field field, int64_t function);
+
+/* Whether a job of this spec stores the field of that function. */
+bool mpt_is_stored(const mpt_result_spec *spec, mpt_field field, int64_t function);
 
 #endif

@@ -14,7 +14,13 @@ typedef enum mpt_field {
   MPT_EIGENVALUES,
   MPT_EIGENVECTORS,
   MPT_MULTIPLET,
+  MPT_FUNCTION, /* one for each function */
+  MPT_FRAME,
   MPT_GRADIENT,
+  MPT_GRADIENT_REFERENCE,
+  MPT_TANGENT_EIGENVALUES,
+  MPT_TANGENT_EIGENVECTORS,
+  MPT_TANGENT_FUNCTION, /* one for each function */
   MPT_STATUS,
   MPT_RESIDUAL,
   MPT_ORTHOGONALITY,
@@ -22,6 +28,9 @@ typedef enum mpt_field {
   MPT_GAUGE_VIOLATION,
   MPT_COTANGENT_SPREAD,
   MPT_GRADIENT_ERROR,
+  MPT_FRAME_CONDITION,
+  MPT_TANGENT_SPLITTING,
+  MPT_CHEMICAL_POTENTIAL, /* one for each fermi function at fixed electron number */
   MPT_SECONDS,
   MPT_SOLVER,
   MPT_RANKS,
@@ -29,7 +38,7 @@ typedef enum mpt_field {
 } mpt_field;
 
 /* What one problem contributes to a dataset: its shape behind the batch dimension. */
-typedef enum mpt_extent { MPT_ONE, MPT_PER_EIGENVALUE, MPT_MATRIX } mpt_extent;
+typedef enum mpt_extent { MPT_ONE, MPT_PER_EIGENVALUE, MPT_MATRIX, MPT_FRAME_COLUMNS } mpt_extent;
 
 /* What an element is. */
 typedef enum mpt_element {
@@ -42,13 +51,18 @@ typedef enum mpt_element {
 } mpt_element;
 
 typedef struct mpt_field_info {
-  const char *name; /* relative to the problem's group */
+  const char *name; /* relative to the problem's group; with a '/' at its end, of functions, their
+                       names follow */
   mpt_extent extent;
   mpt_element element;
   const char *meaning;
 } mpt_field_info;
 
 extern const mpt_field_info mpt_fields[MPT_FIELD_COUNT];
+
+static inline bool mpt_is_per_function(mpt_field field) {
+  return field == MPT_FUNCTION || field == MPT_TANGENT_FUNCTION || field == MPT_CHEMICAL_POTENTIAL;
+}
 
 /* A set of fields. */
 #define MPT_BIT(field) (1u << (field))

@@ -39,7 +39,7 @@ static herr_t visit(hid_t object, const char *name, const H5O_info_t *info, void
 }
 
 static int rank_of(mpt_extent extent) {
-  return extent == MPT_MATRIX ? 3 : extent == MPT_PER_EIGENVALUE ? 2 : 1;
+  return extent == MPT_ONE ? 1 : extent == MPT_PER_EIGENVALUE ? 2 : 3;
 }
 
 /* Notes a dataset's shape and type in the group; false when they contradict the others'. */
@@ -71,6 +71,7 @@ static mpt_code look_into(const mpt_view *view, mpt_view_group *group, mpt_error
   mpt_code code = MPT_DONE;
   for (int k = -1; k < MPT_FIELD_COUNT && code == MPT_DONE; k++) {
     mpt_field field = k < 0 ? MPT_STATUS : (mpt_field)k; /* the status first: it has the count */
+    if (mpt_is_per_function(field)) continue;            /* those go by their own names */
     char *path = mpt_view_path(group->path, mpt_fields[field].name);
     if (!path) return no_memory(error);
     hid_t dataset = H5Dopen(view->file, path, H5P_DEFAULT);
@@ -144,7 +145,8 @@ static hid_t memory_type(mpt_element element) {
 
 mpt_code mpt_view_read(const mpt_view *view, const mpt_view_group *group, mpt_field field,
                        int64_t first, int64_t count, void *out, mpt_error *error) {
-  mpt_part part = mpt_field_part(field, first, count, group->n, 0, 0);
+  const mpt_dataset shape = {.count = group->count, .n = group->n};
+  mpt_part part = mpt_field_part(field, &shape, first, count, 0, 0);
   char *path = mpt_view_path(group->path, mpt_fields[field].name);
   if (!path) return no_memory(error);
   hid_t type = memory_type(mpt_fields[field].element);

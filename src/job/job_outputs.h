@@ -1,0 +1,10 @@
+/* What the job's cotangents, frame and direction are, and whether they fit. Private to job*.c. */
+#ifndef MPT_JOB_OUTPUTS_H
+#define MPT_JOB_OUTPUTS_H
+
+#include "job.h"
+
+/* Opens the files of cotangents, reference and directions, and fills job->given. */
+mpt_code mpt_job_open_outputs(mpt_job *job, mpt_error *error);
+
+#endif

@@ -1,0 +1,26 @@
+/* The arrays of a worker's piece of a batch: where each is read from and which are written. Private
+ * to worker*.c. */
+#ifndef MPT_WORKER_ARRAYS_H
+#define MPT_WORKER_ARRAYS_H
+
+#include "worker.h"
+
+/* A dataset's part in memory: [chunk, its rows on this rank, its columns]. */
+typedef struct mpt_array {
+  void *data;
+  mpt_field field; /* whose shape and type it has */
+  int64_t function;
+  hid_t file; /* to read it from; H5I_INVALID_HID: not read */
+  char *path; /* there */
+  bool write;
+} mpt_array;
+
+/* Memory for `chunk` problems of dataset d, as members of the batch. */
+mpt_code mpt_arrays_allocate(mpt_worker *worker, int64_t d, mpt_error *error);
+void mpt_arrays_release(mpt_worker *worker);
+
+/* Reads what is read, and writes what the result stores of it. Not collective. */
+mpt_code mpt_arrays_read(mpt_worker *worker, const mpt_unit *unit, mpt_error *error);
+mpt_code mpt_arrays_write(mpt_worker *worker, const mpt_unit *unit, mpt_error *error);
+
+#endif
