@@ -127,7 +127,7 @@ typedef struct mpt_engine {
    * begin(): V at hand; `solved`: it is what solve() just left.
    * into_basis(): T = (V^H M V)^T, or (V^H M)^T with MPT_LEFT, from the slab of M.
    * out_of_basis(): from X^T in T or in the sum the slab of V X V^H, X being Hermitian, or of V X
-   *   with MPT_LEFT.
+   *   with MPT_LEFT. From the sum, T survives it; its conjugate transpose does not.
    * from_diagonal(): V diag(d) V^H. */
   void (*begin)(mpt_state *state, const mpt_batch *batch, int64_t k, bool solved);
   void (*into_basis)(mpt_state *state, const void *slab, mpt_side side);

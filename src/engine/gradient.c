@@ -47,47 +47,65 @@ static bool load_vectors(mpt_making *m, int64_t k, double largest) {
   return finite;
 }
 
-/* The largest element of functions' and frames' cotangents; -1 when one is not finite. */
-static double survey_others(const mpt_making *m, int64_t k) {
+/* What cotangents there are: the largest element of each kind, and of the slopes of the functions
+ * that have one. */
+typedef struct survey {
+  double values, vectors, frame, functions, steepest;
+  bool finite;
+} survey;
+
+static double largest_of(const mpt_making *m, const void *array, int64_t k, int64_t each,
+                         survey *s) {
   const mpt_batch *b = m->batch;
-  const size_t size = mpt_type_size(b->type);
-  const int64_t n2 = b->rows * b->n, nc = b->rows * b->frame.columns;
-  double most = 0;
-  for (int f = 0; f <= b->function_count; f++) {
-    const bool is_frame = f == b->function_count;
-    const void *array = is_frame ? b->frame.cotangent : b->functions[f].cotangent;
-    const int64_t each = is_frame ? nc : n2;
-    if (!array || (is_frame && !b->frame.columns)) continue;
-    const double largest =
-        mpt_largest_on_team(m->team, b->type, each, mpt_part_of(array, k, each, size));
-    if (largest < 0) return -1;
-    most = fmax(most, largest);
+  if (!array) return 0;
+  const double largest = mpt_largest_on_team(m->team, b->type, each,
+                                             mpt_part_of(array, k, each, mpt_type_size(b->type)));
+  s->finite &= largest >= 0;
+  return largest;
+}
+
+static survey survey_cotangents(const mpt_making *m, int64_t k) {
+  const mpt_batch *b = m->batch;
+  survey s = {.finite = true};
+  for (int64_t j = 0; j < b->n; j++) {
+    s.finite &= isfinite(m->gw[j]) != 0;
+    s.values = fmax(s.values, fabs(m->gw[j]));
   }
-  return most;
+  s.vectors = largest_of(m, b->gv, k, b->rows * b->n, &s);
+  if (b->frame.columns)
+    s.frame = largest_of(m, b->frame.cotangent, k, b->rows * b->frame.columns, &s);
+  for (int f = 0; f < b->function_count; f++) {
+    const double largest = largest_of(m, b->functions[f].cotangent, k, b->rows * b->n, &s);
+    s.functions = fmax(s.functions, largest);
+    for (int64_t i = 0; i < b->n && largest > 0; i++)
+      s.steepest = fmax(s.steepest, fabs(m->functions[f].slope[i]));
+  }
+  return s;
+}
+
+/* So that no square of an entry of X leaves the range: entries are up to cotangent / gap, or with
+ * functions alone cotangent times slope, which may all be tiny. */
+static double choose_gap_scale(double norm, const survey *s) {
+  const bool functions_alone = s->values == 0 && s->vectors == 0 && s->frame == 0;
+  if (functions_alone && s->steepest > 0) return mpt_scale_of(s->steepest);
+  return fmin(fmin(1, 1 / mpt_scale_of(norm)), mpt_scale_of(s->steepest));
 }
 
 /* Loads the cotangents' sizes into the rule; false when one is not finite. */
 static bool load_cotangents(mpt_making *m, int64_t k) {
   const mpt_batch *b = m->batch;
   const int64_t n = b->n;
-  bool finite = true;
-  double values = 0, vectors = 0;
   memset(m->norm, 0, sizeof(double) * (size_t)(n + 1));
   memset(m->gw, 0, sizeof(double) * (size_t)n);
   if (b->gw)
     mpt_reals_to_double(b->type, n, mpt_part_of(b->gw, k, n, mpt_real_size(b->type)), m->gw);
-  for (int64_t j = 0; j < n; j++) {
-    finite &= isfinite(m->gw[j]) != 0;
-    values = fmax(values, fabs(m->gw[j]));
-  }
+  const survey s = survey_cotangents(m, k);
   m->rule.gv_norm = NULL;
-  if (b->gv)
-    vectors = mpt_largest_on_team(m->team, b->type, b->rows * n,
-                                  mpt_part_of(b->gv, k, b->rows * n, mpt_type_size(b->type)));
-  const double others = survey_others(m, k);
-  if (vectors < 0 || others < 0) return false;
-  m->rule.cotangent_scale = mpt_scale_of(fmax(fmax(values, vectors), others));
-  return vectors > 0 ? load_vectors(m, k, vectors) && finite : finite;
+  if (!s.finite) return false;
+  m->rule.cotangent_scale =
+      mpt_scale_of(fmax(fmax(s.values, s.vectors), fmax(s.functions, s.frame)));
+  m->rule.gap_scale = choose_gap_scale(m->rule.norm, &s);
+  return s.vectors > 0 ? load_vectors(m, k, s.vectors) : true;
 }
 
 static mpt_sums add_over_team(const mpt_team *team, mpt_sums sums) {
@@ -194,25 +212,12 @@ static void backward(mpt_making *m, int64_t k, void *g, mpt_sums *sums) {
   }
 }
 
-/* So that no square of an entry of X leaves the range: entries are up to cotangent / gap, or with
- * functions alone cotangent times slope, which may all be tiny. */
-static double choose_gap_scale(const mpt_making *m) {
-  const mpt_batch *b = m->batch;
-  const bool functions_alone = !b->gw && !b->gv && !b->frame.columns;
-  double steepest = 0;
-  for (int f = 0; f < b->function_count; f++)
-    for (int64_t i = 0; i < b->n; i++) steepest = fmax(steepest, fabs(m->functions[f].slope[i]));
-  if (functions_alone && steepest > 0) return mpt_scale_of(steepest);
-  return fmin(fmin(1, 1 / mpt_scale_of(m->rule.norm)), mpt_scale_of(steepest));
-}
-
 void mpt_make_gradient(mpt_making *m, int64_t k) {
   mpt_batch *b = m->batch;
   mpt_report *report = &b->report[k];
   mpt_rule *rule = &m->rule;
   rule->gw = m->gw;
   rule->noise = 8 * rule->epsilon * sqrt((double)b->n);
-  rule->gap_scale = choose_gap_scale(m);
   if (!load_cotangents(m, k)) {
     report->status = MPT_NONFINITE_COTANGENT;
     return;

@@ -156,12 +156,14 @@ def scalar(kind, p):
 
 
 def chemical_potential(w, beta, electrons):
-    low, high = w[0] - 1000 / mp.mpf(beta), w[-1] + 1000 / mp.mpf(beta)
-    excess = lambda mu: sum(1 / (1 + mp.exp(mp.mpf(beta) * (x - mu))) for x in w) - mp.mpf(electrons)
-    for _ in range(int(mp.mp.prec) + 40):
-        middle = (low + high) / 2
-        low, high = (low, middle) if excess(middle) > 0 else (middle, high)
-    return (low + high) / 2
+    """In a gap both particles and holes are exp(-beta gap / 2) few: digits enough for that."""
+    with mp.workdps(600):
+        low, high = w[0] - 1000 / mp.mpf(beta), w[-1] + 1000 / mp.mpf(beta)
+        excess = lambda mu: sum(1 / (1 + mp.exp(mp.mpf(beta) * (x - mu))) for x in w) - mp.mpf(electrons)
+        for _ in range(int(mp.mp.prec) + 40):
+            middle = (low + high) / 2
+            low, high = (low, middle) if excess(middle) > 0 else (middle, high)
+        return +low
 
 
 def divided(s, f, slope):

@@ -173,9 +173,9 @@ static bool NAME(next_tile)(const mpt_state *s, int64_t *next, mpt_tile *tile) {
   return true;
 }
 
-/* x = G^T = Y U^H with Y in a; Hermitian, so only panels on and below the diagonal are computed and
- * the rest is their conjugate. */
-static void NAME(product)(mpt_state *s, Scalar *slab) {
+/* The slab of G^T = Y U^H with Y in a, by way of x, which may be s->x or s->sum; Hermitian, so only
+ * panels on and below the diagonal are computed and the rest is their conjugate. */
+static void NAME(product)(mpt_state *s, Scalar *x, void *slab) {
   const Scalar one = 1, zero = 0;
   const int n = (int)s->shape.n, unit = (int)s->cyclic.block, first = 1;
   const int panel = n <= 4 * unit ? n : (n + 8 * unit - 1) / (8 * unit) * unit; /* never 0 */
@@ -183,21 +183,21 @@ static void NAME(product)(mpt_state *s, Scalar *slab) {
     int width = n - j < panel ? n - j : panel, rows = n - j, at = j + 1;
     PBLAS(gemm)
     ("N", "C", &rows, &width, &n, &one, s->a, &at, &first, s->desc, s->u, &at, &first, s->desc,
-     &zero, s->x, &at, &at, s->desc);
+     &zero, x, &at, &at, s->desc);
   }
-  PXTRANC(&n, &n, &one, AT(s->x), &zero, AT(s->a));
+  PXTRANC(&n, &n, &one, AT(x), &zero, AT(s->a));
   mpt_tile tile;
   for (int64_t next = 0; NAME(next_tile)(s, &next, &tile);) {
     if (tile.row0 > tile.col0) continue;
-    Scalar *x = tile.t;
+    Scalar *to = x + ((Scalar *)tile.t - (Scalar *)s->x);
     const Scalar *conjugate = tile.th;
     for (int64_t j = 0; j < tile.cols; j++)
       for (int64_t i = 0; i < tile.rows; i++) {
-        if (tile.row0 + i < tile.col0 + j) x[i + j * s->np] = conjugate[i + j * s->np];
-        if (tile.row0 + i == tile.col0 + j) x[i + j * s->np] = RE(x[i + j * s->np]);
+        if (tile.row0 + i < tile.col0 + j) to[i + j * s->np] = conjugate[i + j * s->np];
+        if (tile.row0 + i == tile.col0 + j) to[i + j * s->np] = RE(to[i + j * s->np]);
       }
   }
-  mpt_redistribute(&s->cyclic, sizeof(Scalar), MPT_TO_SLAB, slab, s->x, s->buffer);
+  mpt_redistribute(&s->cyclic, sizeof(Scalar), MPT_TO_SLAB, slab, x, s->buffer);
 }
 
 static void NAME(begin)(mpt_state *s, const mpt_batch *batch, int64_t k, bool solved) {
@@ -224,7 +224,7 @@ static void NAME(out_of_basis)(mpt_state *s, bool sum, mpt_side side, void *slab
   Scalar *x = sum ? s->sum : s->x;
   if (side == MPT_BOTH) {
     PBLAS(gemm)("N", "N", &n, &n, &n, &one, AT(s->u), AT(x), &zero, AT(s->a));
-    NAME(product)(s, slab);
+    NAME(product)(s, x, slab);
   } else {
     PBLAS(gemm)("N", "C", &n, &n, &n, &one, AT(x), AT(s->u), &zero, AT(s->a));
     mpt_redistribute(&s->cyclic, sizeof(Scalar), MPT_TO_SLAB, slab, s->a, s->buffer);
@@ -238,6 +238,6 @@ static void NAME(from_diagonal)(mpt_state *s, const double *diagonal, void *slab
     const Real d = (Real)diagonal[NAME(global)(j, s->cyclic.block, s->col, s->team.grid[1])];
     for (int64_t i = 0; i < s->np; i++) y[i + j * s->np] = d * u[i + j * s->np];
   }
-  NAME(product)(s, slab);
+  NAME(product)(s, s->x, slab);
 }
 #undef AT
