@@ -1,6 +1,6 @@
 """Makes the cases of this directory: matrices, and what their spectra give, in 50-digit arithmetic.
 
-    python3 tests/oracle/make.py [DIRECTORY]        needs mpmath, numpy and h5py; a minute
+    python3 tests/oracle/make.py [DIRECTORY]        needs mpmath, numpy and h5py; two minutes
 
 Matrices are doubles, taken as exact. Eigenpairs come from mpmath, derivatives from the Daleckii-Krein
 formula on them, and every gradient is compared once with a difference quotient of the function itself, also

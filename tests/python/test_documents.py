@@ -5,6 +5,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import sys
 
 import h5py
 import numpy as np
@@ -106,7 +107,7 @@ def test_readme_build_command():
     assert f'"name": "{preset}",\n      "binaryDir": "${{sourceDir}}/{directory}"' in presets
 
 
-@pytest.mark.parametrize("document", ["README.md", "src/store/SCHEMA.md", "CHANGELOG.md"])
+@pytest.mark.parametrize("document", ["README.md", "src/store/SCHEMA.md", "CHANGELOG.md", "tests/oracle/README.md"])
 def test_links(document):
     text = (ROOT / document).read_text()
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
@@ -129,6 +130,39 @@ def test_readme_layout():
             assert (ROOT / path).is_dir(), path
         for header in re.findall(r"\b\w+\.h\b", line):
             assert (ROOT / first / header).is_file(), header
+
+
+def test_readme_outputs(tmp_path):
+    """The README's functions, frame and tangent, on the forum's matrix."""
+    job, = [block for block in fenced(README, "yaml") if block.startswith("functions:")]
+    shell("multiplet sample forum -o forum.h5", tmp_path)
+    with h5py.File(tmp_path / "forum.h5") as f:
+        a = f["H"][:].reshape(1, 4, 4)
+    for name, value in {"ref.h5": {"R": np.full((4, 1), 0.5)}, "direction.h5": {"H": np.ones_like(a)}}.items():
+        with h5py.File(tmp_path / name, "w") as f:
+            f.update(value)
+    # four of four electrons leave no hole
+    (tmp_path / "job.yaml").write_text(f"input: {{file: forum.h5}}\noutput: {{file: out.h5}}\n"
+                                       f"{job.replace('electrons: 4', 'electrons: 2')}")
+    shell("multiplet run job.yaml", tmp_path)
+    with h5py.File(tmp_path / "out.h5") as f:
+        assert (f["H/status"][:] == 1).all() and set(f["H/functions"]) == {"heat", "rho", "P"}
+        assert f["H/frame"][:].sum() == pytest.approx(1.1890772241680891, abs=1e-14) and "1.18907722" in README
+        p = f["H/functions/P"][0]
+        assert np.allclose(p, p @ p, atol=1e-14) and np.trace(p) == pytest.approx(2)
+        assert set(f["H/tangent/functions"]) == {"heat", "rho", "P"}
+
+
+EXAMPLES = sorted((ROOT / "configs/examples").glob("*.py"))
+
+
+@pytest.mark.parametrize("script", EXAMPLES, ids=lambda path: path.stem)
+def test_worked_example(script, tmp_path):
+    """It checks its own numbers, against differences of the same loss."""
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, cwd=tmp_path, timeout=120,
+                          env={**os.environ, "MULTIPLET": str(pathlib.Path(MULTIPLET).resolve())})
+    assert done.returncode == 0 and "differences" in done.stdout, (done.stdout, done.stderr)
+    assert script.with_suffix(".yaml").is_file() and f"configs/examples/{script.name}" in script.read_text()
 
 
 # configs/: every file with the inputs that its own head asks for
@@ -189,13 +223,13 @@ STATUSES = dict(re.findall(r"\[MPT_([A-Z_]+)\] =\s+\{\"([A-Z_]+)\"", (ROOT / "sr
 def test_schema_datasets():
     assert len(FIELDS) >= 14
     rows = columns(SCHEMA, "| dataset | shape | type")
-    assert [names(row[0])[0] for row in rows] == FIELDS
+    assert [names(row[0])[0].replace("<name>", "") for row in rows] == FIELDS
 
 
 def test_readme_datasets():
     listed = []
     for row in columns(README, "| dataset | shape |"):
-        found = names(row[0])
+        found = [name.replace("<name>", "") for name in names(row[0])]
         folder = "diagnostics/" if found[0].startswith("diagnostics/") else ""
         listed += [found[0], *(folder + name for name in found[1:])]
     assert sorted(listed) == sorted(FIELDS)

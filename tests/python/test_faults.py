@@ -188,7 +188,6 @@ BAD_COTANGENTS = {
     "shape": ({"H/eigenvalues": np.ones((3, 8))}, "shape"),
     "type": ({"H/eigenvectors": np.ones((3, 9, 9))}, "type"),
     "none": ({"K/eigenvalues": np.ones((3, 9))}, "holds none"),
-    "functions": ({"H/eigenvalues": np.ones((3, 9)), "H/functions/f": np.ones(1)}, "functions"),
 }
 
 

@@ -198,12 +198,42 @@ def bench_over_a_directory(at):
     return ["bench", "--part", "jobs", "--repeat", "1", "--directory", at]
 
 
+def with_outputs(at, cotangents=None, reference=np.ones((5, 1)), **sections):
+    """A job on three matrices of n = 5."""
+    write(at / "in.h5", H=hermitian(np.random.default_rng(1), 3, 5, "float64"))
+    write(at / "r.h5", R=reference)
+    if cotangents is not None:
+        write(at / "c.h5", **cotangents)
+        sections["gradient"] = {"cotangents": "c.h5"}
+    return ["run", config(at, **sections)]
+
+
+def with_frame(at, reference=np.ones((5, 1)), index=(0, 2), dataset="/R"):
+    return with_outputs(at, reference=reference,
+                        frame={"index": list(index), "reference": {"file": "r.h5", "dataset": dataset}})
+
+
+EXP = [{"name": "heat", "kind": "exp"}]
+
+
 def not_absolute(at):
     return ["check", change(solved(at), config="input: {file: in.h5}\noutput: {file: out.h5}\n")]
 
 
 # key: a part of the format in the source; (prepare, exit code, text)
 CASES = {
+    "index [%lld, %lld] of '%s'": (
+        lambda at: with_outputs(at, functions=[{"name": "P", "kind": "projector", "index": [0, 6]}]), 2,
+        "'/H' has n = 5"),
+    "cannot use electrons": (
+        lambda at: with_outputs(at, functions=[{"name": "f", "kind": "fermi", "beta": 1, "electrons": 5}]), 2,
+        "give fewer than n"),
+    "which is no function of the config": (
+        lambda at: with_outputs(at, {"H/functions/heal": np.ones((3, 5, 5))}, functions=EXP), 3,
+        "did you mean 'heat'?"),
+    "it holds a frame's of": (lambda at: with_outputs(at, {"H/frame": np.ones((3, 5, 1))}), 3, "add 'frame'"),
+    "cannot use reference '%s'": (lambda at: with_frame(at, np.ones((4, 1))), 3, "its rows are not n"),
+    "cannot use directions '%s'": (lambda at: with_outputs(at, tangent="r.h5"), 3, "mirrors the input file: /H"),
     "problems %lld to %lld: the file is damaged": (broken_input, 3, "cannot read '/H', problems"),
     "cannot read problem %lld of '%s'": (check_of_broken_input, 3, "of '/H': the file is damaged"),
     "with lanes: they are for n up to": (lambda at: huge(at, 4097, "lanes"), 2, "4096 (use solver: auto)"),
@@ -234,6 +264,18 @@ def test_files(tmp_path, key, ranks):
         pytest.skip("what does not fit on one rank may on three")
     arguments = prepare(tmp_path)
     fails(arguments, code, text, ranks=ranks)
+
+
+@pytest.mark.parametrize("reference,text", [
+    (np.ones(5), "its rank is not 2 or 3"), (np.ones((2, 5, 1)), "one for each matrix"),
+    (np.ones((5, 3)), "more than the index range"), (np.ones((5, 0)), "it has no columns"),
+    (np.ones((5, 1), complex), "is complex"), (np.ones((5, 1), int), "its type is not")])
+def test_references(tmp_path, reference, text):
+    fails(with_frame(tmp_path, reference), 3, text)
+
+
+def test_frames_beyond_the_matrix(tmp_path):
+    fails(with_frame(tmp_path, index=(4, 6)), 2, "of 'frame'")
 
 
 def test_no_groups(tmp_path):
@@ -333,7 +375,7 @@ ELSEWHERE = {
                      "neither eigenvalues", "no problem has one"], "cli/test_check.py"),
     **dict.fromkeys(["cannot open config", "larger than 1 MiB"], "unit/test_config.c"),
     **dict.fromkeys([
-        "does not differentiate", "holds none for any", "it has no %s of", "not of this input",
+        "holds none for any", "it has no %s of", "not of this input",
         "result is not complete", "it needs %lld ranks", "%s for %.3g GiB", "permissions and space",
         "not a readable result", "cannot open %s '%s'", "not an HDF5 file", "is truncated", "cannot find dataset",
         "cannot use dataset", "no square matrices", "its %s does not match", "what is finished is kept",
