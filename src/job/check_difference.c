@@ -74,6 +74,7 @@ void mpt_loss_release(mpt_loss *l) {
   free(l->gw);
   free(l->cluster);
   free(l->space);
+  mpt_loss_terms_release(&l->terms);
   *l = (mpt_loss){0};
 }
 
@@ -212,6 +213,9 @@ static bool loss_at(mpt_loss *l, double t, double *value) {
     ("N", "N", &n, &m, &m, &one, v + start * n, &n, left(l), &m, &zero, out + start * n, &n, 1, 1);
   }
   for (int64_t i = 0; l->vectors && i < square(l); i++) *value += creal(conj(l->gv[i]) * out[i]);
+  double terms;
+  if (!mpt_loss_terms_value(&l->terms, w, v, &terms)) return false;
+  *value += terms;
   return true;
 }
 
@@ -245,13 +249,15 @@ static bool central(mpt_loss *l, double h, double *slope) {
 /* The step balances truncation, (h/gap)^2, and rounding, eps |A| / h. The error is what
  * Richardson's step says, and the rounding of L itself, which two equal steps would hide. */
 bool mpt_loss_difference(mpt_loss *l, uint64_t seed, mpt_difference *d) {
-  const double noise = DBL_EPSILON * fmax(l->norm / l->gap, 1), h = l->gap * cbrt(noise);
+  const double reach = fmin(l->gap, l->terms.reach);
+  const double noise = DBL_EPSILON * fmax(l->norm / reach, 1), h = reach * cbrt(noise);
   const double gw = norm_of(l->n, l->gw), gv = l->vectors ? frobenius(square(l), l->gv) : 0;
   double coarse, fine;
   make_direction(l, seed);
   if (!central(l, h, &coarse) || !central(l, h / 2, &fine)) return false;
   d->found = fine + (fine - coarse) / 3;
-  d->error = fabs(fine - coarse) + DBL_EPSILON * (gw * l->norm + gv * l->norm / l->gap) / h;
+  d->error = fabs(fine - coarse) +
+             DBL_EPSILON * (gw * l->norm + gv * l->norm / l->gap + l->terms.level) / h;
   d->expected = 0;
   for (int64_t i = 0; i < square(l); i++) d->expected += creal(conj(l->g[i]) * direction(l)[i]);
   d->scale = fmax(frobenius(square(l), l->g), fabs(d->found));

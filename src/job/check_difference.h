@@ -3,8 +3,7 @@
 #ifndef MPT_CHECK_DIFFERENCE_H
 #define MPT_CHECK_DIFFERENCE_H
 
-#include <complex.h>
-#include "spectral.h"
+#include "check_terms.h"
 
 /* The loss near one matrix, linear in its outputs:
  *
@@ -12,7 +11,8 @@
  *
  * where V' are the eigenvectors of A', turned inside each cluster of the unperturbed spectrum to be
  * as near as possible to V: V'_c U with U the unitary polar factor of V'_c^H V_c. That makes L
- * smooth at repeated eigenvalues, and its derivative the gradient without the gauge part. */
+ * smooth at repeated eigenvalues, and its derivative the gradient without the gauge part. Functions
+ * and frames of A' add their terms. */
 typedef struct mpt_loss {
   int64_t n;
   bool complex_type;      /* false: directions are real symmetric */
@@ -24,6 +24,7 @@ typedef struct mpt_loss {
   double epsilon;         /* of the result's type */
   double norm, gap;       /* ||A||_2; the smallest gap between clusters, norm when there is none */
   double dropped;         /* what the gradient leaves out by the signal-to-noise rule */
+  mpt_loss_terms terms;   /* of functions and frames */
   double complex *space;  /* the work matrices of check_difference.c, one after the other */
 } mpt_loss;
 

@@ -124,6 +124,7 @@ static mpt_code load_loss(const mpt_check *c, const sources *s, const mpt_check_
   if (c->config.convention == MPT_JAX) mpt_conjugate(MPT_COMPLEX128, l->n * l->n, l->g);
   TRY(read_cotangent(c, s, g, MPT_EIGENVALUES, problem, l, &values, error));
   TRY(read_cotangent(c, s, g, MPT_EIGENVECTORS, problem, l, &l->vectors, error));
+  TRY(mpt_loss_terms_read(c, g, s->cotangents, problem, &l->terms, error));
   TRY(read_pairs(c, s, g, problem, l, &pairs, error));
   /* Cotangents of eigenvalues alone do not care which basis a multiplet has, under `mean`. NaN can
    * hang an eigensolver. */
@@ -196,6 +197,10 @@ static mpt_code try_loss(const mpt_check *c, mpt_check_group *g, mpt_check_sampl
   double stored;
   mpt_difference d;
   TRY(prepare_loss(c, g, l, error));
+  if (!mpt_loss_terms_prepare(&l->terms, l->w, l->v)) {
+    sample->trial = MPT_TRIAL_UNTESTABLE;
+    return MPT_DONE;
+  }
   TRY(stored_error(c, g, sample->index, &stored, error));
   for (uint64_t k = 0; k < DIRECTIONS; k++) {
     uint64_t seed = ((uint64_t)sample->group << 48) + (uint64_t)sample->index * DIRECTIONS + k;

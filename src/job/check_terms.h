@@ -1,0 +1,35 @@
+/* What a loss has of matrix functions and frames, for central differences of it. All in double
+ * complex, on one rank. Private to check*.c. */
+#ifndef MPT_CHECK_TERMS_H
+#define MPT_CHECK_TERMS_H
+
+#include "check.h"
+#include "frame.h"
+#include "function.h"
+
+/* L = sum_f Re tr(gF^H f(A)) + Re tr(g^H frame(A)). */
+typedef struct mpt_loss_terms {
+  int64_t n, count; /* functions that have a cotangent */
+  const mpt_function **functions;
+  mpt_wide *cotangents;     /* [count][n, n], column-major */
+  mpt_wide *product;        /* [n, n] */
+  double *memory;           /* of one function */
+  int32_t *apart;           /* every eigenvalue a multiplet of its own */
+  mpt_spectral_frame frame; /* columns 0: none */
+  mpt_wide *frame_memory, *reference, *frame_cotangent; /* [n, columns], row-major */
+  double reach, level; /* how far A may move for outputs to change little; their size in L */
+} mpt_loss_terms;
+
+/* Reads the cotangents of one problem. The caller releases the terms, also on failure. */
+mpt_code mpt_loss_terms_read(const mpt_check *check, const mpt_check_group *group, hid_t cotangents,
+                             int64_t problem, mpt_loss_terms *terms, mpt_error *error);
+void mpt_loss_terms_release(mpt_loss_terms *terms);
+
+/* Sets reach and level, at these eigenpairs (column-major); false where an output does not exist.
+ */
+bool mpt_loss_terms_prepare(mpt_loss_terms *terms, const double *w, const mpt_wide *v);
+
+/* Their part of the loss. */
+bool mpt_loss_terms_value(mpt_loss_terms *terms, const double *w, const mpt_wide *v, double *value);
+
+#endif
