@@ -15,6 +15,9 @@ mpt_code mpt_show_group(const mpt_view *view, const mpt_view_group *group, bool 
 mpt_code mpt_show_problem(const mpt_view *view, const mpt_view_group *group, int64_t index,
                           bool all, mpt_error *error);
 
+/* A sentence on each kind of output: whether it has a derivative at this spectrum, and why. */
+void mpt_show_derivatives(const mpt_view *view, int64_t n, const double *w, const int32_t *id);
+
 /* Reads the statuses of all problems; the caller frees them. */
 mpt_code mpt_show_statuses(const mpt_view *view, const mpt_view_group *group, int8_t **statuses,
                            mpt_error *error);

@@ -152,6 +152,7 @@ static mpt_code print_spectrum(const mpt_view *view, const mpt_view_group *group
   TRY(mpt_view_read(view, group, MPT_EIGENVALUES, index, 1, w, error));
   TRY(read_multiplets(view, group, index, w, id, error));
   print_multiplets(group, w, id, all);
+  mpt_show_derivatives(view, group->n, w, id);
 done:
   free(w);
   free(id);
