@@ -89,7 +89,7 @@ done:
 /* The stored numbering, or where there is none the one of the default tolerance. */
 static mpt_code read_multiplets(const mpt_view *view, const mpt_view_group *group, int64_t index,
                                 const double *w, int32_t *id, mpt_error *error) {
-  const int64_t n = group->n;
+  const int64_t n = group->columns;
   double tolerance = 8 * (double)n * mpt_type_epsilon(group->type) * mpt_spectral_norm(n, w);
   if (mpt_view_has(group, MPT_MULTIPLET))
     return mpt_view_read(view, group, MPT_MULTIPLET, index, 1, id, error);
@@ -120,7 +120,7 @@ static void add_multiplet(mpt_table *table, int digits, int64_t n, const double 
 static void print_multiplets(const mpt_view_group *group, const double *w, const int32_t *id,
                              bool all) {
   static const char *const titles[] = {"#", "eigenvalue", "times", "spread", "gap to next"};
-  const int64_t n = group->n;
+  const int64_t n = group->columns;
   const int digits = mpt_real_size(group->type) == 4 ? 8 : 16;
   int64_t count = n > 0, k = 0;
   mpt_table table = {.columns = 5};
@@ -147,12 +147,12 @@ static mpt_code print_spectrum(const mpt_view *view, const mpt_view_group *group
   double *w = NULL;
   int32_t *id = NULL;
   if (!mpt_view_has(group, MPT_EIGENVALUES)) return MPT_DONE;
-  TRY(mpt_allocate(&w, group->n, sizeof *w, "eigenvalues", error));
-  TRY(mpt_allocate(&id, group->n, sizeof *id, "multiplets", error));
+  TRY(mpt_allocate(&w, group->columns, sizeof *w, "eigenvalues", error));
+  TRY(mpt_allocate(&id, group->columns, sizeof *id, "multiplets", error));
   TRY(mpt_view_read(view, group, MPT_EIGENVALUES, index, 1, w, error));
   TRY(read_multiplets(view, group, index, w, id, error));
   print_multiplets(group, w, id, all);
-  mpt_show_derivatives(view, group->n, w, id);
+  if (group->columns == group->n) mpt_show_derivatives(view, group->n, w, id);
 done:
   free(w);
   free(id);

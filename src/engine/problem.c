@@ -6,6 +6,7 @@
 #include "agree.h"
 #include "lanes.h"
 #include "outputs.h"
+#include "selection.h"
 
 /* Beyond this many units of n eps ||A|| a solution is not a solution. LAPACK's own tests warn at
  * 30. */
@@ -36,15 +37,18 @@ int64_t mpt_batch_columns(const mpt_batch *batch) {
 }
 
 void mpt_zero_pairs(mpt_batch *b, int64_t k) {
-  int64_t elements = b->rows * b->n;
+  const int64_t columns = mpt_batch_columns(b), elements = b->rows * columns;
   size_t size = mpt_type_size(b->type), real = mpt_real_size(b->type);
-  memset(mpt_part_of(b->w, k, b->n, real), 0, (size_t)b->n * real);
+  memset(mpt_part_of(b->w, k, columns, real), 0, (size_t)columns * real);
   if (b->v) memset(mpt_part_of(b->v, k, elements, size), 0, (size_t)elements * size);
 }
 
 static void zero_outputs(mpt_batch *b, int64_t k) {
   if (!b->given) mpt_zero_pairs(b, k);
-  memset(mpt_part_of(b->multiplet, k, b->n, sizeof(int32_t)), 0, (size_t)b->n * sizeof(int32_t));
+  const int64_t columns = mpt_batch_columns(b);
+  memset(mpt_part_of(b->multiplet, k, columns, sizeof(int32_t)), 0,
+         (size_t)columns * sizeof(int32_t));
+  if (b->found) b->found[k] = 0;
   mpt_zero_made(b, k);
   b->report[k] = (mpt_report){.status = b->report[k].status, .seconds = b->report[k].seconds};
 }
@@ -129,8 +133,11 @@ static mpt_code process_each(const mpt_engine *engine, mpt_state *state, const m
 void mpt_process_batch(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
                        const mpt_options *options, mpt_batch *batch) {
   const double start = mpt_now();
-  mpt_code code = engine->process ? process_whole(engine, state, team, options, batch)
-                                  : process_each(engine, state, team, options, batch);
+  mpt_code (*const process)(const mpt_engine *, mpt_state *, const mpt_team *, const mpt_options *,
+                            mpt_batch *) = batch->select.kind != MPT_SELECT_ALL
+                                               ? mpt_process_selection
+                                               : (engine->process ? process_whole : process_each);
+  const mpt_code code = process(engine, state, team, options, batch);
   const double seconds = (mpt_now() - start) / (double)(batch->count ? batch->count : 1);
   for (int64_t k = 0; k < batch->count && !batch->bare; k++) {
     mpt_report *report = &batch->report[k];

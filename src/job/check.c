@@ -65,7 +65,9 @@ done:
 }
 
 static bool matches(const mpt_view_group *stored, const mpt_dataset *input) {
-  if (stored->count != input->count || (stored->n >= 0 && stored->n != input->n)) return false;
+  if (stored->count != input->count ||
+      (stored->n >= 0 && stored->n != input->n && stored->n != stored->columns))
+    return false;
   if (stored->typed) return stored->type == input->type;
   return !mpt_view_has(stored, MPT_EIGENVALUES) ||
          mpt_real_size(stored->type) == mpt_real_size(input->type);
@@ -82,6 +84,11 @@ static mpt_code prepare_group(mpt_check *c, int64_t k, mpt_error *error) {
                     "%lld (run again)",
                     c->view.name, g->stored->path, (long long)g->input->count,
                     mpt_type_name(g->input->type), (long long)g->input->n);
+  if (g->stored->columns >= 0 && g->stored->columns != g->input->n)
+    return mpt_fail(error, MPT_BAD_INPUT,
+                    "cannot check group %s of '%s': it holds a selection of eigenpairs, which this "
+                    "version does not check (run with select: all)",
+                    g->stored->path, c->view.name);
   const unsigned any = MPT_BIT(MPT_EIGENVALUES) | MPT_BIT(MPT_EIGENVECTORS) | MPT_BIT(MPT_GRADIENT);
   if (!(g->stored->fields & any))
     return mpt_fail(

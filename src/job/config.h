@@ -28,6 +28,7 @@ typedef struct mpt_config {
   int64_t dataset_count;
   mpt_triangle triangle;
   bool eigenvectors;
+  mpt_select select;
   mpt_solver solver;
   struct mpt_functions_list {
     mpt_named_function *items;

@@ -37,6 +37,7 @@ static unsigned stored_fields(const mpt_job *job, bool vectors) {
   const mpt_config *c = &job->config;
   const bool gradient = c->cotangents != NULL, frame = c->reference.file != NULL;
   unsigned fields = MPT_BIT(MPT_STATUS) | MPT_BIT(MPT_MULTIPLET);
+  if (c->select.kind == MPT_SELECT_RANGE) fields |= MPT_BIT(MPT_FOUND);
   if (c->store & MPT_STORE_EIGENVALUES) fields |= MPT_BIT(MPT_EIGENVALUES);
   if (c->eigenvectors && c->store & MPT_STORE_EIGENVECTORS) fields |= MPT_BIT(MPT_EIGENVECTORS);
   if (c->store & MPT_STORE_FUNCTIONS) fields |= MPT_BIT(MPT_FUNCTION);
@@ -126,6 +127,9 @@ static mpt_code make_tasks(mpt_job *job, mpt_error *error) {
   TRY(mpt_allocate(&job->tasks, job->input.count, sizeof *job->tasks, "the job", error));
   TRY(mpt_allocate(&job->given, job->input.count, sizeof *job->given, "the job", error));
   TRY(make_functions(job, error));
+  for (int64_t d = 0; d < job->input.count; d++)
+    if (c->select.kind != MPT_SELECT_ALL)
+      job->input.datasets[d].columns = mpt_select_columns(&c->select, job->input.datasets[d].n);
   TRY(mpt_job_open_outputs(job, error));
   if (c->eigenpairs) TRY(open_eigenpairs(job, error));
   for (int64_t d = 0; d < job->input.count; d++) {
@@ -136,6 +140,7 @@ static mpt_code make_tasks(mpt_job *job, mpt_error *error) {
                     .vectors = vectors,
                     .gradient = c->cotangents != NULL,
                     .vector_gradient = g->vectors,
+                    .selection = c->select.kind != MPT_SELECT_ALL,
                     .outputs = outputs,
                     .functions = c->functions.count};
     for (int64_t f = 0; f < c->functions.count && g->functions; f++)

@@ -210,6 +210,8 @@ done:
 mpt_code mpt_job_open_outputs(mpt_job *job, mpt_error *error) {
   mpt_code code = MPT_DONE;
   TRY(check_functions(job, error));
+  if (job->config.select.kind == MPT_SELECT_INDEX)
+    TRY(check_range(job, job->config.select.index, "solve.select", error));
   if (job->config.reference.file) TRY(open_reference(job, error));
   if (job->config.cotangents) TRY(open_cotangents(job, error));
   if (job->config.tangent) TRY(open_direction(job, error));

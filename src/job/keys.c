@@ -7,13 +7,6 @@
 
 static const mpt_word triangles[] = {
     {"full", MPT_FULL, false}, {"lower", MPT_LOWER, false}, {"upper", MPT_UPPER, false}, {0}};
-static const mpt_word selections[] = {{"all", 0, false},
-                                      {"lowest", 0, true},
-                                      {"highest", 0, true},
-                                      {"index", 0, true},
-                                      {"range", 0, true},
-                                      {"at_most", 0, true},
-                                      {0}};
 static const mpt_word solvers[] = {{"auto", MPT_SOLVER_AUTO, false},
                                    {"lapack", MPT_SOLVER_LAPACK, false},
                                    {"scalapack", MPT_SOLVER_SCALAPACK, false},
@@ -42,7 +35,7 @@ const mpt_key mpt_keys[] = {
      "part of each matrix that is read; full is checked to be Hermitian"},
     {"solve.eigenvectors", MPT_KEY_BOOLEAN, AT(eigenvectors), NULL, "true", false, false,
      "compute eigenvectors, not eigenvalues alone"},
-    {"solve.select", MPT_KEY_SELECT, 0, selections, "all", false, false, "which eigenpairs"},
+    {"solve.select", MPT_KEY_SELECT, AT(select), NULL, "all", false, false, "which eigenpairs"},
     {"solve.solver", MPT_KEY_WORD, AT(solver), solvers, "auto", false, false,
      "the engine; auto chooses by matrix size"},
     {"functions", MPT_KEY_FUNCTIONS, AT(functions), NULL, NULL, false, false,

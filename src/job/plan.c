@@ -58,7 +58,8 @@ double mpt_expected_seconds(const mpt_task *t, const mpt_engine *engine, int ran
 int64_t mpt_slab_bytes(const mpt_task *t, int ranks, int64_t chunk) {
   const int64_t n = t->dataset->n, rows = n / ranks + (n % ranks != 0);
   const int64_t arrays = 1 + t->vectors + t->gradient + t->vector_gradient + t->functions +
-                         t->function_gradients + (t->tangents ? 1 + t->tangents : 0);
+                         t->function_gradients + (t->tangents ? 1 + t->tangents : 0) +
+                         (t->selection ? t->vectors + t->vector_gradient : 0);
   const int64_t vectors = (2 * (int64_t)mpt_real_size(t->dataset->type) + 4) * n;
   return chunk * (arrays * rows * n * (int64_t)mpt_type_size(t->dataset->type) + vectors +
                   (int64_t)sizeof(mpt_report));

@@ -15,6 +15,7 @@ typedef struct mpt_task {
   bool vectors;                                    /* eigenvectors are needed */
   bool gradient;                                   /* ... and the gradient */
   bool vector_gradient;                            /* ... with eigenvector cotangents */
+  bool selection;                                  /* of eigenpairs: taken out of the whole */
   bool outputs;                                    /* functions, frames, tangents */
   int64_t functions, function_gradients, tangents; /* how many n x n outputs and cotangents */
 } mpt_task;

@@ -29,8 +29,12 @@ char *mpt_key_expects(const mpt_key *key) {
   mpt_text out = {0};
   const char *automatic = key->automatic ? "auto or " : "";
   switch (key->kind) {
-  case MPT_KEY_WORD:
   case MPT_KEY_SELECT:
+    mpt_text_add(&out,
+                 "give all, {lowest: k}, {highest: k}, {index: [start, stop]} or {range: [lo, "
+                 "hi], at_most: k}");
+    break;
+  case MPT_KEY_WORD:
     mpt_text_add(&out, "valid: ");
     add_words(&out, key->words);
     break;
@@ -119,31 +123,6 @@ static const mpt_word *read_known_word(const mpt_reading *r, const mpt_yaml *val
 static void read_word(const mpt_reading *r, const mpt_yaml *value) {
   const mpt_word *word = read_known_word(r, value);
   if (word) memcpy(r->target, &word->value, sizeof word->value);
-}
-
-static void read_select(const mpt_reading *r, const mpt_yaml *value) {
-  if (value->kind != MPT_YAML_MAPPING) {
-    read_known_word(r, value);
-    return;
-  }
-  const mpt_word *planned = NULL;
-  for (const mpt_yaml *name = value->first; name; name = name->next->next) {
-    const mpt_word *word =
-        name->kind == MPT_YAML_SCALAR ? find_word(r->key->words, name->text) : NULL;
-    if (!word || !word->later) {
-      char shown[96];
-      mpt_complain(r->complaints, name->place,
-                   "unknown key %s: no such key of solve.select "
-                   "(valid: all; planned: lowest, highest, index, range with at_most)",
-                   mpt_yaml_show(name, shown));
-    } else if (!planned) {
-      planned = word;
-    }
-  }
-  if (planned)
-    refuse_later(r, value, planned);
-  else if (!value->first)
-    mpt_refuse_value(r, value, "it is empty");
 }
 
 static void read_boolean(const mpt_reading *r, const mpt_yaml *value) {
@@ -351,12 +330,6 @@ static void write_word(const mpt_key *key, const void *target, mpt_text *out) {
     if (word->value == value) mpt_text_add(out, "%s", word->text);
 }
 
-static void write_select(const mpt_key *key, const void *target, mpt_text *out) {
-  (void)key;
-  (void)target;
-  mpt_text_add(out, "all");
-}
-
 static void write_boolean(const mpt_key *key, const void *target, mpt_text *out) {
   (void)key;
   mpt_text_add(out, *(const bool *)target ? "true" : "false");
@@ -434,7 +407,7 @@ static const struct {
   void (*write)(const mpt_key *key, const void *target, mpt_text *out);
 } kinds[MPT_KEY_KINDS] = {
     [MPT_KEY_WORD] = {read_word, write_word},
-    [MPT_KEY_SELECT] = {read_select, write_select},
+    [MPT_KEY_SELECT] = {mpt_read_select, mpt_write_select},
     [MPT_KEY_BOOLEAN] = {read_boolean, write_boolean},
     [MPT_KEY_INTEGER] = {read_integer, write_integer},
     [MPT_KEY_NUMBER] = {read_number, write_number},

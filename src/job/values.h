@@ -30,6 +30,10 @@ const char *mpt_parse_path(const mpt_reading *r, const mpt_yaml *value, char **p
 void mpt_add_number(mpt_text *out, double number);
 void mpt_add_quoted(mpt_text *out, const char *text);
 
+/* values_select.c. */
+void mpt_read_select(const mpt_reading *r, const mpt_yaml *value);
+void mpt_write_select(const mpt_key *key, const void *target, mpt_text *out);
+
 /* values_lists.c: `functions` and `frame.reference`. */
 void mpt_read_functions(const mpt_reading *r, const mpt_yaml *value);
 void mpt_write_functions(const mpt_key *key, const void *target, mpt_text *out);

@@ -132,6 +132,11 @@ mpt_code mpt_arrays_allocate(mpt_worker *w, int64_t d, mpt_error *error) {
   if (task->vectors) TRY(add(w, MPT_EIGENVECTORS, 0, job->eigenpairs, NULL, true, &b->v, error));
   TRY(add(w, MPT_MULTIPLET, 0, H5I_INVALID_HID, NULL, true, &data, error));
   b->multiplet = data;
+  b->select = job->config.select;
+  if (b->select.kind == MPT_SELECT_RANGE) {
+    TRY(add(w, MPT_FOUND, 0, H5I_INVALID_HID, NULL, true, &data, error));
+    b->found = data;
+  }
   if (task->gradient) TRY(add_cotangents(w, error));
   for (int64_t f = 0; f < functions; f++) TRY(add_function(w, f, error));
   b->function_count = (int)functions;

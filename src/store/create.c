@@ -15,7 +15,9 @@ mpt_part mpt_whole_field(mpt_field field, const mpt_dataset *d) {
   case MPT_ONE:
     return (mpt_part){0, d->count, 0, 1, 1, 1};
   case MPT_PER_EIGENVALUE:
-    return (mpt_part){0, d->count, 0, 1, d->n, 2};
+    return (mpt_part){0, d->count, 0, 1, d->columns ? d->columns : d->n, 2};
+  case MPT_VECTORS:
+    return (mpt_part){0, d->count, 0, d->n, d->columns ? d->columns : d->n, 3};
   case MPT_FRAME_COLUMNS:
     return (mpt_part){0, d->count, 0, d->n, d->frame_columns, 3};
   default:

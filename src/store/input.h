@@ -10,6 +10,7 @@ typedef struct mpt_dataset {
   char *path; /* absolute inside the file */
   mpt_type type;
   int64_t count, n;
+  int64_t columns;       /* of eigenvectors and eigenvalues under a selection; 0: n */
   int64_t frame_columns; /* of the job's frame, 0: none */
 } mpt_dataset;
 

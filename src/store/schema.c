@@ -4,9 +4,10 @@
 
 const mpt_field_info mpt_fields[MPT_FIELD_COUNT] = {
     [MPT_EIGENVALUES] = {"eigenvalues", MPT_PER_EIGENVALUE, MPT_E_REAL, "ascending"},
-    [MPT_EIGENVECTORS] = {"eigenvectors", MPT_MATRIX, MPT_E_SCALAR, "column j is vector j"},
+    [MPT_EIGENVECTORS] = {"eigenvectors", MPT_VECTORS, MPT_E_SCALAR, "column j is vector j"},
     [MPT_MULTIPLET] = {"multiplet", MPT_PER_EIGENVALUE, MPT_E_INT32,
                        "number of the multiplet that each eigenvalue belongs to"},
+    [MPT_FOUND] = {"found", MPT_ONE, MPT_E_INT32, "how many eigenvalues lie in the range"},
     [MPT_FUNCTION] = {"functions/", MPT_MATRIX, MPT_E_SCALAR, "f(A)"},
     [MPT_FRAME] = {"frame", MPT_FRAME_COLUMNS, MPT_E_SCALAR, "P R (R^H P R)^(-1/2)"},
     [MPT_GRADIENT] = {"gradient", MPT_MATRIX, MPT_E_SCALAR, "dL = Re tr(G^H dA)"},
@@ -14,7 +15,7 @@ const mpt_field_info mpt_fields[MPT_FIELD_COUNT] = {
                                 "the same by the frame's reference R"},
     [MPT_TANGENT_EIGENVALUES] = {"tangent/eigenvalues", MPT_PER_EIGENVALUE, MPT_E_REAL,
                                  "derivatives along the direction"},
-    [MPT_TANGENT_EIGENVECTORS] = {"tangent/eigenvectors", MPT_MATRIX, MPT_E_SCALAR,
+    [MPT_TANGENT_EIGENVECTORS] = {"tangent/eigenvectors", MPT_VECTORS, MPT_E_SCALAR,
                                   "derivatives along the direction, parallel gauge"},
     [MPT_TANGENT_FUNCTION] = {"tangent/functions/", MPT_MATRIX, MPT_E_SCALAR,
                               "derivatives along the direction"},

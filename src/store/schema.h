@@ -14,6 +14,7 @@ typedef enum mpt_field {
   MPT_EIGENVALUES,
   MPT_EIGENVECTORS,
   MPT_MULTIPLET,
+  MPT_FOUND,
   MPT_FUNCTION, /* one for each function */
   MPT_FRAME,
   MPT_GRADIENT,
@@ -38,7 +39,13 @@ typedef enum mpt_field {
 } mpt_field;
 
 /* What one problem contributes to a dataset: its shape behind the batch dimension. */
-typedef enum mpt_extent { MPT_ONE, MPT_PER_EIGENVALUE, MPT_MATRIX, MPT_FRAME_COLUMNS } mpt_extent;
+typedef enum mpt_extent {
+  MPT_ONE,
+  MPT_PER_EIGENVALUE,
+  MPT_VECTORS, /* n rows, a column for each eigenvalue */
+  MPT_MATRIX,
+  MPT_FRAME_COLUMNS
+} mpt_extent;
 
 /* What an element is. */
 typedef enum mpt_element {

@@ -34,7 +34,8 @@ static herr_t visit(hid_t object, const char *name, const H5O_info_t *info, void
   if (!grown) return 1;
   view->groups = grown;
   int width = length > tail ? (int)(length - tail - 1) : 0;
-  grown[view->count] = (mpt_view_group){.path = mpt_format("/%.*s", width, name), .n = -1};
+  grown[view->count] =
+      (mpt_view_group){.path = mpt_format("/%.*s", width, name), .n = -1, .columns = -1};
   return grown[view->count++].path ? 0 : 1;
 }
 
@@ -52,9 +53,14 @@ static bool note_dataset(mpt_view_group *group, mpt_field field, hid_t dataset) 
   if (fits) H5Sget_simple_extent_dims(space, dims, NULL);
   if (field == MPT_STATUS) group->count = (int64_t)dims[0];
   fits = fits && (int64_t)dims[0] == group->count;
-  if (info->extent != MPT_ONE) {
+  if (info->extent >= MPT_VECTORS) { /* n rows */
     if (group->n < 0) group->n = (int64_t)dims[1];
     fits = fits && (int64_t)dims[1] == group->n;
+  }
+  if (info->extent == MPT_PER_EIGENVALUE || info->extent == MPT_VECTORS) {
+    const int64_t columns = (int64_t)dims[info->extent == MPT_VECTORS ? 2 : 1];
+    if (group->columns < 0) group->columns = columns;
+    fits = fits && columns == group->columns;
   }
   if (info->extent == MPT_MATRIX) fits = fits && dims[1] == dims[2];
   if (info->element == MPT_E_REAL || info->element == MPT_E_SCALAR) {
@@ -82,6 +88,8 @@ static mpt_code look_into(const mpt_view *view, mpt_view_group *group, mpt_error
     }
     free(path);
   }
+  if (group->n < 0)
+    group->n = group->columns; /* eigenvalues alone: all of them, or a selection's */
   return code;
 }
 
@@ -145,7 +153,7 @@ static hid_t memory_type(mpt_element element) {
 
 mpt_code mpt_view_read(const mpt_view *view, const mpt_view_group *group, mpt_field field,
                        int64_t first, int64_t count, void *out, mpt_error *error) {
-  const mpt_dataset shape = {.count = group->count, .n = group->n};
+  const mpt_dataset shape = {.count = group->count, .n = group->n, .columns = group->columns};
   mpt_part part = mpt_field_part(field, &shape, first, count, 0, 0);
   char *path = mpt_view_path(group->path, mpt_fields[field].name);
   if (!path) return no_memory(error);

@@ -10,7 +10,8 @@ typedef struct mpt_view_group {
   char *path;      /* of the input dataset and of this group */
   unsigned fields; /* MPT_BIT() of those that are there */
   int64_t count;
-  int64_t n; /* -1: nothing that is stored tells */
+  int64_t n;       /* -1: nothing that is stored tells */
+  int64_t columns; /* eigenvalues a problem, n unless some were selected; -1 likewise */
   mpt_type type;
   bool typed; /* false: `type` has the right precision at most, complex or not is unknown */
 } mpt_view_group;

@@ -28,7 +28,7 @@ typedef struct job {
 static void make(job *j, const int64_t (*sizes)[2], int64_t count, int ranks) {
   memset(j, 0, sizeof *j);
   for (int64_t k = 0; k < count; k++) {
-    j->datasets[k] = (mpt_dataset){"/H", MPT_COMPLEX128, sizes[k][0], sizes[k][1], 0};
+    j->datasets[k] = (mpt_dataset){"/H", MPT_COMPLEX128, sizes[k][0], sizes[k][1], 0, 0};
     j->tasks[k] = (mpt_task){.dataset = &j->datasets[k],
                              .solve = true,
                              .vectors = true,
@@ -344,7 +344,8 @@ static void teams_of_two_sizes(void **state) {
   mpt_work work[2] = {{.ranks = 4, .chunk = 1, .seconds = 10},
                       {.ranks = 2, .chunk = 1, .seconds = 5}};
   const mpt_plan plan = {work, 2, 8, 0};
-  const mpt_dataset datasets[] = {{"/A", MPT_FLOAT64, 1, 10, 0}, {"/B", MPT_FLOAT64, 4, 10, 0}};
+  const mpt_dataset datasets[] = {{"/A", MPT_FLOAT64, 1, 10, 0, 0},
+                                  {"/B", MPT_FLOAT64, 4, 10, 0, 0}};
   const mpt_task tasks[] = {{.dataset = &datasets[0]}, {.dataset = &datasets[1]}};
   mpt_schedule s;
   mpt_error error;

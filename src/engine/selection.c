@@ -1,0 +1,227 @@
+/* Batches of which some eigenpairs are wanted: the whole spectrum is solved, the wanted columns are
+ * taken out, and cotangents are zero for the others. */
+#include "selection.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "outputs.h"
+
+/* Whole arrays, and what is wanted of each problem. */
+typedef struct selection {
+  mpt_batch *batch, whole;
+  const mpt_team *team;
+  double *w;              /* [n], of one problem */
+  int64_t *first, *found; /* [count] */
+  int64_t m;
+} selection;
+
+static mpt_code allocate(selection *s) {
+  mpt_code code = MPT_DONE;
+  const mpt_batch *b = s->batch;
+  mpt_batch *a = &s->whole;
+  const int64_t n = b->n, values = b->count * n, elements = b->count * b->rows * n;
+  const size_t size = mpt_type_size(b->type), real = mpt_real_size(b->type);
+  const char *what = "a whole spectrum";
+  void *gw = NULL, *gv = NULL;
+  *a = *b;
+  a->select = (mpt_select){0};
+  a->given = false;
+  a->found = NULL;
+  a->w = a->v = a->dw = a->dv = NULL;
+  a->multiplet = NULL;
+  a->gw = a->gv = NULL;
+  TRY(mpt_allocate(&s->w, n, sizeof *s->w, what, NULL));
+  TRY(mpt_allocate(&s->first, b->count, sizeof *s->first, what, NULL));
+  TRY(mpt_allocate(&s->found, b->count, sizeof *s->found, what, NULL));
+  TRY(mpt_allocate(&a->w, values, real, what, NULL));
+  TRY(mpt_allocate(&a->multiplet, values, sizeof *a->multiplet, what, NULL));
+  if (b->v) TRY(mpt_allocate(&a->v, elements, size, what, NULL));
+  if (b->gw) TRY(mpt_allocate(&gw, values, real, what, NULL));
+  a->gw = gw;
+  if (b->gv) TRY(mpt_allocate(&gv, elements, size, what, NULL));
+  a->gv = gv;
+  if (b->dw) TRY(mpt_allocate(&a->dw, values, real, what, NULL));
+  if (b->dv) TRY(mpt_allocate(&a->dv, elements, size, what, NULL));
+done:
+  return code;
+}
+
+static void release(selection *s) {
+  mpt_batch *a = &s->whole;
+  free(s->w);
+  free(s->first);
+  free(s->found);
+  free(a->w);
+  free(a->multiplet);
+  free(a->v);
+  free((void *)(uintptr_t)a->gw);
+  free((void *)(uintptr_t)a->gv);
+  free(a->dw);
+  free(a->dv);
+}
+
+/* Copies `count` of the columns of `rows` rows between arrays that are `from_width` and `to_width`
+ * elements wide. */
+static void copy_columns(int64_t rows, int64_t count, size_t size, const void *from,
+                         int64_t from_width, void *to, int64_t to_width) {
+  for (int64_t i = 0; i < rows; i++)
+    memcpy((char *)to + (size_t)(i * to_width) * size,
+           (const char *)from + (size_t)(i * from_width) * size, (size_t)count * size);
+}
+
+/* The wanted columns of problem k. */
+static mpt_status find(selection *s, int64_t k) {
+  const mpt_batch *b = s->batch;
+  const mpt_select *select = &b->select;
+  const int64_t n = b->n;
+  int64_t first = 0, stop = s->m;
+  switch (select->kind) {
+  case MPT_SELECT_HIGHEST:
+    first = n - s->m;
+    stop = n;
+    break;
+  case MPT_SELECT_INDEX:
+    first = select->index[0] < n ? select->index[0] : n;
+    stop = first + s->m;
+    break;
+  case MPT_SELECT_RANGE:
+    while (first < n && s->w[first] < select->range[0]) first++;
+    for (stop = first; stop < n && s->w[stop] < select->range[1];) stop++;
+    break;
+  default:
+    break;
+  }
+  s->first[k] = first;
+  s->found[k] = stop - first;
+  return stop - first > s->m ? MPT_TOO_MANY_IN_RANGE : MPT_OK;
+}
+
+/* Whether the multiplet that is cut before `at` has a kept vector, in [first, stop), with a
+ * cotangent. Collective. */
+static bool splits(const selection *s, int64_t k, int64_t at) {
+  const mpt_batch *b = s->batch;
+  const int64_t n = b->n, first = s->first[k], stop = first + s->found[k];
+  const int32_t *id = s->whole.multiplet + k * n;
+  if (!b->gv || at <= 0 || at >= n || first == stop || id[at] != id[at - 1]) return false;
+  const size_t size = mpt_type_size(b->type);
+  const char *gv = mpt_part_of(b->gv, k, b->rows * s->m, size);
+  int any = 0;
+  for (int64_t j = first; j < stop; j++)
+    for (int64_t i = 0; i < b->rows && id[j] == id[at]; i++) {
+      double x[2];
+      mpt_get_element(b->type, gv, i * s->m + j - first, x);
+      any |= x[0] != 0 || x[1] != 0;
+    }
+  if (s->team->size > 1) MPI_Allreduce(MPI_IN_PLACE, &any, 1, MPI_INT, MPI_MAX, s->team->comm);
+  return any;
+}
+
+/* Cotangents, and given vectors, of problem k at their places in the whole. */
+static void embed(selection *s, int64_t k) {
+  const mpt_batch *b = s->batch;
+  mpt_batch *a = &s->whole;
+  const int64_t n = b->n, first = s->first[k], found = s->found[k];
+  const size_t size = mpt_type_size(b->type), real = mpt_real_size(b->type);
+  if (b->gw)
+    memcpy(mpt_part_of(a->gw, k * n + first, 1, real), mpt_part_of(b->gw, k, s->m, real),
+           (size_t)found * real);
+  if (b->gv)
+    copy_columns(b->rows, found, size, mpt_part_of(b->gv, k, b->rows * s->m, size), s->m,
+                 mpt_part_of(a->gv, k * b->rows * n + first, 1, size), n);
+  if (b->given)
+    copy_columns(b->rows, found, size, mpt_part_of(b->v, k, b->rows * s->m, size), s->m,
+                 mpt_part_of(a->v, k * b->rows * n + first, 1, size), n);
+}
+
+/* After the whole has been solved: what is wanted, and whether that can be differentiated. */
+static void prepare_problem(selection *s, int64_t k, bool backward) {
+  mpt_batch *b = s->batch;
+  const int64_t n = b->n;
+  mpt_reals_to_double(b->type, n, mpt_part_of(s->whole.w, k, n, mpt_real_size(b->type)), s->w);
+  mpt_status status = find(s, k);
+  const int64_t first = s->first[k], stop = first + s->found[k];
+  const bool below = splits(s, k, first), above = splits(s, k, stop);
+  if (status == MPT_OK && backward && (below || above)) status = MPT_SPLIT_MULTIPLET;
+  b->report[k].status = status;
+  if (status != MPT_OK) return;
+  embed(s, k);
+  /* gaps at the ends of the selection count, those beyond do not */
+  const int64_t low = first > 0 ? first - 1 : 0, high = stop < n ? stop + 1 : n;
+  b->report[k].min_gap = mpt_min_gap(high - low, s->w + low, s->whole.multiplet + k * n + low,
+                                     mpt_spectral_norm(n, s->w));
+}
+
+static void take_out(selection *s, int64_t k) {
+  mpt_batch *b = s->batch;
+  const mpt_batch *a = &s->whole;
+  const int64_t n = b->n, m = s->m, first = s->first[k], found = s->found[k];
+  const size_t size = mpt_type_size(b->type), real = mpt_real_size(b->type);
+  const int32_t *id = a->multiplet + k * n + first;
+  int32_t *out = b->multiplet + k * m;
+  for (int64_t j = 0; j < m; j++) out[j] = j < found ? id[j] - id[0] : 0;
+  if (b->found) b->found[k] = (int32_t)found;
+  void *const values[][2] = {{a->w, b->given ? NULL : b->w}, {a->dw, b->dw}};
+  void *const vectors[][2] = {{a->v, b->given ? NULL : b->v}, {a->dv, b->dv}};
+  for (int i = 0; i < 2; i++) {
+    if (values[i][1]) {
+      char *to = mpt_part_of(values[i][1], k, m, real);
+      memset(to, 0, (size_t)m * real);
+      memcpy(to, mpt_part_of(values[i][0], k * n + first, 1, real), (size_t)found * real);
+    }
+    if (vectors[i][1]) {
+      char *to = mpt_part_of(vectors[i][1], k, b->rows * m, size);
+      memset(to, 0, (size_t)(b->rows * m) * size);
+      copy_columns(b->rows, found, size,
+                   mpt_part_of(vectors[i][0], k * b->rows * n + first, 1, size), n, to, m);
+    }
+  }
+}
+
+/* The second half: gradients and outputs of pairs that are there by now. */
+static void differentiate(selection *s, const mpt_engine *engine, mpt_state *state,
+                          const mpt_options *options) {
+  mpt_batch *b = s->batch;
+  mpt_batch one = s->whole;
+  one.a = NULL;
+  one.given = true;
+  one.count = b->count;
+  double *kept = mpt_alloc(3 * b->count, sizeof *kept);
+  for (int64_t k = 0; k < b->count; k++) {
+    mpt_report *r = &b->report[k];
+    if (kept) memcpy(kept + 3 * k, (double[]){r->residual, r->orthogonality, r->min_gap}, 24);
+    if (r->status == MPT_OK) r->status = MPT_PENDING;
+  }
+  mpt_process_batch(engine, state, s->team, options, &one);
+  for (int64_t k = 0; k < b->count && kept; k++) {
+    mpt_report *r = &b->report[k];
+    if (mpt_status_is_failure(r->status)) continue;
+    r->residual = kept[3 * k];
+    r->orthogonality = kept[3 * k + 1];
+    r->min_gap = kept[3 * k + 2];
+  }
+  free(kept);
+}
+
+mpt_code mpt_process_selection(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
+                               const mpt_options *options, mpt_batch *b) {
+  selection s = {.batch = b, .team = team, .m = mpt_batch_columns(b)};
+  int failed = allocate(&s) != MPT_DONE;
+  if (team->size > 1) MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, team->comm);
+  if (!failed) {
+    mpt_batch pairs = s.whole;
+    const bool more = b->g || mpt_has_outputs(b);
+    pairs.g = NULL;
+    pairs.gw = pairs.gv = NULL;
+    pairs.da = NULL;
+    pairs.function_count = 0;
+    pairs.frame.columns = 0;
+    mpt_process_batch(engine, state, team, options, &pairs);
+    for (int64_t k = 0; k < b->count; k++)
+      if (b->report[k].status == MPT_OK) prepare_problem(&s, k, b->g != NULL);
+    if (more) differentiate(&s, engine, state, options);
+    for (int64_t k = 0; k < b->count; k++)
+      if (!mpt_status_is_failure(b->report[k].status)) take_out(&s, k);
+  }
+  release(&s);
+  return failed ? MPT_NO_RESOURCE : MPT_DONE;
+}
