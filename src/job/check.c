@@ -163,7 +163,7 @@ static mpt_code open_field(mpt_check *c, mpt_check_group *g, mpt_field field,
                            mpt_slab_reader *reader, mpt_error *error) {
   if (!mpt_view_has(g->stored, field)) return MPT_DONE;
   const int64_t n = g->input->n;
-  const int64_t shape[3] = {g->input->count, mpt_fields[field].extent == MPT_MATRIX ? n : 1, n};
+  const int64_t shape[3] = {g->input->count, mpt_fields[field].extent >= MPT_VECTORS ? n : 1, n};
   hid_t type = mpt_element_type(mpt_fields[field].element, mpt_check_type(g->input->type));
   char *path = mpt_view_path(g->stored->path, mpt_fields[field].name);
   mpt_code code = mpt_slab_open(reader, c->view.file, path ? path : "", type, shape, error);
