@@ -49,8 +49,8 @@ static void print_pairs(const spectrum *s, double min_gap) {
   } else {
     printf(
         "  eigenvalues        of %s only the mean: a perturbation splits them, and which goes up "
-        "or down\n                     is its choice; the other %lld have derivatives\n",
-        names.data ? names.data : "", (long long)alone);
+        "or down\n                     is its choice%s\n",
+        names.data ? names.data : "", alone ? "; the others have derivatives" : "");
     printf(
         "  eigenvectors       none within %s: equal eigenvalues let their vectors be turned into "
         "one another\n                     at will; their subspace has a derivative, as a "

@@ -20,6 +20,10 @@ def groups():
                     yield path.stem, name
 
 
+def test_the_cases_are_there():
+    assert len(list(groups())) == 19
+
+
 def tree(item):
     """A group as dictionaries of arrays, attributes under "attrs"."""
     out = {"attrs": dict(item.attrs)}
