@@ -9,7 +9,7 @@ import pytest
 from job import OK, ROOT, config, eps, read, run, write
 
 ORACLE = ROOT / "tests/oracle"
-ENGINES = {"lanes": ("lanes", 1), "lapack": ("lapack", 2), "scalapack": ("scalapack", 2)}
+ENGINES = {"lanes": ("lanes", 1), "lapack": ("lapack", 1), "scalapack": ("scalapack", 2)}
 
 
 def groups():
