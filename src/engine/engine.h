@@ -40,15 +40,6 @@ typedef struct mpt_frame_arrays {
   const void *cotangent;            /* likewise */
 } mpt_frame_arrays;
 
-/* A = Q T Q^H as ?hetrd with UPLO = 'L' leaves it of the column-major conj(A): what a backward pass
- * through k of n pairs needs. */
-typedef struct mpt_factor_arrays {
-  bool given;                   /* only read */
-  void *reflectors;             /* [count, rows, n]: row i holds column i of LAPACK's matrix */
-  void *tau;                    /* [count, n] scalars */
-  void *diagonal, *offdiagonal; /* [count, n] real, of T */
-} mpt_factor_arrays;
-
 /* `count` problems of one shape. Arrays are the caller's; optional ones may be NULL. Those of a
  * failed problem are zeroed, so that nothing half-done is ever seen.
  *
@@ -72,7 +63,6 @@ typedef struct mpt_batch {
   mpt_function_arrays *functions;
   int function_count;
   mpt_frame_arrays frame;
-  mpt_factor_arrays factor;
   void *da;      /* [count, rows, n]: a Hermitian direction, NULL: none; see writes_input */
   void *dw, *dv; /* derivatives along it, [count, m] real and [count, rows, m], or NULL */
 } mpt_batch;
@@ -85,9 +75,7 @@ typedef struct mpt_shape {
   int64_t n;
   int64_t block; /* 0: the engine chooses */
   bool vectors, backward;
-  int64_t m;    /* columns of eigenvectors; 0: n */
-  bool outputs; /* functions, frames or tangents: products with the whole spectrum */
-  bool factor;  /* keeps Q and T of a selection */
+  bool outputs; /* functions, frames or tangents */
 } mpt_shape;
 
 /* Whether a product is with V on both sides. */
@@ -119,8 +107,8 @@ typedef struct mpt_engine {
    * set. Every rank of the team gets all of w. Collective over the team. */
   void (*solve)(mpt_state *state, mpt_batch *batch);
 
-  /* Products with the eigenvectors of problem k, of which mpt_outputs_of makes gradients, functions
-   * and derivatives (outputs.c). Between them stand n x n matrices in the engine's own
+  /* Products with the eigenvectors of problem k, of which outputs.c makes gradients, functions and
+   * derivatives. Between them stand n x n matrices in the engine's own
    * distribution, seen as tiles (spectral.h): T, its conjugate transpose, and with shape.outputs
    * the sum of several terms. Slabs are [rows, n], row-major. All are collective over the team.
    *
