@@ -169,6 +169,30 @@ def test_the_basis_inside_a_multiplet_does_not_matter(kind, parameters, dtype):
     assert np.abs(after - before).max() < 1e-13 * np.abs(before).max()
 
 
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
+def test_frames_are_invariant_and_equivariant(dtype):
+    a, h = problem("degenerate", dtype)
+    rng = np.random.default_rng(11)
+    reference, cotangent = np.ascontiguousarray(h[0][:, :2]), np.ascontiguousarray(h[:, :, 2:4])
+    memory, frame = Memory(dtype, 6, 1), Frame((3, 6), reference)
+    value = memory.frame(a, frame)
+    gradient, by_reference = memory.frame_gradient(a, frame, cotangent)
+    assert np.abs(value[0].conj().T @ value[0] - np.eye(2)).max() < 1e-14
+    for start, stop in ((0, 2), (3, 6)):  # another basis
+        turn = np.linalg.qr(hermitian(rng, 1, stop - start, dtype)[0])[0]
+        memory.v[:, :, start:stop] = memory.v[:, :, start:stop] @ turn
+    again = memory.frame_gradient(a, frame, cotangent)
+    assert np.abs(again[0] - gradient).max() < 1e-13 * np.abs(gradient).max()
+    assert np.abs(again[1] - by_reference).max() < 1e-13 * np.abs(by_reference).max()
+    q = np.linalg.qr(hermitian(rng, 1, 6, dtype)[0])[0]  # A -> 2 Q A Q^H + 3
+    turned = Frame((3, 6), np.ascontiguousarray(q @ reference))
+    moved = np.ascontiguousarray(2 * q @ a @ q.conj().T + 3 * np.eye(6))
+    assert np.abs(memory.frame(moved, turned) - q @ value).max() < 1e-13
+    other = memory.frame_gradient(moved, turned, np.ascontiguousarray(q @ cotangent))
+    assert np.abs(2 * other[0] - q @ gradient @ q.conj().T).max() < 1e-12 * np.abs(gradient).max()
+    assert np.abs(other[1] - q @ by_reference).max() < 1e-12 * np.abs(by_reference).max()
+
+
 @pytest.mark.parametrize("kind, parameters", FUNCTIONS)
 def test_equivariance(kind, parameters):
     a, h = problem("degenerate", "complex128")
