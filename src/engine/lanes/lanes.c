@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "outputs.h"
 
 enum { SWEEPS_PER_VALUE = 30, HUGE_N = 1 << 12 };
 
@@ -123,10 +124,6 @@ static void from_diagonal(mpt_state *s, const double *diagonal, void *slab) {
   mpt_lapack.from_diagonal(s->lapack, diagonal, slab);
 }
 
-static void *part(const void *array, int64_t k, int64_t each, size_t size) {
-  return array ? (char *)(uintptr_t)array + (size_t)(k * each) * size : NULL;
-}
-
 /* Problem k by `lapack`, which may write into its copy of the matrix. */
 static mpt_code hand_over(mpt_state *s, const mpt_options *options, const mpt_batch *batch,
                           int64_t k) {
@@ -136,15 +133,15 @@ static mpt_code hand_over(mpt_state *s, const mpt_options *options, const mpt_ba
   const size_t element = mpt_type_size(batch->type), real = mpt_real_size(batch->type);
   if (!s->lapack) TRY(mpt_lapack.open(&s->shape, &alone, &s->lapack, NULL));
   if (!s->copy) TRY(mpt_allocate(&s->copy, n2, element, "a matrix", NULL));
-  if (batch->a) memcpy(s->copy, part(batch->a, k, n2, element), (size_t)n2 * element);
+  if (batch->a) memcpy(s->copy, mpt_part_of(batch->a, k, n2, element), (size_t)n2 * element);
   mpt_batch one = *batch;
   one.count = 1;
   one.a = batch->a ? s->copy : NULL;
-  one.w = part(batch->w, k, n, real);
-  one.v = part(batch->v, k, n2, element);
-  one.gw = part(batch->gw, k, n, real);
-  one.gv = part(batch->gv, k, n2, element);
-  one.g = part(batch->g, k, n2, element);
+  one.w = mpt_part_of(batch->w, k, n, real);
+  one.v = mpt_part_of(batch->v, k, n2, element);
+  one.gw = mpt_part_of(batch->gw, k, n, real);
+  one.gv = mpt_part_of(batch->gv, k, n2, element);
+  one.g = mpt_part_of(batch->g, k, n2, element);
   one.multiplet = batch->multiplet + k * n;
   one.report = batch->report + k;
   *one.report = (mpt_report){0};
