@@ -116,7 +116,30 @@ static bool splits(const selection *s, int64_t k, int64_t at) {
   return any;
 }
 
-/* Cotangents, and given vectors, of problem k at their places in the whole. */
+/* Whether selected column j belongs to a multiplet that the selection cuts. */
+static bool is_cut(const selection *s, int64_t k, int64_t j) {
+  const int64_t n = s->batch->n, first = s->first[k], stop = first + s->found[k];
+  const int32_t *id = s->whole.multiplet + k * n;
+  return (first > 0 && id[first - 1] == id[first + j]) || (stop < n && id[stop] == id[first + j]);
+}
+
+/* Under `raw`, the eigenvalues of a cut multiplet count one by one, and have no derivatives. */
+static bool splits_values(const selection *s, int64_t k, mpt_spread_policy policy) {
+  const mpt_batch *b = s->batch;
+  const mpt_type type = mpt_real_size(b->type) == 4 ? MPT_FLOAT32 : MPT_FLOAT64;
+  const void *gw = mpt_part_of(b->gw, k, s->m, mpt_real_size(b->type));
+  bool any = false;
+  for (int64_t j = 0; gw && policy == MPT_RAW && j < s->found[k]; j++) {
+    double x[2];
+    mpt_get_element(type, gw, j, x);
+    any |= x[0] != 0 && is_cut(s, k, j);
+  }
+  return any;
+}
+
+/* Cotangents, and given vectors, of problem k at their places in the whole. Of a cut multiplet the
+ * solved vectors stay: given ones need not be orthogonal to its other members, and no more than the
+ * projector on all of it enters then. */
 static void embed(selection *s, int64_t k) {
   const mpt_batch *b = s->batch;
   mpt_batch *a = &s->whole;
@@ -128,20 +151,22 @@ static void embed(selection *s, int64_t k) {
   if (b->gv)
     copy_columns(b->rows, found, size, mpt_part_of(b->gv, k, b->rows * s->m, size), s->m,
                  mpt_part_of(a->gv, k * b->rows * n + first, 1, size), n);
-  if (b->given)
-    copy_columns(b->rows, found, size, mpt_part_of(b->v, k, b->rows * s->m, size), s->m,
-                 mpt_part_of(a->v, k * b->rows * n + first, 1, size), n);
+  for (int64_t j = 0; b->given && j < found; j++)
+    if (!is_cut(s, k, j))
+      copy_columns(b->rows, 1, size, mpt_part_of(b->v, k * b->rows * s->m + j, 1, size), s->m,
+                   mpt_part_of(a->v, k * b->rows * n + first + j, 1, size), n);
 }
 
 /* After the whole has been solved: what is wanted, and whether that can be differentiated. */
-static void prepare_problem(selection *s, int64_t k, bool backward) {
+static void prepare_problem(selection *s, int64_t k, const mpt_options *options) {
   mpt_batch *b = s->batch;
   const int64_t n = b->n;
   mpt_reals_to_double(b->type, n, mpt_part_of(s->whole.w, k, n, mpt_real_size(b->type)), s->w);
   mpt_status status = find(s, k);
   const int64_t first = s->first[k], stop = first + s->found[k];
   const bool below = splits(s, k, first), above = splits(s, k, stop);
-  if (status == MPT_OK && backward && (below || above)) status = MPT_SPLIT_MULTIPLET;
+  const bool values = splits_values(s, k, options->spread_policy);
+  if (status == MPT_OK && b->g && (below || above || values)) status = MPT_SPLIT_MULTIPLET;
   b->report[k].status = status;
   if (status != MPT_OK) return;
   embed(s, k);
@@ -182,7 +207,7 @@ static void differentiate(selection *s, const mpt_engine *engine, mpt_state *sta
                           const mpt_options *options) {
   mpt_batch *b = s->batch;
   mpt_batch one = s->whole;
-  one.a = NULL;
+  if (!b->given) one.a = NULL; /* given vectors among solved ones are certified again */
   one.given = true;
   one.count = b->count;
   double *kept = mpt_alloc(3 * b->count, sizeof *kept);
@@ -195,8 +220,8 @@ static void differentiate(selection *s, const mpt_engine *engine, mpt_state *sta
   for (int64_t k = 0; k < b->count && kept; k++) {
     mpt_report *r = &b->report[k];
     if (mpt_status_is_failure(r->status)) continue;
-    r->residual = kept[3 * k];
-    r->orthogonality = kept[3 * k + 1];
+    if (!b->given) r->residual = kept[3 * k];
+    if (!b->given) r->orthogonality = kept[3 * k + 1];
     r->min_gap = kept[3 * k + 2];
   }
   free(kept);
@@ -217,7 +242,7 @@ mpt_code mpt_process_selection(const mpt_engine *engine, mpt_state *state, const
     pairs.frame.columns = 0;
     mpt_process_batch(engine, state, team, options, &pairs);
     for (int64_t k = 0; k < b->count; k++)
-      if (b->report[k].status == MPT_OK) prepare_problem(&s, k, b->g != NULL);
+      if (b->report[k].status == MPT_OK) prepare_problem(&s, k, options);
     if (more) differentiate(&s, engine, state, options);
     for (int64_t k = 0; k < b->count; k++)
       if (!mpt_status_is_failure(b->report[k].status)) take_out(&s, k);

@@ -87,6 +87,21 @@ done:
   return code;
 }
 
+/* Whether the earlier result's pairs are those that this config selects. */
+static bool same_selection(const mpt_job *job) {
+  mpt_config theirs = {0};
+  mpt_error ignored = {0};
+  char *text = mpt_read_text_attribute(job->eigenpairs, "config");
+  const bool read = text && mpt_config_from_resolved(text, &theirs, &ignored) == MPT_DONE;
+  const mpt_select *a = &theirs.select, *b = &job->config.select;
+  const bool same = read && a->kind == b->kind && a->at_most == b->at_most &&
+                    !memcmp(a->index, b->index, sizeof a->index) &&
+                    !memcmp(a->range, b->range, sizeof a->range);
+  mpt_config_release(&theirs);
+  free(text);
+  return same;
+}
+
 mpt_code mpt_job_check_eigenpairs(const mpt_job *job, const char *fingerprint, mpt_error *error) {
   if (job->eigenpairs < 0) return MPT_DONE;
   const char *name = job->config.eigenpairs;
@@ -99,6 +114,12 @@ mpt_code mpt_job_check_eigenpairs(const mpt_job *job, const char *fingerprint, m
                     "cannot use eigenpairs '%s': they are not of this input, '%s' (run the forward "
                     "pass again)",
                     name, job->config.input_file);
+  if (!same_selection(job))
+    return mpt_fail(
+        error, MPT_BAD_INPUT,
+        "cannot use eigenpairs '%s': they were selected in another way (give both passes "
+        "the same solve.select)",
+        name);
   if (mpt_read_int_attribute(job->eigenpairs, "complete", &complete) && complete) return MPT_DONE;
   return mpt_fail(
       error, MPT_BAD_INPUT,

@@ -208,6 +208,14 @@ def with_outputs(at, cotangents=None, reference=np.ones((5, 1)), **sections):
     return ["run", config(at, **sections)]
 
 
+def other_selection(at):
+    """As many pairs, and others."""
+    solved(at, gradient={}, solve={"select": {"lowest": 2}})
+    write(at / "v.h5", **{"H/eigenvalues": np.ones((3, 2))})
+    return ["run", config(at, "second", solve={"select": {"highest": 2}},
+                          gradient={"cotangents": "v.h5", "eigenpairs": "job-out.h5"})]
+
+
 def with_frame(at, reference=np.ones((5, 1)), index=(0, 2), dataset="/R"):
     return with_outputs(at, reference=reference,
                         frame={"index": list(index), "reference": {"file": "r.h5", "dataset": dataset}})
@@ -233,6 +241,7 @@ CASES = {
         "did you mean 'heat'?"),
     "it holds a frame's of": (lambda at: with_outputs(at, {"H/frame": np.ones((3, 5, 1))}), 3, "add 'frame'"),
     "cannot use reference '%s'": (lambda at: with_frame(at, np.ones((4, 1))), 3, "its rows are not n"),
+    "they were selected in another way": (other_selection, 3, "the same solve.select"),
     "it holds a selection of eigenpairs": (
         lambda at: ["check", solved(at, gradient={}, solve={"select": {"lowest": 2}})], 3, "run with select: all"),
     "cannot use directions '%s'": (lambda at: with_outputs(at, tangent="r.h5"), 3, "mirrors the input file: /H"),

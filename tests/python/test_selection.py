@@ -103,6 +103,35 @@ def test_a_selection_that_cuts_a_multiplet(tmp_path, solver, ranks):
         assert np.abs(r["gradient"][k] - v @ v.conj().T / 2).max() < 1e-13
 
 
+@pytest.mark.parametrize("solver, ranks", [("lanes", 1), ("lapack", 1), ("scalapack", 2)])
+def test_a_cut_multiplet_in_another_basis(tmp_path, solver, ranks):
+    """The stored vector of a cut pair is any of its plane; the gradient is that of the whole plane all the same."""
+    a, keys = problem("complex128", 1), {"select": {"lowest": 2}, "solver": solver}
+    solve(tmp_path, a, name="forward", solve={"select": {"lowest": 2}, "solver": "lapack"})
+    plane = np.linalg.eigh(a[0])[1][:, 1:3]
+    exact = plane @ plane.conj().T / 2
+    for turn in range(3):
+        with h5py.File(tmp_path / "forward-out.h5", "a") as f:
+            f["H/eigenvectors"][0, :, 1] = plane @ [np.cos(turn), np.sin(turn)]
+        r = solve(tmp_path, a, ranks=ranks, solve=keys, cotangents={"eigenvalues": np.array([[0.0, 1.0]])},
+                  gradient={"eigenpairs": "forward-out.h5"})
+        assert (r["status"] == OK).all() and np.abs(r["gradient"][0] - exact).max() < 1e-13
+    r = solve(tmp_path, a, ranks=ranks, solve=keys, cotangents={"eigenvalues": np.array([[0.0, 1.0]])}, expect=4,
+              degeneracy={"eigenvalue_cotangents": "raw"})
+    assert (r["status"] == SPLIT).all() and not r["gradient"].any()
+
+
+@pytest.mark.parametrize("solver", ["lanes", "lapack"])
+def test_given_vectors_that_are_none_fail(tmp_path, solver):
+    a, keys = problem("float64", 1), {"select": {"highest": 2}, "solver": solver}
+    solve(tmp_path, a, name="forward", solve=keys)
+    with h5py.File(tmp_path / "forward-out.h5", "a") as f:
+        f["H/eigenvectors"][0, :, 0] = f["H/eigenvectors"][0, :, 1]
+    r = solve(tmp_path, a, solve=keys, cotangents={"eigenvalues": np.ones((1, 2))}, expect=4,
+              gradient={"eigenpairs": "forward-out.h5"})
+    assert (r["status"] == 9).all() and not r["gradient"].any()
+
+
 def test_functions_see_the_whole_spectrum(tmp_path):
     a = problem("complex128")
     write(tmp_path / "direction.h5", H=hermitian(np.random.default_rng(8), 3, len(W)))
