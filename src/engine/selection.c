@@ -96,26 +96,6 @@ static mpt_status find(selection *s, int64_t k) {
   return stop - first > s->m ? MPT_TOO_MANY_IN_RANGE : MPT_OK;
 }
 
-/* Whether the multiplet that is cut before `at` has a kept vector, in [first, stop), with a
- * cotangent. Collective. */
-static bool splits(const selection *s, int64_t k, int64_t at) {
-  const mpt_batch *b = s->batch;
-  const int64_t n = b->n, first = s->first[k], stop = first + s->found[k];
-  const int32_t *id = s->whole.multiplet + k * n;
-  if (!b->gv || at <= 0 || at >= n || first == stop || id[at] != id[at - 1]) return false;
-  const size_t size = mpt_type_size(b->type);
-  const char *gv = mpt_part_of(b->gv, k, b->rows * s->m, size);
-  int any = 0;
-  for (int64_t j = first; j < stop; j++)
-    for (int64_t i = 0; i < b->rows && id[j] == id[at]; i++) {
-      double x[2];
-      mpt_get_element(b->type, gv, i * s->m + j - first, x);
-      any |= x[0] != 0 || x[1] != 0;
-    }
-  if (s->team->size > 1) MPI_Allreduce(MPI_IN_PLACE, &any, 1, MPI_INT, MPI_MAX, s->team->comm);
-  return any;
-}
-
 /* Whether selected column j belongs to a multiplet that the selection cuts. */
 static bool is_cut(const selection *s, int64_t k, int64_t j) {
   const int64_t n = s->batch->n, first = s->first[k], stop = first + s->found[k];
@@ -123,17 +103,26 @@ static bool is_cut(const selection *s, int64_t k, int64_t j) {
   return (first > 0 && id[first - 1] == id[first + j]) || (stop < n && id[stop] == id[first + j]);
 }
 
-/* Under `raw`, the eigenvalues of a cut multiplet count one by one, and have no derivatives. */
-static bool splits_values(const selection *s, int64_t k, mpt_spread_policy policy) {
+static bool is_zero(mpt_type type, const void *array, int64_t at) {
+  double x[2];
+  mpt_get_element(type, array, at, x);
+  return x[0] == 0 && x[1] == 0;
+}
+
+/* Whether the loss sees what has no derivative: a vector of a cut multiplet, or under `raw` one of
+ * its eigenvalues by itself. Collective. */
+static bool splits(const selection *s, int64_t k, mpt_spread_policy policy) {
   const mpt_batch *b = s->batch;
-  const mpt_type type = mpt_real_size(b->type) == 4 ? MPT_FLOAT32 : MPT_FLOAT64;
-  const void *gw = mpt_part_of(b->gw, k, s->m, mpt_real_size(b->type));
-  bool any = false;
-  for (int64_t j = 0; gw && policy == MPT_RAW && j < s->found[k]; j++) {
-    double x[2];
-    mpt_get_element(type, gw, j, x);
-    any |= x[0] != 0 && is_cut(s, k, j);
+  const mpt_type real = mpt_real_size(b->type) == 4 ? MPT_FLOAT32 : MPT_FLOAT64;
+  const void *gw = policy == MPT_RAW ? mpt_part_of(b->gw, k, s->m, mpt_real_size(b->type)) : NULL;
+  const void *gv = mpt_part_of(b->gv, k, b->rows * s->m, mpt_type_size(b->type));
+  int any = 0;
+  for (int64_t j = 0; j < s->found[k]; j++) {
+    if (!is_cut(s, k, j)) continue;
+    any |= gw && !is_zero(real, gw, j);
+    for (int64_t i = 0; gv && i < b->rows; i++) any |= !is_zero(b->type, gv, i * s->m + j);
   }
+  if (s->team->size > 1) MPI_Allreduce(MPI_IN_PLACE, &any, 1, MPI_INT, MPI_MAX, s->team->comm);
   return any;
 }
 
@@ -164,9 +153,8 @@ static void prepare_problem(selection *s, int64_t k, const mpt_options *options)
   mpt_reals_to_double(b->type, n, mpt_part_of(s->whole.w, k, n, mpt_real_size(b->type)), s->w);
   mpt_status status = find(s, k);
   const int64_t first = s->first[k], stop = first + s->found[k];
-  const bool below = splits(s, k, first), above = splits(s, k, stop);
-  const bool values = splits_values(s, k, options->spread_policy);
-  if (status == MPT_OK && b->g && (below || above || values)) status = MPT_SPLIT_MULTIPLET;
+  if (status == MPT_OK && b->g && splits(s, k, options->spread_policy))
+    status = MPT_SPLIT_MULTIPLET;
   b->report[k].status = status;
   if (status != MPT_OK) return;
   embed(s, k);
