@@ -28,22 +28,19 @@ void mpt_zero_gradient(mpt_batch *b, int64_t k) {
   if (gr) memset(mpt_part_of(gr, k, reference, size), 0, (size_t)reference * size);
 }
 
-/* The sizes of eigenvectors' cotangents, whose largest element is `largest`. */
-static bool load_vectors(mpt_making *m, int64_t k, double largest) {
-  mpt_batch *b = m->batch;
+bool mpt_team_norms(mpt_making *m, const void *slab, double largest) {
+  const mpt_batch *b = m->batch;
   const int64_t n = b->n;
-  const int exponent = ilogb(largest); /* so that no square leaves the range */
+  const int exponent = largest > 0 ? ilogb(largest) : 0; /* so that no square leaves the range */
   bool finite = true;
-  mpt_add_column_norms(b->type, b->rows, n,
-                       mpt_part_of(b->gv, k, b->rows * n, mpt_type_size(b->type)), exponent,
-                       m->norm);
+  memset(m->norm, 0, sizeof(double) * (size_t)(n + 1));
+  mpt_add_column_norms(b->type, b->rows, n, slab, exponent, m->norm);
   if (m->team->size > 1)
     MPI_Allreduce(MPI_IN_PLACE, m->norm, (int)n, MPI_DOUBLE, MPI_SUM, m->team->comm);
   for (int64_t j = 0; j < n; j++) {
     m->norm[j] = ldexp(sqrt(m->norm[j]), exponent);
     finite &= isfinite(m->norm[j]) != 0;
   }
-  m->rule.gv_norm = m->norm;
   return finite;
 }
 
@@ -105,7 +102,9 @@ static bool load_cotangents(mpt_making *m, int64_t k) {
   m->rule.cotangent_scale =
       mpt_scale_of(fmax(fmax(s.values, s.vectors), fmax(s.functions, s.frame)));
   m->rule.gap_scale = choose_gap_scale(m->rule.norm, &s);
-  return s.vectors > 0 ? load_vectors(m, k, s.vectors) : true;
+  if (s.vectors == 0) return true;
+  m->rule.gv_norm = m->norm;
+  return mpt_team_norms(m, mpt_part_of(b->gv, k, b->rows * n, mpt_type_size(b->type)), s.vectors);
 }
 
 static mpt_sums add_over_team(const mpt_team *team, mpt_sums sums) {

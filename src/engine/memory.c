@@ -245,15 +245,19 @@ mpt_code mpt_matrix_function_backward(mpt_type type, int64_t n, int64_t count,
   return do_all(&all, options, true, error);
 }
 
+static mpt_frame_arrays frame_of(const mpt_frame_spec *spec) {
+  return (mpt_frame_arrays){.index = {spec->index[0], spec->index[1]},
+                            .columns = spec->columns,
+                            .reference = spec->reference,
+                            .each = spec->each};
+}
+
 mpt_code mpt_frame(mpt_type type, int64_t n, int64_t count, const mpt_options *options,
                    const mpt_frame_spec *frame, const void *a, void *f, void *w, void *v,
                    int32_t *multiplet, mpt_report *report, mpt_error *error) {
   mpt_batch all = batch_of(type, n, count, a, w, v, multiplet, report);
-  all.frame = (mpt_frame_arrays){.index = {frame->index[0], frame->index[1]},
-                                 .columns = frame->columns,
-                                 .reference = frame->reference,
-                                 .each = frame->each,
-                                 .value = f};
+  all.frame = frame_of(frame);
+  all.frame.value = f;
   return do_all(&all, options, false, error);
 }
 
@@ -262,12 +266,9 @@ mpt_code mpt_frame_backward(mpt_type type, int64_t n, int64_t count, const mpt_o
                             const void *v, const void *gf, void *g, void *gr, int32_t *multiplet,
                             mpt_report *report, mpt_error *error) {
   mpt_batch all = batch_of(type, n, count, a, w, v, multiplet, report);
-  all.frame = (mpt_frame_arrays){.index = {frame->index[0], frame->index[1]},
-                                 .columns = frame->columns,
-                                 .reference = frame->reference,
-                                 .each = frame->each,
-                                 .cotangent = gf,
-                                 .gradient_reference = gr};
+  all.frame = frame_of(frame);
+  all.frame.cotangent = gf;
+  all.frame.gradient_reference = gr;
   all.given = true;
   all.g = g;
   return do_all(&all, options, true, error);

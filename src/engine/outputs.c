@@ -176,12 +176,7 @@ static mpt_status make_tangents(mpt_making *m, int64_t k) {
   if (status != MPT_OK) return status;
   const void *da = mpt_part_of(b->da, k, b->rows * b->n, size);
   const double largest = mpt_largest_on_team(m->team, b->type, b->rows * b->n, da);
-  const int exponent = largest > 0 ? ilogb(largest) : 0;
-  memset(m->norm, 0, sizeof(double) * (size_t)(b->n + 1));
-  mpt_add_column_norms(b->type, b->rows, b->n, da, exponent, m->norm);
-  if (m->team->size > 1)
-    MPI_Allreduce(MPI_IN_PLACE, m->norm, (int)b->n, MPI_DOUBLE, MPI_SUM, m->team->comm);
-  for (int64_t i = 0; i < b->n; i++) m->norm[i] = ldexp(sqrt(m->norm[i]), exponent);
+  mpt_team_norms(m, da, largest);
   m->engine->into_basis(m->state, da, MPT_BOTH);
   mpt_team_diagonal(m);
   make_values(m, k);

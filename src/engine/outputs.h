@@ -37,9 +37,11 @@ void mpt_make_outputs(mpt_making *making, int64_t k);
 /* The gradient's part of it (gradient.c); functions and frame have been started. */
 void mpt_make_gradient(mpt_making *making, int64_t k);
 
-/* For it: the diagonal of T on all ranks, into making->diagonal; and V^H R of a frame's reference
- * or cotangent, which has a part for problem k if `each`. Collective. */
+/* For both: the diagonal of T on all ranks, into making->diagonal; 2-norms of the columns of a
+ * matrix whose largest element is `largest`, into making->norm, and whether they are finite; V^H R
+ * of a frame's reference or cotangent, which has a part for problem k if `each`. Collective. */
 void mpt_team_diagonal(mpt_making *making);
+bool mpt_team_norms(mpt_making *making, const void *slab, double largest);
 void mpt_frame_rows(mpt_making *making, int64_t k, const void *array, bool each, mpt_wide *out);
 
 /* Zeroes what a failed problem k has of functions, frames and derivatives; gradient.c's of the

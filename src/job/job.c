@@ -57,8 +57,8 @@ static unsigned stored_fields(const mpt_job *job, bool vectors) {
   return fields;
 }
 
-static mpt_code expect(const mpt_job *job, hid_t file, const char *file_name, int64_t d,
-                       mpt_field field, int64_t function, bool *exists, mpt_error *error) {
+mpt_code mpt_job_expect(const mpt_job *job, hid_t file, const char *file_name, int64_t d,
+                        mpt_field field, int64_t function, bool *exists, mpt_error *error) {
   char *path = mpt_job_path(job, d, field, function);
   if (!path) return mpt_fail(error, MPT_NO_RESOURCE, "cannot open files: out of memory");
   mpt_code code =
@@ -75,7 +75,7 @@ static mpt_code open_eigenpairs(mpt_job *job, mpt_error *error) {
   for (int64_t d = 0; d < job->input.count; d++)
     for (int f = 0; f < 2; f++) {
       bool exists;
-      TRY(expect(job, job->eigenpairs, name, d, needed[f], 0, &exists, error));
+      TRY(mpt_job_expect(job, job->eigenpairs, name, d, needed[f], 0, &exists, error));
       if (!exists)
         TRY(mpt_fail(
             error, MPT_BAD_INPUT,

@@ -79,16 +79,6 @@ static mpt_code refuse_strangers(const mpt_job *job, int64_t d, mpt_error *error
   return code;
 }
 
-static mpt_code expect(const mpt_job *job, int64_t d, mpt_field field, int64_t function,
-                       bool *exists, mpt_error *error) {
-  char *path = mpt_job_path(job, d, field, function);
-  if (!path) return mpt_fail(error, MPT_NO_RESOURCE, "cannot open files: out of memory");
-  mpt_code code = mpt_expect_dataset(job->cotangents, job->config.cotangents, path,
-                                     &job->input.datasets[d], field, exists, error);
-  free(path);
-  return code;
-}
-
 /* A frame's cotangents without a frame in the config. */
 static mpt_code refuse_frame(const mpt_job *job, int64_t d, mpt_error *error) {
   char *path = mpt_job_path(job, d, MPT_FRAME, 0);
@@ -107,17 +97,19 @@ static mpt_code look_for_cotangents(mpt_job *job, int64_t d, bool *any, mpt_erro
   mpt_code code = MPT_DONE;
   struct mpt_given *g = &job->given[d];
   const int64_t functions = job->config.functions.count;
+  const hid_t file = job->cotangents;
+  const char *name = job->config.cotangents;
   TRY(mpt_allocate(&g->functions, functions, sizeof *g->functions, "the job", error));
-  TRY(expect(job, d, MPT_EIGENVALUES, 0, &g->values, error));
-  TRY(expect(job, d, MPT_EIGENVECTORS, 0, &g->vectors, error));
+  TRY(mpt_job_expect(job, file, name, d, MPT_EIGENVALUES, 0, &g->values, error));
+  TRY(mpt_job_expect(job, file, name, d, MPT_EIGENVECTORS, 0, &g->vectors, error));
   if (job->config.reference.file)
-    TRY(expect(job, d, MPT_FRAME, 0, &g->frame, error));
+    TRY(mpt_job_expect(job, file, name, d, MPT_FRAME, 0, &g->frame, error));
   else
     TRY(refuse_frame(job, d, error));
   TRY(refuse_strangers(job, d, error));
   *any |= g->values || g->vectors || g->frame;
   for (int64_t f = 0; f < functions; f++) {
-    TRY(expect(job, d, MPT_FUNCTION, f, &g->functions[f], error));
+    TRY(mpt_job_expect(job, file, name, d, MPT_FUNCTION, f, &g->functions[f], error));
     *any |= g->functions[f];
   }
 done:
