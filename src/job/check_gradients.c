@@ -244,7 +244,8 @@ static bool has_gradient(const mpt_check_group *g, int64_t b) {
 
 static bool fits(const mpt_check *c, const mpt_check_group *g) {
   const int64_t n = g->input->n;
-  return n <= 30000 && mpt_loss_matrices() * n * (n + 64) <= c->room;
+  const int64_t matrices = mpt_loss_matrices() + c->config.functions.count + 1;
+  return n <= 30000 && matrices * n * (n + 64) <= c->room;
 }
 
 /* The k-th sample is problem number k * total / wanted of those that fit. */
