@@ -2,7 +2,7 @@
  *   Real, Scalar  the types of eigenvalues and of matrix elements,
  *   NAME(x)       x with the type's suffix,
  *   BLAS(x)       the Fortran name of a BLAS or LAPACK routine, PBLAS(x) of a ScaLAPACK one,
- *   RPBLAS(x)     the same for the real type of this precision,
+ *   RBLAS(x), RPBLAS(x)  the same for the real type of this precision,
  *   Integer, REAL_BYTES  the signed integer as wide as Real, and how wide that is,
  *   IS_COMPLEX    1 or 0,
  *   TYPE          the mpt_type,
@@ -15,6 +15,7 @@
 #define NAME(x) MPT_PASTE(x, _, SUFFIX)
 #define BLAS(x) MPT_PASTE(LETTER, x, _)
 #define PBLAS(x) MPT_PASTE(p, LETTER, x##_)
+#define RBLAS(x) MPT_PASTE(REAL_LETTER, x, _)
 #define RPBLAS(x) MPT_PASTE(p, REAL_LETTER, x##_)
 #define WORKER_TABLE(x)                                                                            \
   { x##_float32, x##_float64, x##_complex64, x##_complex128 }

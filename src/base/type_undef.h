@@ -12,4 +12,7 @@
 #undef PXHETRD
 #undef PXUNMTR
 #undef PXTRANC
-#undef XSTERF_
+#undef PXHER2K
+#undef XHETRD
+#undef XUNMTR
+#undef XHER2K

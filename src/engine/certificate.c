@@ -8,9 +8,10 @@
 #define WORKER "certificate_worker.h"
 #include "for_each_type.h"
 
-void mpt_certify(const mpt_team *team, mpt_batch *batch, int64_t k) {
-  static void (*const table[])(const mpt_team *, mpt_batch *, int64_t) = WORKER_TABLE(certify);
-  table[batch->type](team, batch, k);
+void mpt_certify(const mpt_team *team, mpt_batch *batch, int64_t k, double norm) {
+  static void (*const table[])(const mpt_team *, mpt_batch *, int64_t, double) =
+      WORKER_TABLE(certify);
+  table[batch->type](team, batch, k, norm);
 }
 
 static char *slab_of(const mpt_batch *batch, int64_t k) {

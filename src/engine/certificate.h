@@ -8,8 +8,11 @@
  * under triangle FULL; fills in the triangle that is not read otherwise. Collective. */
 void mpt_check_input(const mpt_team *team, mpt_triangle triangle, mpt_batch *batch);
 
-/* Residual and orthogonality of problem k in units of n eps ||A|| and n eps, the larger of two
- * random probes. Collective. */
-void mpt_certify(const mpt_team *team, mpt_batch *batch, int64_t k);
+/* Residual and orthogonality of problem k's eigenpairs, all or selected ones, in units of n eps
+ * ||A|| and n eps, the larger of two random probes; `norm` is ||A||. Collective. */
+void mpt_certify(const mpt_team *team, mpt_batch *batch, int64_t k, double norm);
+
+/* Whether they are small enough for a solution to be one. */
+bool mpt_is_certified(const mpt_report *report);
 
 #endif

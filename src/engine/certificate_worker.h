@@ -66,11 +66,12 @@ static void NAME(make_probes)(int64_t n, const Real *w, double s, Real *x) {
 
 /* The memory of one certificate. */
 typedef struct NAME(probes) {
-  int64_t length; /* n times parts */
-  double s;       /* a power of two near 1/||A||, so that nothing leaves the exponent range */
-  double *y, *u;  /* [rows][2][2]: V x and s V (w o x) on this rank's rows, probe, part */
-  double *whole;  /* [n][2][2]: V x on all rows */
-  Real *x;        /* [4][length] */
+  int64_t columns;       /* m */
+  int64_t length, width; /* n and m times parts */
+  double s;      /* a power of two near 1/||A||, so that nothing leaves the exponent range */
+  double *y, *u; /* [rows][2][2]: V x and s V (w o x) on this rank's rows, probe, part */
+  double *whole; /* [n][2][2]: V x on all rows */
+  Real *x;       /* [4][length] */
 } NAME(probes);
 
 /* y and u, then y of all ranks. */
@@ -78,7 +79,7 @@ static void NAME(apply_vectors)(const mpt_team *team, const mpt_batch *b, const 
                                 NAME(probes) * m) {
   for (int64_t i = 0; i < b->rows; i++) {
     double out[4][2];
-    NAME(four_dots)(m->length, v + i * m->length, m->x, out);
+    NAME(four_dots)(m->width, v + i * m->width, m->x, out);
     memcpy(m->y + 4 * i, out, sizeof(double) * 4);
     memcpy(m->u + 4 * i, out + 2, sizeof(double) * 4);
   }
@@ -110,17 +111,17 @@ static void NAME(residuals)(const mpt_batch *b, const Real *a, NAME(probes) * m,
 /* Squared norms of V^H y - x; every rank gets them. */
 static void NAME(overlaps)(const mpt_team *team, const mpt_batch *b, const Real *v, const Real *w,
                            NAME(probes) * m, double norm2[2]) {
-  memset(m->x, 0, sizeof(Real) * (size_t)(4 * m->length));
-  NAME(four_axpys)(b->rows, m->length, v, m->y, m->x);
+  memset(m->x, 0, sizeof(Real) * (size_t)(4 * m->width));
+  NAME(four_axpys)(b->rows, m->width, v, m->y, m->x);
   if (team->size > 1)
-    MPI_Allreduce(MPI_IN_PLACE, m->x, (int)(4 * m->length), MPI_REAL_TYPE, MPI_SUM, team->comm);
-  Real *signs = m->x + 4 * m->length;
-  NAME(make_probes)(b->n, w, m->s, signs);
+    MPI_Allreduce(MPI_IN_PLACE, m->x, (int)(4 * m->width), MPI_REAL_TYPE, MPI_SUM, team->comm);
+  Real *signs = m->x + 4 * m->width;
+  NAME(make_probes)(m->columns, w, m->s, signs);
   for (int p = 0; p < 2; p++)
-    for (int64_t j = 0; j < b->n; j++) {
+    for (int64_t j = 0; j < m->columns; j++) {
       const int64_t at = j * NAME(PARTS);
-      const Real *r = m->x + 2 * p * m->length + at, *t = r + m->length;
-      double re = r[0] - signs[p * m->length + at], im = 0; /* V^H y = conj(r) + i conj(t) */
+      const Real *r = m->x + 2 * p * m->width + at, *t = r + m->width;
+      double re = r[0] - signs[p * m->width + at], im = 0; /* V^H y = conj(r) + i conj(t) */
 #if IS_COMPLEX
       re += t[1];
       im = t[0] - r[1];
@@ -131,14 +132,13 @@ static void NAME(overlaps)(const mpt_team *team, const mpt_batch *b, const Real 
     }
 }
 
-static void NAME(certify)(const mpt_team *team, mpt_batch *b, int64_t k) {
-  const int64_t n = b->n, at = k * b->rows * n * NAME(PARTS);
-  const Real *a = (const Real *)b->a + at, *v = (const Real *)b->v + at;
-  const Real *w = (const Real *)b->w + k * n;
+static void NAME(certify)(const mpt_team *team, mpt_batch *b, int64_t k, double norm) {
+  const int64_t n = b->n, columns = mpt_batch_columns(b), each = b->rows * NAME(PARTS);
+  const Real *a = (const Real *)b->a + k * each * n, *v = (const Real *)b->v + k * each * columns;
+  const Real *w = (const Real *)b->w + k * columns;
   mpt_report *report = &b->report[k];
-  const double norm = n ? fmax(fabs((double)w[0]), fabs((double)w[n - 1])) : 0;
   const int limit = sizeof(Real) == 4 ? 120 : 1000, e = norm > 0 ? ilogb(norm) : 0;
-  NAME(probes) m = {.length = n * NAME(PARTS)};
+  NAME(probes) m = {.columns = columns, .length = n * NAME(PARTS), .width = columns * NAME(PARTS)};
   m.s = ldexp(1, -(e > limit ? limit : e < -limit ? -limit : e));
   m.y = malloc(sizeof(double) * (size_t)(8 * b->rows + 4 * n + 1) +
                sizeof(Real) * (size_t)(8 * m.length));
@@ -153,14 +153,15 @@ static void NAME(certify)(const mpt_team *team, mpt_batch *b, int64_t k) {
   m.whole = m.u + 4 * b->rows;
   m.x = (Real *)(m.whole + 4 * n);
   double r[2] = {0}, o[2] = {0};
-  NAME(make_probes)(n, w, m.s, m.x);
+  NAME(make_probes)(columns, w, m.s, m.x);
   NAME(apply_vectors)(team, b, v, &m);
   NAME(residuals)(b, a, &m, r);
   NAME(overlaps)(team, b, v, w, &m, o);
   if (team->size > 1) MPI_Allreduce(MPI_IN_PLACE, r, 2, MPI_DOUBLE, MPI_SUM, team->comm);
-  double unit = (double)n * mpt_type_epsilon(b->type) * sqrt((double)n);
+  double unit = (double)n * mpt_type_epsilon(b->type) * sqrt((double)columns);
   double tiny = (double)n * (sizeof(Real) == 4 ? 0x1p-149 : 0x1p-1074); /* gradual underflow */
-  report->residual = norm > 0 ? sqrt(fmax(r[0], r[1])) / (m.s * (unit * norm + tiny)) : 0;
-  report->orthogonality = n ? sqrt(fmax(o[0], o[1])) / unit : 0;
+  report->residual =
+      columns && norm > 0 ? sqrt(fmax(r[0], r[1])) / (m.s * (unit * norm + tiny)) : 0;
+  report->orthogonality = columns ? sqrt(fmax(o[0], o[1])) / unit : 0;
   free(m.y);
 }

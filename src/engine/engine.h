@@ -75,13 +75,48 @@ typedef struct mpt_shape {
   int64_t n;
   int64_t block; /* 0: the engine chooses */
   bool vectors, backward;
-  bool outputs; /* functions, frames or tangents */
+  bool outputs;    /* functions, frames or tangents */
+  int64_t columns; /* of a selection whose other pairs nobody asks for; else 0 */
 } mpt_shape;
 
 /* Whether a product is with V on both sides. */
 typedef enum mpt_side { MPT_BOTH, MPT_LEFT } mpt_side;
 
 typedef struct mpt_state mpt_state; /* an engine's workspace for one shape and team */
+
+/* Some of a matrix's eigenpairs without the others, by A = Q T Q^H with a real tridiagonal T, which
+ * stays in the state from one reduction to the next. `Panels` are n x columns, in the engine's own
+ * distribution: U, the conjugates of eigenvectors, and B. INFO is LAPACK's, 0 for success, the same
+ * on all ranks. All are collective over the team.
+ *
+ * widen(): room for `columns`; agreed.
+ * reduce(): d[n] and e[n - 1] of T of the matrix of problem k, on every rank, times `scale`.
+ * vectors(): of T's eigenpairs those from `first` on: w[columns], and U with phases fixed.
+ * load(), store(): a panel from and to conjugates in a slab [rows, columns], row-major.
+ * overlap(): T = B^H U and its conjugate transpose, columns x columns, seen as tiles.
+ * project(): B -= U (U^H B).
+ * turn(): B = Q^H B, or B = Q B.
+ * whole_columns(): columns first.. of B, all n rows of each, that this rank is to work on;
+ *   whole_columns_back() when it has.
+ * combine(): B = U X / 2 + B / 2 with X what stands in T, or with a diagonal B = U diag(d) / 2.
+ * assemble(): the slab of G^T = U B^H + B U^H. Ends what reduce() began. */
+typedef enum mpt_panel { MPT_PANEL_U, MPT_PANEL_B } mpt_panel;
+typedef struct mpt_partial {
+  mpt_code (*widen)(mpt_state *state, int64_t columns, mpt_error *error);
+  int (*reduce)(mpt_state *state, const mpt_batch *batch, int64_t k, double scale, double *d,
+                double *e);
+  int (*vectors)(mpt_state *state, int64_t first, const double *d, const double *e, double *w);
+  void (*load)(mpt_state *state, mpt_panel panel, const void *slab);
+  void (*store)(mpt_state *state, mpt_panel panel, void *slab);
+  void (*overlap)(mpt_state *state);
+  bool (*next_tile)(const mpt_state *state, int64_t *next, mpt_tile *tile);
+  void (*project)(mpt_state *state);
+  void (*turn)(mpt_state *state, bool back);
+  void *(*whole_columns)(mpt_state *state, int64_t *first, int64_t *count);
+  void (*whole_columns_back)(mpt_state *state);
+  void (*combine)(mpt_state *state, const double *diagonal);
+  void (*assemble)(mpt_state *state, void *slab);
+} mpt_partial;
 
 typedef struct mpt_engine {
   const char *name;
@@ -122,6 +157,8 @@ typedef struct mpt_engine {
   bool (*next_tile)(const mpt_state *state, int64_t *next, mpt_tile *tile);
   void (*out_of_basis)(mpt_state *state, bool sum, mpt_side side, void *slab);
   void (*from_diagonal)(mpt_state *state, const double *diagonal, void *slab);
+
+  const mpt_partial *partial; /* NULL: selections are taken out of whole spectra */
 } mpt_engine;
 
 enum { MPT_ENGINE_NONE = 0, MPT_ENGINE_LAPACK = 1, MPT_ENGINE_SCALAPACK = 2, MPT_ENGINE_LANES = 3 };
@@ -139,6 +176,9 @@ const mpt_engine *mpt_engine_for(const mpt_shape *shape);
  * never fails as a call: what goes wrong is in each problem's report. */
 void mpt_process_batch(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
                        const mpt_options *options, mpt_batch *batch);
+
+/* How far apart neighbours in a multiplet may be, relative to ||A||. */
+double mpt_tolerance(const mpt_options *options, const mpt_batch *batch);
 
 /* The status that a gradient's diagnostics in the report call for; `finite`: all of it is. */
 void mpt_settle_gradient(const mpt_options *options, mpt_type type, bool finite,

@@ -13,6 +13,14 @@ double mpt_scale_of(double largest) {
   return ldexp(1, -(exponent > most ? most : exponent < -most ? -most : exponent));
 }
 
+double mpt_extreme_scale(mpt_type type, double largest) {
+  const bool single = mpt_real_size(type) == 4;
+  const double limit = single ? 1e12 : 1e100;
+  if (largest == 0 || (largest < limit && largest > 1 / limit)) return 1;
+  const int e = ilogb(largest), most = single ? 120 : 1000;
+  return ldexp(1, e > most ? -most : e < -most ? most : -e);
+}
+
 double mpt_largest_on_team(const mpt_team *team, mpt_type type, int64_t count, const void *slab) {
   const mpt_scan scan = mpt_scan_slab(type, 0, 1, count, slab, MPT_FULL);
   double all[2] = {scan.finite ? 0 : 1, scan.largest};
@@ -28,18 +36,17 @@ void mpt_zero_gradient(mpt_batch *b, int64_t k) {
   if (gr) memset(mpt_part_of(gr, k, reference, size), 0, (size_t)reference * size);
 }
 
-bool mpt_team_norms(mpt_making *m, const void *slab, double largest) {
-  const mpt_batch *b = m->batch;
-  const int64_t n = b->n;
+bool mpt_team_norms(const mpt_team *team, mpt_type type, int64_t rows, int64_t columns,
+                    const void *slab, double largest, double *norm) {
   const int exponent = largest > 0 ? ilogb(largest) : 0; /* so that no square leaves the range */
   bool finite = true;
-  memset(m->norm, 0, sizeof(double) * (size_t)(n + 1));
-  mpt_add_column_norms(b->type, b->rows, n, slab, exponent, m->norm);
-  if (m->team->size > 1)
-    MPI_Allreduce(MPI_IN_PLACE, m->norm, (int)n, MPI_DOUBLE, MPI_SUM, m->team->comm);
-  for (int64_t j = 0; j < n; j++) {
-    m->norm[j] = ldexp(sqrt(m->norm[j]), exponent);
-    finite &= isfinite(m->norm[j]) != 0;
+  memset(norm, 0, sizeof *norm * (size_t)columns);
+  mpt_add_column_norms(type, rows, columns, slab, exponent, norm);
+  if (team->size > 1)
+    MPI_Allreduce(MPI_IN_PLACE, norm, (int)columns, MPI_DOUBLE, MPI_SUM, team->comm);
+  for (int64_t j = 0; j < columns; j++) {
+    norm[j] = ldexp(sqrt(norm[j]), exponent);
+    finite &= isfinite(norm[j]) != 0;
   }
   return finite;
 }
@@ -104,10 +111,12 @@ static bool load_cotangents(mpt_making *m, int64_t k) {
   m->rule.gap_scale = choose_gap_scale(m->rule.norm, &s);
   if (s.vectors == 0) return true;
   m->rule.gv_norm = m->norm;
-  return mpt_team_norms(m, mpt_part_of(b->gv, k, b->rows * n, mpt_type_size(b->type)), s.vectors);
+  return mpt_team_norms(m->team, b->type, b->rows, n,
+                        mpt_part_of(b->gv, k, b->rows * n, mpt_type_size(b->type)), s.vectors,
+                        m->norm);
 }
 
-static mpt_sums add_over_team(const mpt_team *team, mpt_sums sums) {
+mpt_sums mpt_sums_over_team(const mpt_team *team, mpt_sums sums) {
   if (team->size == 1) return sums;
   double add[2] = {sums.noise2, sums.x2};
   MPI_Allreduce(MPI_IN_PLACE, add, 2, MPI_DOUBLE, MPI_SUM, team->comm);
@@ -226,7 +235,7 @@ void mpt_make_gradient(mpt_making *m, int64_t k) {
   mpt_sums sums = {0};
   void *g = mpt_part_of(b->g, k, b->rows * b->n, mpt_type_size(b->type));
   backward(m, k, g, &sums);
-  sums = add_over_team(m->team, sums);
+  sums = mpt_sums_over_team(m->team, sums);
   report->gauge_violation = fmin(sums.gauge, 1);
   report->gradient_error = mpt_gradient_error(rule, &sums);
   if (m->options->convention == MPT_JAX) mpt_conjugate(b->type, b->rows * b->n, g);

@@ -176,7 +176,7 @@ static mpt_status make_tangents(mpt_making *m, int64_t k) {
   if (status != MPT_OK) return status;
   const void *da = mpt_part_of(b->da, k, b->rows * b->n, size);
   const double largest = mpt_largest_on_team(m->team, b->type, b->rows * b->n, da);
-  mpt_team_norms(m, da, largest);
+  mpt_team_norms(m->team, b->type, b->rows, b->n, da, largest, m->norm);
   m->engine->into_basis(m->state, da, MPT_BOTH);
   mpt_team_diagonal(m);
   make_values(m, k);

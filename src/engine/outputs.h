@@ -37,12 +37,13 @@ void mpt_make_outputs(mpt_making *making, int64_t k);
 /* The gradient's part of it (gradient.c); functions and frame have been started. */
 void mpt_make_gradient(mpt_making *making, int64_t k);
 
-/* For both: the diagonal of T on all ranks, into making->diagonal; 2-norms of the columns of a
- * matrix whose largest element is `largest`, into making->norm, and whether they are finite; V^H R
- * of a frame's reference or cotangent, which has a part for problem k if `each`. Collective. */
+/* For both: the diagonal of T on all ranks, into making->diagonal; V^H R of a frame's reference or
+ * cotangent, which has a part for problem k if `each`; 2-norms of the columns of a matrix whose
+ * largest element is `largest`, and whether they are finite. Collective. */
 void mpt_team_diagonal(mpt_making *making);
-bool mpt_team_norms(mpt_making *making, const void *slab, double largest);
 void mpt_frame_rows(mpt_making *making, int64_t k, const void *array, bool each, mpt_wide *out);
+bool mpt_team_norms(const mpt_team *team, mpt_type type, int64_t rows, int64_t columns,
+                    const void *slab, double largest, double *norm);
 
 /* Zeroes what a failed problem k has of functions, frames and derivatives; gradient.c's of the
  * gradients alone. */
@@ -52,8 +53,13 @@ void mpt_zero_gradient(mpt_batch *batch, int64_t k);
 /* Where problem k's part of an array with `each` elements of `size` bytes a problem begins. */
 void *mpt_part_of(const void *array, int64_t k, int64_t each, size_t size);
 
-/* A power of two that takes a number near 1. */
+/* What the tiles of all ranks add up to. Collective. */
+mpt_sums mpt_sums_over_team(const mpt_team *team, mpt_sums sums);
+
+/* A power of two that takes a number near 1; the second is 1 for numbers that are not near the ends
+ * of the exponent range. */
 double mpt_scale_of(double largest);
+double mpt_extreme_scale(mpt_type type, double largest);
 
 /* Collective: the largest |Re|, |Im| of a slab on all ranks; negative when one is not finite. */
 double mpt_largest_on_team(const mpt_team *team, mpt_type type, int64_t count, const void *slab);

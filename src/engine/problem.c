@@ -6,6 +6,7 @@
 #include "agree.h"
 #include "lanes.h"
 #include "outputs.h"
+#include "partial.h"
 #include "selection.h"
 
 /* Beyond this many units of n eps ||A|| a solution is not a solution. LAPACK's own tests warn at
@@ -66,22 +67,28 @@ void mpt_settle_gradient(const mpt_options *options, mpt_type type, bool finite,
   report->status = dependent || spread ? MPT_GAUGE_DEPENDENT : MPT_OK;
 }
 
+bool mpt_is_certified(const mpt_report *report) {
+  return report->residual <= certificate_bound && report->orthogonality <= certificate_bound;
+}
+
+double mpt_tolerance(const mpt_options *options, const mpt_batch *b) {
+  return options->tolerance > 0 ? options->tolerance : 8 * (double)b->n * mpt_type_epsilon(b->type);
+}
+
 static void finish_problem(mpt_making *m, int64_t k) {
   mpt_batch *b = m->batch;
   mpt_report *report = &b->report[k];
-  const double epsilon = mpt_type_epsilon(b->type);
   mpt_reals_to_double(b->type, b->n, mpt_part_of(b->w, k, b->n, mpt_real_size(b->type)), m->w);
-  if (b->v && b->a) mpt_certify(m->team, b, k);
-  bool sound = report->residual <= certificate_bound && report->orthogonality <= certificate_bound;
+  const double norm = mpt_spectral_norm(b->n, m->w);
+  if (b->v && b->a) mpt_certify(m->team, b, k, norm);
+  bool sound = mpt_is_certified(report);
   for (int64_t j = 0; j < b->n; j++) sound &= isfinite(m->w[j]) && (!j || m->w[j - 1] <= m->w[j]);
   if (!sound || report->status != MPT_PENDING) {
     report->status = MPT_INTERNAL;
     return;
   }
-  const double norm = mpt_spectral_norm(b->n, m->w), given = m->options->tolerance;
-  const double tolerance = given > 0 ? given : 8 * (double)b->n * epsilon;
   int32_t *multiplet = mpt_part_of(b->multiplet, k, b->n, sizeof *multiplet);
-  mpt_number_multiplets(b->n, m->w, tolerance * norm, multiplet);
+  mpt_number_multiplets(b->n, m->w, mpt_tolerance(m->options, b) * norm, multiplet);
   report->min_gap = mpt_min_gap(b->n, m->w, multiplet, norm);
   mpt_make_outputs(m, k);
 }
@@ -130,14 +137,20 @@ static mpt_code process_each(const mpt_engine *engine, mpt_state *state, const m
   return failed ? MPT_NO_RESOURCE : MPT_DONE;
 }
 
+typedef mpt_code process(const mpt_engine *, mpt_state *, const mpt_team *, const mpt_options *,
+                         mpt_batch *);
+
+/* Functions, frames and directions see the whole spectrum. */
+static process *choose_process(const mpt_engine *engine, const mpt_batch *batch) {
+  if (batch->select.kind == MPT_SELECT_ALL) return engine->process ? process_whole : process_each;
+  const bool partial = engine->partial && !mpt_has_outputs(batch);
+  return partial ? mpt_process_partial : mpt_process_selection;
+}
+
 void mpt_process_batch(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
                        const mpt_options *options, mpt_batch *batch) {
   const double start = mpt_now();
-  mpt_code (*const process)(const mpt_engine *, mpt_state *, const mpt_team *, const mpt_options *,
-                            mpt_batch *) = batch->select.kind != MPT_SELECT_ALL
-                                               ? mpt_process_selection
-                                               : (engine->process ? process_whole : process_each);
-  const mpt_code code = process(engine, state, team, options, batch);
+  const mpt_code code = choose_process(engine, batch)(engine, state, team, options, batch);
   const double seconds = (mpt_now() - start) / (double)(batch->count ? batch->count : 1);
   for (int64_t k = 0; k < batch->count && !batch->bare; k++) {
     mpt_report *report = &batch->report[k];

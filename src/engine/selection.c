@@ -6,12 +6,77 @@
 #include <string.h>
 #include "outputs.h"
 
+void mpt_copy_columns(int64_t rows, int64_t count, size_t size, const void *from,
+                      int64_t from_width, void *to, int64_t to_width) {
+  for (int64_t i = 0; i < rows; i++)
+    memcpy((char *)to + (size_t)(i * to_width) * size,
+           (const char *)from + (size_t)(i * from_width) * size, (size_t)count * size);
+}
+
+mpt_status mpt_find_selected(const mpt_batch *b, const double *w, mpt_place *place) {
+  const mpt_select *select = &b->select;
+  const int64_t n = b->n, m = mpt_batch_columns(b);
+  int64_t first = 0, stop = m;
+  switch (select->kind) {
+  case MPT_SELECT_HIGHEST:
+    first = n - m;
+    stop = n;
+    break;
+  case MPT_SELECT_INDEX:
+    first = select->index[0] < n ? select->index[0] : n;
+    stop = first + m;
+    break;
+  case MPT_SELECT_RANGE:
+    while (first < n && w[first] < select->range[0]) first++;
+    for (stop = first; stop < n && w[stop] < select->range[1];) stop++;
+    break;
+  default:
+    break;
+  }
+  place->first = first;
+  place->found = stop - first;
+  return stop - first > m ? MPT_TOO_MANY_IN_RANGE : MPT_OK;
+}
+
+bool mpt_is_cut(int64_t n, const int32_t *id, const mpt_place *p, int64_t j) {
+  const int64_t first = p->first, stop = first + p->found;
+  return (first > 0 && id[first - 1] == id[first + j]) || (stop < n && id[stop] == id[first + j]);
+}
+
+static bool is_zero(mpt_type type, const void *array, int64_t at) {
+  double x[2];
+  mpt_get_element(type, array, at, x);
+  return x[0] == 0 && x[1] == 0;
+}
+
+bool mpt_sees_cut(const mpt_team *team, const mpt_batch *b, int64_t k, const int32_t *id,
+                  const mpt_place *place, bool values, bool vectors) {
+  const mpt_type real = mpt_real_size(b->type) == 4 ? MPT_FLOAT32 : MPT_FLOAT64;
+  const int64_t m = mpt_batch_columns(b);
+  const void *gw = values ? mpt_part_of(b->gw, k, m, mpt_real_size(b->type)) : NULL;
+  const void *gv = vectors ? mpt_part_of(b->gv, k, b->rows * m, mpt_type_size(b->type)) : NULL;
+  int any = 0;
+  for (int64_t j = 0; j < place->found; j++) {
+    if (!mpt_is_cut(b->n, id, place, j)) continue;
+    any |= gw && !is_zero(real, gw, j);
+    for (int64_t i = 0; gv && i < b->rows; i++) any |= !is_zero(b->type, gv, i * m + j);
+  }
+  if (team->size > 1) MPI_Allreduce(MPI_IN_PLACE, &any, 1, MPI_INT, MPI_MAX, team->comm);
+  return any;
+}
+
+double mpt_selected_gap(int64_t n, const double *w, const int32_t *id, const mpt_place *p) {
+  const int64_t low = p->first > 0 ? p->first - 1 : 0;
+  const int64_t stop = p->first + p->found, high = stop < n ? stop + 1 : n;
+  return mpt_min_gap(high - low, w + low, id + low, mpt_spectral_norm(n, w));
+}
+
 /* Whole arrays, and what is wanted of each problem. */
 typedef struct selection {
   mpt_batch *batch, whole;
   const mpt_team *team;
-  double *w;              /* [n], of one problem */
-  int64_t *first, *found; /* [count] */
+  double *w;        /* [n], of one problem */
+  mpt_place *place; /* [count] */
   int64_t m;
 } selection;
 
@@ -31,8 +96,7 @@ static mpt_code allocate(selection *s) {
   a->multiplet = NULL;
   a->gw = a->gv = NULL;
   TRY(mpt_allocate(&s->w, n, sizeof *s->w, what, NULL));
-  TRY(mpt_allocate(&s->first, b->count, sizeof *s->first, what, NULL));
-  TRY(mpt_allocate(&s->found, b->count, sizeof *s->found, what, NULL));
+  TRY(mpt_allocate(&s->place, b->count, sizeof *s->place, what, NULL));
   TRY(mpt_allocate(&a->w, values, real, what, NULL));
   TRY(mpt_allocate(&a->multiplet, values, sizeof *a->multiplet, what, NULL));
   if (b->v) TRY(mpt_allocate(&a->v, elements, size, what, NULL));
@@ -49,8 +113,7 @@ done:
 static void release(selection *s) {
   mpt_batch *a = &s->whole;
   free(s->w);
-  free(s->first);
-  free(s->found);
+  free(s->place);
   free(a->w);
   free(a->multiplet);
   free(a->v);
@@ -60,90 +123,25 @@ static void release(selection *s) {
   free(a->dv);
 }
 
-/* Copies `count` of the columns of `rows` rows between arrays that are `from_width` and `to_width`
- * elements wide. */
-static void copy_columns(int64_t rows, int64_t count, size_t size, const void *from,
-                         int64_t from_width, void *to, int64_t to_width) {
-  for (int64_t i = 0; i < rows; i++)
-    memcpy((char *)to + (size_t)(i * to_width) * size,
-           (const char *)from + (size_t)(i * from_width) * size, (size_t)count * size);
-}
-
-/* The wanted columns of problem k. */
-static mpt_status find(selection *s, int64_t k) {
-  const mpt_batch *b = s->batch;
-  const mpt_select *select = &b->select;
-  const int64_t n = b->n;
-  int64_t first = 0, stop = s->m;
-  switch (select->kind) {
-  case MPT_SELECT_HIGHEST:
-    first = n - s->m;
-    stop = n;
-    break;
-  case MPT_SELECT_INDEX:
-    first = select->index[0] < n ? select->index[0] : n;
-    stop = first + s->m;
-    break;
-  case MPT_SELECT_RANGE:
-    while (first < n && s->w[first] < select->range[0]) first++;
-    for (stop = first; stop < n && s->w[stop] < select->range[1];) stop++;
-    break;
-  default:
-    break;
-  }
-  s->first[k] = first;
-  s->found[k] = stop - first;
-  return stop - first > s->m ? MPT_TOO_MANY_IN_RANGE : MPT_OK;
-}
-
-/* Whether selected column j belongs to a multiplet that the selection cuts. */
-static bool is_cut(const selection *s, int64_t k, int64_t j) {
-  const int64_t n = s->batch->n, first = s->first[k], stop = first + s->found[k];
-  const int32_t *id = s->whole.multiplet + k * n;
-  return (first > 0 && id[first - 1] == id[first + j]) || (stop < n && id[stop] == id[first + j]);
-}
-
-static bool is_zero(mpt_type type, const void *array, int64_t at) {
-  double x[2];
-  mpt_get_element(type, array, at, x);
-  return x[0] == 0 && x[1] == 0;
-}
-
-/* Whether the loss sees what has no derivative: a vector of a cut multiplet, or under `raw` one of
- * its eigenvalues by itself. Collective. */
-static bool splits(const selection *s, int64_t k, mpt_spread_policy policy) {
-  const mpt_batch *b = s->batch;
-  const mpt_type real = mpt_real_size(b->type) == 4 ? MPT_FLOAT32 : MPT_FLOAT64;
-  const void *gw = policy == MPT_RAW ? mpt_part_of(b->gw, k, s->m, mpt_real_size(b->type)) : NULL;
-  const void *gv = mpt_part_of(b->gv, k, b->rows * s->m, mpt_type_size(b->type));
-  int any = 0;
-  for (int64_t j = 0; j < s->found[k]; j++) {
-    if (!is_cut(s, k, j)) continue;
-    any |= gw && !is_zero(real, gw, j);
-    for (int64_t i = 0; gv && i < b->rows; i++) any |= !is_zero(b->type, gv, i * s->m + j);
-  }
-  if (s->team->size > 1) MPI_Allreduce(MPI_IN_PLACE, &any, 1, MPI_INT, MPI_MAX, s->team->comm);
-  return any;
-}
-
 /* Cotangents, and given vectors, of problem k at their places in the whole. Of a cut multiplet the
  * solved vectors stay: given ones need not be orthogonal to its other members, and no more than the
  * projector on all of it enters then. */
 static void embed(selection *s, int64_t k) {
   const mpt_batch *b = s->batch;
   mpt_batch *a = &s->whole;
-  const int64_t n = b->n, first = s->first[k], found = s->found[k];
+  const mpt_place *place = &s->place[k];
+  const int64_t n = b->n, first = place->first, found = place->found;
   const size_t size = mpt_type_size(b->type), real = mpt_real_size(b->type);
   if (b->gw)
     memcpy(mpt_part_of(a->gw, k * n + first, 1, real), mpt_part_of(b->gw, k, s->m, real),
            (size_t)found * real);
   if (b->gv)
-    copy_columns(b->rows, found, size, mpt_part_of(b->gv, k, b->rows * s->m, size), s->m,
-                 mpt_part_of(a->gv, k * b->rows * n + first, 1, size), n);
+    mpt_copy_columns(b->rows, found, size, mpt_part_of(b->gv, k, b->rows * s->m, size), s->m,
+                     mpt_part_of(a->gv, k * b->rows * n + first, 1, size), n);
   for (int64_t j = 0; b->given && j < found; j++)
-    if (!is_cut(s, k, j))
-      copy_columns(b->rows, 1, size, mpt_part_of(b->v, k * b->rows * s->m + j, 1, size), s->m,
-                   mpt_part_of(a->v, k * b->rows * n + first + j, 1, size), n);
+    if (!mpt_is_cut(n, a->multiplet + k * n, place, j))
+      mpt_copy_columns(b->rows, 1, size, mpt_part_of(b->v, k * b->rows * s->m + j, 1, size), s->m,
+                       mpt_part_of(a->v, k * b->rows * n + first + j, 1, size), n);
 }
 
 /* After the whole has been solved: what is wanted, and whether that can be differentiated. */
@@ -151,23 +149,21 @@ static void prepare_problem(selection *s, int64_t k, const mpt_options *options)
   mpt_batch *b = s->batch;
   const int64_t n = b->n;
   mpt_reals_to_double(b->type, n, mpt_part_of(s->whole.w, k, n, mpt_real_size(b->type)), s->w);
-  mpt_status status = find(s, k);
-  const int64_t first = s->first[k], stop = first + s->found[k];
-  if (status == MPT_OK && b->g && splits(s, k, options->spread_policy))
+  mpt_status status = mpt_find_selected(b, s->w, &s->place[k]);
+  const int32_t *id = s->whole.multiplet + k * n;
+  const bool raw = options->spread_policy == MPT_RAW;
+  if (status == MPT_OK && b->g && mpt_sees_cut(s->team, b, k, id, &s->place[k], raw, true))
     status = MPT_SPLIT_MULTIPLET;
   b->report[k].status = status;
   if (status != MPT_OK) return;
   embed(s, k);
-  /* gaps at the ends of the selection count, those beyond do not */
-  const int64_t low = first > 0 ? first - 1 : 0, high = stop < n ? stop + 1 : n;
-  b->report[k].min_gap = mpt_min_gap(high - low, s->w + low, s->whole.multiplet + k * n + low,
-                                     mpt_spectral_norm(n, s->w));
+  b->report[k].min_gap = mpt_selected_gap(n, s->w, id, &s->place[k]);
 }
 
 static void take_out(selection *s, int64_t k) {
   mpt_batch *b = s->batch;
   const mpt_batch *a = &s->whole;
-  const int64_t n = b->n, m = s->m, first = s->first[k], found = s->found[k];
+  const int64_t n = b->n, m = s->m, first = s->place[k].first, found = s->place[k].found;
   const size_t size = mpt_type_size(b->type), real = mpt_real_size(b->type);
   const int32_t *id = a->multiplet + k * n + first;
   int32_t *out = b->multiplet + k * m;
@@ -184,8 +180,8 @@ static void take_out(selection *s, int64_t k) {
     if (vectors[i][1]) {
       char *to = mpt_part_of(vectors[i][1], k, b->rows * m, size);
       memset(to, 0, (size_t)(b->rows * m) * size);
-      copy_columns(b->rows, found, size,
-                   mpt_part_of(vectors[i][0], k * b->rows * n + first, 1, size), n, to, m);
+      mpt_copy_columns(b->rows, found, size,
+                       mpt_part_of(vectors[i][0], k * b->rows * n + first, 1, size), n, to, m);
     }
   }
 }

@@ -9,6 +9,7 @@
 #define Real double
 #define IS_COMPLEX 1
 #define BLAS(x) z##x##_
+#define RBLAS(x) d##x##_
 #include "blas.h"
 
 void zgesvd_(const char *jobu, const char *jobvt, const int *m, const int *n, double complex *a,

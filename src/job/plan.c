@@ -65,13 +65,18 @@ int64_t mpt_slab_bytes(const mpt_task *t, int ranks, int64_t chunk) {
                   (int64_t)sizeof(mpt_report));
 }
 
+int64_t mpt_partial_columns(const mpt_task *t) {
+  return t->selection && !t->outputs ? t->dataset->columns : 0;
+}
+
 static mpt_shape shape_of(const mpt_config *config, const mpt_task *t) {
   return (mpt_shape){.type = t->dataset->type,
                      .n = t->dataset->n,
                      .block = config->block,
                      .vectors = t->vectors,
                      .backward = t->gradient,
-                     .outputs = t->outputs};
+                     .outputs = t->outputs,
+                     .columns = mpt_partial_columns(t)};
 }
 
 /* Bytes on each rank with the engine's workspace; -1 when the engine cannot. */

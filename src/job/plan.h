@@ -15,7 +15,7 @@ typedef struct mpt_task {
   bool vectors;                                    /* eigenvectors are needed */
   bool gradient;                                   /* ... and the gradient */
   bool vector_gradient;                            /* ... with eigenvector cotangents */
-  bool selection;                                  /* of eigenpairs: taken out of the whole */
+  bool selection;                                  /* of eigenpairs */
   bool outputs;                                    /* functions, frames, tangents */
   int64_t functions, function_gradients, tangents; /* how many n x n outputs and cotangents */
 } mpt_task;
@@ -50,6 +50,9 @@ typedef struct mpt_plan {
  * larger than the job. */
 mpt_code mpt_plan_make(const mpt_plan_request *request, mpt_plan *plan, mpt_error *error);
 void mpt_plan_release(mpt_plan *plan);
+
+/* Eigenpairs that are asked for without the others; 0: the whole spectrum is needed. */
+int64_t mpt_partial_columns(const mpt_task *task);
 
 /* The process grid for at most `ranks` ranks: near-square, none wider than 1 : 3. */
 void mpt_choose_grid(int ranks, int grid[2]);

@@ -34,7 +34,8 @@ static mpt_code prepare(mpt_worker *w, int64_t d, const mpt_team *team, mpt_erro
                            .block = w->job->config.block,
                            .vectors = task->vectors,
                            .backward = task->gradient,
-                           .outputs = task->outputs};
+                           .outputs = task->outputs,
+                           .columns = mpt_partial_columns(task)};
   if (w->dataset == d && w->team.comm == team->comm) return MPT_DONE;
   release_memory(w);
   w->dataset = d;

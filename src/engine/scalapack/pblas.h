@@ -20,10 +20,12 @@ void descinit_(int *desc, const int *m, const int *n, const int *mb, const int *
 #define PXHETRD PBLAS(hetrd)
 #define PXUNMTR PBLAS(unmtr)
 #define PXTRANC PBLAS(tranc)
+#define PXHER2K PBLAS(her2k)
 #else
 #define PXHETRD PBLAS(sytrd)
 #define PXUNMTR PBLAS(ormtr)
 #define PXTRANC PBLAS(tran)
+#define PXHER2K PBLAS(syr2k)
 #endif
 
 /* A = Q T Q^H; d and e are local. */
@@ -48,6 +50,13 @@ void RPBLAS(stedc)(const char *compz, const int *n, Real *d, Real *e, Real *q, c
                    const int *liwork, int *info, size_t);
 void RPBLAS(lared1d)(const int *n, const int *ia, const int *ja, const int *desc, const Real *bycol,
                      Real *byall, Real *work, const int *lwork);
-#define XSTERF_(letter) MPT_PASTE(letter, sterf, _)
-void XSTERF_(REAL_LETTER)(const int *n, Real *d, Real *e, int *info);
+/* C = beta C + alpha A. */
+void RPBLAS(geadd)(const char *trans, const int *m, const int *n, const Real *alpha, const Real *a,
+                   const int *ia, const int *ja, const int *desca, const Real *beta, Real *c,
+                   const int *ic, const int *jc, const int *descc);
+/* One triangle of C = beta C + alpha A B^H + conj(alpha) B A^H. */
+void PXHER2K(const char *uplo, const char *trans, const int *n, const int *k, const Scalar *alpha,
+             const Scalar *a, const int *ia, const int *ja, const int *desca, const Scalar *b,
+             const int *ib, const int *jb, const int *descb, const Real *beta, Scalar *c,
+             const int *ic, const int *jc, const int *descc);
 #endif

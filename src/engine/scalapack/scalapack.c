@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "agree.h"
+#include "outputs.h"
 #include "scalar.h"
 
 struct mpt_state {

@@ -1,5 +1,6 @@
 /* Included once per scalar type by scalapack.c. What slabs hold row-major is, column-major, A^T =
  * conj(A), V^T, gV^T and G^T; the eigenvectors of conj(A) are U = conj(V). */
+#include "blas.h"
 #include "pblas.h"
 
 static const int NAME(one_index) = 1;
@@ -53,15 +54,6 @@ static NAME(small) NAME(small_of)(mpt_state *s) {
   return r;
 }
 
-/* A power of two that brings a matrix near the ends of the exponent range to 1, else 1. */
-static double NAME(scale_of)(double largest) {
-  double limit = sizeof(Real) == 4 ? 1e12 : 1e100;
-  if (largest == 0 || (largest < limit && largest > 1 / limit)) return 1;
-  int e = ilogb(largest);
-  const int most = sizeof(Real) == 4 ? 120 : 1000;
-  return ldexp(1, e > most ? -most : e < -most ? most : -e);
-}
-
 /* a = Q T Q^H, then the eigenpairs of T, then u = Q u. Returns the worst INFO of the stages. */
 static int NAME(chain)(mpt_state *s, bool vectors) {
   const int n = (int)s->shape.n, lwork_reduce = (int)(s->shape.n + 4 * s->cyclic.block);
@@ -73,7 +65,7 @@ static int NAME(chain)(mpt_state *s, bool vectors) {
   RPBLAS(lared1d)
   (&n, &NAME(one_index), &NAME(one_index), s->desc, r.e, r.off, r.work, &lwork_reduce);
   if (!vectors) {
-    XSTERF_(REAL_LETTER)(&n, r.w, r.off, &info);
+    RBLAS(sterf)(&n, r.w, r.off, &info);
     return worst + abs(info);
   }
   Real *q = IS_COMPLEX ? s->x : s->u, *work = IS_COMPLEX ? s->u : s->x;
@@ -132,7 +124,7 @@ static void NAME(solve)(mpt_state *s, mpt_batch *batch, int64_t k) {
   const bool vectors = batch->v != NULL;
   mpt_report *report = &batch->report[k];
   Real *w = (Real *)batch->w + k * n, *result = NAME(small_of)(s).w;
-  const double scale = NAME(scale_of)(report->largest);
+  const double scale = mpt_extreme_scale(TYPE, report->largest);
   int info = 0;
   NAME(load)(s, (const Scalar *)batch->a + at, s->a);
   Scalar *a = s->a;

@@ -1,0 +1,24 @@
+/* What the parts of the lapack engine share. */
+#ifndef MPT_LAPACK_STATE_H
+#define MPT_LAPACK_STATE_H
+
+#include "engine.h"
+
+struct mpt_state {
+  mpt_shape shape;
+  void *z, *work, *rwork; /* [n n], [lwork], [lrwork] */
+  void *sum;              /* [n n] with shape.outputs, else NULL */
+  const void *vt;         /* V of begin() */
+  int *iwork;
+  int lwork, lrwork, liwork;
+  struct {
+    int64_t columns, room; /* of the panels; columns that there is memory for */
+    void *u, *b, *t, *th;  /* [n columns] twice, [columns columns] twice */
+    void *tau, *reals;     /* [n], [2 n] */
+  } panels;
+};
+
+extern const mpt_partial mpt_lapack_partial;
+int64_t mpt_lapack_partial_elements(const mpt_shape *shape);
+
+#endif

@@ -1,0 +1,350 @@
+/* k of n eigenpairs and their gradients in O(n^2 k) beyond one reduction A = Q T Q^H:
+ *
+ *   G = V M V^H + herm(Z V^H),  M = F o K + diag(gw) among the selected pairs,
+ *   (A - w_j) z_j = -(I - V V^H) gv_j,  V^H z_j = 0,
+ *
+ * where z_j = Q y_j and (T - w_j) y_j = -Q^H (I - V V^H) gv_j is tridiagonal. All eigenvalues come
+ * from T and say where multiplets end. Of a multiplet that the selection cuts all vectors are made
+ * when its mean is asked for. */
+#include "partial.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "certificate.h"
+#include "outputs.h"
+#include "selection.h"
+#include "tiles.h"
+#include "tridiagonal.h"
+
+void dsterf_(const int *n, double *d, double *e, int *info); /* LAPACK: eigenvalues of T */
+
+/* One problem at a time. */
+typedef struct partial {
+  const mpt_partial *ops;
+  mpt_state *state;
+  const mpt_team *team;
+  const mpt_options *options;
+  mpt_batch *batch;
+  double *d, *e, *w, *gw, *norm, *memory; /* [n] each, the last [MPT_TRIDIAGONAL_MEMORY n] */
+  double *column;                         /* [2 n] */
+  int32_t *multiplet;                     /* [n] */
+  mpt_place place;
+  int64_t first, columns; /* of the panels: `place`, or more where multiplets are cut */
+  double scale, size;     /* of T against A, and ||A|| */
+  bool loaded;            /* U holds the vectors */
+  void *vectors, *cotangents, *values; /* [rows, columns] twice, [columns] */
+} partial;
+
+static mpt_code open_partial(partial *p) {
+  mpt_code code = MPT_DONE;
+  const int64_t n = p->batch->n;
+  double *memory;
+  const char *what = "a selection";
+  TRY(mpt_allocate(&memory, (7 + MPT_TRIDIAGONAL_MEMORY) * n + 1, sizeof *memory, what, NULL));
+  p->d = memory;
+  p->e = p->d + n;
+  p->w = p->e + n;
+  p->gw = p->w + n;
+  p->norm = p->gw + n;
+  p->column = p->norm + n;
+  p->memory = p->column + 2 * n;
+  TRY(mpt_allocate(&p->multiplet, n, sizeof *p->multiplet, what, NULL));
+done:
+  return code;
+}
+
+static void free_slabs(partial *p) {
+  free(p->vectors);
+  free(p->cotangents);
+  free(p->values);
+  p->vectors = p->cotangents = p->values = NULL;
+}
+
+/* Room for the vectors of one problem. Collective. */
+static mpt_status widen(partial *p) {
+  const mpt_batch *b = p->batch;
+  const int64_t elements = b->rows * p->columns;
+  const size_t size = mpt_type_size(b->type);
+  int failed =
+      mpt_allocate(&p->vectors, elements, size, "vectors", NULL) != MPT_DONE ||
+      mpt_allocate(&p->cotangents, elements, size, "cotangents", NULL) != MPT_DONE ||
+      mpt_allocate(&p->values, p->columns, mpt_real_size(b->type), "values", NULL) != MPT_DONE;
+  if (p->team->size > 1) MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, p->team->comm);
+  if (failed || p->ops->widen(p->state, p->columns, NULL) != MPT_DONE) return MPT_INTERNAL;
+  return MPT_OK;
+}
+
+/* T, all of its eigenvalues, and which of them are meant. Collective. */
+static mpt_status reduce(partial *p, int64_t k) {
+  const mpt_batch *b = p->batch;
+  const int n = (int)b->n;
+  p->scale = mpt_extreme_scale(b->type, b->report[k].largest);
+  int info = p->ops->reduce(p->state, b, k, p->scale, p->d, p->e);
+  if (info) return MPT_NO_CONVERGENCE;
+  memcpy(p->w, p->d, sizeof *p->w * (size_t)n);
+  memcpy(p->norm, p->e, sizeof *p->w * (size_t)n);
+  dsterf_(&n, p->w, p->norm, &info);
+  if (p->team->size > 1) { /* processors may differ in the last digit */
+    MPI_Bcast(p->w, n, MPI_DOUBLE, 0, p->team->comm);
+    MPI_Bcast(&info, 1, MPI_INT, 0, p->team->comm);
+  }
+  if (info) return MPT_NO_CONVERGENCE;
+  for (int64_t j = 0; j < n; j++) p->w[j] /= p->scale;
+  p->size = mpt_spectral_norm(n, p->w);
+  return mpt_find_selected(b, p->w, &p->place);
+}
+
+static void number(partial *p) {
+  const int64_t n = p->batch->n;
+  mpt_number_multiplets(n, p->w, mpt_tolerance(p->options, p->batch) * p->size, p->multiplet);
+}
+
+/* The whole of every multiplet of which some are selected. */
+static void extend(partial *p) {
+  const int64_t n = p->batch->n;
+  int64_t stop = p->first + p->columns;
+  const int32_t *id = p->multiplet;
+  while (p->columns && p->first > 0 && id[p->first - 1] == id[p->first]) p->first--;
+  while (p->columns && stop < n && id[stop] == id[stop - 1]) stop++;
+  p->columns = stop - p->first;
+}
+
+/* What a second pass gave, but vectors of cut multiplets: those need not be orthogonal to the other
+ * members, and only the projector on all of them enters. */
+static void take_given(partial *p, int64_t k, bool extended) {
+  const mpt_batch *b = p->batch;
+  const size_t size = mpt_type_size(b->type);
+  const int64_t m = mpt_batch_columns(b), shift = p->place.first - p->first;
+  mpt_reals_to_double(b->type, p->place.found, mpt_part_of(b->w, k, m, mpt_real_size(b->type)),
+                      p->w + p->place.first);
+  for (int64_t j = 0; j < p->place.found; j++)
+    if (!extended || !mpt_is_cut(b->n, p->multiplet, &p->place, j))
+      mpt_copy_columns(b->rows, 1, size, mpt_part_of(b->v, k * b->rows * m + j, 1, size), m,
+                       mpt_part_of(p->vectors, shift + j, 1, size), p->columns);
+}
+
+/* The selected eigenpairs into w and `vectors`, certified. Collective. */
+static mpt_status make_pairs(partial *p, int64_t k, bool extended) {
+  mpt_batch *b = p->batch;
+  const int64_t n = b->n, columns = p->columns;
+  p->loaded = false;
+  if (columns == 0) return MPT_OK;
+  if (!b->given || extended) {
+    if (p->ops->vectors(p->state, p->first, p->d, p->e, p->norm)) return MPT_NO_CONVERGENCE;
+    if (p->team->size > 1) MPI_Bcast(p->norm, (int)columns, MPI_DOUBLE, 0, p->team->comm);
+    for (int64_t j = 0; j < columns; j++) p->w[p->first + j] = p->norm[j] / p->scale;
+    p->ops->store(p->state, MPT_PANEL_U, p->vectors);
+    p->loaded = !b->given;
+  }
+  if (b->given) take_given(p, k, extended);
+  bool sound = true;
+  const double slack = 100 * (double)n * mpt_type_epsilon(b->type) * p->size;
+  for (int64_t j = p->first; j < p->first + columns; j++) {
+    sound &= isfinite(p->w[j]) && (j == 0 || p->w[j] >= p->w[j - 1] - slack);
+    sound &= j + 1 == n || p->w[j] <= p->w[j + 1] + slack;
+  }
+  mpt_doubles_to_real(b->type, columns, p->w + p->first, p->values);
+  mpt_batch pairs = *b;
+  pairs.a = mpt_part_of(b->a, k, b->rows * n, mpt_type_size(b->type));
+  pairs.w = p->values;
+  pairs.v = p->vectors;
+  pairs.report = &b->report[k];
+  pairs.select = (mpt_select){.kind = MPT_SELECT_INDEX, .index = {p->first, p->first + columns}};
+  if (b->a) mpt_certify(p->team, &pairs, 0, p->size);
+  return sound && b->report[k].status == MPT_PENDING && mpt_is_certified(&b->report[k])
+             ? MPT_OK
+             : MPT_INTERNAL;
+}
+
+static void put_pairs(partial *p, int64_t k) {
+  mpt_batch *b = p->batch;
+  const int64_t m = mpt_batch_columns(b), found = p->place.found, at = p->place.first;
+  const size_t size = mpt_type_size(b->type), real = mpt_real_size(b->type);
+  int32_t *id = mpt_part_of(b->multiplet, k, m, sizeof *id);
+  for (int64_t j = 0; j < m; j++) id[j] = j < found ? p->multiplet[at + j] - p->multiplet[at] : 0;
+  if (b->found) b->found[k] = (int32_t)found;
+  if (b->given) return;
+  void *w = mpt_part_of(b->w, k, m, real), *v = mpt_part_of(b->v, k, b->rows * m, size);
+  memset(w, 0, (size_t)m * real);
+  mpt_doubles_to_real(b->type, found, p->w + at, w);
+  if (!v) return;
+  memset(v, 0, (size_t)(b->rows * m) * size);
+  mpt_copy_columns(b->rows, found, size, mpt_part_of(p->vectors, at - p->first, 1, size),
+                   p->columns, v, m);
+}
+
+/* Cotangents at their places; whether all are finite, and whether there are any of vectors.
+ * Collective. */
+static bool load_cotangents(partial *p, int64_t k, mpt_rule *rule, bool *vectors) {
+  const mpt_batch *b = p->batch;
+  const int64_t m = mpt_batch_columns(b), found = p->place.found;
+  const size_t size = mpt_type_size(b->type);
+  double values = 0, largest = 0;
+  bool finite = true;
+  memset(p->gw, 0, sizeof *p->gw * (size_t)b->n);
+  if (b->gw)
+    mpt_reals_to_double(b->type, found, mpt_part_of(b->gw, k, m, mpt_real_size(b->type)),
+                        p->gw + p->place.first);
+  for (int64_t j = 0; j < b->n; j++) {
+    finite &= isfinite(p->gw[j]) != 0;
+    values = fmax(values, fabs(p->gw[j]));
+  }
+  if (b->gv) {
+    memset(p->cotangents, 0, (size_t)(b->rows * p->columns) * size);
+    mpt_copy_columns(b->rows, found, size, mpt_part_of(b->gv, k, b->rows * m, size), m,
+                     mpt_part_of(p->cotangents, p->place.first - p->first, 1, size), p->columns);
+    largest = mpt_largest_on_team(p->team, b->type, b->rows * p->columns, p->cotangents);
+    finite &= largest >= 0;
+  }
+  rule->cotangent_scale = mpt_scale_of(fmax(values, largest));
+  rule->gap_scale = fmin(1, 1 / mpt_scale_of(p->size));
+  memset(p->norm, 0, sizeof *p->norm * (size_t)b->n);
+  *vectors = finite && largest > 0;
+  return finite && (!*vectors || mpt_team_norms(p->team, b->type, b->rows, p->columns,
+                                                p->cotangents, largest, p->norm));
+}
+
+/* What the estimate gets from the components outside the selection, of norm |z_j|. */
+static void add_outside(const partial *p, const mpt_rule *rule, int64_t j, double norm2,
+                        mpt_sums *sums) {
+  const double unit = rule->cotangent_scale, noise = rule->noise * rule->gv_norm[j] / 2 * unit;
+  const double wj = rule->w[j];
+  for (int64_t i = 0; i < p->batch->n; i++) {
+    if (i == p->first) i += p->columns;
+    if (i >= p->batch->n) break;
+    const double entry = noise * (rule->gap_scale / (p->w[i] - wj));
+    sums->noise2 += 2 * entry * entry;
+  }
+  sums->x2 += norm2 / 2;
+}
+
+/* B = Q^H (I - V V^H) gv becomes Y, column by column; what is rounding alone becomes zero. */
+static void solve_columns(partial *p, const mpt_rule *rule, mpt_sums *sums) {
+  const mpt_batch *b = p->batch;
+  const int64_t n = b->n;
+  const int parts = mpt_type_is_complex(b->type) ? 2 : 1;
+  const mpt_type real = mpt_real_size(b->type) == 4 ? MPT_FLOAT32 : MPT_FLOAT64;
+  const double unit = rule->cotangent_scale, tiny = rule->epsilon * p->size * p->scale;
+  int64_t first, count;
+  char *columns = p->ops->whole_columns(p->state, &first, &count);
+  for (int64_t j = first; j < first + count; j++, columns += (size_t)n * mpt_type_size(b->type)) {
+    double norm2 = 0, z2 = 0;
+    mpt_reals_to_double(real, n * parts, columns, p->column);
+    for (int64_t i = 0; i < n * parts; i++) norm2 += p->column[i] * unit * p->column[i] * unit;
+    if (sqrt(norm2) <= rule->noise * rule->gv_norm[j] * unit) {
+      memset(columns, 0, (size_t)n * mpt_type_size(b->type));
+      continue;
+    }
+    mpt_solve_tridiagonal(n, p->d, p->e, rule->w[j] * p->scale, tiny, parts, p->column, p->memory);
+    for (int64_t i = 0; i < n * parts; i++) {
+      p->column[i] *= p->scale;
+      const double z = p->column[i] * unit * rule->gap_scale;
+      z2 += z * z;
+    }
+    mpt_doubles_to_real(real, n * parts, p->column, columns);
+    add_outside(p, rule, j, z2, sums);
+  }
+  p->ops->whole_columns_back(p->state);
+}
+
+/* B = U X^T / 2 + Z / 2 of the vectors' cotangents. */
+static void step_vectors(partial *p, const mpt_rule *rule, mpt_sums *sums) {
+  const mpt_partial *ops = p->ops;
+  mpt_tile tile;
+  ops->load(p->state, MPT_PANEL_B, p->cotangents);
+  ops->overlap(p->state);
+  for (int64_t next = 0; ops->next_tile(p->state, &next, &tile);)
+    mpt_backward_tile(p->batch->type, rule, &tile, sums);
+  ops->project(p->state);
+  ops->turn(p->state, false);
+  solve_columns(p, rule, sums);
+  ops->turn(p->state, true);
+  ops->project(p->state);
+  ops->combine(p->state, NULL);
+}
+
+/* Collective. */
+static mpt_status differentiate(partial *p, int64_t k) {
+  mpt_batch *b = p->batch;
+  mpt_report *report = &b->report[k];
+  const int64_t elements = b->rows * b->n;
+  void *g = mpt_part_of(b->g, k, elements, mpt_type_size(b->type));
+  mpt_rule whole = {.m = b->n, .w = p->w, .multiplet = p->multiplet, .gw = p->gw, .norm = p->size};
+  mpt_sums sums = {0};
+  bool vectors;
+  whole.epsilon = mpt_type_epsilon(b->type);
+  whole.noise = 8 * whole.epsilon * sqrt((double)b->n);
+  if (!load_cotangents(p, k, &whole, &vectors)) return MPT_NONFINITE_COTANGENT;
+  report->cotangent_spread =
+      mpt_apply_spread_policy(b->n, p->multiplet, p->options->spread_policy, p->gw);
+  mpt_rule rule = whole;
+  rule.m = p->columns;
+  rule.w += p->first;
+  rule.multiplet += p->first;
+  rule.gw += p->first;
+  rule.gv_norm = p->norm;
+  if (p->columns == 0) {
+    memset(g, 0, (size_t)elements * mpt_type_size(b->type));
+  } else {
+    if (!p->loaded) p->ops->load(p->state, MPT_PANEL_U, p->vectors);
+    if (vectors)
+      step_vectors(p, &rule, &sums);
+    else
+      p->ops->combine(p->state, rule.gw);
+    if (!vectors && p->team->rank == 0) mpt_add_diagonal(&rule, &sums);
+    p->ops->assemble(p->state, g);
+  }
+  sums = mpt_sums_over_team(p->team, sums);
+  report->gauge_violation = fmin(sums.gauge, 1);
+  report->gradient_error = mpt_gradient_error(&whole, &sums);
+  if (p->options->convention == MPT_JAX) mpt_conjugate(b->type, elements, g);
+  const bool finite = mpt_largest_on_team(p->team, b->type, elements, g) >= 0;
+  mpt_settle_gradient(p->options, b->type, finite, report);
+  return (mpt_status)report->status;
+}
+
+/* Collective. */
+static mpt_status process_problem(partial *p, int64_t k) {
+  mpt_batch *b = p->batch;
+  const bool mean = p->options->spread_policy == MPT_MEAN,
+             raw = p->options->spread_policy == MPT_RAW;
+  mpt_status status = reduce(p, k);
+  if (status != MPT_OK) return status;
+  number(p);
+  p->first = p->place.first;
+  p->columns = p->place.found;
+  const bool extended =
+      b->g && mean && mpt_sees_cut(p->team, b, k, p->multiplet, &p->place, true, false);
+  if (extended) extend(p);
+  if (b->v) {
+    status = widen(p);
+    if (status == MPT_OK) status = make_pairs(p, k, extended);
+    if (status != MPT_OK) return status;
+    number(p);
+  }
+  if (b->g && mpt_sees_cut(p->team, b, k, p->multiplet, &p->place, raw, true))
+    return MPT_SPLIT_MULTIPLET;
+  put_pairs(p, k);
+  b->report[k].min_gap = mpt_selected_gap(b->n, p->w, p->multiplet, &p->place);
+  return b->g ? differentiate(p, k) : MPT_OK;
+}
+
+mpt_code mpt_process_partial(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
+                             const mpt_options *options, mpt_batch *b) {
+  partial p = {
+      .ops = engine->partial, .state = state, .team = team, .options = options, .batch = b};
+  int failed = open_partial(&p) != MPT_DONE;
+  if (team->size > 1) MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, team->comm);
+  if (!failed) failed = p.ops->widen(state, 0, NULL) != MPT_DONE;
+  if (!failed && b->a) mpt_check_input(team, options->triangle, b);
+  for (int64_t k = 0; k < b->count && !failed; k++) {
+    mpt_report *report = &b->report[k];
+    if (report->status != MPT_PENDING) continue;
+    report->status = b->n ? process_problem(&p, k) : MPT_OK;
+    free_slabs(&p);
+  }
+  free(p.d);
+  free(p.multiplet);
+  return failed ? MPT_NO_RESOURCE : MPT_DONE;
+}
