@@ -28,7 +28,7 @@ static int NAME(turn_panel)(mpt_state *s, Scalar *panel, bool back) {
           back         ? "N"
           : IS_COMPLEX ? "C"
                        : "T",
-          &n, &m, WHOLE(REFLECTORS), s->panels.tau, PANEL(panel), s->work, &s->lwork, &info);
+          &n, &m, WHOLE(REFLECTORS), TAU, PANEL(panel), s->work, &s->lwork, &info);
   return info;
 }
 

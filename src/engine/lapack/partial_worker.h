@@ -9,6 +9,7 @@
 #define WHOLE(x) (x), &n
 #define SQUARE(x) (x), &m
 #define REFLECTORS ((const Scalar *)s->z)
+#define TAU ((const Scalar *)s->panels.tau)
 #include "panel_worker.h"
 #undef GEMM
 #undef HER2K
@@ -17,6 +18,7 @@
 #undef WHOLE
 #undef SQUARE
 #undef REFLECTORS
+#undef TAU
 
 static int NAME(reduce)(mpt_state *s, const mpt_batch *batch, int64_t k, double scale, double *d,
                         double *e) {

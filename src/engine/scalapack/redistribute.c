@@ -16,8 +16,8 @@ int64_t mpt_cyclic_count(int64_t upto, int64_t block, int p, int count) {
 }
 
 /* Slab columns of one rank in one round. */
-static int64_t round_columns(int64_t n, size_t element) {
-  int64_t columns = round_bytes / ((n ? n : 1) * (int64_t)element);
+static int64_t round_columns(int64_t rows, size_t element) {
+  int64_t columns = round_bytes / ((rows ? rows : 1) * (int64_t)element);
   return columns > 0 ? columns : 1;
 }
 
@@ -27,7 +27,7 @@ static int64_t numbers_bytes(int ranks) {
 }
 
 int64_t mpt_redistribute_buffer(int64_t n, int ranks, size_t element) {
-  int64_t columns = round_columns(n, element), most = n / ranks + 1;
+  int64_t columns = round_columns(n, element) + 1, most = n / ranks + 1;
   return numbers_bytes(ranks) + (columns < most ? columns : most) * n * (int64_t)element;
 }
 
@@ -49,8 +49,8 @@ typedef struct messages {
 /* Panel of rank r in this round: columns [first, end). */
 static void panel_of(const mpt_cyclic *c, int rank, int64_t round, int64_t width, int64_t *first,
                      int64_t *end) {
-  int64_t start = mpt_slab_start(c->n, c->team->size, rank);
-  int64_t stop = mpt_slab_start(c->n, c->team->size, rank + 1);
+  int64_t start = mpt_slab_start(c->cols, c->team->size, rank);
+  int64_t stop = mpt_slab_start(c->cols, c->team->size, rank + 1);
   *first = start + round * width < stop ? start + round * width : stop;
   *end = *first + width < stop ? *first + width : stop;
 }
@@ -62,7 +62,7 @@ static void slab_messages(const mpt_cyclic *c, int64_t first, int64_t end, messa
     place p = place_of(c, r);
     int64_t columns = mpt_cyclic_count(end, c->block, p.col, p.cols) -
                       mpt_cyclic_count(first, c->block, p.col, p.cols);
-    m->count[r] = (int)(columns * mpt_cyclic_count(c->n, c->block, p.row, p.rows));
+    m->count[r] = (int)(columns * mpt_cyclic_count(c->rows, c->block, p.row, p.rows));
     m->at[r] = at;
     at += m->count[r];
   }
@@ -84,15 +84,15 @@ static void local_messages(const mpt_cyclic *c, int64_t round, int64_t width, me
  * between slab and local array, at `own`. */
 static void pack(const mpt_cyclic *c, size_t element, mpt_direction direction, int64_t first,
                  int64_t end, const messages *m, char *slab, char *buffer, char *own) {
-  const int64_t start = mpt_slab_start(c->n, c->team->size, c->team->rank);
+  const int64_t start = mpt_slab_start(c->cols, c->team->size, c->team->rank);
   for (int r = 0; r < c->team->size; r++) {
     place p = place_of(c, r);
     char *packed = r == c->team->rank ? own : buffer + (size_t)m->at[r] * element;
     for (int64_t j = first; j < end; j++) {
       if (j / c->block % p.cols != p.col) continue;
-      for (int64_t i = p.row * c->block; i < c->n; i += p.rows * c->block) {
-        size_t bytes = (size_t)(c->n - i < c->block ? c->n - i : c->block) * element;
-        char *column = slab + (size_t)((j - start) * c->n + i) * element;
+      for (int64_t i = p.row * c->block; i < c->rows; i += p.rows * c->block) {
+        size_t bytes = (size_t)(c->rows - i < c->block ? c->rows - i : c->block) * element;
+        char *column = slab + (size_t)((j - start) * c->rows + i) * element;
         if (direction == MPT_TO_CYCLIC)
           memcpy(packed, column, bytes);
         else
@@ -109,7 +109,7 @@ static void exchange(const mpt_cyclic *c, size_t element, mpt_direction directio
                      char *local) {
   const int size = c->team->size, rank = c->team->rank;
   place me = place_of(c, rank);
-  int64_t lld = mpt_cyclic_count(c->n, c->block, me.row, me.rows);
+  int64_t lld = mpt_cyclic_count(c->rows, c->block, me.row, me.rows);
   MPI_Datatype item;
   MPI_Type_contiguous((int)element, MPI_BYTE, &item);
   MPI_Type_commit(&item);
@@ -135,9 +135,9 @@ static void exchange(const mpt_cyclic *c, size_t element, mpt_direction directio
 void mpt_redistribute(const mpt_cyclic *c, size_t element, mpt_direction direction, void *slab,
                       void *local, void *buffer) {
   const int size = c->team->size;
-  const int64_t width = round_columns(c->n, element), most = c->n / size + 1;
+  const int64_t width = round_columns(c->rows, element), most = c->cols / size + 1;
   const place me = place_of(c, c->team->rank);
-  const int64_t lld = mpt_cyclic_count(c->n, c->block, me.row, me.rows);
+  const int64_t lld = mpt_cyclic_count(c->rows, c->block, me.row, me.rows);
   int *numbers = buffer;
   char *packed = (char *)buffer + numbers_bytes(size);
   messages slab_side = {numbers, numbers + size};

@@ -4,13 +4,13 @@
 
 #include "engine.h"
 
-/* A column-major n x n matrix, block-cyclic with square blocks over a grid on which team rank r
- * stands at (r / grid[1], r % grid[1]), or with `swapped` at (r % grid[1], r / grid[1]) of the
+/* A column-major rows x cols matrix, block-cyclic with square blocks over a grid on which team rank
+ * r stands at (r / grid[1], r % grid[1]), or with `swapped` at (r % grid[1], r / grid[1]) of the
  * transposed grid: the layout in which the local transpose of each rank's part is the transpose of
  * the matrix. Local arrays are packed: the leading dimension is the number of local rows. */
 typedef struct mpt_cyclic {
   const mpt_team *team;
-  int64_t n, block;
+  int64_t rows, cols, block;
   bool swapped;
 } mpt_cyclic;
 
@@ -19,9 +19,9 @@ int64_t mpt_cyclic_count(int64_t upto, int64_t block, int p, int count);
 
 typedef enum mpt_direction { MPT_TO_CYCLIC, MPT_TO_SLAB } mpt_direction;
 
-/* Slabs are contiguous columns here: rank r's are those from mpt_slab_start(n, size, r) on, which
- * is the row slab of the row-major matrix. `buffer` has mpt_redistribute_buffer() bytes.
- * Collective. */
+/* Slabs are contiguous columns here: rank r's are those from mpt_slab_start(cols, size, r) on,
+ * which is the row slab of the row-major matrix. `buffer` has mpt_redistribute_buffer() bytes, with
+ * n the larger of rows and cols. Collective. */
 void mpt_redistribute(const mpt_cyclic *cyclic, size_t element, mpt_direction direction, void *slab,
                       void *local, void *buffer);
 int64_t mpt_redistribute_buffer(int64_t n, int ranks, size_t element);

@@ -26,7 +26,52 @@ struct mpt_state {
   int *iwork;
   int lwork, lrwork, liwork;
   void *buffer; /* for redistribution */
+  struct {
+    int64_t columns, room;  /* of the panels; columns that there is memory for */
+    int64_t mq, tp;         /* their local columns; local rows of a square of them */
+    int desc[9], square[9]; /* of n x columns and columns x columns */
+    void *u, *b, *spare;    /* [np mq], or whole columns of this rank */
+    void *t, *th;           /* [tp mq] */
+  } panels;
 };
+
+/* Global index of a local row or column. */
+static int64_t global_index(int64_t local, int64_t block, int p, int count) {
+  return (local / block * count + p) * block + local % block;
+}
+
+/* The local part of a matrix over the grid, from its first element on. */
+typedef struct mpt_local {
+  int64_t rows, cols;
+  void *t, *th, *sum;
+} mpt_local;
+
+/* Its blocks, one after another; false after the last. */
+static bool tile_of(const mpt_state *s, const mpt_local *local, int64_t *next, mpt_tile *tile) {
+  const int64_t block = s->cyclic.block, down = (local->rows + block - 1) / block;
+  const int64_t across = (local->cols + block - 1) / block;
+  if (*next >= down * across) return false;
+  const int64_t i = *next % down * block, j = *next / down * block;
+  const size_t at = (size_t)(i + j * local->rows) * mpt_type_size(s->shape.type);
+  *tile = (mpt_tile){
+      .row0 = global_index(i, block, s->row, s->team.grid[0]),
+      .col0 = global_index(j, block, s->col, s->team.grid[1]),
+      .rows = local->rows - i < block ? local->rows - i : block,
+      .cols = local->cols - j < block ? local->cols - j : block,
+      .t = (char *)local->t + at,
+      .ldt = local->rows,
+      .th = (char *)local->th + at,
+      .ldth = local->rows,
+      .sum = local->sum ? (char *)local->sum + at : NULL,
+  };
+  ++*next;
+  return true;
+}
+
+static bool next_tile(const mpt_state *s, int64_t *next, mpt_tile *tile) {
+  const mpt_local local = {s->np, s->nq, s->x, s->a, s->sum};
+  return tile_of(s, &local, next, tile);
+}
 
 #define WORKER "scalapack_worker.h"
 #include "for_each_type.h"
@@ -68,6 +113,22 @@ static sizes count_sizes(const mpt_shape *shape, const int grid[2]) {
   return s;
 }
 
+/* Elements of one panel and of one square of so many columns, the largest over ranks. */
+static void count_panels(const mpt_shape *shape, const int grid[2], int64_t columns,
+                         int64_t elements[2]) {
+  const int64_t n = shape->n, block = choose_block(shape, grid), each = columns / grid[0] / grid[1];
+  const int64_t mq = mpt_cyclic_count(columns, block, 0, grid[1]);
+  const int64_t local = mpt_cyclic_count(n, block, 0, grid[0]) * mq, whole = n * (each + 1);
+  elements[0] = (local > whole ? local : whole) + 1;
+  elements[1] = mpt_cyclic_count(columns, block, 0, grid[0]) * mq + 1;
+}
+
+static int64_t panel_elements(const mpt_shape *shape, const int grid[2], int64_t columns) {
+  int64_t elements[2];
+  count_panels(shape, grid, columns, elements);
+  return 3 * elements[0] + 2 * elements[1];
+}
+
 /* ScaLAPACK's integers: the one narrowing. It computes 3 np nq in 32 bits and does not notice. */
 static mpt_code workspace(const mpt_shape *shape, const int grid[2], int64_t *bytes,
                           mpt_error *error) {
@@ -75,7 +136,8 @@ static mpt_code workspace(const mpt_shape *shape, const int grid[2], int64_t *by
   if (counted.n > INT_MAX / 16) counted.n = INT_MAX / 16;
   sizes s = count_sizes(&counted, grid);
   const int64_t element = (int64_t)mpt_type_size(shape->type);
-  *bytes = (s.a + s.u + s.x + (shape->outputs ? s.local : 0) + s.nq + s.work) * element +
+  const int64_t panels = shape->columns ? panel_elements(&counted, grid, shape->columns) : 0;
+  *bytes = (s.a + s.u + s.x + (shape->outputs ? s.local : 0) + s.nq + s.work + panels) * element +
            s.small * (int64_t)mpt_real_size(shape->type) + s.liwork * 4 + s.buffer;
   if (s.local <= INT_MAX / 3 - 64 && s.lrwork <= INT_MAX && shape->n < INT_MAX / 16)
     return MPT_DONE;
@@ -100,6 +162,7 @@ static void close_scalapack(mpt_state *s) {
   free(s->columns);
   free(s->small);
   free(s->tau);
+  free(s->panels.u);
   free(s->work);
   free(s->iwork);
   free(s->buffer);
@@ -148,6 +211,39 @@ static mpt_code make_grid(mpt_state *s, mpt_error *error) {
                   "cannot set up ScaLAPACK: descinit gave INFO %d (report this)", info);
 }
 
+static void describe(const mpt_state *s, int64_t rows, int64_t columns, int64_t local, int *desc) {
+  const int m = (int)rows, n = (int)columns, block = (int)s->cyclic.block, zero = 0;
+  const int lld = local > 0 ? (int)local : 1;
+  int info;
+  descinit_(desc, &m, &n, &block, &block, &zero, &zero, &s->context, &lld, &info);
+}
+
+/* One piece of memory, in which panels are laid out for as many columns as there are. */
+static mpt_code widen(mpt_state *s, int64_t columns, mpt_error *error) {
+  const int64_t block = s->cyclic.block;
+  const size_t size = mpt_type_size(s->shape.type);
+  mpt_code code = MPT_DONE;
+  int64_t elements[2];
+  if (!s->panels.u || s->panels.room < columns) {
+    free(s->panels.u);
+    AGREE(s->team.comm, mpt_allocate(&s->panels.u, panel_elements(&s->shape, s->team.grid, columns),
+                                     size, "panels of eigenvectors", error));
+    s->panels.room = columns;
+  }
+  count_panels(&s->shape, s->team.grid, columns, elements);
+  s->panels.b = (char *)s->panels.u + (size_t)elements[0] * size;
+  s->panels.spare = (char *)s->panels.b + (size_t)elements[0] * size;
+  s->panels.t = (char *)s->panels.spare + (size_t)elements[0] * size;
+  s->panels.th = (char *)s->panels.t + (size_t)elements[1] * size;
+  s->panels.columns = columns;
+  s->panels.mq = mpt_cyclic_count(columns, block, s->col, s->team.grid[1]);
+  s->panels.tp = mpt_cyclic_count(columns, block, s->row, s->team.grid[0]);
+  describe(s, s->shape.n, columns, s->np, s->panels.desc);
+  describe(s, columns, columns, s->panels.tp, s->panels.square);
+done:
+  return code;
+}
+
 static mpt_code open_scalapack(const mpt_shape *shape, const mpt_team *team, mpt_state **out,
                                mpt_error *error) {
   mpt_code code;
@@ -163,11 +259,12 @@ static mpt_code open_scalapack(const mpt_shape *shape, const mpt_team *team, mpt
     s->context = -1;
     s->row = team->rank / team->grid[1];
     s->col = team->rank % team->grid[1];
-    s->cyclic = (mpt_cyclic){&s->team, shape->n, choose_block(shape, team->grid), false};
+    s->cyclic = (mpt_cyclic){&s->team, shape->n, shape->n, choose_block(shape, team->grid), false};
     code = allocate_arrays(s, error);
   }
   AGREE(team->comm, code);
   AGREE(team->comm, make_grid(s, error));
+  if (shape->columns) TRY_COLL(widen(s, shape->columns, error));
   *out = s;
   return MPT_DONE;
 done:
@@ -191,11 +288,6 @@ static void into_basis(mpt_state *state, const void *slab, mpt_side side) {
   if (state->shape.n > 0) table[state->shape.type](state, slab, side);
 }
 
-static bool next_tile(const mpt_state *state, int64_t *next, mpt_tile *tile) {
-  static bool (*const table[])(const mpt_state *, int64_t *, mpt_tile *) = WORKER_TABLE(next_tile);
-  return table[state->shape.type](state, next, tile);
-}
-
 static void out_of_basis(mpt_state *state, bool sum, mpt_side side, void *slab) {
   static void (*const table[])(mpt_state *, bool, mpt_side, void *) = WORKER_TABLE(out_of_basis);
   if (state->shape.n > 0) table[state->shape.type](state, sum, side, slab);
@@ -205,6 +297,106 @@ static void from_diagonal(mpt_state *state, const double *diagonal, void *slab) 
   static void (*const table[])(mpt_state *, const double *, void *) = WORKER_TABLE(from_diagonal);
   if (state->shape.n > 0) table[state->shape.type](state, diagonal, slab);
 }
+
+static int reduce(mpt_state *s, const mpt_batch *batch, int64_t k, double scale, double *d,
+                  double *e) {
+  static int (*const table[])(mpt_state *, const mpt_batch *, int64_t, double, double *, double *) =
+      WORKER_TABLE(reduce);
+  return table[s->shape.type](s, batch, k, scale, d, e);
+}
+
+static int vectors(mpt_state *s, int64_t first, const double *d, const double *e, double *w) {
+  static int (*const table[])(mpt_state *, int64_t, const double *, const double *, double *) =
+      WORKER_TABLE(vectors);
+  return table[s->shape.type](s, first, d, e, w);
+}
+
+/* The panel's conjugate transpose as rows that slabs cut. */
+static mpt_cyclic panel_rows(const mpt_state *s) {
+  return (mpt_cyclic){&s->team, s->panels.columns, s->shape.n, s->cyclic.block, true};
+}
+
+static void load(mpt_state *s, mpt_panel panel, const void *slab) {
+  const mpt_cyclic rows = panel_rows(s);
+  void *mine = panel == MPT_PANEL_U ? s->panels.u : s->panels.b;
+  mpt_redistribute(&rows, mpt_type_size(s->shape.type), MPT_TO_CYCLIC, (void *)(uintptr_t)slab,
+                   s->panels.spare, s->buffer);
+  const mpt_facing f = {s->panels.mq, s->np, mine, s->np, s->panels.spare, s->panels.mq};
+  mpt_conjugate_transpose(s->shape.type, &f);
+}
+
+static void store(mpt_state *s, mpt_panel panel, void *slab) {
+  const mpt_cyclic rows = panel_rows(s);
+  const void *mine = panel == MPT_PANEL_U ? s->panels.u : s->panels.b;
+  const mpt_facing f = {s->np, s->panels.mq, s->panels.spare, s->panels.mq, mine, s->np};
+  mpt_conjugate_transpose(s->shape.type, &f);
+  mpt_redistribute(&rows, mpt_type_size(s->shape.type), MPT_TO_SLAB, slab, s->panels.spare,
+                   s->buffer);
+}
+
+static void overlap(mpt_state *s) {
+  static void (*const table[])(mpt_state *) = WORKER_TABLE(overlap);
+  table[s->shape.type](s);
+}
+
+static bool next_panel_tile(const mpt_state *s, int64_t *next, mpt_tile *tile) {
+  const mpt_local local = {s->panels.tp, s->panels.mq, s->panels.t, s->panels.th, NULL};
+  return tile_of(s, &local, next, tile);
+}
+
+static void project(mpt_state *s) {
+  static void (*const table[])(mpt_state *) = WORKER_TABLE(project);
+  table[s->shape.type](s);
+}
+
+static void turn(mpt_state *s, bool back) {
+  static void (*const table[])(mpt_state *, bool) = WORKER_TABLE(turn);
+  table[s->shape.type](s, back);
+}
+
+static void move_columns(mpt_state *s, mpt_direction direction) {
+  const mpt_cyclic c = {&s->team, s->shape.n, s->panels.columns, s->cyclic.block, false};
+  mpt_redistribute(&c, mpt_type_size(s->shape.type), direction, s->panels.spare, s->panels.b,
+                   s->buffer);
+}
+
+static void *whole_columns(mpt_state *s, int64_t *first, int64_t *count) {
+  const int64_t m = s->panels.columns;
+  *first = mpt_slab_start(m, s->team.size, s->team.rank);
+  *count = mpt_slab_start(m, s->team.size, s->team.rank + 1) - *first;
+  move_columns(s, MPT_TO_SLAB);
+  return s->panels.spare;
+}
+
+static void whole_columns_back(mpt_state *s) {
+  move_columns(s, MPT_TO_CYCLIC);
+}
+
+static void combine(mpt_state *s, const double *diagonal) {
+  static void (*const table[])(mpt_state *, const double *) = WORKER_TABLE(combine);
+  table[s->shape.type](s, diagonal);
+}
+
+static void assemble(mpt_state *s, void *slab) {
+  static void (*const table[])(mpt_state *, void *) = WORKER_TABLE(assemble);
+  table[s->shape.type](s, slab);
+}
+
+static const mpt_partial partial = {
+    .widen = widen,
+    .reduce = reduce,
+    .vectors = vectors,
+    .load = load,
+    .store = store,
+    .overlap = overlap,
+    .next_tile = next_panel_tile,
+    .project = project,
+    .turn = turn,
+    .whole_columns = whole_columns,
+    .whole_columns_back = whole_columns_back,
+    .combine = combine,
+    .assemble = assemble,
+};
 
 const mpt_engine mpt_scalapack = {
     .name = "scalapack",
@@ -220,4 +412,5 @@ const mpt_engine mpt_scalapack = {
     .next_tile = next_tile,
     .out_of_basis = out_of_basis,
     .from_diagonal = from_diagonal,
+    .partial = &partial,
 };

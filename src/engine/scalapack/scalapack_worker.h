@@ -11,6 +11,12 @@ static void NAME(load)(mpt_state *s, const void *slab, void *local) {
                    s->buffer);
 }
 
+static void NAME(load_scaled)(mpt_state *s, const Scalar *slab, double scale) {
+  NAME(load)(s, slab, s->a);
+  Scalar *a = s->a;
+  for (int64_t i = 0; scale != 1 && i < s->np * s->nq; i++) a[i] *= (Real)scale;
+}
+
 static mpt_facing NAME(facing)(const mpt_state *s, void *to, const void *from, bool back) {
   int64_t rows = back ? s->nq : s->np, cols = back ? s->np : s->nq;
   return (mpt_facing){rows, cols, to, cols, from, rows};
@@ -34,11 +40,6 @@ static void NAME(load_vectors)(mpt_state *s, const Scalar *slab) {
   mpt_conjugate_transpose(s->shape.type, &f);
 }
 
-/* Global index of a local row or column. */
-static int64_t NAME(global)(int64_t local, int64_t block, int p, int count) {
-  return (local / block * count + p) * block + local % block;
-}
-
 /* Real numbers of s->small: local d and e, whole d and e, and work. */
 typedef struct NAME(small) {
   Real *d, *e, *w, *off, *work;
@@ -54,28 +55,40 @@ static NAME(small) NAME(small_of)(mpt_state *s) {
   return r;
 }
 
-/* a = Q T Q^H, then the eigenpairs of T, then u = Q u. Returns the worst INFO of the stages. */
-static int NAME(chain)(mpt_state *s, bool vectors) {
-  const int n = (int)s->shape.n, lwork_reduce = (int)(s->shape.n + 4 * s->cyclic.block);
+/* a = Q T Q^H; d and e on every rank, in r.w and r.off. Returns INFO. */
+static int NAME(tridiagonalize)(mpt_state *s) {
+  const int n = (int)s->shape.n, lwork = (int)(s->shape.n + 4 * s->cyclic.block);
   NAME(small) r = NAME(small_of)(s);
-  int info = 0, worst = 0;
+  int info = 0;
   PXHETRD("L", &n, AT(s->a), r.d, r.e, s->tau, s->work, &s->lwork, &info, 1);
-  worst = abs(info);
-  RPBLAS(lared1d)(&n, &NAME(one_index), &NAME(one_index), s->desc, r.d, r.w, r.work, &lwork_reduce);
-  RPBLAS(lared1d)
-  (&n, &NAME(one_index), &NAME(one_index), s->desc, r.e, r.off, r.work, &lwork_reduce);
+  RPBLAS(lared1d)(&n, &NAME(one_index), &NAME(one_index), s->desc, r.d, r.w, r.work, &lwork);
+  RPBLAS(lared1d)(&n, &NAME(one_index), &NAME(one_index), s->desc, r.e, r.off, r.work, &lwork);
+  return abs(info);
+}
+
+/* All eigenpairs of T: values in r.w, vectors where this returns. */
+static Real *NAME(diagonalize)(mpt_state *s, int *info) {
+  const int n = (int)s->shape.n;
+  NAME(small) r = NAME(small_of)(s);
+  Real *q = IS_COMPLEX ? s->x : s->u, *work = IS_COMPLEX ? s->u : s->x;
+  memset(q, 0, sizeof(Real) * (size_t)(s->np * s->nq)); /* p?stedc writes only its own blocks */
+  RPBLAS(stedc)("I", &n, r.w, r.off, AT(q), work, &s->lrwork, s->iwork, &s->liwork, info, 1);
+  return q;
+}
+
+/* The whole chain, u = Q (eigenvectors of T). Returns the worst INFO of the stages. */
+static int NAME(chain)(mpt_state *s, bool vectors) {
+  const int n = (int)s->shape.n;
+  NAME(small) r = NAME(small_of)(s);
+  int info = 0, worst = NAME(tridiagonalize)(s);
   if (!vectors) {
     RBLAS(sterf)(&n, r.w, r.off, &info);
     return worst + abs(info);
   }
-  Real *q = IS_COMPLEX ? s->x : s->u, *work = IS_COMPLEX ? s->u : s->x;
-  memset(q, 0, sizeof(Real) * (size_t)(s->np * s->nq)); /* p?stedc writes only its own blocks */
-  RPBLAS(stedc)("I", &n, r.w, r.off, AT(q), work, &s->lrwork, s->iwork, &s->liwork, &info, 1);
+  const Real *q = NAME(diagonalize)(s, &info);
   worst += abs(info);
-#if IS_COMPLEX
   Scalar *u = s->u;
-  for (int64_t i = 0; i < s->np * s->nq; i++) u[i] = q[i];
-#endif
+  for (int64_t i = 0; IS_COMPLEX && i < s->np * s->nq; i++) u[i] = q[i];
   PXUNMTR("L", "L", "N", &n, &n, AT(s->a), s->tau, AT(s->u), s->work, &s->lwork, &info, 1, 1, 1);
   return worst + abs(info);
 }
@@ -83,17 +96,16 @@ static int NAME(chain)(mpt_state *s, bool vectors) {
 /* Where each local column's pivot stands: the first row, of all ranks in the process column, whose
  * component is as good as the largest. pivot is its value; rows[j] is global, mine[j] this rank's
  * candidate. */
-static void NAME(find_pivots)(mpt_state *s, double *rows, double *mine, double *pivot) {
-  const int nq = (int)s->nq;
+static void NAME(find_pivots)(mpt_state *s, const Scalar *u, int nq, double *rows, double *mine,
+                              double *pivot) {
   const double equal = 1 - mpt_equal_components(s->shape.type, s->shape.n);
-  const Scalar *u = s->u;
   for (int64_t j = 0; j < nq; j++)
     rows[j] = mpt_largest_component2(s->shape.type, s->np, u + j * s->np);
   MPI_Allreduce(MPI_IN_PLACE, rows, nq, MPI_DOUBLE, MPI_MAX, s->column);
   for (int64_t j = 0; j < nq; j++) {
     const Scalar *column = u + j * s->np;
     int64_t i = mpt_first_component(s->shape.type, s->np, column, rows[j] * equal * equal);
-    mine[j] = i < 0 ? INFINITY : (double)NAME(global)(i, s->cyclic.block, s->row, s->team.grid[0]);
+    mine[j] = i < 0 ? INFINITY : (double)global_index(i, s->cyclic.block, s->row, s->team.grid[0]);
     if (i >= 0) mpt_get_element(s->shape.type, column, i, &pivot[2 * j]);
   }
   MPI_Allreduce(mine, rows, nq, MPI_DOUBLE, MPI_MIN, s->column);
@@ -103,18 +115,18 @@ static void NAME(find_pivots)(mpt_state *s, double *rows, double *mine, double *
 }
 
 /* mpt_fix_phases for columns that are spread over a process column. */
-static void NAME(fix_phases)(mpt_state *s) {
+static void NAME(fix_phases)(mpt_state *s, Scalar *u, int64_t nq) {
   if (s->team.grid[0] == 1) {
-    mpt_fix_phases(s->shape.type, s->np, s->nq, s->u);
+    mpt_fix_phases(s->shape.type, s->np, nq, u);
     return;
   }
   const int64_t block = s->cyclic.block;
-  double *rows = s->columns, *mine = rows + s->nq, *pivot = mine + s->nq;
-  NAME(find_pivots)(s, rows, mine, pivot);
-  for (int64_t j = 0; j < s->nq; j++) {
+  double *rows = s->columns, *mine = rows + nq, *pivot = mine + nq;
+  NAME(find_pivots)(s, u, (int)nq, rows, mine, pivot);
+  for (int64_t j = 0; j < nq; j++) {
     int64_t row = (int64_t)rows[j];
     int64_t local = row / block / s->team.grid[0] * block + row % block;
-    mpt_turn_column(s->shape.type, s->np, (Scalar *)s->u + j * s->np, &pivot[2 * j],
+    mpt_turn_column(s->shape.type, s->np, u + j * s->np, &pivot[2 * j],
                     mine[j] == rows[j] ? local : -1);
   }
 }
@@ -126,13 +138,11 @@ static void NAME(solve)(mpt_state *s, mpt_batch *batch, int64_t k) {
   Real *w = (Real *)batch->w + k * n, *result = NAME(small_of)(s).w;
   const double scale = mpt_extreme_scale(TYPE, report->largest);
   int info = 0;
-  NAME(load)(s, (const Scalar *)batch->a + at, s->a);
-  Scalar *a = s->a;
-  for (int64_t i = 0; scale != 1 && i < s->np * s->nq; i++) a[i] *= (Real)scale;
+  NAME(load_scaled)(s, (const Scalar *)batch->a + at, scale);
   if (n > 1) {
     info = NAME(chain)(s, vectors);
   } else if (s->np * s->nq > 0) {
-    result[0] = RE(a[0]);
+    result[0] = RE(*(Scalar *)s->a);
     *(Scalar *)s->u = 1;
   }
   for (int64_t j = 0; j < n; j++) w[j] = (Real)((double)result[j] / scale);
@@ -140,29 +150,27 @@ static void NAME(solve)(mpt_state *s, mpt_batch *batch, int64_t k) {
   MPI_Allreduce(MPI_IN_PLACE, &info, 1, MPI_INT, MPI_MAX, s->team.comm);
   if (info) report->status = MPT_NO_CONVERGENCE;
   if (info || !vectors) return;
-  NAME(fix_phases)(s);
+  NAME(fix_phases)(s, s->u, s->nq);
   NAME(store_vectors)(s, (Scalar *)batch->v + at);
 }
 
-/* The blocks of this rank, one after another; false after the last. x and a are at the block. */
-static bool NAME(next_tile)(const mpt_state *s, int64_t *next, mpt_tile *tile) {
-  const int64_t block = s->cyclic.block, down = (s->np + block - 1) / block;
-  const int64_t across = (s->nq + block - 1) / block;
-  if (*next >= down * across) return false;
-  int64_t i = *next % down * block, j = *next / down * block, at = i + j * s->np;
-  *tile = (mpt_tile){
-      .row0 = NAME(global)(i, block, s->row, s->team.grid[0]),
-      .col0 = NAME(global)(j, block, s->col, s->team.grid[1]),
-      .rows = s->np - i < block ? s->np - i : block,
-      .cols = s->nq - j < block ? s->nq - j : block,
-      .t = (Scalar *)s->x + at,
-      .ldt = s->np,
-      .th = (Scalar *)s->a + at,
-      .ldth = s->np,
-      .sum = s->sum ? (Scalar *)s->sum + at : NULL,
-  };
-  ++*next;
-  return true;
+/* x from its lower triangle, by way of `scratch`. */
+static void NAME(make_hermitian)(mpt_state *s, Scalar *x, Scalar *scratch) {
+  const Scalar one = 1, zero = 0;
+  const int n = (int)s->shape.n;
+  PXTRANC(&n, &n, &one, AT(x), &zero, AT(scratch));
+  const mpt_local local = {s->np, s->nq, x, scratch, NULL};
+  mpt_tile tile;
+  for (int64_t next = 0; tile_of(s, &local, &next, &tile);) {
+    if (tile.row0 > tile.col0) continue;
+    Scalar *to = tile.t;
+    const Scalar *conjugate = tile.th;
+    for (int64_t j = 0; j < tile.cols; j++)
+      for (int64_t i = 0; i < tile.rows; i++) {
+        if (tile.row0 + i < tile.col0 + j) to[i + j * s->np] = conjugate[i + j * s->np];
+        if (tile.row0 + i == tile.col0 + j) to[i + j * s->np] = RE(to[i + j * s->np]);
+      }
+  }
 }
 
 /* The slab of G^T = Y U^H with Y in a, by way of x, which may be s->x or s->sum; Hermitian, so only
@@ -177,18 +185,7 @@ static void NAME(product)(mpt_state *s, Scalar *x, void *slab) {
     ("N", "C", &rows, &width, &n, &one, s->a, &at, &first, s->desc, s->u, &at, &first, s->desc,
      &zero, x, &at, &at, s->desc);
   }
-  PXTRANC(&n, &n, &one, AT(x), &zero, AT(s->a));
-  mpt_tile tile;
-  for (int64_t next = 0; NAME(next_tile)(s, &next, &tile);) {
-    if (tile.row0 > tile.col0) continue;
-    Scalar *to = x + ((Scalar *)tile.t - (Scalar *)s->x);
-    const Scalar *conjugate = tile.th;
-    for (int64_t j = 0; j < tile.cols; j++)
-      for (int64_t i = 0; i < tile.rows; i++) {
-        if (tile.row0 + i < tile.col0 + j) to[i + j * s->np] = conjugate[i + j * s->np];
-        if (tile.row0 + i == tile.col0 + j) to[i + j * s->np] = RE(to[i + j * s->np]);
-      }
-  }
+  NAME(make_hermitian)(s, x, s->a);
   mpt_redistribute(&s->cyclic, sizeof(Scalar), MPT_TO_SLAB, slab, x, s->buffer);
 }
 
@@ -227,9 +224,10 @@ static void NAME(from_diagonal)(mpt_state *s, const double *diagonal, void *slab
   Scalar *y = s->a;
   const Scalar *u = s->u;
   for (int64_t j = 0; j < s->nq; j++) {
-    const Real d = (Real)diagonal[NAME(global)(j, s->cyclic.block, s->col, s->team.grid[1])];
+    const Real d = (Real)diagonal[global_index(j, s->cyclic.block, s->col, s->team.grid[1])];
     for (int64_t i = 0; i < s->np; i++) y[i + j * s->np] = d * u[i + j * s->np];
   }
   NAME(product)(s, s->x, slab);
 }
+#include "partial_worker.h"
 #undef AT

@@ -1,0 +1,91 @@
+/* Included once per scalar type by scalapack_worker.h: some of n eigenpairs (mpt_partial) by
+ * p?hetrd, p?stedc on T, and p?unmtr on the wanted columns. */
+#define GEMM(...) PBLAS(gemm)(__VA_ARGS__)
+#define HER2K(...) PXHER2K(__VA_ARGS__)
+#define UNMTR(...) PXUNMTR(__VA_ARGS__, 1, 1, 1)
+#define PANEL(x) (x), &NAME(one_index), &NAME(one_index), s->panels.desc
+#define SQUARE(x) (x), &NAME(one_index), &NAME(one_index), s->panels.square
+#define WHOLE(x) AT(x)
+#define REFLECTORS ((const Scalar *)s->a)
+#define TAU ((const Scalar *)s->tau)
+#include "panel_worker.h"
+
+static int NAME(reduce)(mpt_state *s, const mpt_batch *batch, int64_t k, double scale, double *d,
+                        double *e) {
+  const int64_t n = s->shape.n;
+  const NAME(small) r = NAME(small_of)(s);
+  int info = 0;
+  NAME(load_scaled)(s, (const Scalar *)batch->a + k * batch->rows * n, scale);
+  if (n > 1)
+    info = NAME(tridiagonalize)(s);
+  else if (s->np * s->nq > 0)
+    r.w[0] = RE(*(Scalar *)s->a);
+  if (n == 1) MPI_Bcast(r.w, 1, MPI_REAL_TYPE, 0, s->team.comm);
+  for (int64_t i = 0; i < n; i++) d[i] = r.w[i];
+  for (int64_t i = 0; i + 1 < n; i++) e[i] = r.off[i];
+  MPI_Allreduce(MPI_IN_PLACE, &info, 1, MPI_INT, MPI_MAX, s->team.comm);
+  return info;
+}
+
+static int NAME(vectors)(mpt_state *s, int64_t first, const double *d, const double *e, double *w) {
+  const int64_t n = s->shape.n, m = s->panels.columns, local = s->np * s->panels.mq;
+  const int order = (int)n, columns = (int)m, at = (int)first + 1;
+  const Real one = 1, zero = 0;
+  const NAME(small) r = NAME(small_of)(s);
+  Scalar *u = s->panels.u;
+  Real *taken = IS_COMPLEX ? s->panels.spare : s->panels.u;
+  int info = 0;
+  for (int64_t i = 0; i < n; i++) r.w[i] = (Real)d[i];
+  for (int64_t i = 0; i + 1 < n; i++) r.off[i] = (Real)e[i];
+  if (n == 1) {
+    if (s->np * s->panels.mq > 0) u[0] = 1;
+    w[0] = d[0];
+    return 0;
+  }
+  const Real *q = NAME(diagonalize)(s, &info);
+  RPBLAS(geadd)
+  ("N", &order, &columns, &one, q, &NAME(one_index), &at, s->desc, &zero, PANEL(taken));
+  for (int64_t i = 0; IS_COMPLEX && i < local; i++) u[i] = taken[i];
+  int turned = NAME(turn_panel)(s, u, true);
+  for (int64_t j = 0; j < m; j++) w[j] = r.w[first + j];
+  NAME(fix_phases)(s, u, s->panels.mq);
+  info = abs(info) + abs(turned);
+  MPI_Allreduce(MPI_IN_PLACE, &info, 1, MPI_INT, MPI_MAX, s->team.comm);
+  return info;
+}
+
+static void NAME(overlap)(mpt_state *s) {
+  const Scalar one = 1, zero = 0;
+  const int m = (int)s->panels.columns;
+  NAME(inner)(s, s->panels.b, s->panels.u, s->panels.t);
+  PXTRANC(&m, &m, &one, SQUARE(s->panels.t), &zero, SQUARE(s->panels.th));
+}
+
+static void NAME(combine)(mpt_state *s, const double *diagonal) {
+  const int64_t block = s->cyclic.block;
+  const Scalar *u = s->panels.u;
+  Scalar *b = s->panels.b;
+  if (!diagonal) {
+    NAME(combine_square)(s);
+    return;
+  }
+  for (int64_t j = 0; j < s->panels.mq; j++) {
+    const Real half = (Real)(diagonal[global_index(j, block, s->col, s->team.grid[1])] / 2);
+    for (int64_t i = 0; i < s->np; i++) b[i + j * s->np] = half * u[i + j * s->np];
+  }
+}
+
+/* The reflectors in a are done with. */
+static void NAME(assemble)(mpt_state *s, void *slab) {
+  NAME(assemble_lower)(s, s->a);
+  NAME(make_hermitian)(s, s->a, s->x);
+  mpt_redistribute(&s->cyclic, sizeof(Scalar), MPT_TO_SLAB, slab, s->a, s->buffer);
+}
+#undef GEMM
+#undef HER2K
+#undef UNMTR
+#undef PANEL
+#undef SQUARE
+#undef WHOLE
+#undef REFLECTORS
+#undef TAU
