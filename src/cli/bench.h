@@ -24,6 +24,10 @@ typedef struct mpt_engine_times {
 mpt_code mpt_bench_engine(const mpt_engine *engine, const mpt_team *team, mpt_type type, int64_t n,
                           int64_t block, mpt_engine_times *times, mpt_error *error);
 
+/* The lowest tenth of the eigenpairs against all of them, forward and backward. Collective. */
+mpt_code mpt_bench_select(const mpt_engine *engine, const mpt_team *team, mpt_type type, int64_t n,
+                          int64_t block, int repeat, mpt_error *error);
+
 /* Whole jobs through files in `directory`, on all ranks of MPI_COMM_WORLD and on one. */
 mpt_code mpt_bench_jobs(const char *directory, int repeat, mpt_error *error);
 

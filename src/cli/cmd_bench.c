@@ -11,8 +11,8 @@
 #include "launch.h"
 #include "plan.h"
 
-enum { ENGINES = 1, JOBS = 2, LANES = 4, PIPELINE = 8 };
-static const char *const part_names[] = {"engines", "jobs", "lanes", "pipeline"};
+enum { ENGINES = 1, JOBS = 2, LANES = 4, PIPELINE = 8, SELECT = 16 };
+static const char *const part_names[] = {"engines", "jobs", "lanes", "pipeline", "select"};
 
 typedef struct arguments {
   int64_t sizes[MPT_MOST_SIZES], block, count;
@@ -25,12 +25,14 @@ typedef struct arguments {
 
 enum { O_N, O_TYPE, O_BLOCK, O_REPEAT, O_PART, O_ISA, O_COUNT, O_DIRECTORY };
 static const mpt_option options[] = {
-    [O_N] = {"--n", "N,N,...",
-             "matrix sizes (engines: default 1000,2000; lanes: 2 to 160; pipeline: 8)"},
+    [O_N] =
+        {"--n", "N,N,...",
+         "matrix sizes (engines: default 1000,2000; select: 2000; lanes: 2 to 160; pipeline: 8)"},
     [O_TYPE] = {"--type", "TYPE", "scalar type (engines: default complex128; lanes: all four)"},
     [O_BLOCK] = {"--block", "NB", "ScaLAPACK block size for both sides (default 32)"},
     [O_REPEAT] = {"--repeat", "R", "repetitions, of which the median counts (default 5)"},
-    [O_PART] = {"--part", "PART", "engines, jobs, lanes or pipeline (default: the first two)"},
+    [O_PART] = {"--part", "PART",
+                "engines, jobs, lanes, pipeline or select (default: the first two)"},
     [O_ISA] = {"--isa", "NAME", "instruction set of lanes: generic, avx2 or avx512"},
     [O_COUNT] = {"--count", "B", "matrices of the pipeline's part (default 1000000)"},
     [O_DIRECTORY] = {"--directory", "DIR", "where the jobs' files go (default .)"},
@@ -46,7 +48,8 @@ static const mpt_usage usage = {
     "  engines   one matrix on all ranks\n"
     "  jobs      whole jobs, HDF5 to HDF5, on all ranks and on one\n"
     "  lanes     many small matrices on one rank\n"
-    "  pipeline  very many small matrices, HDF5 to HDF5, against copying the files\n",
+    "  pipeline  very many small matrices, HDF5 to HDF5, against copying the files\n"
+    "  select    the lowest tenth of one matrix's eigenpairs on all ranks, against all of them\n",
 };
 
 static mpt_code bad(const char *option, const char *value, const char *want, mpt_error *error) {
@@ -97,7 +100,8 @@ static mpt_code handle(void *context, int index, const char *value, mpt_error *e
     a->parts = 0;
     for (size_t k = 0; k < sizeof part_names / sizeof *part_names; k++)
       if (!strcmp(value, part_names[k])) a->parts = 1 << k;
-    return a->parts ? MPT_DONE : bad("--part", value, "engines, jobs, lanes or pipeline", error);
+    return a->parts ? MPT_DONE
+                    : bad("--part", value, "engines, jobs, lanes, pipeline or select", error);
   case O_ISA:
     if (mpt_lanes_use(value)) return MPT_DONE;
     return bad("--isa", value, "generic, avx2 or avx512, or not in this processor", error);
@@ -144,17 +148,24 @@ done:
   return code;
 }
 
-static mpt_code bench_engines(const arguments *a, mpt_error *error) {
-  mpt_code code = MPT_DONE;
-  mpt_team team = {.comm = MPI_COMM_WORLD};
-  MPI_Comm_rank(team.comm, &team.rank);
-  MPI_Comm_size(team.comm, &team.size);
-  mpt_choose_grid(team.size, team.grid);
-  if (team.grid[0] * team.grid[1] != team.size)
+/* All ranks at one matrix. */
+static mpt_code whole_team(mpt_team *team, mpt_error *error) {
+  *team = (mpt_team){.comm = MPI_COMM_WORLD};
+  MPI_Comm_rank(team->comm, &team->rank);
+  MPI_Comm_size(team->comm, &team->size);
+  mpt_choose_grid(team->size, team->grid);
+  if (team->grid[0] * team->grid[1] != team->size)
     return mpt_fail(error, MPT_BAD_USAGE,
                     "cannot bench on %d ranks: they make no near-square grid (run on %d)",
-                    team.size, team.grid[0] * team.grid[1]);
-  if (team.size == 1) team = mpt_team_of_one();
+                    team->size, team->grid[0] * team->grid[1]);
+  if (team->size == 1) *team = mpt_team_of_one();
+  return MPT_DONE;
+}
+
+static mpt_code bench_engines(const arguments *a, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  mpt_team team;
+  TRY_COLL(whole_team(&team, error));
   if (team.rank == 0)
     printf("one matrix on %d x %d ranks, medians of %d; seconds of a plain call and of the engine\n"
            "%7s %-10s %-10s %11s %11s %9s %14s %14s\n",
@@ -164,6 +175,23 @@ static mpt_code bench_engines(const arguments *a, mpt_error *error) {
   const int64_t *sizes = a->size_count ? a->sizes : usual;
   const int count = a->size_count ? a->size_count : 2;
   for (int k = 0; k < count; k++) TRY_COLL(bench_size(a, &team, sizes[k], error));
+done:
+  return code;
+}
+
+static mpt_code bench_select(const arguments *a, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  mpt_team team;
+  TRY_COLL(whole_team(&team, error));
+  if (team.rank == 0)
+    printf("the lowest tenth of the eigenpairs against all, on %d x %d ranks, medians of %d;\n"
+           "second pass: from eigenpairs that are given\n"
+           "%7s %7s %-10s %-10s %11s %13s %14s %14s %14s\n",
+           team.grid[0], team.grid[1], a->repeat, "n", "k", "type", "engine", "all: forward",
+           "back/forward", "k/all: forward", "backward", "second pass");
+  for (int k = 0; k < (a->size_count ? a->size_count : 1); k++)
+    TRY_COLL(mpt_bench_select(team.size > 1 ? &mpt_scalapack : &mpt_lapack, &team, a->type,
+                              a->size_count ? a->sizes[k] : 2000, a->block, a->repeat, error));
 done:
   return code;
 }
@@ -187,6 +215,7 @@ static mpt_code bench(const arguments *a, mpt_error *error) {
   mpt_blas_set_threads(1);
   if (rank == 0) printf("%s\n", mpt_blas_description());
   if (a->parts & ENGINES) TRY_COLL(bench_engines(a, error));
+  if (a->parts & SELECT) TRY_COLL(bench_select(a, error));
   if (a->parts & JOBS) TRY_COLL(mpt_bench_jobs(a->directory, a->repeat, error));
   if (a->parts & LANES) AGREE(MPI_COMM_WORLD, rank == 0 ? bench_lanes(a, error) : MPT_DONE);
   for (int k = 0; a->parts & PIPELINE && k < (a->size_count ? a->size_count : 1); k++)

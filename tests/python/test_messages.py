@@ -55,7 +55,7 @@ USAGE = {
     "takes no value": (["run", "--fresh=1", "a.yaml"], "write --fresh alone"),
     "%s --help lists them)": (["run", "--wwwwwwwwww"], "multiplet run --help lists them"),
     "cannot use --ranks": (["plan", "a.yaml", "--ranks", "2x"], "not a count of ranks"),
-    "not %s (see bench --help)": (["bench", "--part", "all"], "not engines, jobs, lanes or pipeline"),
+    "not %s (see bench --help)": (["bench", "--part", "all"], "not engines, jobs, lanes, pipeline or select"),
     "bench takes options only": (["bench", "fast"], "unexpected argument 'fast'"),
 }
 MORE_USAGE = [
