@@ -6,7 +6,7 @@
 
 /* Seconds of one repetition; forward is without, both is with the gradient in the same pass. */
 typedef struct times {
-  double forward, both, second;
+  double forward, both, second, kept; /* the last with Q and T from the forward pass */
 } times;
 
 /* One engine's arrays and state for all pairs, or for the lowest of them. */
@@ -17,7 +17,21 @@ typedef struct side {
   mpt_batch batch;
   mpt_report report;
   void *gw, *gv, *g;
+  mpt_factor_arrays factor; /* of a selection */
 } side;
+
+static mpt_code open_factor(mpt_factor_arrays *f, mpt_type type, int64_t rows, int64_t n,
+                            mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  const size_t size = mpt_type_size(type), real = mpt_real_size(type);
+  const char *what = "the benchmark";
+  TRY(mpt_allocate(&f->reflectors, rows * n, size, what, error));
+  TRY(mpt_allocate(&f->tau, n, size, what, error));
+  TRY(mpt_allocate(&f->diagonal, n, real, what, error));
+  TRY(mpt_allocate(&f->offdiagonal, n, real, what, error));
+done:
+  return code;
+}
 
 static mpt_code open_side(side *s, mpt_type type, int64_t n, int64_t columns, int64_t block,
                           mpt_error *error) {
@@ -42,6 +56,7 @@ static mpt_code open_side(side *s, mpt_type type, int64_t n, int64_t columns, in
   if (code == MPT_DONE) code = mpt_allocate(&b->w, columns, real, what, error);
   if (code == MPT_DONE) code = mpt_allocate(&s->gw, columns, real, what, error);
   if (code == MPT_DONE) code = mpt_allocate(&b->multiplet, columns, 4, what, error);
+  if (code == MPT_DONE && columns < n) code = open_factor(&s->factor, type, b->rows, n, error);
   AGREE(s->team->comm, code);
   TRY_COLL(s->engine->open(&shape, s->team, &s->state, error));
   mpt_bench_fill(type, b->rows, columns, b->row0 + 7, 0, s->gv);
@@ -52,8 +67,17 @@ done:
 }
 
 static void close_side(side *s) {
-  void *const arrays[] = {s->batch.a, s->batch.v, s->batch.w, s->batch.multiplet,
-                          s->g,       s->gv,      s->gw};
+  void *const arrays[] = {s->batch.a,
+                          s->batch.v,
+                          s->batch.w,
+                          s->batch.multiplet,
+                          s->g,
+                          s->gv,
+                          s->gw,
+                          s->factor.reflectors,
+                          s->factor.tau,
+                          s->factor.diagonal,
+                          s->factor.offdiagonal};
   if (s->state) s->engine->close(s->state);
   for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) free(arrays[k]);
 }
@@ -76,7 +100,13 @@ static times time_side(side *s) {
   times t;
   t.forward = time_pass(s, false, false);
   t.both = time_pass(s, true, false);
-  t.second = time_pass(s, true, true);
+  t.second = t.kept = time_pass(s, true, true);
+  if (!s->factor.reflectors) return t;
+  s->batch.factor = s->factor;
+  time_pass(s, false, false);
+  s->batch.factor.given = true;
+  t.kept = time_pass(s, true, true);
+  s->batch.factor = (mpt_factor_arrays){0};
   return t;
 }
 
@@ -84,7 +114,7 @@ mpt_code mpt_bench_select(const mpt_engine *engine, const mpt_team *team, mpt_ty
                           int64_t block, int repeat, mpt_error *error) {
   mpt_code code = MPT_DONE;
   const int64_t columns = n >= 10 ? n / 10 : 1;
-  double ratios[5][MPT_MOST_REPEATS];
+  double ratios[6][MPT_MOST_REPEATS];
   side whole = {.engine = engine, .team = team}, part = {.engine = engine, .team = team};
   TRY_COLL(open_side(&whole, type, n, n, block, error));
   TRY_COLL(open_side(&part, type, n, columns, block, error));
@@ -97,12 +127,14 @@ mpt_code mpt_bench_select(const mpt_engine *engine, const mpt_team *team, mpt_ty
     ratios[2][k] = b.forward / a.forward;
     ratios[3][k] = (b.both - b.forward) / a.second;
     ratios[4][k] = b.second / a.second;
+    ratios[5][k] = b.kept / a.second;
   }
   if (team->rank == 0)
-    printf("%7lld %7lld %-10s %-10s %11.4f %13.3f %14.3f %14.3f %14.3f\n", (long long)n,
+    printf("%7lld %7lld %-10s %-10s %11.4f %13.3f %14.3f %9.3f %9.3f %9.3f\n", (long long)n,
            (long long)columns, mpt_type_name(type), engine->name, mpt_median(repeat, ratios[0]),
            mpt_median(repeat, ratios[1]), mpt_median(repeat, ratios[2]),
-           mpt_median(repeat, ratios[3]), mpt_median(repeat, ratios[4]));
+           mpt_median(repeat, ratios[3]), mpt_median(repeat, ratios[4]),
+           mpt_median(repeat, ratios[5]));
 done:
   close_side(&whole);
   close_side(&part);

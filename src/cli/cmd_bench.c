@@ -185,10 +185,11 @@ static mpt_code bench_select(const arguments *a, mpt_error *error) {
   TRY_COLL(whole_team(&team, error));
   if (team.rank == 0)
     printf("the lowest tenth of the eigenpairs against all, on %d x %d ranks, medians of %d;\n"
-           "second pass: from eigenpairs that are given\n"
-           "%7s %7s %-10s %-10s %11s %13s %14s %14s %14s\n",
+           "backward: in the same pass, in a second one that reduces A again, in one that is given "
+           "Q and T\n"
+           "%7s %7s %-10s %-10s %11s %13s %14s %9s %9s %9s\n",
            team.grid[0], team.grid[1], a->repeat, "n", "k", "type", "engine", "all: forward",
-           "back/forward", "k/all: forward", "backward", "second pass");
+           "back/forward", "k/all: forward", "backward", "again", "given");
   for (int k = 0; k < (a->size_count ? a->size_count : 1); k++)
     TRY_COLL(mpt_bench_select(team.size > 1 ? &mpt_scalapack : &mpt_lapack, &team, a->type,
                               a->size_count ? a->sizes[k] : 2000, a->block, a->repeat, error));

@@ -40,6 +40,16 @@ typedef struct mpt_frame_arrays {
   const void *cotangent;            /* likewise */
 } mpt_frame_arrays;
 
+/* A = Q T Q^H of a batch, or rather conj(A) = Q T Q^H, for the matrices are row-major: what
+ * LAPACK's ?hetrd('L') leaves. A pass through a selection keeps it, or takes it as given;
+ * reflectors NULL: neither. */
+typedef struct mpt_factor_arrays {
+  void *reflectors;             /* [count, rows, n] */
+  void *tau;                    /* [count, n] */
+  void *diagonal, *offdiagonal; /* [count, n] real, the last one of each being 0 */
+  bool given;
+} mpt_factor_arrays;
+
 /* `count` problems of one shape. Arrays are the caller's; optional ones may be NULL. Those of a
  * failed problem are zeroed, so that nothing half-done is ever seen.
  *
@@ -63,6 +73,7 @@ typedef struct mpt_batch {
   mpt_function_arrays *functions;
   int function_count;
   mpt_frame_arrays frame;
+  mpt_factor_arrays factor;
   void *da;      /* [count, rows, n]: a Hermitian direction, NULL: none; see writes_input */
   void *dw, *dv; /* derivatives along it, [count, m] real and [count, rows, m], or NULL */
 } mpt_batch;
@@ -91,7 +102,8 @@ typedef struct mpt_state mpt_state; /* an engine's workspace for one shape and t
  *
  * widen(): room for `columns`; agreed.
  * reduce(): d[n] and e[n - 1] of T of the matrix of problem k, on every rank, times `scale`.
- * vectors(): of T's eigenpairs those from `first` on: w[columns], and U with phases fixed.
+ * keep_factor(), take_factor(): a problem's part of mpt_factor_arrays, after reduce(), or in its
+ * place. vectors(): of T's eigenpairs those from `first` on: w[columns], and U with phases fixed.
  * load(), store(): a panel from and to conjugates in a slab [rows, columns], row-major.
  * overlap(): T = B^H U and its conjugate transpose, columns x columns, seen as tiles.
  * project(): B -= U (U^H B).
@@ -105,6 +117,8 @@ typedef struct mpt_partial {
   mpt_code (*widen)(mpt_state *state, int64_t columns, mpt_error *error);
   int (*reduce)(mpt_state *state, const mpt_batch *batch, int64_t k, double scale, double *d,
                 double *e);
+  void (*keep_factor)(mpt_state *state, void *reflectors, void *tau);
+  void (*take_factor)(mpt_state *state, const void *reflectors, const void *tau);
   int (*vectors)(mpt_state *state, int64_t first, const double *d, const double *e, double *w);
   void (*load)(mpt_state *state, mpt_panel panel, const void *slab);
   void (*store)(mpt_state *state, mpt_panel panel, void *slab);

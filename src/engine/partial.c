@@ -19,6 +19,9 @@
 
 void dsterf_(const int *n, double *d, double *e, int *info); /* LAPACK: eigenvalues of T */
 
+/* Eigenvalues of T this near to w, in units of eps ||A||, are w itself. */
+static const double blur = 100;
+
 /* One problem at a time. */
 typedef struct partial {
   const mpt_partial *ops;
@@ -75,12 +78,39 @@ static mpt_status widen(partial *p) {
   return MPT_OK;
 }
 
-/* T, all of its eigenvalues, and which of them are meant. Collective. */
-static mpt_status reduce(partial *p, int64_t k) {
+/* Q and T, which may be kept, or given from an earlier pass. Collective; returns INFO. */
+static int reduce(partial *p, int64_t k) {
+  const mpt_batch *b = p->batch;
+  const mpt_factor_arrays *f = &b->factor;
+  const int64_t n = b->n;
+  const size_t size = mpt_type_size(b->type), real = mpt_real_size(b->type);
+  void *reflectors = mpt_part_of(f->reflectors, k, b->rows * n, size);
+  void *tau = mpt_part_of(f->tau, k, n, size), *d = mpt_part_of(f->diagonal, k, n, real);
+  void *e = mpt_part_of(f->offdiagonal, k, n, real);
+  int info = 0;
+  if (f->given) {
+    p->ops->take_factor(p->state, reflectors, tau);
+    mpt_reals_to_double(b->type, n, d, p->d);
+    mpt_reals_to_double(b->type, n, e, p->e);
+  } else {
+    info = p->ops->reduce(p->state, b, k, p->scale, p->d, p->e);
+  }
+  for (int64_t i = 0; f->given && i < n; i++) p->d[i] *= p->scale, p->e[i] *= p->scale;
+  if (!reflectors || f->given || info) return info;
+  p->ops->keep_factor(p->state, reflectors, tau);
+  for (int64_t i = 0; i < n; i++) p->w[i] = p->d[i] / p->scale;
+  mpt_doubles_to_real(b->type, n, p->w, d);
+  for (int64_t i = 0; i < n; i++) p->w[i] = i + 1 < n ? p->e[i] / p->scale : 0;
+  mpt_doubles_to_real(b->type, n, p->w, e);
+  return info;
+}
+
+/* All eigenvalues of T, and which of them are meant. Collective. */
+static mpt_status find(partial *p, int64_t k) {
   const mpt_batch *b = p->batch;
   const int n = (int)b->n;
   p->scale = mpt_extreme_scale(b->type, b->report[k].largest);
-  int info = p->ops->reduce(p->state, b, k, p->scale, p->d, p->e);
+  int info = reduce(p, k);
   if (info) return MPT_NO_CONVERGENCE;
   memcpy(p->w, p->d, sizeof *p->w * (size_t)n);
   memcpy(p->norm, p->e, sizeof *p->w * (size_t)n);
@@ -110,18 +140,29 @@ static void extend(partial *p) {
   p->columns = stop - p->first;
 }
 
+/* How far two solvers' eigenvalues may be apart. */
+static double slack_of(const partial *p) {
+  return 100 * (double)p->batch->n * mpt_type_epsilon(p->batch->type) * p->size;
+}
+
 /* What a second pass gave, but vectors of cut multiplets: those need not be orthogonal to the other
- * members, and only the projector on all of them enters. */
-static void take_given(partial *p, int64_t k, bool extended) {
+ * members, and only the projector on all of them enters. False when T has other eigenvalues. */
+static bool take_given(partial *p, int64_t k, bool extended) {
   const mpt_batch *b = p->batch;
   const size_t size = mpt_type_size(b->type);
   const int64_t m = mpt_batch_columns(b), shift = p->place.first - p->first;
+  double *w = p->w + p->place.first, largest = 0;
   mpt_reals_to_double(b->type, p->place.found, mpt_part_of(b->w, k, m, mpt_real_size(b->type)),
-                      p->w + p->place.first);
+                      p->column);
+  for (int64_t j = 0; j < p->place.found; j++) {
+    largest = fmax(largest, fabs(p->column[j] - w[j]));
+    w[j] = p->column[j];
+  }
   for (int64_t j = 0; j < p->place.found; j++)
     if (!extended || !mpt_is_cut(b->n, p->multiplet, &p->place, j))
       mpt_copy_columns(b->rows, 1, size, mpt_part_of(b->v, k * b->rows * m + j, 1, size), m,
                        mpt_part_of(p->vectors, shift + j, 1, size), p->columns);
+  return largest <= slack_of(p);
 }
 
 /* The selected eigenpairs into w and `vectors`, certified. Collective. */
@@ -137,9 +178,8 @@ static mpt_status make_pairs(partial *p, int64_t k, bool extended) {
     p->ops->store(p->state, MPT_PANEL_U, p->vectors);
     p->loaded = !b->given;
   }
-  if (b->given) take_given(p, k, extended);
-  bool sound = true;
-  const double slack = 100 * (double)n * mpt_type_epsilon(b->type) * p->size;
+  bool sound = !b->given || take_given(p, k, extended);
+  const double slack = slack_of(p);
   for (int64_t j = p->first; j < p->first + columns; j++) {
     sound &= isfinite(p->w[j]) && (j == 0 || p->w[j] >= p->w[j - 1] - slack);
     sound &= j + 1 == n || p->w[j] <= p->w[j + 1] + slack;
@@ -225,7 +265,7 @@ static void solve_columns(partial *p, const mpt_rule *rule, mpt_sums *sums) {
   const int64_t n = b->n;
   const int parts = mpt_type_is_complex(b->type) ? 2 : 1;
   const mpt_type real = mpt_real_size(b->type) == 4 ? MPT_FLOAT32 : MPT_FLOAT64;
-  const double unit = rule->cotangent_scale, tiny = rule->epsilon * p->size * p->scale;
+  const double unit = rule->cotangent_scale, near = blur * rule->epsilon * p->size * p->scale;
   int64_t first, count;
   char *columns = p->ops->whole_columns(p->state, &first, &count);
   for (int64_t j = first; j < first + count; j++, columns += (size_t)n * mpt_type_size(b->type)) {
@@ -236,7 +276,7 @@ static void solve_columns(partial *p, const mpt_rule *rule, mpt_sums *sums) {
       memset(columns, 0, (size_t)n * mpt_type_size(b->type));
       continue;
     }
-    mpt_solve_tridiagonal(n, p->d, p->e, rule->w[j] * p->scale, tiny, parts, p->column, p->memory);
+    mpt_solve_tridiagonal(n, p->d, p->e, rule->w[j] * p->scale, near, parts, p->column, p->memory);
     for (int64_t i = 0; i < n * parts; i++) {
       p->column[i] *= p->scale;
       const double z = p->column[i] * unit * rule->gap_scale;
@@ -309,7 +349,7 @@ static mpt_status process_problem(partial *p, int64_t k) {
   mpt_batch *b = p->batch;
   const bool mean = p->options->spread_policy == MPT_MEAN,
              raw = p->options->spread_policy == MPT_RAW;
-  mpt_status status = reduce(p, k);
+  mpt_status status = find(p, k);
   if (status != MPT_OK) return status;
   number(p);
   p->first = p->place.first;

@@ -44,12 +44,22 @@ void mpt_zero_pairs(mpt_batch *b, int64_t k) {
   if (b->v) memset(mpt_part_of(b->v, k, elements, size), 0, (size_t)elements * size);
 }
 
+static void zero_factor(mpt_batch *b, int64_t k) {
+  const int64_t n = b->n, elements = b->rows * n;
+  const size_t size = mpt_type_size(b->type), real = mpt_real_size(b->type);
+  memset(mpt_part_of(b->factor.reflectors, k, elements, size), 0, (size_t)elements * size);
+  memset(mpt_part_of(b->factor.tau, k, n, size), 0, (size_t)n * size);
+  memset(mpt_part_of(b->factor.diagonal, k, n, real), 0, (size_t)n * real);
+  memset(mpt_part_of(b->factor.offdiagonal, k, n, real), 0, (size_t)n * real);
+}
+
 static void zero_outputs(mpt_batch *b, int64_t k) {
   if (!b->given) mpt_zero_pairs(b, k);
   const int64_t columns = mpt_batch_columns(b);
   memset(mpt_part_of(b->multiplet, k, columns, sizeof(int32_t)), 0,
          (size_t)columns * sizeof(int32_t));
   if (b->found) b->found[k] = 0;
+  if (b->factor.reflectors) zero_factor(b, k);
   mpt_zero_made(b, k);
   b->report[k] = (mpt_report){.status = b->report[k].status, .seconds = b->report[k].seconds};
 }

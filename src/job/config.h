@@ -13,7 +13,8 @@ enum {
   MPT_STORE_FUNCTIONS = 4,
   MPT_STORE_FRAME = 8,
   MPT_STORE_GRADIENT = 16,
-  MPT_STORE_DIAGNOSTICS = 32
+  MPT_STORE_DIAGNOSTICS = 32,
+  MPT_STORE_FACTOR = 64
 };
 
 /* A function by the name of its output. */

@@ -46,6 +46,9 @@ static unsigned stored_fields(const mpt_job *job, bool vectors) {
   if (any_frame_cotangent(job) && c->store & MPT_STORE_GRADIENT)
     fields |= MPT_BIT(MPT_GRADIENT_REFERENCE);
   if (c->tangent) fields |= tangent_fields(c);
+  if (c->store & MPT_STORE_FACTOR)
+    fields |= MPT_BIT(MPT_REFLECTORS) | MPT_BIT(MPT_TAU) | MPT_BIT(MPT_DIAGONAL) |
+              MPT_BIT(MPT_OFFDIAGONAL);
   if (!(c->store & MPT_STORE_DIAGNOSTICS)) return fields;
   fields |= MPT_BIT(MPT_MIN_GAP) | MPT_BIT(MPT_SECONDS) | MPT_BIT(MPT_SOLVER) | MPT_BIT(MPT_RANKS) |
             MPT_BIT(MPT_CHEMICAL_POTENTIAL);
@@ -85,6 +88,26 @@ static mpt_code open_eigenpairs(mpt_job *job, mpt_error *error) {
     }
 done:
   return code;
+}
+
+/* What an earlier pass through the same selection kept, where all of it is there. */
+static mpt_code look_for_factor(mpt_job *job, int64_t d, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  bool exists = true;
+  for (mpt_field f = MPT_REFLECTORS; f <= MPT_OFFDIAGONAL && exists && code == MPT_DONE; f++)
+    code = mpt_job_expect(job, job->eigenpairs, job->config.eigenpairs, d, f, 0, &exists, error);
+  job->given[d].factor = exists;
+  return code;
+}
+
+/* Q and T are made only on the way to some of the eigenpairs. */
+static mpt_code check_factor(const mpt_config *c, bool outputs, mpt_error *error) {
+  if (!(c->store & MPT_STORE_FACTOR)) return MPT_DONE;
+  if (c->select.kind != MPT_SELECT_ALL && !outputs && c->solver != MPT_SOLVER_LANES)
+    return MPT_DONE;
+  return mpt_fail(error, MPT_BAD_USAGE,
+                  "cannot store factor: it is made for solve.select by lapack and scalapack, and "
+                  "not with functions, frame or tangent (take it from output.store)");
 }
 
 /* Whether the earlier result's pairs are those that this config selects. */
@@ -147,6 +170,7 @@ static mpt_code make_tasks(mpt_job *job, mpt_error *error) {
   const bool vectors = c->eigenvectors || c->cotangents || c->eigenpairs || outputs;
   TRY(mpt_allocate(&job->tasks, job->input.count, sizeof *job->tasks, "the job", error));
   TRY(mpt_allocate(&job->given, job->input.count, sizeof *job->given, "the job", error));
+  TRY(check_factor(c, outputs, error));
   TRY(make_functions(job, error));
   for (int64_t d = 0; d < job->input.count; d++)
     if (c->select.kind != MPT_SELECT_ALL)
@@ -155,6 +179,8 @@ static mpt_code make_tasks(mpt_job *job, mpt_error *error) {
   if (c->eigenpairs) TRY(open_eigenpairs(job, error));
   for (int64_t d = 0; d < job->input.count; d++) {
     const struct mpt_given *g = &job->given[d];
+    const bool partial = c->select.kind != MPT_SELECT_ALL && !outputs;
+    if (c->eigenpairs && partial) TRY(look_for_factor(job, d, error));
     mpt_task *t = &job->tasks[d];
     *t = (mpt_task){.dataset = &job->input.datasets[d],
                     .solve = !c->eigenpairs,
@@ -163,6 +189,7 @@ static mpt_code make_tasks(mpt_job *job, mpt_error *error) {
                     .vector_gradient = g->vectors,
                     .selection = c->select.kind != MPT_SELECT_ALL,
                     .outputs = outputs,
+                    .factor = g->factor || c->store & MPT_STORE_FACTOR,
                     .functions = c->functions.count};
     for (int64_t f = 0; f < c->functions.count && g->functions; f++)
       t->function_gradients += g->functions[f];

@@ -16,7 +16,7 @@ typedef struct mpt_job {
   bool each_reference;                                /* one a problem */
   mpt_stored_function *functions;                     /* of the config, by name */
   struct mpt_given { /* which cotangents there are, and a direction, per dataset */
-    bool values, vectors, frame, direction;
+    bool values, vectors, frame, direction, factor;
     bool *functions; /* [functions of the config] */
   } * given;
   mpt_task *tasks; /* per dataset */

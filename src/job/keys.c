@@ -18,13 +18,11 @@ static const mpt_word gauge_policies[] = {
     {"warn", MPT_GAUGE_WARN, false}, {"fail", MPT_GAUGE_FAIL, false}, {0}};
 static const mpt_word spread_policies[] = {
     {"mean", MPT_MEAN, false}, {"raw", MPT_RAW, false}, {"fail", MPT_REFUSE, false}, {0}};
-static const mpt_word outputs[] = {{"eigenvalues", MPT_STORE_EIGENVALUES, false},
-                                   {"eigenvectors", MPT_STORE_EIGENVECTORS, false},
-                                   {"functions", MPT_STORE_FUNCTIONS, false},
-                                   {"frame", MPT_STORE_FRAME, false},
-                                   {"gradient", MPT_STORE_GRADIENT, false},
-                                   {"diagnostics", MPT_STORE_DIAGNOSTICS, false},
-                                   {0}};
+static const mpt_word outputs[] = {
+    {"eigenvalues", MPT_STORE_EIGENVALUES, false}, {"eigenvectors", MPT_STORE_EIGENVECTORS, false},
+    {"functions", MPT_STORE_FUNCTIONS, false},     {"frame", MPT_STORE_FRAME, false},
+    {"gradient", MPT_STORE_GRADIENT, false},       {"diagnostics", MPT_STORE_DIAGNOSTICS, false},
+    {"factor", MPT_STORE_FACTOR, false},           {0}};
 
 const mpt_key mpt_keys[] = {
     {"input.file", MPT_KEY_PATH, AT(input_file), NULL, NULL, true, false,

@@ -59,7 +59,7 @@ int64_t mpt_slab_bytes(const mpt_task *t, int ranks, int64_t chunk) {
   const int64_t n = t->dataset->n, rows = n / ranks + (n % ranks != 0);
   const int64_t arrays = 1 + t->vectors + t->gradient + t->vector_gradient + t->functions +
                          t->function_gradients + (t->tangents ? 1 + t->tangents : 0) +
-                         (t->selection ? t->vectors + t->vector_gradient : 0);
+                         (t->selection ? t->vectors + t->vector_gradient : 0) + t->factor;
   const int64_t vectors = (2 * (int64_t)mpt_real_size(t->dataset->type) + 4) * n;
   return chunk * (arrays * rows * n * (int64_t)mpt_type_size(t->dataset->type) + vectors +
                   (int64_t)sizeof(mpt_report));
@@ -167,7 +167,8 @@ static mpt_code spread(const mpt_plan_request *r, const mpt_task *t, mpt_work *w
 static const mpt_engine *local_engine(const mpt_plan_request *r, const mpt_task *t) {
   const mpt_shape shape = shape_of(r->config, t);
   if (r->config->solver == MPT_SOLVER_LANES) return &mpt_lanes;
-  return r->config->solver == MPT_SOLVER_AUTO ? mpt_engine_for(&shape) : &mpt_lapack;
+  if (r->config->solver == MPT_SOLVER_AUTO && !t->factor) return mpt_engine_for(&shape);
+  return &mpt_lapack;
 }
 
 /* A chunk that leaves no lanes empty: a multiple of all groups' lanes, of fewer while that would

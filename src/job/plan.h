@@ -17,6 +17,7 @@ typedef struct mpt_task {
   bool vector_gradient;                            /* ... with eigenvector cotangents */
   bool selection;                                  /* of eigenpairs */
   bool outputs;                                    /* functions, frames, tangents */
+  bool factor;                                     /* Q and T are kept, or given */
   int64_t functions, function_gradients, tangents; /* how many n x n outputs and cotangents */
 } mpt_task;
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIXED_ARRAYS = 16, ARRAYS_A_FUNCTION = 4 };
+enum { FIXED_ARRAYS = 20, ARRAYS_A_FUNCTION = 4 };
 
 static mpt_part part_of(const mpt_worker *w, mpt_field field, int64_t first, int64_t count) {
   return mpt_field_part(field, &w->job->input.datasets[w->dataset], first, count, w->batch.row0,
@@ -97,6 +97,19 @@ done:
   return code;
 }
 
+static mpt_code add_factor(mpt_worker *w, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  mpt_factor_arrays *factor = &w->batch.factor;
+  factor->given = w->job->given[w->dataset].factor;
+  const hid_t file = factor->given ? w->job->eigenpairs : H5I_INVALID_HID;
+  TRY(add(w, MPT_REFLECTORS, 0, file, NULL, true, &factor->reflectors, error));
+  TRY(add(w, MPT_TAU, 0, file, NULL, true, &factor->tau, error));
+  TRY(add(w, MPT_DIAGONAL, 0, file, NULL, true, &factor->diagonal, error));
+  TRY(add(w, MPT_OFFDIAGONAL, 0, file, NULL, true, &factor->offdiagonal, error));
+done:
+  return code;
+}
+
 static mpt_code add_cotangents(mpt_worker *w, mpt_error *error) {
   mpt_code code = MPT_DONE;
   const struct mpt_given *given = &w->job->given[w->dataset];
@@ -138,6 +151,7 @@ mpt_code mpt_arrays_allocate(mpt_worker *w, int64_t d, mpt_error *error) {
     b->found = data;
   }
   if (task->gradient) TRY(add_cotangents(w, error));
+  if (task->factor) TRY(add_factor(w, error));
   for (int64_t f = 0; f < functions; f++) TRY(add_function(w, f, error));
   b->function_count = (int)functions;
   if (job->config.reference.file) TRY(add_frame(w, error));

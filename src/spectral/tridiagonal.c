@@ -1,34 +1,38 @@
 #include "tridiagonal.h"
 
+#include <complex.h>
 #include <math.h>
-#include <string.h>
 
-/* P (T - shift I) = L U, row by row: U's diagonal (inverted) and the two beside it, and L's
- * multipliers; a row that was interchanged has the sign bit of `swapped` set. */
+typedef double _Complex cplx;
+
+/* P (T - z I) = L U, row by row: the inverse of U's diagonal, the two beside it, and L's
+ * multipliers. No pivot vanishes: one that is not interchanged has an imaginary part of Im z or
+ * more. */
 typedef struct factors {
-  double *inverse, *next, *second, *multiplier;
+  cplx *inverse, *next, *multiplier;
+  double *second;
   bool *swapped;
 } factors;
 
-static double away_from_zero(double pivot, double tiny) {
-  return fabs(pivot) < tiny ? copysign(tiny, pivot) : pivot;
+static double size2(cplx x) {
+  return creal(x) * creal(x) + cimag(x) * cimag(x);
 }
 
-static void factorize(int64_t n, const double *d, const double *e, double shift, double tiny,
-                      const factors *f) {
-  double pivot = d[0] - shift, right = n > 1 ? e[0] : 0;
+static void factorize(int64_t n, const double *d, const double *e, cplx z, const factors *f) {
+  cplx pivot = d[0] - z, right = n > 1 ? e[0] : 0;
   for (int64_t i = 0; i + 1 < n; i++) {
-    const double below = e[i], diagonal = d[i + 1] - shift, beyond = i + 2 < n ? e[i + 1] : 0;
-    f->swapped[i] = fabs(below) > fabs(pivot);
+    const double below = e[i], beyond = i + 2 < n ? e[i + 1] : 0;
+    const cplx diagonal = d[i + 1] - z;
+    f->swapped[i] = below * below > size2(pivot);
     if (f->swapped[i]) {
       f->multiplier[i] = pivot / below;
-      f->inverse[i] = 1 / away_from_zero(below, tiny);
+      f->inverse[i] = 1 / below;
       f->next[i] = diagonal;
       f->second[i] = beyond;
       pivot = right - f->multiplier[i] * diagonal;
       right = -f->multiplier[i] * beyond;
     } else {
-      f->inverse[i] = 1 / away_from_zero(pivot, tiny);
+      f->inverse[i] = 1 / pivot;
       f->multiplier[i] = below * f->inverse[i];
       f->next[i] = right;
       f->second[i] = 0;
@@ -36,42 +40,50 @@ static void factorize(int64_t n, const double *d, const double *e, double shift,
       right = beyond;
     }
   }
-  f->inverse[n - 1] = 1 / away_from_zero(pivot, tiny);
+  f->inverse[n - 1] = 1 / pivot;
 }
 
-static void substitute(int64_t n, const factors *f, int parts, double *y) {
-  for (int p = 0; p < parts; p++) {
-    double *x = y + p;
-    for (int64_t i = 0; i + 1 < n; i++, x += parts) {
-      const double upper = f->swapped[i] ? x[parts] : x[0];
-      x[parts] = (f->swapped[i] ? x[0] : x[parts]) - f->multiplier[i] * upper;
-      x[0] = upper;
-    }
-    double first = 0, second = 0; /* y_{i+1} and y_{i+2} */
-    for (int64_t i = n - 1; i >= 0; i--, x -= parts) {
-      const double rest = i + 1 < n ? f->next[i] * first + f->second[i] * second : 0;
-      second = first;
-      first = *x = (*x - rest) * f->inverse[i];
-    }
+/* y[i parts] += Re of the solution for the real right-hand side in x. */
+static void substitute(int64_t n, const factors *f, cplx *x, int parts, double *y) {
+  for (int64_t i = 0; i + 1 < n; i++) {
+    const cplx upper = f->swapped[i] ? x[i + 1] : x[i];
+    x[i + 1] = (f->swapped[i] ? x[i] : x[i + 1]) - f->multiplier[i] * upper;
+    x[i] = upper;
+  }
+  cplx first = 0, second = 0; /* x_{i+1} and x_{i+2} */
+  for (int64_t i = n - 1; i >= 0; i--) {
+    const cplx rest = i + 1 < n ? f->next[i] * first + f->second[i] * second : 0;
+    second = first;
+    first = (x[i] - rest) * f->inverse[i];
+    y[i * parts] += creal(first);
   }
 }
 
-void mpt_solve_tridiagonal(int64_t n, const double *d, const double *e, double shift, double tiny,
+/* x = -(c + (T - shift I) y). */
+static void residual(int64_t n, const double *d, const double *e, double shift, int parts,
+                     const double *c, const double *y, cplx *x) {
+  for (int64_t i = 0; i < n; i++) {
+    double r = c[i * parts] + (d[i] - shift) * y[i * parts];
+    if (i > 0) r += e[i - 1] * y[(i - 1) * parts];
+    if (i + 1 < n) r += e[i] * y[(i + 1) * parts];
+    x[i] = -r;
+  }
+}
+
+void mpt_solve_tridiagonal(int64_t n, const double *d, const double *e, double shift, double blur,
                            int parts, double *y, double *memory) {
-  const factors f = {memory, memory + n, memory + 2 * n, memory + 3 * n, (bool *)(memory + 4 * n)};
-  double *right = memory + 5 * n;
+  cplx *const wide = (cplx *)memory, *const x = wide + 3 * n;
+  double *const narrow = (double *)(wide + 4 * n), *const c = narrow + 2 * n;
+  const factors f = {wide, wide + n, wide + 2 * n, narrow, (bool *)(narrow + n)};
   if (n == 0) return;
-  factorize(n, d, e, shift, tiny, &f);
-  for (int64_t i = 0; i < n * parts; i++) right[i] = y[i] = -y[i];
-  substitute(n, &f, parts, y);
-  for (int64_t i = 0; i < n; i++)
+  factorize(n, d, e, shift + blur * I, &f);
+  for (int64_t i = 0; i < n * parts; i++) {
+    c[i] = y[i];
+    y[i] = 0;
+  }
+  for (int step = 0; step < 2; step++)
     for (int p = 0; p < parts; p++) {
-      double *r = right + i * parts + p;
-      const double *x = y + i * parts + p;
-      *r -= (d[i] - shift) * x[0];
-      if (i > 0) *r -= e[i - 1] * x[-parts];
-      if (i + 1 < n) *r -= e[i] * x[parts];
+      residual(n, d, e, shift, parts, c + p, y + p, x);
+      substitute(n, &f, x, parts, y + p);
     }
-  substitute(n, &f, parts, right);
-  for (int64_t i = 0; i < n * parts; i++) y[i] += right[i];
 }

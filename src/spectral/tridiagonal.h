@@ -5,13 +5,15 @@
 
 #include "base.h"
 
-/* y = -(T - shift I)^{-1} c in place of c, by elimination with row interchanges (as LAPACK's
- * ?gttrf) and one step of refinement. d[n] and e[n - 1] are T's, y has n elements of `parts` (1:
- * real, 2: Re and Im) doubles. A pivot below `tiny` > 0 becomes `tiny`: where the shift is an
- * eigenvalue of T, y gets some of its eigenvectors added, which the caller takes out. memory:
- * MPT_TRIDIAGONAL_MEMORY n doubles. */
-enum { MPT_TRIDIAGONAL_MEMORY = 8 };
-void mpt_solve_tridiagonal(int64_t n, const double *d, const double *e, double shift, double tiny,
+/* y = -(T - shift I)^+ c in place of c, where the shift may be an eigenvalue of T. d[n] and e[n -
+ * 1] are T's; y has n elements of `parts` (1: real, 2: Re and Im) doubles.
+ *
+ * What is solved is Re (T - shift - i blur)^{-1}, by elimination with row interchanges (as LAPACK's
+ * ?gttrf), and one step of refinement: eigenvectors within `blur` > 0 of the shift are kept out,
+ * however many they are and however T falls apart, and others at a distance `gap` come right to
+ * (blur / gap)^4. memory: MPT_TRIDIAGONAL_MEMORY n doubles. */
+enum { MPT_TRIDIAGONAL_MEMORY = 12 };
+void mpt_solve_tridiagonal(int64_t n, const double *d, const double *e, double shift, double blur,
                            int parts, double *y, double *memory);
 
 #endif

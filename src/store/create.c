@@ -14,6 +14,8 @@ mpt_part mpt_whole_field(mpt_field field, const mpt_dataset *d) {
   switch (mpt_fields[field].extent) {
   case MPT_ONE:
     return (mpt_part){0, d->count, 0, 1, 1, 1};
+  case MPT_PER_ROW:
+    return (mpt_part){0, d->count, 0, 1, d->n, 2};
   case MPT_PER_EIGENVALUE:
     return (mpt_part){0, d->count, 0, 1, d->columns ? d->columns : d->n, 2};
   case MPT_VECTORS:

@@ -19,6 +19,10 @@ typedef enum mpt_field {
   MPT_FRAME,
   MPT_GRADIENT,
   MPT_GRADIENT_REFERENCE,
+  MPT_REFLECTORS,
+  MPT_TAU,
+  MPT_DIAGONAL,
+  MPT_OFFDIAGONAL,
   MPT_TANGENT_EIGENVALUES,
   MPT_TANGENT_EIGENVECTORS,
   MPT_TANGENT_FUNCTION, /* one for each function */
@@ -42,6 +46,7 @@ typedef enum mpt_field {
 typedef enum mpt_extent {
   MPT_ONE,
   MPT_PER_EIGENVALUE,
+  MPT_PER_ROW,
   MPT_VECTORS, /* n rows, a column for each eigenvalue */
   MPT_MATRIX,
   MPT_FRAME_COLUMNS

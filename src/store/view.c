@@ -40,7 +40,7 @@ static herr_t visit(hid_t object, const char *name, const H5O_info_t *info, void
 }
 
 static int rank_of(mpt_extent extent) {
-  return extent == MPT_ONE ? 1 : extent == MPT_PER_EIGENVALUE ? 2 : 3;
+  return extent == MPT_ONE ? 1 : extent < MPT_VECTORS ? 2 : 3;
 }
 
 /* Notes a dataset's shape and type in the group; false when they contradict the others'. */
@@ -53,7 +53,7 @@ static bool note_dataset(mpt_view_group *group, mpt_field field, hid_t dataset) 
   if (fits) H5Sget_simple_extent_dims(space, dims, NULL);
   if (field == MPT_STATUS) group->count = (int64_t)dims[0];
   fits = fits && (int64_t)dims[0] == group->count;
-  if (info->extent >= MPT_VECTORS) { /* n rows */
+  if (info->extent >= MPT_PER_ROW && info->extent != MPT_PER_EIGENVALUE) { /* n rows */
     if (group->n < 0) group->n = (int64_t)dims[1];
     fits = fits && (int64_t)dims[1] == group->n;
   }

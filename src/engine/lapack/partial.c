@@ -44,6 +44,19 @@ static int reduce(mpt_state *s, const mpt_batch *batch, int64_t k, double scale,
   return table[s->shape.type](s, batch, k, scale, d, e);
 }
 
+static void keep_factor(mpt_state *s, void *reflectors, void *tau) {
+  const size_t size = mpt_type_size(s->shape.type), n = (size_t)s->shape.n;
+  memcpy(reflectors, s->z, n * n * size);
+  memset(tau, 0, n * size);
+  memcpy(tau, s->panels.tau, (n - 1) * size);
+}
+
+static void take_factor(mpt_state *s, const void *reflectors, const void *tau) {
+  const size_t size = mpt_type_size(s->shape.type), n = (size_t)s->shape.n;
+  memcpy(s->z, reflectors, n * n * size);
+  memcpy(s->panels.tau, tau, n * size);
+}
+
 static int vectors(mpt_state *s, int64_t first, const double *d, const double *e, double *w) {
   static int (*const table[])(mpt_state *, int64_t, const double *, const double *, double *) =
       WORKER_TABLE(vectors);
@@ -110,6 +123,8 @@ static void assemble(mpt_state *s, void *slab) {
 const mpt_partial mpt_lapack_partial = {
     .widen = widen,
     .reduce = reduce,
+    .keep_factor = keep_factor,
+    .take_factor = take_factor,
     .vectors = vectors,
     .load = load,
     .store = store,

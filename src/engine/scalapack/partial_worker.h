@@ -27,6 +27,24 @@ static int NAME(reduce)(mpt_state *s, const mpt_batch *batch, int64_t k, double 
   return info;
 }
 
+/* tau is tied to local columns, the same on all process rows. */
+static void NAME(keep_tau)(mpt_state *s, void *whole) {
+  const int64_t n = s->shape.n, block = s->cyclic.block;
+  Scalar *tau = whole;
+  memset(tau, 0, sizeof(Scalar) * (size_t)n);
+  for (int64_t j = 0; s->row == 0 && j < s->nq; j++) {
+    const int64_t at = global_index(j, block, s->col, s->team.grid[1]);
+    if (at + 1 < n) tau[at] = ((Scalar *)s->tau)[j];
+  }
+  MPI_Allreduce(MPI_IN_PLACE, tau, (int)n, MPI_SCALAR, MPI_SUM, s->team.comm);
+}
+
+static void NAME(take_tau)(mpt_state *s, const void *whole) {
+  for (int64_t j = 0; j < s->nq; j++)
+    ((Scalar *)s->tau)[j] =
+        ((const Scalar *)whole)[global_index(j, s->cyclic.block, s->col, s->team.grid[1])];
+}
+
 static int NAME(vectors)(mpt_state *s, int64_t first, const double *d, const double *e, double *w) {
   const int64_t n = s->shape.n, m = s->panels.columns, local = s->np * s->panels.mq;
   const int order = (int)n, columns = (int)m, at = (int)first + 1;

@@ -305,6 +305,20 @@ static int reduce(mpt_state *s, const mpt_batch *batch, int64_t k, double scale,
   return table[s->shape.type](s, batch, k, scale, d, e);
 }
 
+static void keep_factor(mpt_state *s, void *reflectors, void *tau) {
+  static void (*const table[])(mpt_state *, void *) = WORKER_TABLE(keep_tau);
+  mpt_redistribute(&s->cyclic, mpt_type_size(s->shape.type), MPT_TO_SLAB, reflectors, s->a,
+                   s->buffer);
+  table[s->shape.type](s, tau);
+}
+
+static void take_factor(mpt_state *s, const void *reflectors, const void *tau) {
+  static void (*const table[])(mpt_state *, const void *) = WORKER_TABLE(take_tau);
+  mpt_redistribute(&s->cyclic, mpt_type_size(s->shape.type), MPT_TO_CYCLIC,
+                   (void *)(uintptr_t)reflectors, s->a, s->buffer);
+  table[s->shape.type](s, tau);
+}
+
 static int vectors(mpt_state *s, int64_t first, const double *d, const double *e, double *w) {
   static int (*const table[])(mpt_state *, int64_t, const double *, const double *, double *) =
       WORKER_TABLE(vectors);
@@ -385,6 +399,8 @@ static void assemble(mpt_state *s, void *slab) {
 static const mpt_partial partial = {
     .widen = widen,
     .reduce = reduce,
+    .keep_factor = keep_factor,
+    .take_factor = take_factor,
     .vectors = vectors,
     .load = load,
     .store = store,
