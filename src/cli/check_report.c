@@ -68,7 +68,12 @@ static void print_limits(const mpt_check *c) {
   for (int64_t k = 0; k < c->count; k++) {
     const mpt_view_group *g = c->groups[k].stored;
     bool values = mpt_view_has(g, MPT_EIGENVALUES), vectors = mpt_view_has(g, MPT_EIGENVECTORS);
-    if (values && !vectors)
+    if (values && !vectors && c->groups[k].columns < c->groups[k].input->n)
+      printf(
+          "\n%s: eigenvectors are not stored; of selected eigenvalues, order and multiplets were "
+          "checked\n",
+          g->path);
+    else if (values && !vectors)
       printf("\n%s: eigenvectors are not stored; eigenvalues were held against trace and Frobenius "
              "norm\n",
              g->path);

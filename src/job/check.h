@@ -20,14 +20,15 @@ enum {
   MPT_FLAW_NOT_ZERO = 16,
   MPT_FLAW_NOT_HERMITIAN = 32,
   MPT_FLAW_STATUS = 64,
-  MPT_FLAW_COUNT = 7
+  MPT_FLAW_SELECTION = 128,
+  MPT_FLAW_COUNT = 8
 };
 
 /* One sentence on the flaw of bit 1 << k. */
 const char *mpt_flaw_text(int k);
 
 typedef enum mpt_measure {
-  MPT_M_RESIDUAL,      /* max_j |A v_j - w_j v_j| / (n eps |A|) */
+  MPT_M_RESIDUAL,      /* max_j |A v_j - w_j v_j| / (n eps |A|); of a selection |A|_F */
   MPT_M_ORTHOGONALITY, /* max_j |(V^H V - I)_j| / (n eps) */
   MPT_M_SPECTRUM,      /* of trace and Frobenius norm, where there are no eigenvectors */
   MPT_M_DEFECT,        /* max |G - G^H| */
@@ -38,6 +39,8 @@ typedef enum mpt_measure {
 typedef struct mpt_check_group {
   const mpt_view_group *stored;
   const mpt_dataset *input;
+  int64_t columns;                       /* eigenpairs a problem */
+  int32_t *found;                        /* [count] how many there are; NULL: all columns */
   int8_t *status;                        /* [count] */
   double (*measures)[MPT_M_COUNT];       /* [count], -1 where not measured */
   uint32_t *flaws;                       /* [count] */
@@ -62,6 +65,11 @@ void mpt_check_close(mpt_check *check);
 
 /* Fills measures and flaws, on rank 0 with those of all ranks. Collective and agreed. */
 mpt_code mpt_check_solutions(mpt_check *check, mpt_error *error);
+
+/* How many eigenpairs of a problem are stored. */
+static inline int64_t mpt_check_pairs(const mpt_check_group *group, int64_t problem) {
+  return group->found ? group->found[problem] : group->columns;
+}
 
 /* Whether a problem has outputs that can be wrong. */
 bool mpt_check_is_solved(int8_t status);

@@ -242,8 +242,6 @@ CASES = {
     "it holds a frame's of": (lambda at: with_outputs(at, {"H/frame": np.ones((3, 5, 1))}), 3, "add 'frame'"),
     "cannot use reference '%s'": (lambda at: with_frame(at, np.ones((4, 1))), 3, "its rows are not n"),
     "they were selected in another way": (other_selection, 3, "the same solve.select"),
-    "it holds a selection of eigenpairs": (
-        lambda at: ["check", solved(at, gradient={}, solve={"select": {"lowest": 2}})], 3, "run with select: all"),
     "cannot use directions '%s'": (lambda at: with_outputs(at, tangent="r.h5"), 3, "mirrors the input file: /H"),
     "problems %lld to %lld: the file is damaged": (broken_input, 3, "cannot read '/H', problems"),
     "cannot read problem %lld of '%s'": (check_of_broken_input, 3, "of '/H': the file is damaged"),
