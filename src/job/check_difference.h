@@ -40,6 +40,23 @@ bool mpt_loss_solve(mpt_loss *loss);
  * not tell apart are one cluster, so that their gap does not limit the step. */
 void mpt_loss_prepare(mpt_loss *loss, const int32_t *multiplet);
 
+/* The eigenpairs of A + t dA: as they come, and turned inside each cluster to be as near as
+ * possible to V, with their Rayleigh quotients. */
+typedef struct mpt_moved {
+  const double *w, *turned_w;
+  const double complex *v, *turned_v;
+} mpt_moved;
+bool mpt_loss_move(mpt_loss *loss, double t, mpt_moved *moved);
+
+/* The direction dA, [n, n]; the caller fills it in. */
+double complex *mpt_loss_direction(const mpt_loss *loss);
+
+/* The t at which central differences of what changes over `reach` are best. */
+double mpt_loss_step(const mpt_loss *loss, double reach);
+
+/* The next number in [-1, 1) from a seed. */
+double mpt_loss_draw(uint64_t *state);
+
 typedef struct mpt_difference {
   double found;    /* finite difference */
   double expected; /* Re tr(G^H dA) */

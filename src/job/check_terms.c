@@ -6,11 +6,8 @@
 #include <string.h>
 #include "check_panel.h"
 
-/* rows x columns of problem `problem`, row-major, of either scalar type; *there is false where the
- * dataset is not. */
-static mpt_code read_wide(hid_t file, const char *path, int64_t problem, int64_t rows,
-                          int64_t columns, mpt_type type, mpt_wide *out, bool *there,
-                          mpt_error *error) {
+mpt_code mpt_read_wide(hid_t file, const char *path, int64_t problem, int64_t rows, int64_t columns,
+                       mpt_type type, mpt_wide *out, bool *there, mpt_error *error) {
   hid_t dataset = H5Dopen(file, path, H5P_DEFAULT);
   *there = dataset >= 0;
   if (!*there) return MPT_DONE;
@@ -25,6 +22,15 @@ static mpt_code read_wide(hid_t file, const char *path, int64_t problem, int64_t
   return code;
 }
 
+void mpt_turn_wide(int64_t n, mpt_wide *a) {
+  for (int64_t i = 0; i < n; i++)
+    for (int64_t j = 0; j < i; j++) {
+      const mpt_wide x = a[i * n + j];
+      a[i * n + j] = a[j * n + i];
+      a[j * n + i] = x;
+    }
+}
+
 static mpt_code read_function(const mpt_check *c, const mpt_check_group *g, hid_t cotangents,
                               int64_t problem, int64_t f, mpt_loss_terms *t, mpt_error *error) {
   mpt_code code = MPT_DONE;
@@ -35,14 +41,9 @@ static mpt_code read_function(const mpt_check *c, const mpt_check_group *g, hid_
   char *name = mpt_format("functions/%s", named->name);
   char *path = name ? mpt_view_path(g->stored->path, name) : NULL;
   if (!path) TRY(mpt_fail(error, MPT_NO_RESOURCE, "cannot make a name: out of memory"));
-  TRY(read_wide(cotangents, path, problem, n, n, mpt_check_type(g->input->type), out, &there,
-                error));
-  for (int64_t i = 0; i < n; i++) /* to columns */
-    for (int64_t j = 0; j < i; j++) {
-      const mpt_wide x = out[i * n + j];
-      out[i * n + j] = out[j * n + i];
-      out[j * n + i] = x;
-    }
+  TRY(mpt_read_wide(cotangents, path, problem, n, n, mpt_check_type(g->input->type), out, &there,
+                    error));
+  mpt_turn_wide(n, out);
   if (there) t->functions[t->count++] = &named->function;
 done:
   free(name);
@@ -71,11 +72,12 @@ static mpt_code read_frame(const mpt_check *c, const mpt_check_group *g, hid_t c
   TRY(mpt_allocate(&t->frame_cotangent, t->n * columns, sizeof *t->reference, "a frame", error));
   TRY(mpt_allocate(&t->frame_memory, mpt_frame_memory(t->n, index[0], index[1], columns),
                    sizeof *t->frame_memory, "a frame", error));
-  TRY(read_wide(cotangents, path, problem, t->n, columns, type, t->frame_cotangent, &there, error));
-  if (!there || !columns) goto done;
-  TRY(read_wide(file, c->config.reference.dataset, rank == 3 ? problem : 0, t->n, columns, type,
-                t->reference, &there, error));
-  mpt_frame_lay_out(t->n, index[0], index[1], columns, t->frame_memory, &t->frame);
+  TRY(mpt_read_wide(cotangents, path, problem, t->n, columns, type, t->frame_cotangent,
+                    &t->frame_counts, error));
+  if (!columns) goto done;
+  TRY(mpt_read_wide(file, c->config.reference.dataset, rank == 3 ? problem : 0, t->n, columns, type,
+                    t->reference, &there, error));
+  if (there) mpt_frame_lay_out(t->n, index[0], index[1], columns, t->frame_memory, &t->frame);
 done:
   if (file >= 0) H5Fclose(file);
   free(path);
@@ -165,7 +167,7 @@ bool mpt_loss_terms_prepare(mpt_loss_terms *t, const double *w, const mpt_wide *
                 (largest + norm * steepest);
   }
   if (!mpt_loss_terms_value(t, w, v, &ignored)) return false;
-  if (t->frame.columns) {
+  if (t->frame_counts) {
     const int64_t index[2] = {t->frame.first, t->frame.stop};
     const double gap = edge_gap(t->n, w, index);
     t->reach = fmin(t->reach, gap / t->frame.condition);
@@ -190,7 +192,7 @@ static double function_value(mpt_loss_terms *t, const mpt_wide *cotangent, const
   return sum;
 }
 
-static bool frame_value(mpt_loss_terms *t, const mpt_wide *v, double *value) {
+bool mpt_loss_terms_frame(mpt_loss_terms *t, const mpt_wide *v, mpt_wide *out) {
   mpt_spectral_frame *f = &t->frame;
   const int64_t n = t->n, m = f->columns;
   for (int64_t k = 0; k < n; k++)
@@ -202,11 +204,18 @@ static bool frame_value(mpt_loss_terms *t, const mpt_wide *v, double *value) {
   if (mpt_frame_start(t->apart, DBL_EPSILON, f) != MPT_OK) return false;
   for (int64_t i = 0; i < n; i++)
     for (int64_t l = 0; l < m; l++) {
-      mpt_wide x = 0;
+      out[i * m + l] = 0;
       for (int64_t k = f->first; k < f->stop; k++)
-        x += v[i + k * n] * f->polar[(k - f->first) * m + l];
-      *value += creal(conj(t->frame_cotangent[i * m + l]) * x);
+        out[i * m + l] += v[i + k * n] * f->polar[(k - f->first) * m + l];
     }
+  return true;
+}
+
+static bool frame_value(mpt_loss_terms *t, const mpt_wide *v, double *value) {
+  mpt_wide *x = t->product;
+  if (!mpt_loss_terms_frame(t, v, x)) return false;
+  for (int64_t i = 0; i < t->n * t->frame.columns; i++)
+    *value += creal(conj(t->frame_cotangent[i]) * x[i]);
   return true;
 }
 
@@ -218,5 +227,5 @@ bool mpt_loss_terms_value(mpt_loss_terms *t, const double *w, const mpt_wide *v,
       return false;
     *value += function_value(t, t->cotangents + k * t->n * t->n, f.value, v);
   }
-  return !t->frame.columns || frame_value(t, v, value);
+  return !t->frame_counts || frame_value(t, v, value);
 }
