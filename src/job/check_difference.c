@@ -31,9 +31,6 @@ static int64_t square(const mpt_loss *l) {
 static double complex *direction(const mpt_loss *l) {
   return l->space;
 }
-double complex *mpt_loss_direction(const mpt_loss *l) {
-  return direction(l);
-}
 static double complex *perturbed(const mpt_loss *l) {
   return l->space + square(l);
 }
@@ -53,6 +50,13 @@ static double complex *workspace(const mpt_loss *l) {
   return l->space + 6 * square(l);
 }
 
+double complex *mpt_loss_workspace(const mpt_loss *l) {
+  return workspace(l);
+}
+double complex *mpt_loss_direction(const mpt_loss *l) {
+  return direction(l);
+}
+
 mpt_code mpt_loss_init(mpt_loss *l, int64_t n, mpt_error *error) {
   mpt_code code;
   *l = (mpt_loss){.n = n};
@@ -61,6 +65,7 @@ mpt_code mpt_loss_init(mpt_loss *l, int64_t n, mpt_error *error) {
     TRY(mpt_allocate(matrices[k], n * n, sizeof **matrices[k], "a gradient check", error));
   TRY(mpt_allocate(&l->w, 3 * n, sizeof *l->w, "a gradient check", error));
   TRY(mpt_allocate(&l->gw, n, sizeof *l->gw, "a gradient check", error));
+  TRY(mpt_allocate(&l->multiplet, n, sizeof *l->multiplet, "a gradient check", error));
   TRY(mpt_allocate(&l->cluster, n, sizeof *l->cluster, "a gradient check", error));
   TRY(mpt_allocate(&l->space, (MATRICES - 4) * n * n + 64 * n + 64, sizeof *l->space,
                    "a gradient check", error));
@@ -75,6 +80,7 @@ void mpt_loss_release(mpt_loss *l) {
   free(l->g);
   free(l->w);
   free(l->gw);
+  free(l->multiplet);
   free(l->cluster);
   free(l->space);
   mpt_loss_terms_release(&l->terms);
@@ -125,13 +131,13 @@ static bool alike(const mpt_loss *l, const double *size, double largest, int64_t
   return !l->vectors || coupling(l, size, i, j, &noise) <= noise;
 }
 
-static void merge_clusters(mpt_loss *l, const int32_t *multiplet, const double *size) {
+static void merge_clusters(mpt_loss *l, const double *size) {
   enum { WIDE = 1000 }; /* gaps above norm / WIDE limit no step */
   double largest = 0;
   int64_t start = 0;
   for (int64_t j = 0; j < l->n; j++) largest = fmax(largest, fabs(l->gw[j]));
   for (int64_t j = 0, stop; j < l->n; j = stop) {
-    for (stop = j + 1; stop < l->n && multiplet[stop] == multiplet[j];) stop++;
+    for (stop = j + 1; stop < l->n && l->multiplet[stop] == l->multiplet[j];) stop++;
     bool merge = j > 0 && l->w[j] - l->w[j - 1] < l->norm / WIDE;
     for (int64_t a = start; merge && a < j; a++)
       for (int64_t b = j; merge && b < stop; b++) merge = alike(l, size, largest, a, b);
@@ -152,7 +158,7 @@ static void add_dropped(mpt_loss *l, const double *size) {
   l->dropped = sqrt(2) * sum;
 }
 
-void mpt_loss_prepare(mpt_loss *l, const int32_t *multiplet) {
+void mpt_loss_prepare(mpt_loss *l) {
   const int n = (int)l->n;
   double *size = (double *)workspace(l);
   l->norm = mpt_spectral_norm(l->n, l->w);
@@ -160,11 +166,20 @@ void mpt_loss_prepare(mpt_loss *l, const int32_t *multiplet) {
   for (int64_t j = 0; j < l->n; j++) size[j] = frobenius(l->n, l->gv + j * l->n);
   if (l->vectors && n > 0)
     BLAS(gemm)("C", "N", &n, &n, &n, &one, l->v, &n, l->gv, &n, &zero, product(l), &n, 1, 1);
-  merge_clusters(l, multiplet, size);
+  merge_clusters(l, size);
   if (l->vectors) add_dropped(l, size);
   l->gap = l->norm > 0 ? l->norm : 1;
   for (int64_t j = 1; j < l->n; j++)
     if (l->cluster[j] != l->cluster[j - 1]) l->gap = fmin(l->gap, l->w[j] - l->w[j - 1]);
+}
+
+void mpt_loss_rebuild(const mpt_loss *l, const double complex *v, const double *f,
+                      double complex *out) {
+  const int n = (int)l->n;
+  double complex *scaled = product(l);
+  for (int64_t j = 0; j < l->n; j++)
+    for (int64_t i = 0; i < l->n; i++) scaled[i + j * l->n] = v[i + j * l->n] * f[j];
+  if (n > 0) BLAS(gemm)("N", "C", &n, &n, &n, &one, scaled, &n, v, &n, &zero, out, &n, 1, 1);
 }
 
 /* U = the unitary polar factor of V'_c^H V_c for the m columns from `start`, into left(). */

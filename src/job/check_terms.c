@@ -116,7 +116,7 @@ void mpt_loss_terms_release(mpt_loss_terms *t) {
   *t = (mpt_loss_terms){0};
 }
 
-static double size(int64_t count, const mpt_wide *x) {
+double mpt_wide_norm(int64_t count, const mpt_wide *x) {
   double sum = 0;
   for (int64_t i = 0; i < count; i++) sum = hypot(sum, cabs(x[i]));
   return sum;
@@ -148,6 +148,22 @@ static double reach_of(const mpt_spectral_function *f) {
   }
 }
 
+bool mpt_loss_terms_function(mpt_loss_terms *t, const mpt_function *function, const double *w,
+                             mpt_spectral_function *f, mpt_function_size *size) {
+  if (mpt_function_start(function, t->n, w, t->apart, t->memory, f) != MPT_OK) return false;
+  *size = (mpt_function_size){.reach = reach_of(f)};
+  if (function->kind == MPT_PROJECTOR) size->steepest = 1 / size->reach;
+  for (int64_t i = 0; i < t->n; i++) {
+    size->largest = fmax(size->largest, fabs(f->value[i]));
+    size->steepest = fmax(size->steepest, fabs(f->slope[i]));
+  }
+  return true;
+}
+
+double mpt_loss_terms_frame_gap(const mpt_loss_terms *t, const double *w) {
+  return edge_gap(t->n, w, (const int64_t[2]){t->frame.first, t->frame.stop});
+}
+
 bool mpt_loss_terms_prepare(mpt_loss_terms *t, const double *w, const mpt_wide *v) {
   const double norm = mpt_spectral_norm(t->n, w);
   double ignored;
@@ -155,24 +171,18 @@ bool mpt_loss_terms_prepare(mpt_loss_terms *t, const double *w, const mpt_wide *
   t->level = 0;
   for (int64_t k = 0; k < t->count; k++) {
     mpt_spectral_function f;
-    double largest = 0, steepest = 0;
-    if (mpt_function_start(t->functions[k], t->n, w, t->apart, t->memory, &f) != MPT_OK)
-      return false;
-    t->reach = fmin(t->reach, reach_of(&f));
-    for (int64_t i = 0; i < t->n; i++) {
-      largest = fmax(largest, fabs(f.value[i]));
-      steepest = fmax(steepest, fabs(f.slope[i]));
-    }
-    t->level += size(t->n * t->n, t->cotangents + k * t->n * t->n) * sqrt((double)t->n) *
-                (largest + norm * steepest);
+    mpt_function_size size;
+    if (!mpt_loss_terms_function(t, t->functions[k], w, &f, &size)) return false;
+    t->reach = fmin(t->reach, size.reach);
+    t->level += mpt_wide_norm(t->n * t->n, t->cotangents + k * t->n * t->n) * sqrt((double)t->n) *
+                (size.largest + norm * size.steepest);
   }
   if (!mpt_loss_terms_value(t, w, v, &ignored)) return false;
   if (t->frame_counts) {
-    const int64_t index[2] = {t->frame.first, t->frame.stop};
-    const double gap = edge_gap(t->n, w, index);
+    const double gap = mpt_loss_terms_frame_gap(t, w);
     t->reach = fmin(t->reach, gap / t->frame.condition);
-    t->level +=
-        size(t->n * t->frame.columns, t->frame_cotangent) * t->frame.condition * (1 + norm / gap);
+    t->level += mpt_wide_norm(t->n * t->frame.columns, t->frame_cotangent) * t->frame.condition *
+                (1 + norm / gap);
   }
   return true;
 }
@@ -211,7 +221,8 @@ bool mpt_loss_terms_frame(mpt_loss_terms *t, const mpt_wide *v, mpt_wide *out) {
   return true;
 }
 
-static bool frame_value(mpt_loss_terms *t, const mpt_wide *v, double *value) {
+bool mpt_loss_terms_frame_part(mpt_loss_terms *t, const mpt_wide *v, double *value) {
+  *value = 0;
   mpt_wide *x = t->product;
   if (!mpt_loss_terms_frame(t, v, x)) return false;
   for (int64_t i = 0; i < t->n * t->frame.columns; i++)
@@ -220,6 +231,7 @@ static bool frame_value(mpt_loss_terms *t, const mpt_wide *v, double *value) {
 }
 
 bool mpt_loss_terms_value(mpt_loss_terms *t, const double *w, const mpt_wide *v, double *value) {
+  double frame = 0;
   *value = 0;
   for (int64_t k = 0; k < t->count; k++) {
     mpt_spectral_function f;
@@ -227,5 +239,7 @@ bool mpt_loss_terms_value(mpt_loss_terms *t, const double *w, const mpt_wide *v,
       return false;
     *value += function_value(t, t->cotangents + k * t->n * t->n, f.value, v);
   }
-  return !t->frame_counts || frame_value(t, v, value);
+  if (t->frame_counts && !mpt_loss_terms_frame_part(t, v, &frame)) return false;
+  *value += frame;
+  return true;
 }

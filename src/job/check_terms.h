@@ -39,6 +39,21 @@ void mpt_loss_terms_release(mpt_loss_terms *terms);
  */
 bool mpt_loss_terms_prepare(mpt_loss_terms *terms, const double *w, const mpt_wide *v);
 
+/* A function on a spectrum: over which distance it changes by about itself, and its largest value
+ * and slope; false where it does not exist. */
+typedef struct mpt_function_size {
+  double reach, largest, steepest;
+} mpt_function_size;
+bool mpt_loss_terms_function(mpt_loss_terms *terms, const mpt_function *function, const double *w,
+                             mpt_spectral_function *out, mpt_function_size *size);
+
+/* Re tr(g^H frame), and the gap at the ends of the frame's range. */
+bool mpt_loss_terms_frame_part(mpt_loss_terms *terms, const mpt_wide *v, double *value);
+double mpt_loss_terms_frame_gap(const mpt_loss_terms *terms, const double *w);
+
+/* The Frobenius norm. */
+double mpt_wide_norm(int64_t count, const mpt_wide *x);
+
 /* The frame itself, [n, columns] row-major; false where it does not exist. */
 bool mpt_loss_terms_frame(mpt_loss_terms *terms, const mpt_wide *v, mpt_wide *out);
 
