@@ -108,7 +108,8 @@ done:
 
 /* Whether something of a problem can be compared. */
 static bool has_outputs(const mpt_check *c, const mpt_check_group *g, int64_t b) {
-  const bool some = mpt_view_has(g->stored, MPT_GRADIENT) || mpt_view_has(g->stored, MPT_FRAME) ||
+  const bool gradient = mpt_view_has(g->stored, MPT_GRADIENT) && c->config.cotangents;
+  const bool some = gradient || mpt_view_has(g->stored, MPT_FRAME) ||
                     mpt_view_has(g->stored, MPT_TANGENT_EIGENVALUES) ||
                     (c->config.functions.count && c->config.store & MPT_STORE_FUNCTIONS);
   return some && mpt_check_is_solved(g->status[b]);

@@ -201,8 +201,7 @@ static mpt_code try_reference(const outputs *o, mpt_check_sample *item, const mp
   const double turn = unit(o) * condition * (1 + o->norm / mpt_loss_terms_frame_gap(t, at->w));
   const double noise = 20 * (fabs(fine - coarse) + DBL_EPSILON * g / h);
   mpt_sample_record(item, scale > 0 ? fabs(found - expected) / scale : fabs(found - expected),
-                    MPT_DIFFERENCES_CARRY,
-                    (scale > 0 ? noise / scale : 0) + MPT_CHECK_BOUND * turn);
+                    MPT_DIFFERENCES_CARRY, (scale > 0 ? noise / scale : 0) + 4 * turn);
 done:
   return code;
 }

@@ -256,7 +256,7 @@ CASES = {
     "%s (check its directory)": (directory_as_output, 5, "directory"),
     "its attribute config cannot be used": (bad_stored_config, 3, "automatic"),
     "cannot read the resolved config, line %lld": (not_absolute, 3, "not an absolute path"),
-    "its config names no cotangents": (no_cotangents, 3, "check without --gradients"),
+    "nor another output that": (no_cotangents, 3, "check without --gradients"),
     "cannot check '%s': %s (give a whole": (
         lambda at: ["check", change(solved(at), input_file=None)], 3, "does not name its input"),
     "does not fit the input's": (other_shape, 3, "4 float64 matrices of n = 5"),
