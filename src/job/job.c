@@ -163,6 +163,8 @@ static mpt_code make_tasks(mpt_job *job, mpt_error *error) {
                     .vector_gradient = g->vectors,
                     .selection = c->select.kind != MPT_SELECT_ALL,
                     .outputs = outputs,
+                    .frame = c->reference.file != NULL,
+                    .frame_gradient = g->frame,
                     .functions = c->functions.count};
     for (int64_t f = 0; f < c->functions.count && g->functions; f++)
       t->function_gradients += g->functions[f];

@@ -17,6 +17,7 @@ typedef struct mpt_task {
   bool vector_gradient;                            /* ... with eigenvector cotangents */
   bool selection;                                  /* of eigenpairs: taken out of the whole */
   bool outputs;                                    /* functions, frames, tangents */
+  bool frame, frame_gradient;                      /* dataset->frame_columns wide */
   int64_t functions, function_gradients, tangents; /* how many n x n outputs and cotangents */
 } mpt_task;
 
