@@ -30,10 +30,12 @@ def spoilt(tmp_path, name, change, problem=1):
     return out
 
 
-def job(tmp_path, dtype="float64", each=True, **sections):
+def job(tmp_path, dtype="float64", each=True, reference=None, promote=False, **sections):
+    tmp_path.mkdir(exist_ok=True)
     rng = np.random.default_rng(0)
     a = hermitian(rng, COUNT, N, dtype, W)
-    write(tmp_path / "r.h5", R=rng.standard_normal((COUNT, N, 2) if each else (N, 2)).astype(dtype))
+    r = rng.standard_normal((COUNT, N, 2) if each else (N, 2)).astype(reference or dtype)
+    write(tmp_path / "r.h5", R=r + 0j if promote else r)
     write(tmp_path / "d.h5", H=hermitian(rng, COUNT, N, dtype))
     cotangents = {"frame": rng.standard_normal((COUNT, N, 2)).astype(dtype)}
     return solve(tmp_path, a, cotangents=cotangents, functions=FUNCTIONS, tangent="d.h5",
@@ -62,6 +64,17 @@ def test_the_convention_of_the_reference_gradient(tmp_path, convention):
     job(tmp_path, "complex128", each=False, gradient={"convention": convention})
     check(tmp_path)
     assert "gradient_reference differs" in spoilt(tmp_path, "gradient_reference", np.conj)
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "complex128"])
+@pytest.mark.parametrize("each", [False, True])
+@pytest.mark.parametrize("stored", ["float32", "float64"])
+def test_a_real_reference_of_complex_matrices(tmp_path, dtype, each, stored):
+    whole, some = job(tmp_path / "complex", dtype, each, reference=stored, promote=True), job(
+        tmp_path / "real", dtype, each, reference=stored)
+    for name in ("frame", "gradient", "gradient_reference"):
+        assert np.array_equal(whole[name], some[name]) and np.iscomplexobj(some[name]), name
+    assert "all within bounds" in check(tmp_path / "real", ranks=2)
 
 
 def test_without_cotangents(tmp_path):
