@@ -22,12 +22,22 @@ static void add_measure(mpt_table *table, const mpt_check_group *g, mpt_measure 
     mpt_table_add(table, "%.3g", worst);
 }
 
-static void add_gradients(mpt_table *table, const mpt_check_samples *samples, int64_t group) {
+static bool is_gradient(const mpt_check_sample *s) {
+  return s->field == MPT_GRADIENT;
+}
+
+static bool was_tested(const mpt_check_sample *s) {
+  return s->trial == MPT_TRIAL_PASSED || s->trial == MPT_TRIAL_FAILED;
+}
+
+/* How many were compared of gradients, or of the other outputs, and the worst difference. */
+static void add_samples(mpt_table *table, const mpt_check_samples *samples, int64_t group,
+                        bool gradients) {
   int64_t tested = 0;
   double worst = 0;
   for (int64_t k = 0; samples && k < samples->count; k++) {
     const mpt_check_sample *s = &samples->items[k];
-    if (s->group != group || s->trial == MPT_TRIAL_UNTESTABLE) continue;
+    if (s->group != group || is_gradient(s) != gradients || !was_tested(s)) continue;
     tested++;
     if (!(s->difference <= worst)) worst = s->difference;
   }
@@ -41,11 +51,12 @@ static void add_gradients(mpt_table *table, const mpt_check_samples *samples, in
 }
 
 static void print_groups(const mpt_check *c, const mpt_check_samples *samples) {
-  static const char *const headings[] = {"group",    "n",         "problems",
-                                         "checked",  "residual",  "orthogonality",
-                                         "spectrum", "gradients", "difference"};
-  mpt_table table = {.columns = 9};
-  for (int k = 0; k < 9; k++) mpt_table_add(&table, "%s", headings[k]);
+  static const char *const headings[] = {
+      "group",    "n",         "problems",   "checked",       "residual",  "orthogonality",
+      "spectrum", "gradients", "difference", "other outputs", "difference"};
+  enum { COLUMNS = sizeof headings / sizeof *headings };
+  mpt_table table = {.columns = COLUMNS};
+  for (int k = 0; k < COLUMNS; k++) mpt_table_add(&table, "%s", headings[k]);
   for (int64_t k = 0; k < c->count; k++) {
     const mpt_check_group *g = &c->groups[k];
     int64_t checked = 0;
@@ -57,7 +68,8 @@ static void print_groups(const mpt_check *c, const mpt_check_samples *samples) {
     add_measure(&table, g, MPT_M_RESIDUAL);
     add_measure(&table, g, MPT_M_ORTHOGONALITY);
     add_measure(&table, g, MPT_M_SPECTRUM);
-    add_gradients(&table, samples, k);
+    add_samples(&table, samples, k, true);
+    add_samples(&table, samples, k, false);
   }
   mpt_table_print(&table);
   mpt_table_release(&table);
@@ -68,7 +80,12 @@ static void print_limits(const mpt_check *c) {
   for (int64_t k = 0; k < c->count; k++) {
     const mpt_view_group *g = c->groups[k].stored;
     bool values = mpt_view_has(g, MPT_EIGENVALUES), vectors = mpt_view_has(g, MPT_EIGENVECTORS);
-    if (values && !vectors)
+    if (values && !vectors && c->groups[k].columns < c->groups[k].input->n)
+      printf(
+          "\n%s: eigenvectors are not stored; of selected eigenvalues, order and multiplets were "
+          "checked\n",
+          g->path);
+    else if (values && !vectors)
       printf("\n%s: eigenvectors are not stored; eigenvalues were held against trace and Frobenius "
              "norm\n",
              g->path);
@@ -109,26 +126,47 @@ static int64_t print_problems(const mpt_check *c) {
   return bad;
 }
 
-static int64_t print_samples(const mpt_check *c, const mpt_check_samples *samples) {
-  int64_t bad = 0, untestable = 0;
+static void print_sample(const mpt_check *c, const mpt_check_sample *s) {
+  const char *name = mpt_fields[s->field].name;
+  const bool named = mpt_is_per_function(s->field);
+  const bool value =
+      s->field == MPT_EIGENVALUES || s->field == MPT_FRAME || s->field == MPT_FUNCTION;
+  printf("  %s[%lld]: %s%s%s differs from %s by %.3g of its size, may be %.2g\n",
+         c->groups[s->group].stored->path, (long long)s->index, is_gradient(s) ? "the " : "", name,
+         named ? c->config.functions.items[s->function].name : "",
+         value ? "what the matrix gives" : "finite differences", s->difference, s->allowed);
+}
+
+static void count_samples(const mpt_check_samples *samples, bool gradients) {
+  int64_t tested = 0, untestable = 0;
   for (int64_t k = 0; k < samples->count; k++) {
     const mpt_check_sample *s = &samples->items[k];
+    if (is_gradient(s) != gradients) continue;
+    tested += was_tested(s);
     untestable += s->trial == MPT_TRIAL_UNTESTABLE;
-    if (s->trial != MPT_TRIAL_FAILED) continue;
-    if (bad == 0) printf("\n");
-    if (bad++ < MOST_LINES)
-      printf("  %s[%lld]: the gradient differs from finite differences by %.3g of its size, may be "
-             "%.2g\n",
-             c->groups[s->group].stored->path, (long long)s->index, s->difference, s->allowed);
   }
-  if (bad > MOST_LINES) printf("  ... and %lld more\n", (long long)(bad - MOST_LINES));
-  printf("\n%lld gradients compared with finite differences",
-         (long long)(samples->count - untestable));
+  printf(gradients ? "\n%lld gradients compared with finite differences"
+                   : "\n%lld other outputs compared with what their matrices give",
+         (long long)tested);
   if (untestable)
     printf(", %lld not testable (gaps too small, or no eigenpairs)", (long long)untestable);
+}
+
+/* How many gradients, and how many other outputs, are wrong. */
+static void print_samples(const mpt_check *c, const mpt_check_samples *samples, int64_t bad[2]) {
+  for (int64_t k = 0; k < samples->count; k++) {
+    const mpt_check_sample *s = &samples->items[k];
+    if (s->trial != MPT_TRIAL_FAILED) continue;
+    if (bad[0] + bad[1] == 0) printf("\n");
+    if (bad[0] + bad[1] < MOST_LINES) print_sample(c, s);
+    bad[!is_gradient(s)]++;
+  }
+  if (bad[0] + bad[1] > MOST_LINES)
+    printf("  ... and %lld more\n", (long long)(bad[0] + bad[1] - MOST_LINES));
+  count_samples(samples, true);
   if (samples->too_large) printf(", %lld too large for one rank", (long long)samples->too_large);
+  count_samples(samples, false);
   printf("\n");
-  return bad;
 }
 
 static void count_problems(const mpt_check *c, int64_t *solved, int64_t *pending, int64_t *failed) {
@@ -145,14 +183,17 @@ bool mpt_report_check(const mpt_check *c, const mpt_check_samples *samples) {
   count_problems(c, &solved, &pending, &failed);
   print_groups(c, samples);
   print_limits(c);
-  int64_t bad = print_problems(c), wrong = samples ? print_samples(c, samples) : 0;
+  int64_t bad = print_problems(c), wrong[2] = {0};
+  if (samples) print_samples(c, samples, wrong);
+  const bool sound = !bad && !wrong[0] && !wrong[1];
   printf("\n");
-  if (bad || wrong)
-    printf("NOT within bounds: %lld problems, %lld gradients", (long long)bad, (long long)wrong);
-  else
-    printf("all within bounds: %lld problems", (long long)solved);
+  if (!sound) {
+    printf("NOT within bounds: %lld problems, %lld gradients", (long long)bad, (long long)wrong[0]);
+    if (wrong[1]) printf(", %lld other outputs", (long long)wrong[1]);
+  }
+  if (sound) printf("all within bounds: %lld problems", (long long)solved);
   if (failed) printf("; %lld had failed and hold zeros", (long long)failed);
   if (pending) printf("; %lld pending, not checked", (long long)pending);
   printf("\n");
-  return !bad && !wrong;
+  return sound;
 }

@@ -15,14 +15,15 @@ typedef struct request {
 } request;
 
 static const mpt_option options[] = {
-    {"--gradients", "K", "also compare K gradients, spread evenly, with finite differences"},
+    {"--gradients", "K",
+     "also compare the gradients and all other outputs of K problems, spread evenly"},
 };
 
 static const mpt_usage usage = {
     "check",
     "RESULT.h5",
-    "Recompute residuals and orthogonality of a result from its input, and gradients from the "
-    "loss.",
+    "Recompute residuals and orthogonality of a result from its input, and its outputs from the "
+    "matrices.",
     options,
     1,
     "Runs alone or under mpirun; the ranks share the work. Both measures are over all columns, in "

@@ -81,6 +81,14 @@ static void print_range(const spectrum *s, const char *what, const int64_t index
     printf("  %-18s has the derivative zero: the range is the whole spectrum\n", what);
 }
 
+/* A range whose ends cannot be looked at; that the problem is solved says that they are gaps. */
+static void print_stored_range(const char *what, const int64_t index[2]) {
+  printf(
+      "  %-18s has a derivative: the range [%lld, %lld) cuts no multiplet, else the problem would "
+      "have failed\n",
+      what, (long long)index[0], (long long)index[1]);
+}
+
 static void print_function(const spectrum *s, const mpt_named_function *f) {
   if (f->function.kind == MPT_PROJECTOR)
     print_range(s, f->name, f->function.index);
@@ -90,19 +98,102 @@ static void print_function(const spectrum *s, const mpt_named_function *f) {
            f->name, mpt_function_name((int)f->function.kind));
 }
 
-void mpt_show_derivatives(const mpt_view *view, int64_t n, const double *w, const int32_t *id) {
-  const spectrum s = {n, w, id, mpt_spectral_norm(n, w)};
-  mpt_config config = {0};
-  mpt_error ignored = {0};
-  if (n == 0) return;
+/* What is known of the ends of a selection: the eigenvalue behind each is not stored, but gaps at
+ * the ends count in the stored min_gap, and a cut multiplet has none there. */
+static void print_ends(const spectrum *s, double min_gap) {
+  const double norm = min_gap < 0 ? 0 : s->norm;
+  double inside = INFINITY;
+  for (int64_t j = 1; j < s->n; j++)
+    if (s->id[j] != s->id[j - 1]) inside = fmin(inside, s->w[j] - s->w[j - 1]);
+  printf("  at the ends        a selection that parts equal eigenvalues has no derivatives of the "
+         "vectors of those,\n                     and of their eigenvalues that of the mean; the "
+         "neighbours outside are not stored");
+  if (min_gap >= 0 && norm > 0 && isfinite(inside) && min_gap * norm < 0.999 * inside)
+    printf(",\n                     but the smallest gap, %.2g |A|, is narrower than those inside: "
+           "it is at an end,\n                     which parts no multiplet there",
+           min_gap);
+  else if (min_gap >= 0)
+    printf(",\n                     and no gap at an end is narrower than %.2g |A|, unless equal "
+           "eigenvalues are parted",
+           min_gap);
   printf("\n");
-  print_pairs(&s, mpt_min_gap(n, w, id, s.norm));
+}
+
+static void print_named(const spectrum *s, const mpt_config *c, bool whole) {
+  for (int64_t f = 0; f < c->functions.count; f++)
+    if (whole || c->functions.items[f].function.kind != MPT_PROJECTOR)
+      print_function(s, &c->functions.items[f]);
+    else
+      print_stored_range(c->functions.items[f].name, c->functions.items[f].function.index);
+  if (c->reference.file && whole) print_range(s, "frame", c->frame_index);
+  if (c->reference.file && !whole) print_stored_range("frame", c->frame_index);
+}
+
+static bool read_config(const mpt_view *view, mpt_config *config) {
+  mpt_error ignored = {0};
   char *text = mpt_read_text_attribute(view->file, "config");
-  if (text && mpt_config_from_resolved(text, &config, &ignored) == MPT_DONE) {
-    for (int64_t f = 0; f < config.functions.count; f++)
-      print_function(&s, &config.functions.items[f]);
-    if (config.reference.file) print_range(&s, "frame", config.frame_index);
-    mpt_config_release(&config);
-  }
+  const bool read = text && mpt_config_from_resolved(text, config, &ignored) == MPT_DONE;
   free(text);
+  return read;
+}
+
+void mpt_show_derivatives(const mpt_view *view, int64_t n, int64_t count, const double *w,
+                          const int32_t *id, double min_gap) {
+  const spectrum s = {count, w, id, mpt_spectral_norm(count, w)};
+  mpt_config config = {0};
+  if (count == 0) return;
+  const bool read = read_config(view, &config);
+  const bool whole = count == n || (read && config.select.kind == MPT_SELECT_ALL);
+  printf("\n");
+  print_pairs(&s, whole || min_gap < 0 ? mpt_min_gap(count, w, id, s.norm) : min_gap);
+  if (!whole) print_ends(&s, min_gap);
+  if (read) print_named(&s, &config, whole);
+  mpt_config_release(&config);
+}
+
+static void name_ranges(const mpt_config *c, mpt_text *names) {
+  for (int64_t f = 0; f < c->functions.count; f++) {
+    const mpt_named_function *named = &c->functions.items[f];
+    if (named->function.kind == MPT_PROJECTOR)
+      mpt_text_add(names, "%s%s [%lld, %lld)", names->length ? ", " : "", named->name,
+                   (long long)named->function.index[0], (long long)named->function.index[1]);
+  }
+  if (c->reference.file)
+    mpt_text_add(names, "%sframe [%lld, %lld)", names->length ? ", " : "",
+                 (long long)c->frame_index[0], (long long)c->frame_index[1]);
+}
+
+static void name_functions(const mpt_config *c, mpt_text *names) {
+  for (int64_t f = 0; f < c->functions.count; f++)
+    if (c->functions.items[f].function.kind != MPT_PROJECTOR)
+      mpt_text_add(names, "%s%s (%s)", names->length ? ", " : "", c->functions.items[f].name,
+                   mpt_function_name((int)c->functions.items[f].function.kind));
+  if (c->reference.file) mpt_text_add(names, "%sframe", names->length ? ", " : "");
+}
+
+void mpt_show_failure(const mpt_view *view, int8_t status) {
+  mpt_config config = {0};
+  mpt_text names = {0};
+  const bool read = read_config(view, &config);
+  if (read) (status == MPT_SPLIT_MULTIPLET ? name_ranges : name_functions)(&config, &names);
+  if (status == MPT_SPLIT_MULTIPLET && names.length)
+    printf(
+        "\n  Nothing is stored: of the ranges %s one ends between equal eigenvalues, where\n"
+        "  neither its output nor a derivative is unique%s. Let it begin and end with\n"
+        "  whole multiplets: a run without it stores the spectrum, and this command shows them.\n",
+        names.data, config.select.kind == MPT_SELECT_ALL ? "" : ", or solve.select does");
+  else if (status == MPT_SPLIT_MULTIPLET && read)
+    printf(
+        "\n  Nothing is stored: solve.select ends between equal eigenvalues, and the loss sees a\n"
+        "  single vector of them, which has no derivative. Select one more or fewer, so that\n"
+        "  the multiplet is whole, or let the loss see its eigenvalues alone.\n");
+  else if (status == MPT_FUNCTION_UNDEFINED && names.length)
+    printf(
+        "\n  Nothing is stored: one of %s does not exist at this matrix. A logarithm or\n"
+        "  root wants positive eigenvalues, an inverse none that is zero, exp none so large that\n"
+        "  it overflows; a frame wants a reference that does not miss its subspace. A run\n"
+        "  without it stores the spectrum; shift the matrix, or change 'scale' or the reference.\n",
+        names.data);
+  mpt_text_release(&names);
+  mpt_config_release(&config);
 }

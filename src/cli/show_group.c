@@ -117,10 +117,9 @@ static void add_multiplet(mpt_table *table, int digits, int64_t n, const double 
     mpt_table_add(table, "%s", "");
 }
 
-static void print_multiplets(const mpt_view_group *group, const double *w, const int32_t *id,
-                             bool all) {
+static void print_multiplets(const mpt_view_group *group, int64_t n, const double *w,
+                             const int32_t *id, bool all) {
   static const char *const titles[] = {"#", "eigenvalue", "times", "spread", "gap to next"};
-  const int64_t n = group->columns;
   const int digits = mpt_real_size(group->type) == 4 ? 8 : 16;
   int64_t count = n > 0, k = 0;
   mpt_table table = {.columns = 5};
@@ -141,18 +140,37 @@ static void print_multiplets(const mpt_view_group *group, const double *w, const
   mpt_table_release(&table);
 }
 
+/* How many of the columns hold eigenvalues, and the smallest gap, below 0 when it is not stored. */
+static mpt_code read_extent(const mpt_view *view, const mpt_view_group *group, int64_t index,
+                            int64_t *count, double *min_gap, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  int32_t found = (int32_t)group->columns;
+  *min_gap = -1;
+  if (mpt_view_has(group, MPT_FOUND))
+    TRY(mpt_view_read(view, group, MPT_FOUND, index, 1, &found, error));
+  if (mpt_view_has(group, MPT_MIN_GAP))
+    TRY(mpt_view_read(view, group, MPT_MIN_GAP, index, 1, min_gap, error));
+  *count = found >= 0 && found <= group->columns ? found : group->columns;
+done:
+  return code;
+}
+
 static mpt_code print_spectrum(const mpt_view *view, const mpt_view_group *group, int64_t index,
                                bool all, mpt_error *error) {
   mpt_code code = MPT_DONE;
-  double *w = NULL;
+  double *w = NULL, min_gap;
   int32_t *id = NULL;
+  int64_t count;
   if (!mpt_view_has(group, MPT_EIGENVALUES)) return MPT_DONE;
   TRY(mpt_allocate(&w, group->columns, sizeof *w, "eigenvalues", error));
   TRY(mpt_allocate(&id, group->columns, sizeof *id, "multiplets", error));
   TRY(mpt_view_read(view, group, MPT_EIGENVALUES, index, 1, w, error));
   TRY(read_multiplets(view, group, index, w, id, error));
-  print_multiplets(group, w, id, all);
-  if (group->columns == group->n) mpt_show_derivatives(view, group->n, w, id);
+  TRY(read_extent(view, group, index, &count, &min_gap, error));
+  print_multiplets(group, count, w, id, all);
+  /* eigenvalues alone do not tell n */
+  const int64_t n = mpt_view_has(group, MPT_EIGENVECTORS) ? group->n : -1;
+  mpt_show_derivatives(view, n, count, w, id, min_gap);
 done:
   free(w);
   free(id);
@@ -194,7 +212,7 @@ mpt_code mpt_show_problem(const mpt_view *view, const mpt_view_group *group, int
   printf("%s%s\n", *type ? ", " : "", type);
   printf("  %s: %s\n", mpt_status_name(status) ? mpt_status_name(status) : "unknown status",
          mpt_status_meaning(status) ? mpt_status_meaning(status) : "of a later version");
-  if (!mpt_show_solved(status)) return MPT_DONE;
+  if (!mpt_show_solved(status)) return mpt_show_failure(view, status), MPT_DONE;
   TRY(print_spectrum(view, group, index, all, error));
   for (int f = MPT_STATUS + 1; f < MPT_FIELD_COUNT; f++) {
     if (!mpt_view_has(group, (mpt_field)f)) continue;

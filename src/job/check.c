@@ -16,6 +16,7 @@ static const char *const flaw_texts[MPT_FLAW_COUNT] = {
     "an output that must be zero is not",
     "the gradient is not Hermitian",
     "its status is none of the schema's",
+    "eigenvalues are not those that were selected",
 };
 
 const char *mpt_flaw_text(int k) {
@@ -64,13 +65,28 @@ done:
   return code;
 }
 
-static bool matches(const mpt_view_group *stored, const mpt_dataset *input) {
+static bool matches(const mpt_view_group *stored, const mpt_dataset *input, int64_t columns) {
   if (stored->count != input->count ||
       (stored->n >= 0 && stored->n != input->n && stored->n != stored->columns))
     return false;
+  if (stored->columns >= 0 && stored->columns != columns) return false;
   if (stored->typed) return stored->type == input->type;
   return !mpt_view_has(stored, MPT_EIGENVALUES) ||
          mpt_real_size(stored->type) == mpt_real_size(input->type);
+}
+
+/* A count that cannot be is a flaw, and all columns are looked at. */
+static mpt_code read_found(mpt_check *c, mpt_check_group *g, mpt_error *error) {
+  mpt_code code;
+  TRY(mpt_allocate(&g->found, g->stored->count, sizeof *g->found, "counts of eigenpairs", error));
+  TRY(mpt_view_read(&c->view, g->stored, MPT_FOUND, 0, g->stored->count, g->found, error));
+  for (int64_t b = 0; b < g->stored->count; b++) {
+    if (g->found[b] >= 0 && g->found[b] <= g->columns) continue;
+    g->found[b] = (int32_t)g->columns;
+    g->flaws[b] |= MPT_FLAW_SELECTION;
+  }
+done:
+  return code;
 }
 
 static mpt_code prepare_group(mpt_check *c, int64_t k, mpt_error *error) {
@@ -78,17 +94,13 @@ static mpt_code prepare_group(mpt_check *c, int64_t k, mpt_error *error) {
   mpt_check_group *g = &c->groups[k];
   g->stored = &c->view.groups[k];
   g->input = &c->input.datasets[k];
-  if (!matches(g->stored, g->input))
+  g->columns = mpt_select_columns(&c->config.select, g->input->n);
+  if (!matches(g->stored, g->input, g->columns))
     return mpt_fail(error, MPT_BAD_INPUT,
                     "cannot check '%s': group %s does not fit the input's %lld %s matrices of n = "
                     "%lld (run again)",
                     c->view.name, g->stored->path, (long long)g->input->count,
                     mpt_type_name(g->input->type), (long long)g->input->n);
-  if (g->stored->columns >= 0 && g->stored->columns != g->input->n)
-    return mpt_fail(error, MPT_BAD_INPUT,
-                    "cannot check group %s of '%s': it holds a selection of eigenpairs, which this "
-                    "version does not check (run with select: all)",
-                    g->stored->path, c->view.name);
   const unsigned any = MPT_BIT(MPT_EIGENVALUES) | MPT_BIT(MPT_EIGENVECTORS) | MPT_BIT(MPT_GRADIENT);
   if (!(g->stored->fields & any))
     return mpt_fail(
@@ -102,6 +114,7 @@ static mpt_code prepare_group(mpt_check *c, int64_t k, mpt_error *error) {
   TRY(mpt_view_read(&c->view, g->stored, MPT_STATUS, 0, g->stored->count, g->status, error));
   for (int64_t b = 0; b < g->stored->count; b++)
     for (int m = 0; m < MPT_M_COUNT; m++) g->measures[b][m] = -1;
+  if (mpt_view_has(g->stored, MPT_FOUND)) TRY(read_found(c, g, error));
 done:
   return code;
 }
@@ -148,6 +161,7 @@ static void close_readers(mpt_check_group *g) {
 void mpt_check_close(mpt_check *c) {
   for (int64_t k = 0; k < c->count; k++) {
     close_readers(&c->groups[k]);
+    free(c->groups[k].found);
     free(c->groups[k].status);
     free(c->groups[k].measures);
     free(c->groups[k].flaws);
@@ -162,8 +176,9 @@ void mpt_check_close(mpt_check *c) {
 static mpt_code open_field(mpt_check *c, mpt_check_group *g, mpt_field field,
                            mpt_slab_reader *reader, mpt_error *error) {
   if (!mpt_view_has(g->stored, field)) return MPT_DONE;
-  const int64_t n = g->input->n;
-  const int64_t shape[3] = {g->input->count, mpt_fields[field].extent >= MPT_VECTORS ? n : 1, n};
+  const mpt_dataset shaped = {.count = g->input->count, .n = g->input->n, .columns = g->columns};
+  const mpt_part whole = mpt_whole_field(field, &shaped);
+  const int64_t shape[3] = {whole.count, whole.rows, whole.cols};
   hid_t type = mpt_element_type(mpt_fields[field].element, mpt_check_type(g->input->type));
   char *path = mpt_view_path(g->stored->path, mpt_fields[field].name);
   mpt_code code = mpt_slab_open(reader, c->view.file, path ? path : "", type, shape, error);

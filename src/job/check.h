@@ -20,14 +20,15 @@ enum {
   MPT_FLAW_NOT_ZERO = 16,
   MPT_FLAW_NOT_HERMITIAN = 32,
   MPT_FLAW_STATUS = 64,
-  MPT_FLAW_COUNT = 7
+  MPT_FLAW_SELECTION = 128,
+  MPT_FLAW_COUNT = 8
 };
 
 /* One sentence on the flaw of bit 1 << k. */
 const char *mpt_flaw_text(int k);
 
 typedef enum mpt_measure {
-  MPT_M_RESIDUAL,      /* max_j |A v_j - w_j v_j| / (n eps |A|) */
+  MPT_M_RESIDUAL,      /* max_j |A v_j - w_j v_j| / (n eps |A|); of a selection |A|_F */
   MPT_M_ORTHOGONALITY, /* max_j |(V^H V - I)_j| / (n eps) */
   MPT_M_SPECTRUM,      /* of trace and Frobenius norm, where there are no eigenvectors */
   MPT_M_DEFECT,        /* max |G - G^H| */
@@ -38,6 +39,8 @@ typedef enum mpt_measure {
 typedef struct mpt_check_group {
   const mpt_view_group *stored;
   const mpt_dataset *input;
+  int64_t columns;                       /* eigenpairs a problem */
+  int32_t *found;                        /* [count] how many there are; NULL: all columns */
   int8_t *status;                        /* [count] */
   double (*measures)[MPT_M_COUNT];       /* [count], -1 where not measured */
   uint32_t *flaws;                       /* [count] */
@@ -63,27 +66,40 @@ void mpt_check_close(mpt_check *check);
 /* Fills measures and flaws, on rank 0 with those of all ranks. Collective and agreed. */
 mpt_code mpt_check_solutions(mpt_check *check, mpt_error *error);
 
+/* How many eigenpairs of a problem are stored. */
+static inline int64_t mpt_check_pairs(const mpt_check_group *group, int64_t problem) {
+  return group->found ? group->found[problem] : group->columns;
+}
+
 /* Whether a problem has outputs that can be wrong. */
 bool mpt_check_is_solved(int8_t status);
 
-typedef enum mpt_trial { MPT_TRIAL_PASSED, MPT_TRIAL_FAILED, MPT_TRIAL_UNTESTABLE } mpt_trial;
+typedef enum mpt_trial {
+  MPT_TRIAL_PASSED,
+  MPT_TRIAL_FAILED,
+  MPT_TRIAL_UNTESTABLE,
+  MPT_TRIAL_ABSENT /* there is nothing to compare */
+} mpt_trial;
 
-/* One sampled gradient; differences are relative to the gradient's size. */
+/* One output of a sampled problem; differences are relative to its size. */
 typedef struct mpt_check_sample {
-  int64_t group, index;
-  double difference; /* |finite difference - gradient|, the worse of two directions */
+  int64_t group, index, function; /* function: of the config, where there is an output for each */
+  mpt_field field;
+  double difference; /* of a gradient, along the worse of two directions */
   double allowed;
   int trial;
 } mpt_check_sample;
 
 typedef struct mpt_check_samples {
-  mpt_check_sample *items;
-  int64_t count;
-  int64_t too_large; /* problems with a gradient that one rank cannot hold */
+  mpt_check_sample *items; /* [problems][outputs]; a problem's first is its gradient */
+  int64_t problems, outputs, count;
+  int64_t too_large; /* problems that one rank cannot hold */
 } mpt_check_samples;
 
-/* Compares up to `wanted` gradients, spread evenly over all there are. MPT_BAD_INPUT when there are
- * none. The samples are the caller's to free, the same on all ranks. Collective and agreed. */
+/* Compares the gradients of up to `wanted` problems, spread evenly over all there are, with finite
+ * differences, and their other outputs with what the matrices give. MPT_BAD_INPUT when there is
+ * nothing to compare. The samples are the caller's to free, the same on all ranks. Collective and
+ * agreed. */
 mpt_code mpt_check_gradients(mpt_check *check, int64_t wanted, mpt_check_samples *samples,
                              mpt_error *error);
 

@@ -51,14 +51,22 @@ static double complex *workspace(const mpt_loss *l) {
   return l->space + 6 * square(l);
 }
 
+double complex *mpt_loss_workspace(const mpt_loss *l) {
+  return workspace(l);
+}
+double complex *mpt_loss_direction(const mpt_loss *l) {
+  return direction(l);
+}
+
 mpt_code mpt_loss_init(mpt_loss *l, int64_t n, mpt_error *error) {
   mpt_code code;
   *l = (mpt_loss){.n = n};
   double complex **matrices[] = {&l->a, &l->v, &l->gv, &l->g};
   for (int k = 0; k < 4; k++)
     TRY(mpt_allocate(matrices[k], n * n, sizeof **matrices[k], "a gradient check", error));
-  TRY(mpt_allocate(&l->w, 2 * n, sizeof *l->w, "a gradient check", error));
+  TRY(mpt_allocate(&l->w, 3 * n, sizeof *l->w, "a gradient check", error));
   TRY(mpt_allocate(&l->gw, n, sizeof *l->gw, "a gradient check", error));
+  TRY(mpt_allocate(&l->multiplet, n, sizeof *l->multiplet, "a gradient check", error));
   TRY(mpt_allocate(&l->cluster, n, sizeof *l->cluster, "a gradient check", error));
   TRY(mpt_allocate(&l->space, (MATRICES - 4) * n * n + 64 * n + 64, sizeof *l->space,
                    "a gradient check", error));
@@ -73,6 +81,7 @@ void mpt_loss_release(mpt_loss *l) {
   free(l->g);
   free(l->w);
   free(l->gw);
+  free(l->multiplet);
   free(l->cluster);
   free(l->space);
   mpt_loss_terms_release(&l->terms);
@@ -123,13 +132,13 @@ static bool alike(const mpt_loss *l, const double *size, double largest, int64_t
   return !l->vectors || coupling(l, size, i, j, &noise) <= noise;
 }
 
-static void merge_clusters(mpt_loss *l, const int32_t *multiplet, const double *size) {
+static void merge_clusters(mpt_loss *l, const double *size) {
   enum { WIDE = 1000 }; /* gaps above norm / WIDE limit no step */
   double largest = 0;
   int64_t start = 0;
   for (int64_t j = 0; j < l->n; j++) largest = fmax(largest, fabs(l->gw[j]));
   for (int64_t j = 0, stop; j < l->n; j = stop) {
-    for (stop = j + 1; stop < l->n && multiplet[stop] == multiplet[j];) stop++;
+    for (stop = j + 1; stop < l->n && l->multiplet[stop] == l->multiplet[j];) stop++;
     bool merge = j > 0 && l->w[j] - l->w[j - 1] < l->norm / WIDE;
     for (int64_t a = start; merge && a < j; a++)
       for (int64_t b = j; merge && b < stop; b++) merge = alike(l, size, largest, a, b);
@@ -150,7 +159,7 @@ static void add_dropped(mpt_loss *l, const double *size) {
   l->dropped = sqrt(2) * sum;
 }
 
-void mpt_loss_prepare(mpt_loss *l, const int32_t *multiplet) {
+void mpt_loss_prepare(mpt_loss *l) {
   const int n = (int)l->n;
   double *size = (double *)workspace(l);
   l->norm = mpt_spectral_norm(l->n, l->w);
@@ -158,11 +167,20 @@ void mpt_loss_prepare(mpt_loss *l, const int32_t *multiplet) {
   for (int64_t j = 0; j < l->n; j++) size[j] = frobenius(l->n, l->gv + j * l->n);
   if (l->vectors && n > 0)
     BLAS(gemm)("C", "N", &n, &n, &n, &one, l->v, &n, l->gv, &n, &zero, product(l), &n, 1, 1);
-  merge_clusters(l, multiplet, size);
+  merge_clusters(l, size);
   if (l->vectors) add_dropped(l, size);
   l->gap = l->norm > 0 ? l->norm : 1;
   for (int64_t j = 1; j < l->n; j++)
     if (l->cluster[j] != l->cluster[j - 1]) l->gap = fmin(l->gap, l->w[j] - l->w[j - 1]);
+}
+
+void mpt_loss_rebuild(const mpt_loss *l, const double complex *v, const double *f,
+                      double complex *out) {
+  const int n = (int)l->n;
+  double complex *scaled = product(l);
+  for (int64_t j = 0; j < l->n; j++)
+    for (int64_t i = 0; i < l->n; i++) scaled[i + j * l->n] = v[i + j * l->n] * f[j];
+  if (n > 0) BLAS(gemm)("N", "C", &n, &n, &n, &one, scaled, &n, v, &n, &zero, out, &n, 1, 1);
 }
 
 /* U = the unitary polar factor of V'_c^H V_c for the m columns from `start`, into left(). */
@@ -185,43 +203,52 @@ static bool polar_factor(const mpt_loss *l, int64_t start, int m) {
   return info == 0;
 }
 
-/* sum_i gw_i (U^H diag(w') U)_ii of one cluster. */
-static double eigenvalue_part(const mpt_loss *l, const double *w, int64_t start, int64_t m) {
+/* (U^H diag(w') U)_ii of one cluster. */
+static void turned_values(const mpt_loss *l, const double *w, int64_t m, double *out) {
   const double complex *u = left(l);
-  double sum = 0;
-  for (int64_t i = 0; i < m; i++)
+  for (int64_t i = 0; i < m; i++) {
+    out[i] = 0;
     for (int64_t k = 0; k < m; k++) {
       double complex x = u[k + i * m];
-      sum += l->gw[start + i] * (creal(x) * creal(x) + cimag(x) * cimag(x)) * w[start + k];
+      out[i] += (creal(x) * creal(x) + cimag(x) * cimag(x)) * w[k];
     }
-  return sum;
+  }
 }
 
-/* L(A + t dA). */
-static bool loss_at(mpt_loss *l, double t, double *value) {
+bool mpt_loss_move(mpt_loss *l, double t, mpt_moved *moved) {
   const int n = (int)l->n;
   double complex *v = perturbed(l), *out = aligned(l);
-  double *w = l->w + l->n; /* the second half is for the perturbed ones */
-  *value = 0;
+  double *w = l->w + l->n, *turned = w + l->n; /* behind the unperturbed ones */
+  *moved = (mpt_moved){w, turned, v, out};
   for (int64_t i = 0; i < square(l); i++) v[i] = l->a[i] + t * direction(l)[i];
   if (!solve(l, v, w)) return false;
   for (int64_t start = 0, stop; start < l->n; start = stop) {
     for (stop = start + 1; stop < l->n && l->cluster[stop] == l->cluster[start];) stop++;
     const int m = (int)(stop - start);
     if (!polar_factor(l, start, m)) return false;
-    *value += eigenvalue_part(l, w, start, m);
+    turned_values(l, w + start, m, turned + start);
     BLAS(gemm)
     ("N", "N", &n, &m, &m, &one, v + start * n, &n, left(l), &m, &zero, out + start * n, &n, 1, 1);
   }
-  for (int64_t i = 0; l->vectors && i < square(l); i++) *value += creal(conj(l->gv[i]) * out[i]);
+  return true;
+}
+
+/* L(A + t dA). */
+static bool loss_at(mpt_loss *l, double t, double *value) {
   double terms;
-  if (!mpt_loss_terms_value(&l->terms, w, v, &terms)) return false;
+  mpt_moved at;
+  *value = 0;
+  if (!mpt_loss_move(l, t, &at)) return false;
+  for (int64_t i = 0; i < l->n; i++) *value += l->gw[i] * at.turned_w[i];
+  for (int64_t i = 0; l->vectors && i < square(l); i++)
+    *value += creal(conj(l->gv[i]) * at.turned_v[i]);
+  if (!mpt_loss_terms_value(&l->terms, at.w, at.v, &terms)) return false;
   *value += terms;
   return true;
 }
 
-/* Uniform in [-1, 1) (splitmix64). */
-static double draw(uint64_t *state) {
+/* splitmix64. */
+double mpt_loss_draw(uint64_t *state) {
   uint64_t z = *state += 0x9e3779b97f4a7c15u;
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
   z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
@@ -232,7 +259,8 @@ static void make_direction(mpt_loss *l, uint64_t seed) {
   double complex *d = direction(l);
   for (int64_t j = 0; j < l->n; j++)
     for (int64_t i = 0; i <= j; i++) {
-      double re = draw(&seed), im = l->complex_type && i != j ? draw(&seed) : 0;
+      double re = mpt_loss_draw(&seed);
+      double im = l->complex_type && i != j ? mpt_loss_draw(&seed) : 0;
       d[i + j * l->n] = re + im * I;
       d[j + i * l->n] = re - im * I;
     }
@@ -247,11 +275,16 @@ static bool central(mpt_loss *l, double h, double *slope) {
   return true;
 }
 
-/* The step balances truncation, (h/gap)^2, and rounding, eps |A| / h. The error is what
+/* Truncation, (h/reach)^2, and rounding, eps |A| / h, in balance. */
+double mpt_loss_step(const mpt_loss *l, double reach) {
+  return reach * cbrt(DBL_EPSILON * fmax(l->norm / reach, 1));
+}
+
+/* The error is what
  * Richardson's step says, and the rounding of L itself, which two equal steps would hide. */
 bool mpt_loss_difference(mpt_loss *l, uint64_t seed, mpt_difference *d) {
   const double reach = fmin(l->gap, l->terms.reach);
-  const double noise = DBL_EPSILON * fmax(l->norm / reach, 1), h = reach * cbrt(noise);
+  const double h = mpt_loss_step(l, reach);
   const double gw = norm_of(l->n, l->gw), gv = l->vectors ? frobenius(square(l), l->gv) : 0;
   double coarse, fine;
   make_direction(l, seed);

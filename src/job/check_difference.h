@@ -14,18 +14,20 @@
  * smooth at repeated eigenvalues, and its derivative the gradient without the gauge part. Functions
  * and frames of A' add their terms. */
 typedef struct mpt_loss {
-  int64_t n;
-  bool complex_type;      /* false: directions are real symmetric */
-  bool vectors;           /* gv counts */
-  double complex *a, *v;  /* [n, n] */
-  double complex *gv, *g; /* [n, n]; g in torch convention */
-  double *w, *gw;         /* [n]; gw under the spread policy */
-  int32_t *cluster;       /* [n] */
-  double epsilon;         /* of the result's type */
-  double norm, gap;       /* ||A||_2; the smallest gap between clusters, norm when there is none */
-  double dropped;         /* what the gradient leaves out by the signal-to-noise rule */
-  mpt_loss_terms terms;   /* of functions and frames */
-  double complex *space;  /* the work matrices of check_difference.c, one after the other */
+  int64_t n, first, found; /* the pairs that are stored are first to first + found - 1 of all */
+  bool pairs;              /* v and w are the stored pairs, not another solution's */
+  bool complex_type;       /* false: directions are real symmetric */
+  bool vectors;            /* gv counts */
+  double complex *a, *v;   /* [n, n] */
+  double complex *gv, *g;  /* [n, n]; g in torch convention */
+  double *w, *gw;          /* [n]; gw under the spread policy */
+  int32_t *multiplet;      /* [n] as the run had them */
+  int32_t *cluster;        /* [n] */
+  double epsilon;          /* of the result's type */
+  double norm, gap;        /* ||A||_2; the smallest gap between clusters, norm when there is none */
+  double dropped;          /* what the gradient leaves out by the signal-to-noise rule */
+  mpt_loss_terms terms;    /* of functions and frames */
+  double complex *space;   /* the work matrices of check_difference.c, one after the other */
 } mpt_loss;
 
 /* Elements of a whole loss: its seven matrices and workspace. */
@@ -38,7 +40,31 @@ bool mpt_loss_solve(mpt_loss *loss);
 
 /* After all else is filled in: clusters from multiplets. Neighbouring multiplets that the loss does
  * not tell apart are one cluster, so that their gap does not limit the step. */
-void mpt_loss_prepare(mpt_loss *loss, const int32_t *multiplet);
+void mpt_loss_prepare(mpt_loss *loss);
+
+/* V diag(f) V^H. */
+void mpt_loss_rebuild(const mpt_loss *loss, const double complex *v, const double *f,
+                      double complex *out);
+
+/* The eigenpairs of A + t dA: as they come, and turned inside each cluster to be as near as
+ * possible to V, with their Rayleigh quotients. */
+typedef struct mpt_moved {
+  const double *w, *turned_w;
+  const double complex *v, *turned_v;
+} mpt_moved;
+bool mpt_loss_move(mpt_loss *loss, double t, mpt_moved *moved);
+
+/* Room for a matrix, until something is solved or read. */
+double complex *mpt_loss_workspace(const mpt_loss *loss);
+
+/* The direction dA, [n, n]; the caller fills it in. */
+double complex *mpt_loss_direction(const mpt_loss *loss);
+
+/* The t at which central differences of what changes over `reach` are best. */
+double mpt_loss_step(const mpt_loss *loss, double reach);
+
+/* The next number in [-1, 1) from a seed. */
+double mpt_loss_draw(uint64_t *state);
 
 typedef struct mpt_difference {
   double found;    /* finite difference */

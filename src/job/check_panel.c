@@ -1,5 +1,6 @@
 #include "check_panel.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,14 +51,12 @@ mpt_code mpt_panel_space_init(mpt_panel_space *s, int64_t n, int64_t width, mpt_
   TRY(mpt_allocate(&s->w, n, sizeof(double), "eigenvalues", error));
   TRY(mpt_allocate(&s->sums, 2 * width, sizeof(double), "column norms", error));
   TRY(mpt_allocate(&s->multiplet, n, sizeof(int32_t), "multiplets", error));
-  TRY(mpt_allocate(&s->expected, n, sizeof(int32_t), "multiplets", error));
 done:
   return code;
 }
 
 void mpt_panel_space_release(mpt_panel_space *s) {
-  void *all[] = {s->a,       s->turned, s->vr,   s->work,      s->vj,
-                 s->product, s->w,      s->sums, s->multiplet, s->expected};
+  void *all[] = {s->a, s->turned, s->vr, s->work, s->vj, s->product, s->w, s->sums, s->multiplet};
   for (size_t k = 0; k < sizeof all / sizeof *all; k++) free(all[k]);
   *s = (mpt_panel_space){0};
 }
@@ -88,9 +87,8 @@ static void raise(double *measure, double value) {
   if (!(value <= *measure)) *measure = value == value ? value : INFINITY;
 }
 
-/* A power of two near 1/max|w|, so that no square leaves the range. */
-static double safe_scale(int64_t n, const double *w) {
-  double norm = mpt_spectral_norm(n, w);
+/* A power of two near 1 / norm, so that no square leaves the range. */
+static double safe_scale(double norm) {
   int e = norm > 0 && isfinite(norm) ? ilogb(norm) : 0;
   return ldexp(1, -(e > 1000 ? 1000 : e < -1000 ? -1000 : e));
 }
@@ -101,22 +99,29 @@ typedef struct pass {
   const mpt_panel *panel;
   mpt_panel_space *space;
   bool values, vectors;
+  int64_t pairs, width; /* that there are, and how many vectors of them the panel has */
   double scale, trace, square;
 } pass;
+
+/* Whether the eigenvalues are all that the matrix has. */
+static bool is_whole(const pass *p) {
+  return p->pairs == p->group->input->n;
+}
 
 static mpt_code add_rows(pass *p, int64_t row0, int64_t rows, mpt_error *error) {
   mpt_code code = MPT_DONE;
   mpt_check_group *g = p->group;
   mpt_panel_space *s = p->space;
-  const int64_t n = g->input->n, width = p->panel->width;
+  const int64_t n = g->input->n;
   const mpt_type type = mpt_check_type(g->input->type);
   mpt_slab slab = {p->panel->problem, row0, rows, 0, n};
-  mpt_block block = {n, row0, rows, width, s->a, s->vr, s->vj};
+  mpt_block block = {n, p->pairs, row0, rows, p->width, s->a, s->vr, s->vj};
   if (p->values) {
     TRY(mpt_check_read_rows(g, p->check->config.triangle, &slab, s->turned, s->a, error));
     scale_rows(type, row0, rows, n, p->scale, s->a, &p->trace, &p->square);
   }
   if (p->vectors) {
+    slab.cols = p->pairs;
     TRY(mpt_slab_read(&g->v, &slab, s->vr, error));
     if (p->values) add_residual(type, &block, s->w + p->panel->col0, s->work, s->sums);
     add_product(type, &block, s->product);
@@ -125,19 +130,21 @@ done:
   return code;
 }
 
-/* ||A||_2 from the eigenvalues, unless these exceed what ||A||_F allows. */
+/* ||A||_2 from the eigenvalues, unless these exceed what ||A||_F allows; ||A||_F when some of them
+ * are all there is. */
 static double matrix_norm(const pass *p, int64_t n) {
+  if (!is_whole(p)) return sqrt(p->square);
   double from_values = mpt_spectral_norm(n, p->space->w), frobenius = sqrt(p->square);
   return from_values > 0 && (from_values < frobenius || frobenius == 0) ? from_values : frobenius;
 }
 
 static void judge_columns(pass *p, double *measures) {
-  const int64_t n = p->group->input->n, width = p->panel->width;
+  const int64_t n = p->group->input->n, width = p->width;
   const mpt_type stored = p->group->input->type, type = mpt_check_type(stored);
   const double unit = (double)n * mpt_type_epsilon(stored), norm = matrix_norm(p, n);
   const double tiny = (double)n * (mpt_real_size(stored) == 4 ? 0x1p-149 : 0x1p-1074) * p->scale;
   mpt_panel_space *s = p->space;
-  mpt_block block = {n, 0, n, width, NULL, NULL, s->vj};
+  mpt_block block = {n, p->pairs, 0, n, width, NULL, NULL, s->vj};
   add_distance(type, &block, p->panel->col0, s->product, s->sums + width);
   for (int64_t j = 0; j < width; j++) {
     double residual = sqrt(s->sums[j]);
@@ -180,7 +187,7 @@ static bool phase_is_right(mpt_type stored, int64_t n, const void *column) {
 }
 
 static void judge_phases(pass *p, uint32_t *flaws) {
-  const int64_t n = p->group->input->n, width = p->panel->width;
+  const int64_t n = p->group->input->n, width = p->width;
   const mpt_type stored = p->group->input->type, type = mpt_check_type(stored);
   char *rows = p->space->product; /* row j is the conjugate of vector j */
   mpt_facing f = {width, n, rows, n, p->space->vj, width};
@@ -211,58 +218,6 @@ done:
   return code;
 }
 
-static mpt_code judge_values(pass *p, mpt_error *error) {
-  mpt_code code = MPT_DONE;
-  mpt_check_group *g = p->group;
-  mpt_panel_space *s = p->space;
-  const int64_t n = g->input->n, problem = p->panel->problem;
-  mpt_slab slab = {problem, 0, 1, 0, n};
-  uint32_t *flaws = &g->flaws[problem];
-  TRY(mpt_slab_read(&g->w, &slab, s->w, error));
-  if (!mpt_all_finite(MPT_FLOAT64, n, s->w)) *flaws |= MPT_FLAW_NONFINITE;
-  for (int64_t j = 1; j < n; j++)
-    if (!(s->w[j - 1] <= s->w[j])) *flaws |= MPT_FLAW_ORDER;
-  if (mpt_view_has(g->stored, MPT_MULTIPLET)) {
-    double tolerance = p->check->config.tolerance;
-    if (!(tolerance > 0)) tolerance = 8 * (double)n * mpt_type_epsilon(g->input->type);
-    mpt_number_multiplets(n, s->w, tolerance * mpt_spectral_norm(n, s->w), s->expected);
-    TRY(mpt_slab_read(&g->multiplet, &slab, s->multiplet, error));
-    if (memcmp(s->multiplet, s->expected, (size_t)n * sizeof(int32_t)))
-      *flaws |= MPT_FLAW_MULTIPLET;
-  }
-  p->scale = safe_scale(n, s->w);
-  for (int64_t j = 0; j < n; j++) s->w[j] *= p->scale;
-done:
-  return code;
-}
-
-static mpt_code judge_vectors(pass *p, mpt_error *error) {
-  mpt_code code = MPT_DONE;
-  mpt_check_group *g = p->group;
-  mpt_panel_space *s = p->space;
-  const mpt_panel *panel = p->panel;
-  const int64_t n = g->input->n, problem = panel->problem;
-  const mpt_type type = mpt_check_type(g->input->type);
-  mpt_slab columns = {problem, 0, n, panel->col0, panel->width};
-  memset(s->sums, 0, (size_t)(2 * panel->width) * sizeof(double));
-  memset(s->product, 0, (size_t)(n * panel->width) * mpt_type_size(type));
-  if (p->vectors) {
-    TRY(mpt_slab_read(&g->v, &columns, s->vj, error));
-    if (!mpt_all_finite(type, n * panel->width, s->vj)) g->flaws[problem] |= MPT_FLAW_NONFINITE;
-  }
-  if (g->flaws[problem] & MPT_FLAW_NONFINITE) return MPT_DONE; /* no arithmetic with these */
-  for (int64_t row0 = 0; row0 < n; row0 += MPT_CHECK_ROWS)
-    TRY(add_rows(p, row0, n - row0 < MPT_CHECK_ROWS ? n - row0 : MPT_CHECK_ROWS, error));
-  if (p->vectors) {
-    judge_columns(p, g->measures[problem]);
-    judge_phases(p, &g->flaws[problem]);
-  } else if (p->values) {
-    judge_spectrum(p, g->measures[problem]);
-  }
-done:
-  return code;
-}
-
 static mpt_code expect_zeros(mpt_slab_reader *reader, const mpt_slab *slab, mpt_type type,
                              void *space, uint32_t *flaws, mpt_error *error) {
   mpt_code code = MPT_DONE;
@@ -274,20 +229,132 @@ done:
   return code;
 }
 
+static mpt_code expect_no_multiplets(mpt_check_group *g, const mpt_slab *row, mpt_panel_space *s,
+                                     uint32_t *flaws, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  if (!g->multiplet.element) return MPT_DONE;
+  TRY(mpt_slab_read(&g->multiplet, row, s->multiplet, error));
+  for (int64_t j = 0; j < row->cols; j++)
+    if (s->multiplet[j] != 0) *flaws |= MPT_FLAW_NOT_ZERO;
+done:
+  return code;
+}
+
+/* How many of the first `columns` columns the panel has. */
+static int64_t within(const mpt_panel *panel, int64_t columns) {
+  const int64_t rest = columns - panel->col0;
+  return rest < 0 ? 0 : rest < panel->width ? rest : panel->width;
+}
+
+/* Numbered by single linkage, within a tolerance relative to ||A||_2, which is from `norm` to
+ * `most`. */
+static bool are_multiplets(const pass *p, double norm, double most) {
+  const mpt_panel_space *s = p->space;
+  double tolerance = p->check->config.tolerance;
+  if (!(tolerance > 0))
+    tolerance = 8 * (double)p->group->input->n * mpt_type_epsilon(p->group->input->type);
+  if (p->pairs && s->multiplet[0] != 0) return false;
+  for (int64_t j = 1; j < p->pairs; j++) {
+    const double gap = s->w[j] - s->w[j - 1];
+    const int32_t step = s->multiplet[j] - s->multiplet[j - 1];
+    if (step != 0 && step != 1) return false;
+    if (step == 0 ? gap > tolerance * most : !(gap > tolerance * norm)) return false;
+  }
+  return true;
+}
+
+/* What ||A||_2 is at most, from the elements. */
+static mpt_code bound_norm(pass *p, double *most, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  mpt_check_group *g = p->group;
+  const int64_t n = g->input->n;
+  double largest = 0;
+  for (int64_t row0 = 0; row0 < n; row0 += MPT_CHECK_ROWS) {
+    const int64_t rows = n - row0 < MPT_CHECK_ROWS ? n - row0 : MPT_CHECK_ROWS;
+    mpt_slab slab = {p->panel->problem, row0, rows, 0, n};
+    TRY(mpt_check_read_rows(g, p->check->config.triangle, &slab, p->space->turned, p->space->a,
+                            error));
+    largest = fmax(
+        largest,
+        mpt_scan_slab(mpt_check_type(g->input->type), 0, rows, n, p->space->a, MPT_FULL).largest);
+  }
+  *most = fmin(sqrt(2) * (double)n * largest, DBL_MAX);
+done:
+  return code;
+}
+
+static mpt_code judge_values(pass *p, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  mpt_check_group *g = p->group;
+  mpt_panel_space *s = p->space;
+  const int64_t problem = p->panel->problem, pairs = p->pairs;
+  mpt_slab slab = {problem, 0, 1, 0, pairs}, rest = {problem, 0, 1, pairs, g->columns - pairs};
+  const mpt_select *select = &p->check->config.select;
+  uint32_t *flaws = &g->flaws[problem];
+  TRY(expect_zeros(&g->w, &rest, MPT_FLOAT64, s->w, flaws, error));
+  TRY(mpt_slab_read(&g->w, &slab, s->w, error));
+  if (!mpt_all_finite(MPT_FLOAT64, pairs, s->w)) *flaws |= MPT_FLAW_NONFINITE;
+  for (int64_t j = 1; j < pairs; j++)
+    if (!(s->w[j - 1] <= s->w[j])) *flaws |= MPT_FLAW_ORDER;
+  for (int64_t j = 0; j < pairs && select->kind == MPT_SELECT_RANGE; j++)
+    if (!(s->w[j] >= select->range[0] && s->w[j] < select->range[1])) *flaws |= MPT_FLAW_SELECTION;
+  double norm = mpt_spectral_norm(pairs, s->w), most = norm;
+  if (!is_whole(p)) TRY(bound_norm(p, &most, error));
+  if (mpt_view_has(g->stored, MPT_MULTIPLET)) {
+    TRY(expect_no_multiplets(g, &rest, s, flaws, error));
+    TRY(mpt_slab_read(&g->multiplet, &slab, s->multiplet, error));
+    if (!are_multiplets(p, norm, most)) *flaws |= MPT_FLAW_MULTIPLET;
+  }
+  p->scale = safe_scale(most);
+  for (int64_t j = 0; j < pairs; j++) s->w[j] *= p->scale;
+done:
+  return code;
+}
+
+static mpt_code judge_vectors(pass *p, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  mpt_check_group *g = p->group;
+  mpt_panel_space *s = p->space;
+  const mpt_panel *panel = p->panel;
+  const int64_t n = g->input->n, problem = panel->problem;
+  const mpt_type type = mpt_check_type(g->input->type);
+  const int64_t stop = panel->col0 + panel->width, end = stop < g->columns ? stop : g->columns;
+  const int64_t first = panel->col0 + p->width; /* of the columns that hold no pair */
+  mpt_slab columns = {problem, 0, n, panel->col0, p->width};
+  mpt_slab rest = {problem, 0, n, first, end > first ? end - first : 0};
+  memset(s->sums, 0, (size_t)(2 * panel->width) * sizeof(double));
+  memset(s->product, 0, (size_t)(n * panel->width) * mpt_type_size(type));
+  if (p->vectors) {
+    TRY(expect_zeros(&g->v, &rest, type, s->vj, &g->flaws[problem], error));
+    TRY(mpt_slab_read(&g->v, &columns, s->vj, error));
+    if (!mpt_all_finite(type, n * p->width, s->vj)) g->flaws[problem] |= MPT_FLAW_NONFINITE;
+  }
+  if (g->flaws[problem] & MPT_FLAW_NONFINITE) return MPT_DONE; /* no arithmetic with these */
+  for (int64_t row0 = 0; row0 < n; row0 += MPT_CHECK_ROWS)
+    TRY(add_rows(p, row0, n - row0 < MPT_CHECK_ROWS ? n - row0 : MPT_CHECK_ROWS, error));
+  if (p->vectors) {
+    judge_columns(p, g->measures[problem]);
+    judge_phases(p, &g->flaws[problem]);
+  } else if (p->values && is_whole(p)) {
+    judge_spectrum(p, g->measures[problem]);
+  }
+done:
+  return code;
+}
+
 mpt_code mpt_check_failed_panel(mpt_check_group *g, const mpt_panel *panel, mpt_panel_space *s,
                                 mpt_error *error) {
   mpt_code code = MPT_DONE;
   const int64_t n = g->input->n, problem = panel->problem;
   const mpt_type type = mpt_check_type(g->input->type);
-  mpt_slab row = {problem, 0, 1, 0, n}, columns = {problem, 0, n, panel->col0, panel->width};
+  mpt_slab row = {problem, 0, 1, 0, g->columns};
+  mpt_slab columns = {problem, 0, n, panel->col0, panel->width}, vectors = columns;
   uint32_t *flaws = &g->flaws[problem];
+  vectors.cols = within(panel, g->columns);
   TRY(expect_zeros(&g->w, &row, MPT_FLOAT64, s->w, flaws, error));
-  TRY(expect_zeros(&g->v, &columns, type, s->vj, flaws, error));
+  TRY(expect_zeros(&g->v, &vectors, type, s->vj, flaws, error));
   TRY(expect_zeros(&g->g, &columns, type, s->vj, flaws, error));
-  if (!g->multiplet.element) goto done;
-  TRY(mpt_slab_read(&g->multiplet, &row, s->multiplet, error));
-  for (int64_t j = 0; j < n; j++)
-    if (s->multiplet[j] != 0) *flaws |= MPT_FLAW_NOT_ZERO;
+  TRY(expect_no_multiplets(g, &row, s, flaws, error));
 done:
   return code;
 }
@@ -301,7 +368,9 @@ mpt_code mpt_check_panel(mpt_check *check, mpt_check_group *group, const mpt_pan
             .space = space,
             .values = mpt_view_has(group->stored, MPT_EIGENVALUES),
             .vectors = mpt_view_has(group->stored, MPT_EIGENVECTORS),
+            .pairs = mpt_check_pairs(group, panel->problem),
             .scale = 1};
+  p.width = within(panel, p.pairs);
   if (p.values) TRY(judge_values(&p, error));
   if (p.values || p.vectors) TRY(judge_vectors(&p, error));
   if (mpt_view_has(group->stored, MPT_GRADIENT)) TRY(judge_gradient(&p, error));

@@ -6,13 +6,13 @@
 
 /* Some rows of A and of all eigenvectors, and a panel of eigenvectors. */
 typedef struct mpt_block {
-  int64_t n, row0, rows, width;
+  int64_t n, columns, row0, rows, width;
   const void *a;  /* [rows, n] */
-  const void *vr; /* [rows, n] */
+  const void *vr; /* [rows, columns] */
   const void *vj; /* [n, width] */
 } mpt_block;
 
-/* The columns col0.. of one problem. */
+/* The columns col0.. of one problem: of its matrices; of fewer eigenvectors, those there are. */
 typedef struct mpt_panel {
   int64_t problem, col0, width;
 } mpt_panel;
@@ -28,7 +28,7 @@ enum { MPT_CHECK_ROWS = 128 }; /* rows of A that are held at a time */
 typedef struct mpt_panel_space {
   void *a, *turned, *vr, *work, *vj, *product;
   double *w, *sums;
-  int32_t *multiplet, *expected;
+  int32_t *multiplet;
 } mpt_panel_space;
 mpt_code mpt_panel_space_init(mpt_panel_space *space, int64_t n, int64_t width, mpt_type type,
                               mpt_error *error);

@@ -6,11 +6,8 @@
 #include <string.h>
 #include "check_panel.h"
 
-/* rows x columns of problem `problem`, row-major, of either scalar type; *there is false where the
- * dataset is not. */
-static mpt_code read_wide(hid_t file, const char *path, int64_t problem, int64_t rows,
-                          int64_t columns, mpt_type type, mpt_wide *out, bool *there,
-                          mpt_error *error) {
+mpt_code mpt_read_wide(hid_t file, const char *path, int64_t problem, int64_t rows, int64_t columns,
+                       mpt_type type, mpt_wide *out, bool *there, mpt_error *error) {
   hid_t dataset = H5Dopen(file, path, H5P_DEFAULT);
   *there = dataset >= 0;
   if (!*there) return MPT_DONE;
@@ -25,6 +22,15 @@ static mpt_code read_wide(hid_t file, const char *path, int64_t problem, int64_t
   return code;
 }
 
+void mpt_turn_wide(int64_t n, mpt_wide *a) {
+  for (int64_t i = 0; i < n; i++)
+    for (int64_t j = 0; j < i; j++) {
+      const mpt_wide x = a[i * n + j];
+      a[i * n + j] = a[j * n + i];
+      a[j * n + i] = x;
+    }
+}
+
 static mpt_code read_function(const mpt_check *c, const mpt_check_group *g, hid_t cotangents,
                               int64_t problem, int64_t f, mpt_loss_terms *t, mpt_error *error) {
   mpt_code code = MPT_DONE;
@@ -35,14 +41,9 @@ static mpt_code read_function(const mpt_check *c, const mpt_check_group *g, hid_
   char *name = mpt_format("functions/%s", named->name);
   char *path = name ? mpt_view_path(g->stored->path, name) : NULL;
   if (!path) TRY(mpt_fail(error, MPT_NO_RESOURCE, "cannot make a name: out of memory"));
-  TRY(read_wide(cotangents, path, problem, n, n, mpt_check_type(g->input->type), out, &there,
-                error));
-  for (int64_t i = 0; i < n; i++) /* to columns */
-    for (int64_t j = 0; j < i; j++) {
-      const mpt_wide x = out[i * n + j];
-      out[i * n + j] = out[j * n + i];
-      out[j * n + i] = x;
-    }
+  TRY(mpt_read_wide(cotangents, path, problem, n, n, mpt_check_type(g->input->type), out, &there,
+                    error));
+  mpt_turn_wide(n, out);
   if (there) t->functions[t->count++] = &named->function;
 done:
   free(name);
@@ -71,11 +72,12 @@ static mpt_code read_frame(const mpt_check *c, const mpt_check_group *g, hid_t c
   TRY(mpt_allocate(&t->frame_cotangent, t->n * columns, sizeof *t->reference, "a frame", error));
   TRY(mpt_allocate(&t->frame_memory, mpt_frame_memory(t->n, index[0], index[1], columns),
                    sizeof *t->frame_memory, "a frame", error));
-  TRY(read_wide(cotangents, path, problem, t->n, columns, type, t->frame_cotangent, &there, error));
-  if (!there || !columns) goto done;
-  TRY(read_wide(file, c->config.reference.dataset, rank == 3 ? problem : 0, t->n, columns, type,
-                t->reference, &there, error));
-  mpt_frame_lay_out(t->n, index[0], index[1], columns, t->frame_memory, &t->frame);
+  TRY(mpt_read_wide(cotangents, path, problem, t->n, columns, type, t->frame_cotangent,
+                    &t->frame_counts, error));
+  if (!columns) goto done;
+  TRY(mpt_read_wide(file, c->config.reference.dataset, rank == 3 ? problem : 0, t->n, columns, type,
+                    t->reference, &there, error));
+  if (there) mpt_frame_lay_out(t->n, index[0], index[1], columns, t->frame_memory, &t->frame);
 done:
   if (file >= 0) H5Fclose(file);
   free(path);
@@ -114,7 +116,7 @@ void mpt_loss_terms_release(mpt_loss_terms *t) {
   *t = (mpt_loss_terms){0};
 }
 
-static double size(int64_t count, const mpt_wide *x) {
+double mpt_wide_norm(int64_t count, const mpt_wide *x) {
   double sum = 0;
   for (int64_t i = 0; i < count; i++) sum = hypot(sum, cabs(x[i]));
   return sum;
@@ -146,6 +148,22 @@ static double reach_of(const mpt_spectral_function *f) {
   }
 }
 
+bool mpt_loss_terms_function(mpt_loss_terms *t, const mpt_function *function, const double *w,
+                             mpt_spectral_function *f, mpt_function_size *size) {
+  if (mpt_function_start(function, t->n, w, t->apart, t->memory, f) != MPT_OK) return false;
+  *size = (mpt_function_size){.reach = reach_of(f)};
+  if (function->kind == MPT_PROJECTOR) size->steepest = 1 / size->reach;
+  for (int64_t i = 0; i < t->n; i++) {
+    size->largest = fmax(size->largest, fabs(f->value[i]));
+    size->steepest = fmax(size->steepest, fabs(f->slope[i]));
+  }
+  return true;
+}
+
+double mpt_loss_terms_frame_gap(const mpt_loss_terms *t, const double *w) {
+  return edge_gap(t->n, w, (const int64_t[2]){t->frame.first, t->frame.stop});
+}
+
 bool mpt_loss_terms_prepare(mpt_loss_terms *t, const double *w, const mpt_wide *v) {
   const double norm = mpt_spectral_norm(t->n, w);
   double ignored;
@@ -153,24 +171,18 @@ bool mpt_loss_terms_prepare(mpt_loss_terms *t, const double *w, const mpt_wide *
   t->level = 0;
   for (int64_t k = 0; k < t->count; k++) {
     mpt_spectral_function f;
-    double largest = 0, steepest = 0;
-    if (mpt_function_start(t->functions[k], t->n, w, t->apart, t->memory, &f) != MPT_OK)
-      return false;
-    t->reach = fmin(t->reach, reach_of(&f));
-    for (int64_t i = 0; i < t->n; i++) {
-      largest = fmax(largest, fabs(f.value[i]));
-      steepest = fmax(steepest, fabs(f.slope[i]));
-    }
-    t->level += size(t->n * t->n, t->cotangents + k * t->n * t->n) * sqrt((double)t->n) *
-                (largest + norm * steepest);
+    mpt_function_size size;
+    if (!mpt_loss_terms_function(t, t->functions[k], w, &f, &size)) return false;
+    t->reach = fmin(t->reach, size.reach);
+    t->level += mpt_wide_norm(t->n * t->n, t->cotangents + k * t->n * t->n) * sqrt((double)t->n) *
+                (size.largest + norm * size.steepest);
   }
   if (!mpt_loss_terms_value(t, w, v, &ignored)) return false;
-  if (t->frame.columns) {
-    const int64_t index[2] = {t->frame.first, t->frame.stop};
-    const double gap = edge_gap(t->n, w, index);
+  if (t->frame_counts) {
+    const double gap = mpt_loss_terms_frame_gap(t, w);
     t->reach = fmin(t->reach, gap / t->frame.condition);
-    t->level +=
-        size(t->n * t->frame.columns, t->frame_cotangent) * t->frame.condition * (1 + norm / gap);
+    t->level += mpt_wide_norm(t->n * t->frame.columns, t->frame_cotangent) * t->frame.condition *
+                (1 + norm / gap);
   }
   return true;
 }
@@ -190,7 +202,7 @@ static double function_value(mpt_loss_terms *t, const mpt_wide *cotangent, const
   return sum;
 }
 
-static bool frame_value(mpt_loss_terms *t, const mpt_wide *v, double *value) {
+bool mpt_loss_terms_frame(mpt_loss_terms *t, const mpt_wide *v, mpt_wide *out) {
   mpt_spectral_frame *f = &t->frame;
   const int64_t n = t->n, m = f->columns;
   for (int64_t k = 0; k < n; k++)
@@ -202,15 +214,24 @@ static bool frame_value(mpt_loss_terms *t, const mpt_wide *v, double *value) {
   if (mpt_frame_start(t->apart, DBL_EPSILON, f) != MPT_OK) return false;
   for (int64_t i = 0; i < n; i++)
     for (int64_t l = 0; l < m; l++) {
-      mpt_wide x = 0;
+      out[i * m + l] = 0;
       for (int64_t k = f->first; k < f->stop; k++)
-        x += v[i + k * n] * f->polar[(k - f->first) * m + l];
-      *value += creal(conj(t->frame_cotangent[i * m + l]) * x);
+        out[i * m + l] += v[i + k * n] * f->polar[(k - f->first) * m + l];
     }
   return true;
 }
 
+bool mpt_loss_terms_frame_part(mpt_loss_terms *t, const mpt_wide *v, double *value) {
+  *value = 0;
+  mpt_wide *x = t->product;
+  if (!mpt_loss_terms_frame(t, v, x)) return false;
+  for (int64_t i = 0; i < t->n * t->frame.columns; i++)
+    *value += creal(conj(t->frame_cotangent[i]) * x[i]);
+  return true;
+}
+
 bool mpt_loss_terms_value(mpt_loss_terms *t, const double *w, const mpt_wide *v, double *value) {
+  double frame = 0;
   *value = 0;
   for (int64_t k = 0; k < t->count; k++) {
     mpt_spectral_function f;
@@ -218,5 +239,7 @@ bool mpt_loss_terms_value(mpt_loss_terms *t, const double *w, const mpt_wide *v,
       return false;
     *value += function_value(t, t->cotangents + k * t->n * t->n, f.value, v);
   }
-  return !t->frame.columns || frame_value(t, v, value);
+  if (t->frame_counts && !mpt_loss_terms_frame_part(t, v, &frame)) return false;
+  *value += frame;
+  return true;
 }

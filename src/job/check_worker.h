@@ -26,19 +26,19 @@ static void NAME(add_residual)(const mpt_block *b, const double *w, void *work, 
     }
 }
 
-/* Adds V_R^H V_RJ to the n x width product. */
+/* Adds V_R^H V_RJ to the columns x width product. */
 static void NAME(add_product)(const mpt_block *b, void *product) {
   const Scalar one = 1, *vj = b->vj;
-  const int n = (int)b->n, rows = (int)b->rows, width = (int)b->width;
+  const int columns = (int)b->columns, rows = (int)b->rows, width = (int)b->width;
   BLAS(gemm)
-  ("N", "C", &width, &n, &rows, &one, vj + b->row0 * width, &width, b->vr, &n, &one, product,
-   &width, 1, 1);
+  ("N", "C", &width, &columns, &rows, &one, vj + b->row0 * width, &width, b->vr, &columns, &one,
+   product, &width, 1, 1);
 }
 
 /* Squared columns of the product minus the unit columns from col0. */
 static void NAME(add_distance)(const mpt_block *b, int64_t col0, void *product, double *sums) {
   Scalar *o = product;
   for (int64_t j = 0; j < b->width; j++) o[(col0 + j) * b->width + j] -= 1;
-  for (int64_t i = 0; i < b->n; i++)
+  for (int64_t i = 0; i < b->columns; i++)
     for (int64_t j = 0; j < b->width; j++) sums[j] += ABS2(o[i * b->width + j]);
 }

@@ -10,7 +10,8 @@
 enum { MAX_BYTES = 1 << 20 };
 
 typedef struct given {
-  const mpt_yaml *name, *value; /* NULL: the key was not given */
+  const mpt_yaml *name; /* NULL: the key was not given */
+  mpt_yaml *value;
 } given;
 
 typedef struct loader {
@@ -19,7 +20,8 @@ typedef struct loader {
   const char *directory; /* NULL: paths are absolute already */
   mpt_yaml **trees;      /* the file's and one per override, owned */
   size_t tree_count;
-  given *given; /* by key; the last tree that has the key wins */
+  given *given;   /* by key; the last tree that has the key wins */
+  int64_t behind; /* column of an override's value, 0 in the file */
   const mpt_yaml **sections;
   mpt_config *config;
 } loader;
@@ -91,6 +93,28 @@ static bool complain_of_duplicate(loader *l, const mpt_yaml *mapping, const mpt_
 
 static void take_section(loader *l, const mpt_yaml *name, const mpt_yaml *value);
 
+static bool any(const char *key, const mpt_yaml *into) {
+  (void)key;
+  (void)into;
+  return true;
+}
+
+/* Of a selection only `range` and `at_most` go together. */
+static bool goes_with_range(const char *key, const mpt_yaml *into) {
+  const char *other = into->first->text;
+  return (!strcmp(key, "range") && !strcmp(other, "at_most")) ||
+         (!strcmp(key, "at_most") && !strcmp(other, "range"));
+}
+
+/* An override that goes on into a value, as in solve.select.at_most=4, leaves the rest of it. */
+static void give(loader *l, size_t key, const mpt_yaml *name) {
+  mpt_yaml *value = name->next, *before = l->given[key].value;
+  const bool goes_on = l->behind > 0 && value->place.column < l->behind;
+  if (goes_on && before && before->kind == MPT_YAML_MAPPING)
+    mpt_yaml_fill_in(value, before, mpt_keys[key].kind == MPT_KEY_SELECT ? goes_with_range : any);
+  l->given[key] = (given){name, value};
+}
+
 static void take_entry(loader *l, const char *section, const mpt_yaml *mapping,
                        const mpt_yaml *name) {
   bool scalar = name->kind == MPT_YAML_SCALAR;
@@ -106,7 +130,7 @@ static void take_entry(loader *l, const char *section, const mpt_yaml *mapping,
   else if (is_section)
     take_section(l, name, name->next);
   else
-    l->given[key] = (given){name, name->next};
+    give(l, key, name);
   free(path);
 }
 
@@ -157,6 +181,7 @@ static void add_override(loader *l, const char *text, mpt_place place) {
     return;
   }
   behind.column += equals - text + 1;
+  l->behind = behind.column;
   size_t before = l->complaints.count;
   mpt_yaml *tree = mpt_yaml_parse(equals + 1, strlen(equals + 1), behind, &l->complaints);
   if (l->complaints.count > before || l->complaints.exhausted) return;

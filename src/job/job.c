@@ -190,6 +190,8 @@ static mpt_code make_tasks(mpt_job *job, mpt_error *error) {
                     .selection = c->select.kind != MPT_SELECT_ALL,
                     .outputs = outputs,
                     .factor = g->factor || c->store & MPT_STORE_FACTOR,
+                    .frame = c->reference.file != NULL,
+                    .frame_gradient = g->frame,
                     .functions = c->functions.count};
     for (int64_t f = 0; f < c->functions.count && g->functions; f++)
       t->function_gradients += g->functions[f];

@@ -140,7 +140,7 @@ static const char *wrong_reference(const mpt_job *job, const mpt_dataset *d, int
   if (rank == 3 && (int64_t)dims[0] != d->count) return "it has not one for each matrix";
   if (columns < 1 || (int64_t)columns > index[1] - index[0])
     return "it has no columns, or more than the index range has eigenvectors";
-  if (is_complex != mpt_type_is_complex(d->type)) return "one of it and the matrices is complex";
+  if (is_complex && !mpt_type_is_complex(d->type)) return "it is complex and the matrices are not";
   return NULL;
 }
 

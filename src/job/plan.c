@@ -28,15 +28,35 @@ void mpt_choose_grid(int ranks, int grid[2]) {
   grid[0] = grid[1] = 1;
 }
 
+int64_t mpt_partial_columns(const mpt_task *t) {
+  return t->selection && !t->outputs ? t->dataset->columns : 0;
+}
+
+/* Of a selection without the others: reduction unless Q and T are given, divide and conquer of a
+ * real T, and products with the columns. */
+static double partial_operations(const mpt_task *t, bool complex) {
+  const double k = (double)t->dataset->columns / (double)t->dataset->n;
+  double count = t->solve || !t->factor ? 4.0 / 3 : 0;
+  if (t->solve && t->vectors) count += (complex ? 1.0 / 3 : 4.0 / 3) + 2 * k;
+  if (t->gradient) count += t->vector_gradient ? 6 * k + 6 * k * k : 2 * k;
+  return count;
+}
+
 double mpt_operations(const mpt_task *t) {
+  const bool solve = t->solve || t->selection; /* of given pairs, the others are solved for */
   double n3 = pow((double)t->dataset->n, 3),
          complex = mpt_type_is_complex(t->dataset->type) ? 4 : 1;
-  double count = 0;
-  if (t->solve) count += t->vectors ? 14.0 / 3 : 4.0 / 3; /* reduction, divide and conquer, back */
-  if (complex == 4 && t->solve && t->vectors) count -= 1; /* T is real */
+  double count = 0,
+         frame = t->frame ? (double)t->dataset->frame_columns / (double)t->dataset->n : 0;
+  if (t->dataset->n == 0) return 0;
+  if (mpt_partial_columns(t)) return partial_operations(t, complex == 4) * complex * n3;
+  if (solve) count += t->vectors ? 14.0 / 3 : 4.0 / 3; /* reduction, divide and conquer, back */
+  if (complex == 4 && solve && t->vectors) count -= 1; /* T is real */
   if (t->gradient) count += t->vector_gradient ? 5.1 : 1.1; /* products, the last one half */
   count += 1.1 * (double)t->functions + 4 * (double)t->function_gradients;
   if (t->tangents) count += 4 + 3.1 * (double)t->tangents;
+  count += 4 * frame;                            /* into the basis and out of it */
+  if (t->frame_gradient) count += 6 * frame + 2; /* there, two products, and one of n x n */
   return count * complex * n3;
 }
 
@@ -57,16 +77,16 @@ double mpt_expected_seconds(const mpt_task *t, const mpt_engine *engine, int ran
 
 int64_t mpt_slab_bytes(const mpt_task *t, int ranks, int64_t chunk) {
   const int64_t n = t->dataset->n, rows = n / ranks + (n % ranks != 0);
+  const int64_t tangents = t->tangents ? 1 + t->tangents : 0;
+  const int64_t pairs = t->vectors + t->vector_gradient + (t->tangents > 0);
   const int64_t arrays = 1 + t->vectors + t->gradient + t->vector_gradient + t->functions +
-                         t->function_gradients + (t->tangents ? 1 + t->tangents : 0) +
-                         (t->selection ? t->vectors + t->vector_gradient : 0) + t->factor;
+                         t->function_gradients + tangents + t->factor;
+  /* what was selected of the whole arrays, and a frame with its reference and cotangents */
+  const int64_t columns = (t->selection ? pairs * t->dataset->columns : 0) +
+                          (t->frame ? 2 + 2 * t->frame_gradient : 0) * t->dataset->frame_columns;
   const int64_t vectors = (2 * (int64_t)mpt_real_size(t->dataset->type) + 4) * n;
-  return chunk * (arrays * rows * n * (int64_t)mpt_type_size(t->dataset->type) + vectors +
-                  (int64_t)sizeof(mpt_report));
-}
-
-int64_t mpt_partial_columns(const mpt_task *t) {
-  return t->selection && !t->outputs ? t->dataset->columns : 0;
+  return chunk * ((arrays * n + columns) * rows * (int64_t)mpt_type_size(t->dataset->type) +
+                  vectors + (int64_t)sizeof(mpt_report));
 }
 
 static mpt_shape shape_of(const mpt_config *config, const mpt_task *t) {

@@ -18,6 +18,7 @@ typedef struct mpt_task {
   bool selection;                                  /* of eigenpairs */
   bool outputs;                                    /* functions, frames, tangents */
   bool factor;                                     /* Q and T are kept, or given */
+  bool frame, frame_gradient;                      /* dataset->frame_columns wide */
   int64_t functions, function_gradients, tangents; /* how many n x n outputs and cotangents */
 } mpt_task;
 

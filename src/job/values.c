@@ -145,6 +145,23 @@ static bool is_auto(const mpt_reading *r, const mpt_yaml *value) {
   return r->key->automatic && value->kind == MPT_YAML_SCALAR && !strcmp(value->text, "auto");
 }
 
+int mpt_find_key(const mpt_reading *r, const mpt_yaml *name, const char *of,
+                 const char *const *keys, int count) {
+  char shown[96];
+  const bool scalar = name->kind == MPT_YAML_SCALAR;
+  for (int k = 0; k < count && scalar; k++)
+    if (!strcmp(name->text, keys[k])) return k;
+  const char *nearest = scalar ? mpt_nearest_name(name->text, keys, (size_t)count) : NULL;
+  mpt_text hint = {0};
+  if (nearest) mpt_text_add(&hint, "did you mean '%s'?", nearest);
+  for (int k = 0; k < count && !nearest; k++)
+    mpt_text_add(&hint, "%s%s", k ? ", " : "valid: ", keys[k]);
+  mpt_complain(r->complaints, name->place, "unknown key %s: no such key of %s (%s)",
+               mpt_yaml_show(name, shown), of, hint.data ? hint.data : "");
+  mpt_text_release(&hint);
+  return -1;
+}
+
 const char *mpt_parse_integer(const mpt_yaml *value, int64_t least, int64_t *number) {
   if (value->kind != MPT_YAML_SCALAR || !value->plain) return "not an integer";
   const char *digits = value->text + (value->text[0] == '-' || value->text[0] == '+');

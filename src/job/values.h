@@ -15,6 +15,11 @@ typedef struct mpt_reading {
 /* "cannot use VALUE for KEY: WHY (WHAT IT EXPECTS)". */
 void mpt_refuse_value(const mpt_reading *r, const mpt_yaml *value, const char *why);
 
+/* Which of the keys of a value that is a mapping, `of` something, this name is; -1 after a
+ * complaint that names the nearest. */
+int mpt_find_key(const mpt_reading *r, const mpt_yaml *name, const char *of,
+                 const char *const *keys, int count);
+
 /* NULL when *number was set, else the reason why not. An integer is from `least` to the largest
  * that MPI, BLACS and Fortran take; a number is finite. */
 const char *mpt_parse_integer(const mpt_yaml *value, int64_t least, int64_t *number);

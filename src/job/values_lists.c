@@ -43,21 +43,9 @@ static void complain(const taking *t, const mpt_yaml *at, const char *what, cons
 }
 
 static void take_key(taking *t, const mpt_yaml *name) {
-  char shown[96];
-  int key = 0;
-  while (key < FUNCTION_KEYS &&
-         (name->kind != MPT_YAML_SCALAR || strcmp(name->text, function_keys[key])))
-    key++;
-  if (key == FUNCTION_KEYS) {
-    const char *nearest = name->kind == MPT_YAML_SCALAR
-                              ? mpt_nearest_name(name->text, function_keys, FUNCTION_KEYS)
-                              : NULL;
-    char *hint = nearest ? mpt_format("did you mean '%s'?", nearest) : NULL;
-    mpt_complain(t->r->complaints, name->place, "unknown key %s: no such key of a function (%s)",
-                 mpt_yaml_show(name, shown),
-                 hint ? hint : "valid: name, kind, scale, exponent, beta, mu, electrons, index");
-    free(hint);
-  } else if (t->given[key]) {
+  const int key = mpt_find_key(t->r, name, "a function", function_keys, FUNCTION_KEYS);
+  if (key < 0) return;
+  if (t->given[key]) {
     mpt_complain(t->r->complaints, name->place,
                  "duplicate key '%s': given twice for one function (keep one of them)", name->text);
   } else {
@@ -211,17 +199,16 @@ void mpt_write_functions(const mpt_key *key, const void *target, mpt_text *out) 
 
 void mpt_read_reference(const mpt_reading *r, const mpt_yaml *value) {
   struct mpt_reference *reference = r->target;
-  const mpt_yaml *file = NULL, *dataset = NULL;
+  static const char *const keys[] = {"file", "dataset"};
+  const mpt_yaml *given[2] = {NULL};
   bool others = value->kind != MPT_YAML_MAPPING;
   for (const mpt_yaml *name = others ? NULL : value->first; name; name = name->next->next) {
-    const bool scalar = name->kind == MPT_YAML_SCALAR;
-    if (scalar && !file && !strcmp(name->text, "file"))
-      file = name->next;
-    else if (scalar && !dataset && !strcmp(name->text, "dataset"))
-      dataset = name->next;
-    else
-      others = true;
+    const int key = mpt_find_key(r, name, "frame.reference", keys, 2);
+    if (key < 0) return;
+    others |= given[key] != NULL;
+    given[key] = name->next;
   }
+  const mpt_yaml *file = given[0], *dataset = given[1];
   const bool named = dataset && dataset->kind == MPT_YAML_SCALAR && dataset->text[0] &&
                      !mpt_yaml_is_typed(dataset);
   if (others || !file || !named) {

@@ -17,17 +17,9 @@ static const char *read_bounds(const mpt_yaml *value, double range[2]) {
 
 /* Sorts the mapping's values by key; false after a complaint. */
 static bool sort(const mpt_reading *r, const mpt_yaml *value, const mpt_yaml *given[KEYS]) {
-  char shown[96];
   for (const mpt_yaml *name = value->first; name; name = name->next->next) {
-    int key = 0;
-    while (key < KEYS && (name->kind != MPT_YAML_SCALAR || strcmp(name->text, keys[key]))) key++;
-    if (key == KEYS) {
-      mpt_complain(r->complaints, name->place,
-                   "unknown key %s: no such key of solve.select (valid: lowest, highest, index, "
-                   "range with at_most)",
-                   mpt_yaml_show(name, shown));
-      return false;
-    }
+    const int key = mpt_find_key(r, name, "solve.select", keys, KEYS);
+    if (key < 0) return false;
     if (given[key]) {
       mpt_refuse_value(r, value, "a key is given twice");
       return false;

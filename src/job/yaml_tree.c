@@ -192,6 +192,27 @@ mpt_yaml *mpt_yaml_wrap(const char *key, size_t length, mpt_place place, mpt_yam
   return mapping;
 }
 
+static bool has_key(const mpt_yaml *mapping, const char *key) {
+  for (const mpt_yaml *name = mapping->first; name; name = name->next->next)
+    if (name->kind == MPT_YAML_SCALAR && !strcmp(name->text, key)) return true;
+  return false;
+}
+
+void mpt_yaml_fill_in(mpt_yaml *into, mpt_yaml *from,
+                      bool (*fits)(const char *key, const mpt_yaml *into)) {
+  mpt_yaml *name = from->first, *next;
+  from->first = from->last = NULL;
+  for (; name; name = next) {
+    mpt_yaml *value = name->next;
+    const bool moves =
+        name->kind == MPT_YAML_SCALAR && !has_key(into, name->text) && fits(name->text, into);
+    next = value->next;
+    name->next = value->next = NULL;
+    append(moves ? into : from, name);
+    append(moves ? into : from, value);
+  }
+}
+
 static bool is_one_of(const char *text, const char *const *words) {
   for (; *words; words++)
     if (!strcmp(text, *words)) return true;

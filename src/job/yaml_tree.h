@@ -31,6 +31,11 @@ mpt_yaml *mpt_yaml_parse(const char *text, size_t length, mpt_place origin,
 /* A mapping of one key, which takes `value` (and releases it when memory is out: NULL then). */
 mpt_yaml *mpt_yaml_wrap(const char *key, size_t length, mpt_place place, mpt_yaml *value);
 
+/* Moves the pairs of `from` whose keys `into` lacks, and `fits` (of the key and of `into`) takes,
+ * to the end of `into`. */
+void mpt_yaml_fill_in(mpt_yaml *into, mpt_yaml *from,
+                      bool (*fits)(const char *key, const mpt_yaml *into));
+
 bool mpt_yaml_is_null(const mpt_yaml *node);
 
 /* Whether a plain scalar reads as null, a boolean or a number rather than as a string. */

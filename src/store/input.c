@@ -158,6 +158,34 @@ static hid_t select_part(hid_t dataset, const mpt_part *p) {
   return space;
 }
 
+static bool is_real(hid_t dataset) {
+  hid_t type = H5Dget_type(dataset);
+  const bool real = H5Tget_class(type) == H5T_FLOAT;
+  H5Tclose(type);
+  return real;
+}
+
+/* count real numbers, at the beginning of `out`, to complex ones of the same precision. */
+static void widen(size_t count, size_t real, void *out) {
+  char *bytes = out;
+  for (size_t i = count; i-- > 0;) {
+    memmove(bytes + 2 * i * real, bytes + i * real, real);
+    memset(bytes + (2 * i + 1) * real, 0, real);
+  }
+}
+
+static bool read_elements(hid_t dataset, hid_t space, hid_t memory, hid_t type, size_t count,
+                          void *out) {
+  if (H5Tget_class(type) != H5T_COMPOUND || !is_real(dataset))
+    return H5Dread(dataset, type, memory, space, H5P_DEFAULT, out) >= 0;
+  const size_t real = H5Tget_size(type) / 2;
+  hid_t part = H5Tcopy(real == 4 ? H5T_NATIVE_FLOAT : H5T_NATIVE_DOUBLE);
+  const bool done = H5Dread(dataset, part, memory, space, H5P_DEFAULT, out) >= 0;
+  H5Tclose(part);
+  if (done) widen(count, real, out);
+  return done;
+}
+
 mpt_code mpt_read_part(hid_t file, const char *path, const mpt_part *part, hid_t type, void *out,
                        mpt_error *error) {
   hsize_t count = (hsize_t)(part->count * part->rows * part->cols);
@@ -166,7 +194,7 @@ mpt_code mpt_read_part(hid_t file, const char *path, const mpt_part *part, hid_t
   hid_t dataset = H5Dopen(file, path, H5P_DEFAULT);
   if (dataset >= 0) {
     hid_t space = select_part(dataset, part), memory = H5Screate_simple(1, &count, NULL);
-    done = space >= 0 && H5Dread(dataset, type, memory, space, H5P_DEFAULT, out) >= 0;
+    done = space >= 0 && read_elements(dataset, space, memory, type, (size_t)count, out);
     if (space >= 0) H5Sclose(space);
     H5Sclose(memory);
     H5Dclose(dataset);

@@ -45,7 +45,7 @@ typedef struct mpt_part {
   int rank; /* dimensions of the dataset of a whole batch: 1, 2 or 3 */
 } mpt_part;
 
-/* Reads the part, converted to `type`, contiguous into `out`. */
+/* Reads the part, converted to `type`, contiguous into `out`; real numbers also as complex ones. */
 mpt_code mpt_read_part(hid_t file, const char *path, const mpt_part *part, hid_t type, void *out,
                        mpt_error *error);
 

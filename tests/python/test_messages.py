@@ -242,8 +242,6 @@ CASES = {
     "it holds a frame's of": (lambda at: with_outputs(at, {"H/frame": np.ones((3, 5, 1))}), 3, "add 'frame'"),
     "cannot use reference '%s'": (lambda at: with_frame(at, np.ones((4, 1))), 3, "its rows are not n"),
     "they were selected in another way": (other_selection, 3, "the same solve.select"),
-    "it holds a selection of eigenpairs": (
-        lambda at: ["check", solved(at, gradient={}, solve={"select": {"lowest": 2}})], 3, "run with select: all"),
     "cannot use directions '%s'": (lambda at: with_outputs(at, tangent="r.h5"), 3, "mirrors the input file: /H"),
     "problems %lld to %lld: the file is damaged": (broken_input, 3, "cannot read '/H', problems"),
     "cannot read problem %lld of '%s'": (check_of_broken_input, 3, "of '/H': the file is damaged"),
@@ -258,7 +256,7 @@ CASES = {
     "%s (check its directory)": (directory_as_output, 5, "directory"),
     "its attribute config cannot be used": (bad_stored_config, 3, "automatic"),
     "cannot read the resolved config, line %lld": (not_absolute, 3, "not an absolute path"),
-    "its config names no cotangents": (no_cotangents, 3, "check without --gradients"),
+    "nor another output that": (no_cotangents, 3, "check without --gradients"),
     "cannot check '%s': %s (give a whole": (
         lambda at: ["check", change(solved(at), input_file=None)], 3, "does not name its input"),
     "does not fit the input's": (other_shape, 3, "4 float64 matrices of n = 5"),

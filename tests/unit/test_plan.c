@@ -357,6 +357,31 @@ static void teams_of_two_sizes(void **state) {
   mpt_schedule_release(&s);
 }
 
+/* Frames and selections cost memory and operations. */
+static void frames_and_selections_count(void **state) {
+  (void)state;
+  const int64_t n = 100, element = 16;
+  const mpt_dataset data = {
+      .type = MPT_COMPLEX128, .n = n, .count = 1, .columns = 10, .frame_columns = 5};
+  const mpt_task plain = {.dataset = &data, .solve = true, .vectors = true, .gradient = true};
+  mpt_task frame = plain, selection = plain, given = plain;
+  frame.frame = true;
+  assert_int_equal(mpt_slab_bytes(&frame, 1, 1) - mpt_slab_bytes(&plain, 1, 1),
+                   2 * n * 5 * element);
+  assert_true(mpt_operations(&frame) - mpt_operations(&plain) == 4 * 4e4 * 5);
+  frame.frame_gradient = true;
+  assert_int_equal(mpt_slab_bytes(&frame, 1, 1) - mpt_slab_bytes(&plain, 1, 1),
+                   4 * n * 5 * element);
+  assert_true(mpt_operations(&frame) - mpt_operations(&plain) >= 4 * 2e6);
+  selection.selection = true;
+  assert_int_equal(mpt_slab_bytes(&selection, 1, 1) - mpt_slab_bytes(&plain, 1, 1),
+                   n * 10 * element);
+  given.solve = false;
+  assert_true(mpt_operations(&given) < mpt_operations(&plain) / 2);
+  given.selection = true;
+  assert_true(mpt_operations(&given) == mpt_operations(&plain));
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(grids),
@@ -367,6 +392,7 @@ int main(void) {
       cmocka_unit_test(forced_plans),
       cmocka_unit_test(grid_larger_than_the_job),
       cmocka_unit_test(memory_limits),
+      cmocka_unit_test(frames_and_selections_count),
       cmocka_unit_test(simulation_by_hand),
       cmocka_unit_test(teams_of_two_sizes),
   };
