@@ -26,6 +26,10 @@ def open(path):
     return Result(path)
 
 
+class NotStored(AttributeError):
+    """The file has no such dataset."""
+
+
 class Arrays(collections.abc.Mapping):
     """Datasets of one HDF5 group by name, each read whole when it is asked for; also as attributes."""
 
@@ -46,7 +50,7 @@ class Arrays(collections.abc.Mapping):
         if name.startswith("_"):
             raise AttributeError(name)
         if name not in self._group:
-            raise AttributeError(f"{self._group.name} of {self._group.file.filename} has no {name}; "
+            raise NotStored(f"{self._group.name} of {self._group.file.filename} has no {name}; "
                                  f"it has {', '.join(self._group)} (what a job stores, output.store says)")
         return self[name]
 
