@@ -23,8 +23,8 @@ def plot(result, group=None):
     for draw, axes in zip((_spectrum, _gaps, _errors, _times), panels):
         try:
             draw(axes, group, solved)
-        except reader.NotStored as missing:
-            _note(axes, str(missing))
+        except reader.NotStored as error:
+            _note(axes, f"the file has no {error.missing}")
     return figure
 
 
@@ -84,6 +84,6 @@ def _times(axes, group, solved):
     ranks = group.diagnostics.ranks
     for count in np.unique(ranks[solved]):
         which = np.flatnonzero(solved & (ranks == count))
-        axes.plot(which, np.maximum(seconds[which], 1e-9), ".", label=f"{count} rank{'s' * (count > 1)}")
+        axes.plot(which, np.maximum(seconds[which], 1e-9), ".", label=f"{count} rank{'s' if count > 1 else ''}")
     if solved.any():
         axes.legend()

@@ -27,7 +27,7 @@ def open(path):
 
 
 class NotStored(AttributeError):
-    """The file has no such dataset."""
+    """The group has no dataset of that name (`missing`)."""
 
 
 class Arrays(collections.abc.Mapping):
@@ -50,8 +50,10 @@ class Arrays(collections.abc.Mapping):
         if name.startswith("_"):
             raise AttributeError(name)
         if name not in self._group:
-            raise NotStored(f"{self._group.name} of {self._group.file.filename} has no {name}; "
-                                 f"it has {', '.join(self._group)} (what a job stores, output.store says)")
+            error = NotStored(f"{self._group.name} of {self._group.file.filename} has no {name}; "
+                              f"it has {', '.join(self._group)} (what a job stores, output.store says)")
+            error.missing = f"{self._group.name}/{name}"
+            raise error
         return self[name]
 
     def __dir__(self):
