@@ -112,6 +112,10 @@ def test_one_triangle(dtype):
         assert close(mt.eigvalsh(a.mT, UPLO), torch.linalg.eigvalsh(a.mT, UPLO=UPLO))
         assert close(mt.eigvalsh(a.mH, UPLO), torch.linalg.eigvalsh(a.mH, UPLO=UPLO))
         assert close(mt.eigvalsh(a[::2, 1:4, 1:4], UPLO), torch.linalg.eigvalsh(a[::2, 1:4, 1:4], UPLO=UPLO))
+    assert close(mt.eigvalsh(a.conj()), mt.eigvalsh(a))  # contiguous, and conjugated lazily
+    if dtype.is_complex:
+        assert close(mt.eigvalsh(a.conj().imag), torch.linalg.eigvalsh(-a.imag))  # negated lazily
+    assert close(mt.eigvalsh(torch._neg_view(a)), torch.linalg.eigvalsh(-a))
     h = herm(a)
     f = mt.matrix_function(h.mT, "exp")
     assert close(f, torch.linalg.matrix_exp(h.mT))
@@ -124,6 +128,7 @@ def test_no_copy():
     class Spy(multiplet.backend.Library):
         def eigh(self, a, options, vectors=True):
             seen.append(a.ctypes.data)
+            assert options.threads == torch.get_num_threads() and not options.tolerance
             return super().eigh(a, options, vectors)
 
     a = make(APART, torch.complex128, (3,)).requires_grad_()
@@ -223,9 +228,6 @@ def test_failed_matrices():
         mt.projector(make(PAIRS, torch.float64), (0, 1))
     with pytest.raises(ProblemError, match="the matrix is FUNCTION_UNDEFINED"):
         mt.matrix_function(-make(PAIRS, torch.float64), "log")
-    b = make(APART, torch.float64).requires_grad_()
-    with pytest.raises(ProblemError, match="gradient of eigh: the matrix is NONFINITE_COTANGENT"):
-        (mt.eigh(b)[0] * np.inf).sum().backward()
 
 
 def test_failed_zero():
@@ -251,10 +253,43 @@ def test_frame_condition():
         mt.frame(a, torch.eye(3, dtype=torch.float64)[:, 2:], (0, 2))
 
 
+@pytest.mark.parametrize("batch", [(2, 3), (0,), ()])
+@pytest.mark.parametrize("shape", [(5, 2), (3, 5, 2), (2, 1, 5, 2)])
+def test_frame_batches(batch, shape):
+    """References of one matrix, or that broadcast to A's leading dimensions, with gradients of their shape."""
+    a, r = make(PAIRS, torch.float64, batch).requires_grad_(), random(shape, torch.float64).requires_grad_()
+    if len(shape) > 2 and batch != (2, 3):
+        with pytest.raises(RuntimeError, match="expand"):
+            mt.frame(a, r, (0, 2))
+        return
+    found, c = mt.frame(a, r, (0, 2)), random((5, 2), torch.float64)
+    (c * found).sum().backward()
+    assert found.shape == (*batch, 5, 2) and r.grad.shape == shape and a.grad.shape == a.shape
+    b, q = a.detach().requires_grad_(), r.detach().requires_grad_()
+    each = q.expand(*batch, 5, 2).reshape(-1, 5, 2)
+    single = [mt.frame(x, y, (0, 2)) for x, y in zip(b.reshape(-1, 5, 5), each)]
+    if single:
+        (c * torch.stack(single)).sum().backward()
+        assert close(found, torch.stack(single).reshape(found.shape))
+        assert close(b.grad, a.grad) and close(q.grad, r.grad)
+
+
+def test_nonfinite_cotangents():
+    a, r = make(APART, torch.float64, (2,)).requires_grad_(), random((5, 1), torch.float64)
+    inf = torch.tensor([1.0, np.inf], dtype=torch.float64)
+    for f, name in ((mt.eigvalsh, "eigh"), (lambda a: mt.projector(a, (0, 2)), "projector"),
+                    (lambda a: mt.frame(a, r, (0, 2)), "frame")):
+        with pytest.raises(ProblemError, match=rf"gradient of {name}: matrix \[1\] is NONFINITE_COTANGENT.*anomaly"):
+            (inf @ f(a).reshape(2, -1)).sum().backward()
+
+
 def test_second_derivatives_are_refused():
     """Also where no cotangent depends on A, and the term would merely be missing."""
     a = make(APART, torch.float64).requires_grad_()
-    r = random((5, 1), torch.float64)
+    r = random((5, 1), torch.float64).requires_grad_()
+    g, = torch.autograd.grad(mt.frame(a, r, (0, 2)).sum(), r, create_graph=True)
+    with pytest.raises(RuntimeError, match="first derivatives only"):
+        torch.autograd.grad(g.sum() + (r ** 2).sum(), r)
     for f in (lambda: mt.eigvalsh(a).sum(), lambda: mt.matrix_function(a, "exp").sum(),
               lambda: mt.frame(a, r, (0, 2)).sum()):
         g, = torch.autograd.grad(f(), a, create_graph=True)
@@ -272,7 +307,8 @@ def test_pairs_changed_in_place_are_noticed():
 
 
 @pytest.mark.parametrize("kind,parameters,error", [
-    ("expp", {}, ValueError), ("exp", {"beta": 1}, TypeError), ("power", {}, TypeError), ("fermi", {"beta": 1}, TypeError),
+    ("expp", {}, ValueError), ("exp", {"beta": 1}, TypeError), ("power", {}, TypeError),
+    ("fermi", {"beta": 1}, TypeError),
     ("fermi", {"beta": 1, "mu": 0, "electrons": 1}, TypeError), ("projector", {"index": 1}, TypeError),
     ("fermi", {"beta": 1, "electrons": 0}, ValueError), ("projector", {"index": (0, 9)}, multiplet.Error)])
 def test_wrong_parameters(kind, parameters, error):
@@ -320,6 +356,22 @@ def test_threads_and_certificates():
     assert [len(found[k][1].status) for k in range(2)] == [32, 64]
 
 
+def test_after_a_fork():
+    """As in a DataLoader's worker: one thread there, whatever the parent had."""
+    a, count = make(APART, torch.float64, (64,)), torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        w = mt.eigvalsh(a)
+    finally:
+        torch.set_num_threads(count)
+    child = os.fork()
+    if not child:
+        signal.alarm(20)
+        torch.set_num_threads(1)
+        os._exit(0 if torch.equal(mt.eigvalsh(a), w) else 1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
 def test_interrupt():
     """Ctrl-C is an ordinary KeyboardInterrupt, and the next call works."""
     a = make(list(range(1, 65)), torch.float64).repeat(200, 1, 1)
@@ -332,7 +384,8 @@ def test_interrupt():
 
 def test_others_run_meanwhile():
     """A call lets go of the interpreter: another thread's clock ticks inside of it."""
-    a, ticks, stop = make(list(range(1, 65)), torch.float64).repeat(2000, 1, 1), [], threading.Event()
+    a = make(list(range(1, 65)), torch.float64).repeat(2000, 1, 1)
+    ticks, stop = [], threading.Event()
 
     def tick():
         while not stop.wait(0.001):
@@ -349,7 +402,8 @@ def test_others_run_meanwhile():
 
 
 def test_benchmark():
+    path = os.pathsep.join([str(ROOT / "src/python"), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run([sys.executable, "-m", "multiplet.benchmark", "--n", "4", "--batch", "9", "--repeat", "1"],
-                          capture_output=True, text=True, timeout=120, env={**os.environ, "PYTHONPATH": str(ROOT / "src/python")})
+                          capture_output=True, text=True, timeout=120, env={**os.environ, "PYTHONPATH": path})
     assert done.returncode == 0, done.stderr  # it compares the gradients itself
     assert len(re.findall(r"torch \S+ ms, multiplet \S+ ms, ratio \S+$", done.stdout, re.M)) == 2

@@ -90,7 +90,6 @@ class Certificate:
         report, earlier = self.report, forward.report
         for name in ("largest", "residual", "orthogonality"):
             report[name] = earlier[name]
-        np.maximum(report["frame_condition"], earlier["frame_condition"], out=report["frame_condition"])
         report["status"][forward.bad] = earlier["status"][forward.bad]
         return self
 

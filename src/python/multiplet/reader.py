@@ -178,7 +178,8 @@ class Result(collections.abc.Mapping):
         if name is None and len(self._groups) == 1:
             return next(iter(self._groups.values()))
         if name is None:
-            raise KeyError(f"{self.path} has {len(self._groups)} groups, one has to be named: {', '.join(self._groups)}")
+            raise KeyError(f"{self.path} has {len(self._groups)} groups, one has to be named: "
+                           f"{', '.join(self._groups)}")
         return self[name]
 
     def failed(self):
