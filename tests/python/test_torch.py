@@ -217,6 +217,28 @@ def test_eigenvalue_cotangents():
         gradient(eigenvalue_cotangents="fail")
 
 
+def test_library_refuses():
+    """What passes the checks here, and not the library's, comes with its own line."""
+    with pytest.raises(multiplet.Error, match="bad argument, function"):
+        mt.matrix_function(torch.eye(2), "exp", scale=np.inf)
+
+
+def test_composed_function():
+    """At a repeated eigenvalue V f(w) V^H has another gradient than f(A): the spread shows it, as documented."""
+    c, gradients, spreads = herm(random((5, 5), torch.float64)), [], []
+    for f in (lambda a: mt.matrix_function(a, "exp"), lambda a: (lambda w, v: (v * w.exp()) @ v.T)(*mt.eigh(a))):
+        a = make(PAIRS, torch.float64).requires_grad_()
+        (c * f(a)).sum().backward()
+        gradients.append(a.grad)
+        spreads.append(float(mt.last_certificate().cotangent_spread))
+    assert not close(*gradients, 0.01) and spreads[0] == 0 and spreads[1] > 0.1
+
+
+def test_no_rows():
+    w, v = mt.eigh(torch.zeros(2, 0, 0))
+    assert w.shape == (2, 0) and v.shape == (2, 0, 0) and mt.matrix_function(torch.zeros(0, 0), "exp").shape == (0, 0)
+
+
 def test_failed_matrices():
     a = make(APART, torch.float64, (2, 2))
     a[1, 0, 2, 1] = np.nan
@@ -310,7 +332,9 @@ def test_pairs_changed_in_place_are_noticed():
     ("expp", {}, ValueError), ("exp", {"beta": 1}, TypeError), ("power", {}, TypeError),
     ("fermi", {"beta": 1}, TypeError),
     ("fermi", {"beta": 1, "mu": 0, "electrons": 1}, TypeError), ("projector", {"index": 1}, TypeError),
-    ("fermi", {"beta": 1, "electrons": 0}, ValueError), ("projector", {"index": (0, 9)}, multiplet.Error)])
+    ("fermi", {"beta": 1, "electrons": 0}, ValueError), ("fermi", {"beta": 1, "electrons": 5}, ValueError),
+    ("fermi", {"beta": 0, "mu": 0}, ValueError), ("exp", {"scale": 0}, ValueError),
+    ("projector", {"index": (0, 9)}, ValueError), ("projector", {"index": (2, 2)}, ValueError)])
 def test_wrong_parameters(kind, parameters, error):
     with pytest.raises(error):
         mt.matrix_function(make(APART, torch.float64), kind, **parameters)
@@ -321,6 +345,7 @@ def test_wrong_parameters(kind, parameters, error):
     (lambda: mt.eigh(torch.eye(2), gauge="wran"), ValueError), (lambda: mt.eigh(torch.eye(2), "X"), ValueError),
     (lambda: mt.eigvalsh(torch.eye(2), tolerance=-1), ValueError),
     (lambda: mt.frame(torch.eye(2), torch.ones(2, 1, dtype=torch.float64), (0, 1)), TypeError),
+    (lambda: mt.frame(torch.eye(2), torch.ones(2, 2), (0, 1)), ValueError),
     (lambda: mt.frame(torch.eye(2), torch.ones(3, 1), (0, 1)), ValueError)])
 def test_wrong_arguments(call, error):
     with pytest.raises(error):

@@ -42,6 +42,8 @@ def eigh(A, UPLO="L", *, gauge="warn", eigenvalue_cotangents="mean", tolerance=N
     Each column has unit norm, its largest component real and positive. The gradient is finite at repeated
     eigenvalues. Where the loss depends on the arbitrary basis inside a multiplet, or on a phase, that part has no
     gradient: it is dropped, with one GaugeWarning a backward pass; gauge='error' raises GaugeError instead.
+    A loss made of V f(w) V^H depends on no such choice, and yet its gradient is not in the eigenpairs' where they
+    coincide: last_certificate().cotangent_spread is above 0 then, and matrix_function() has the right one.
     eigenvalue_cotangents, where they differ inside a multiplet: 'mean' replaces them by their mean, 'raw' keeps
     them, 'fail' raises GaugeError.
     """
@@ -72,8 +74,8 @@ def matrix_function(A, kind, *, UPLO="L", tolerance=None, failed="raise", **para
 
     A matrix whose spectrum leaves the function's domain is FUNCTION_UNDEFINED.
     """
-    function = _function(kind, parameters)
     call = _Call(A, UPLO, tolerance, failed)
+    function = _function(kind, parameters, A.shape[-1])
     return _MatrixFunction.apply(A, call, function)
 
 
@@ -94,9 +96,12 @@ def frame(A, reference, index, *, UPLO="L", tolerance=None, failed="raise"):
     """
     call = _Call(A, UPLO, tolerance, failed)
     n = A.shape[-1]
-    index = _range(index)
+    index = _range(index, n)
     if not torch.is_tensor(reference) or reference.dim() < 2 or reference.shape[-2] != n:
         raise ValueError(f"frame: reference has to be a tensor [{n}, c] or [*batch, {n}, c]")
+    if not 1 <= reference.shape[-1] <= index[1] - index[0]:
+        raise ValueError(f"frame: reference has {reference.shape[-1]} columns; index {index} takes 1 to "
+                         f"{index[1] - index[0]}")
     if reference.dtype != A.dtype or reference.device != A.device:
         raise TypeError(f"frame: reference is {reference.dtype} on {reference.device}, A {A.dtype} on {A.device}")
     if reference.dim() > 2:
@@ -104,15 +109,17 @@ def frame(A, reference, index, *, UPLO="L", tolerance=None, failed="raise"):
     return _Frame.apply(A, reference, call, index)
 
 
-def _range(index):
+def _range(index, n):
     try:
         start, stop = (int(k) for k in index)
     except (TypeError, ValueError):
         raise TypeError(f"index has to be a pair (start, stop), not {index!r}") from None
+    if not 0 <= start < stop <= n:
+        raise ValueError(f"index {start, stop} has to be within 0 <= start < stop <= n = {n}")
     return start, stop
 
 
-def _function(kind, parameters):
+def _function(kind, parameters, n):
     if kind not in library.KINDS:
         raise ValueError(f"there is no matrix function {kind!r}; kinds: {', '.join(library.KINDS)}")
     known = PARAMETERS.get(kind, {"scale"})
@@ -124,10 +131,14 @@ def _function(kind, parameters):
     if kind == "fermi" and len(parameters.keys() & {"mu", "electrons"}) != 1:
         raise TypeError("fermi needs either mu or electrons")
     if kind == "projector":
-        return Function(kind, index=_range(parameters["index"]))
+        return Function(kind, index=_range(parameters["index"], n))
     values = {name: float(value) for name, value in parameters.items()}
-    if values.get("electrons", 1) <= 0 or values.get("scale", 1) == 0:
-        raise ValueError("electrons has to be above 0, scale other than 0")
+    if "electrons" in values and not 0 < values["electrons"] < n:
+        raise ValueError(f"fermi: electrons is {values['electrons']:g}; it has to be above 0 and below n = {n}")
+    if kind == "fermi" and not values["beta"] > 0:
+        raise ValueError(f"fermi: beta is {values['beta']:g}; it has to be above 0")
+    if values.get("scale") == 0:
+        raise ValueError(f"{kind}: scale is 0")
     return Function(kind, **values)
 
 
