@@ -19,6 +19,7 @@ build_packages=(
 test_packages=(
   libcmocka-dev
   python3 python3-numpy python3-scipy python3-h5py python3-mpmath python3-yaml python3-pytest python3-torch
+  python3-matplotlib python3-pip python3-setuptools python3-wheel
   slurm-wlm munge
   gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user # kernels for another processor
   shellcheck clang-format hdf5-tools openssh-client iproute2 util-linux e2fsprogs mount

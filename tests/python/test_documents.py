@@ -73,7 +73,7 @@ def test_readme_python(readme_job, monkeypatch, capsys):
     directory, _ = readme_job
     monkeypatch.chdir(directory)
     found = {}
-    snippet, = fenced(README, "python")
+    snippet, = [block for block in fenced(README, "python") if block.startswith("import h5py")]
     exec(snippet, found)
     with h5py.File("forum.h5") as f:
         a = f["H"][:].reshape(1, 4, 4)
@@ -86,6 +86,31 @@ def test_readme_python(readme_job, monkeypatch, capsys):
     printed = float(capsys.readouterr().out.split()[-1].strip("[]"))
     assert printed == pytest.approx(violation, rel=1e-6) and printed == pytest.approx(0.42, abs=0.01)
     assert "gauge violation 0.42" in README
+
+
+def test_readme_reader(readme_job, monkeypatch, capsys):
+    directory, _ = readme_job
+    monkeypatch.chdir(directory)
+    snippet, = [block for block in fenced(README, "python") if "multiplet.open(" in block]
+    exec(snippet, {})
+    assert re.search(r"-1\.259\d* .*\(1, 4, 4\) \[0\.42", capsys.readouterr().out)
+
+
+def test_readme_torch(capsys):
+    torch = pytest.importorskip("torch")
+    found = {}
+    snippet, = [block for block in fenced(README, "python") if "multiplet.torch as mt" in block]
+    first, then = snippet.split("C = ")
+    exec(first, found)
+    # w_0 + w_1 has the pair's projector, and at its maximum v_02^2 is stationary
+    assert torch.equal(found["A"].grad, torch.diag(torch.tensor([0.0, 1, 1], dtype=torch.float64)))
+    assert "Certificate({'OK': 1}" in capsys.readouterr().out
+    exec("C = " + then, found)
+    assert torch.isfinite(found["A"].grad).all() and found["rho"].trace().item() == pytest.approx(1.5)
+    assert torch.allclose(found["P"], torch.diag(torch.tensor([0.0, 1, 1], dtype=torch.float64)))
+    assert torch.allclose(found["x"].ravel(), torch.tensor([0, 0.5 ** 0.5, 0.5 ** 0.5], dtype=torch.float64))
+    blocks = [b for b in fenced(README, "python") if not b.startswith(("import h5py", "import multiplet\n", "import torch"))]
+    assert not blocks, "a block that no test runs"
 
 
 def test_readme_scripts_exist_and_parse():

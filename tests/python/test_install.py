@@ -4,6 +4,7 @@ import pathlib
 import re
 import shlex
 import subprocess
+import sys
 
 import pytest
 from job import MULTIPLET, ROOT
@@ -109,6 +110,14 @@ def test_header_alone(prefix, tmp_path, header, compiler, standard):
                  PKG_CONFIG_PATH=str(library_of(prefix).parent / "pkgconfig"))
     call(compiler, f"-std={standard}", "-Wall", "-Werror", "-fsyntax-only", name,
          *shlex.split(flags), cwd=tmp_path)
+
+
+def test_python_package(prefix):
+    """With its directory on PYTHONPATH it finds the library beside it."""
+    directory = library_of(prefix).parent / "python"
+    show = "import multiplet.library as m; print(m.__file__, m.load().path)"
+    printed = call(sys.executable, "-c", show, PYTHONPATH=str(directory), MULTIPLET_LIBRARY="", cwd=prefix)
+    assert printed == f"{directory}/multiplet/library.py {library_of(prefix)}\n"
 
 
 def test_exported_symbols(prefix):

@@ -1,0 +1,169 @@
+"""Who solves: an object with the six methods of `Library`, on NumPy arrays of a flat batch.
+
+multiplet.torch is written in terms of such an object alone, the one that `current()` gives. Another one, which
+answers the same requests elsewhere, is put in its place for a while by
+
+    with using(other): ...
+
+Arrays are C-contiguous: matrices [count, n, n], eigenvalues [count, n], references [n, c] or [count, n, c]. Every
+method returns its arrays and then a Certificate. The methods *_backward are given the forward pass's certificate,
+in whose `origin` a backend may keep what it needs to recognise that pass.
+"""
+import contextlib
+import contextvars
+import typing
+
+import numpy as np
+
+from . import library
+from .status import Status
+
+
+class Options(typing.NamedTuple):
+    """How to solve; tolerance 0 is 8 n eps, relative to ||A||_2."""
+    triangle: str = "lower"
+    tolerance: float = 0.0
+    spread: str = "mean"
+    threads: int = 1
+    solver: str = "auto"
+
+
+class Function(typing.NamedTuple):
+    """A matrix function: mpt_function of include/multiplet/function.h."""
+    kind: str
+    scale: float = 1.0
+    exponent: float = 0.0
+    beta: float = 0.0
+    mu: float = 0.0
+    electrons: float = 0.0
+    index: tuple = (0, 0)
+
+
+class Certificate:
+    """What became of each matrix of a batch, and how far its numbers can be trusted.
+
+    Arrays of the batch's shape (a single matrix has shape ()):
+      status            a number of multiplet.Status
+      residual, orthogonality    in units of n eps ||A|| and n eps: about 1 or less is perfect
+      min_gap           smallest gap between multiplets / ||A||; 2 when there is only one multiplet
+      gauge_violation   how much of the loss depends on the basis inside a multiplet, 0 to 1; 0 before backward
+      cotangent_spread  how much eigenvalue cotangents differ inside a multiplet / the largest
+      gradient_error    estimated relative error of the gradient; 0 before backward
+      frame_condition   1 at best; 0 without a frame
+      refused           true where a policy refused the gradient
+      seconds           of the solution
+    multiplet [*batch, n]: which multiplet each eigenvalue belongs to, from 0.
+    """
+
+    def __init__(self, report, multiplet, origin=None):
+        self.report, self._multiplet, self.origin, self.batch = report, multiplet, origin, report.shape
+
+    def __getattr__(self, name):
+        if name.startswith("_") or name not in library.REPORT.names:
+            raise AttributeError(name)
+        return self.report[name].reshape(self.batch)
+
+    def __dir__(self):
+        return [*super().__dir__(), *library.REPORT.names]
+
+    def __repr__(self):
+        counts = {Status(s).name: int(c) for s, c in zip(*np.unique(self.report["status"], return_counts=True))}
+        largest = [f"{name} up to {self.report[name].max(initial=0):.2g}"
+                   for name in ("gauge_violation", "cotangent_spread", "gradient_error")]
+        return f"Certificate({counts}, {', '.join(largest)})"
+
+    @property
+    def multiplet(self):
+        return self._multiplet.reshape(*self.batch, self._multiplet.shape[-1])
+
+    @property
+    def refused(self):
+        return self.report["refused"].reshape(self.batch) != 0
+
+    @property
+    def bad(self):
+        """Flat indices of the matrices whose outputs are zero because they failed."""
+        return np.flatnonzero(self.report["status"] > Status.GAUGE_DEPENDENT)
+
+    def inherit(self, forward):
+        """What the backward pass has not looked at again: residuals, and what had failed already."""
+        report, earlier = self.report, forward.report
+        for name in ("largest", "residual", "orthogonality"):
+            report[name] = earlier[name]
+        report["status"][forward.bad] = earlier["status"][forward.bad]
+        return self
+
+
+class Library:
+    """libmultiplet in this process. Nothing is copied."""
+
+    def eigh(self, a, options, vectors=True):
+        """w [count, n], v [count, n, n] or None."""
+        w, v = np.empty(a.shape[:-1], a.real.dtype), np.empty_like(a) if vectors else None
+        return w, v, self._call("mpt_eigh", a, options, None, a, w, v)
+
+    def eigh_backward(self, w, v, gw, gv, forward, options):
+        """G [count, n, n] from gw [count, n] and gv [count, n, n], either of them None for zero."""
+        g = np.empty_like(v)
+        return g, self._call("mpt_eigh_backward", v, options, None, None, w, v, gw, gv, g).inherit(forward)
+
+    def function(self, a, function, options):
+        """f(A) [count, n, n], and w and v."""
+        f, w, v = np.empty_like(a), np.empty(a.shape[:-1], a.real.dtype), np.empty_like(a)
+        return f, w, v, self._call("mpt_matrix_function", a, options, _spec(function), a, f, w, v)
+
+    def function_backward(self, w, v, function, gf, forward, options):
+        g = np.empty_like(v)
+        certificate = self._call("mpt_matrix_function_backward", v, options, _spec(function), None, w, v, gf, g)
+        return g, certificate.inherit(forward)
+
+    def frame(self, a, index, reference, options):
+        """[count, n, c], and w and v."""
+        f = np.empty((*a.shape[:-1], reference.shape[-1]), a.dtype)
+        w, v = np.empty(a.shape[:-1], a.real.dtype), np.empty_like(a)
+        return f, w, v, self._call("mpt_frame", a, options, _frame(index, reference), a, f, w, v)
+
+    def frame_backward(self, w, v, index, reference, gf, forward, options):
+        """G, and the derivative by each matrix's reference, [count, n, c]."""
+        g, gr = np.empty_like(v), np.empty_like(gf)
+        certificate = self._call("mpt_frame_backward", v, options, _frame(index, reference), None, w, v, gf, g, gr)
+        return g, gr, certificate.inherit(forward)
+
+    @staticmethod
+    def _call(name, like, options, spec, *arrays):
+        count, n = like.shape[:2]
+        multiplet, report = np.empty((count, n), np.int32), np.empty(count, library.REPORT)
+        settings = library.Options(triangle=library.TRIANGLES[options.triangle], tolerance=options.tolerance,
+                                   spread_policy=library.SPREADS[options.spread], threads=options.threads,
+                                   solver=library.SOLVERS[options.solver])
+        library.call(name, (like.dtype, n, count), settings, spec, *arrays, multiplet, report)
+        return Certificate(report, multiplet)
+
+
+def _spec(function):
+    values = function._asdict()
+    index = (library.ctypes.c_int64 * 2)(*values.pop("index"))
+    return library.Function(kind=library.KINDS.index(values.pop("kind")), index=index, **values)
+
+
+def _frame(index, reference):
+    return library.FrameSpec(index=(library.ctypes.c_int64 * 2)(*index), columns=reference.shape[-1],
+                             reference=library.address(reference), each=reference.ndim == 3)
+
+
+_current = contextvars.ContextVar("multiplet_backend", default=Library())
+
+
+def current():
+    """The backend of this thread or task."""
+    return _current.get()
+
+
+@contextlib.contextmanager
+def using(backend):
+    """`backend` answers all calls made inside."""
+    token = _current.set(backend)
+    try:
+        yield backend
+    finally:
+        _current.reset(token)

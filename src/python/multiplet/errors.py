@@ -1,0 +1,28 @@
+"""What can go wrong, as exceptions."""
+
+
+class Error(RuntimeError):
+    """Any error of this package."""
+
+
+class LibraryNotFound(Error, ImportError):
+    """libmultiplet.so is not there, or is of another version."""
+
+
+class ProblemError(Error):
+    """Matrices of a batch that have no answer.
+
+    certificate: the multiplet.backend.Certificate of the call, whose status says which and why.
+    """
+
+    def __init__(self, text, certificate=None):
+        super().__init__(text)
+        self.certificate = certificate
+
+
+class GaugeError(ProblemError):
+    """The loss depends on the arbitrary basis inside a multiplet, which was not to be."""
+
+
+class GaugeWarning(UserWarning):
+    """The loss depends on the arbitrary basis inside a multiplet: that part of it has no gradient, and was dropped."""

@@ -1,0 +1,89 @@
+"""A picture of a result file. Needs matplotlib."""
+import numpy as np
+
+from . import reader
+
+
+def plot(result, group=None):
+    """matplotlib's Figure with four panels, about one group of a result (a path or an open Result).
+
+    Spectrum with its multiplets marked; histogram of the gaps between neighbours, relative to ||A||, those inside
+    multiplets apart; estimated error of each gradient against the smallest gap of its matrix; when each rank solved
+    what, if the file says so, else how long each matrix took. A panel whose data the job did not store says so.
+    """
+    from matplotlib.figure import Figure  # without pyplot: no window, no global state
+    if not isinstance(result, reader.Result):
+        with reader.open(result) as opened:
+            return plot(opened, group)
+    group = result.only(group)
+    figure = Figure(figsize=(11, 8), layout="constrained")
+    panels = figure.subplots(2, 2).ravel()
+    solved = np.isin(group.status, (reader.Status.OK, reader.Status.GAUGE_DEPENDENT))
+    figure.suptitle(f"{group.name}: {solved.sum()} of {group.count} matrices solved")
+    for draw, axes in zip((_spectrum, _gaps, _errors, _times), panels):
+        try:
+            draw(axes, group, solved)
+        except reader.NotStored as error:
+            _note(axes, f"the file has no {error.missing}")
+    return figure
+
+
+def _note(axes, text):
+    axes.text(0.5, 0.5, text, ha="center", va="center", wrap=True, transform=axes.transAxes)
+    axes.set_xticks([])
+    axes.set_yticks([])
+
+
+def _spectrum(axes, group, solved, most=200):
+    """Of `most` matrices at most, evenly chosen."""
+    axes.set(title="spectrum, multiplets in red", xlabel="matrix", ylabel="eigenvalue")
+    chosen = np.flatnonzero(solved)
+    chosen = chosen[np.linspace(0, len(chosen) - 1, min(most, len(chosen))).astype(int)]
+    w, inside = group.eigenvalues[chosen], _in_multiplets(group.multiplet[chosen])
+    where = np.broadcast_to(chosen[:, None], w.shape)
+    axes.plot(where[~inside], w[~inside], "_", color="0.4", label="simple")
+    axes.plot(where[inside], w[inside], "_", color="tab:red", markeredgewidth=2, label="in a multiplet")
+
+
+def _in_multiplets(multiplet):
+    """Whether an eigenvalue has an equal neighbour, [B, m]."""
+    same = multiplet[:, 1:] == multiplet[:, :-1]
+    inside = np.zeros(multiplet.shape, bool)
+    inside[:, 1:] |= same
+    inside[:, :-1] |= same
+    return inside
+
+
+def _gaps(axes, group, solved):
+    axes.set(title="gaps of neighbours", xlabel="gap / ||A||", ylabel="how many")
+    w, multiplet = group.eigenvalues[solved].astype(float), group.multiplet[solved]
+    norm = np.maximum(np.abs(w).max(1, initial=0, keepdims=True), np.finfo(float).tiny)
+    gaps = np.maximum(np.diff(w, axis=1) / norm, 1e-20)
+    inside = multiplet[:, 1:] == multiplet[:, :-1]
+    if not gaps.size:
+        return _note(axes, "no two eigenvalues")
+    bins = np.logspace(np.log10(gaps.min()) - 0.1, np.log10(gaps.max()) + 0.1, 40)
+    axes.hist([gaps[~inside], gaps[inside]], bins, stacked=True, color=["0.6", "tab:red"],
+              label=["between multiplets", "inside a multiplet"])
+    axes.set_xscale("log")
+    axes.legend()
+
+
+def _errors(axes, group, solved):
+    axes.set(title="estimated error of the gradient", xlabel="smallest gap / ||A||", ylabel="relative error",
+             xscale="log", yscale="log")
+    error = group.diagnostics.gradient_error[solved]
+    axes.plot(group.diagnostics.min_gap[solved], np.maximum(error, 1e-18), ".")
+
+
+def _times(axes, group, solved):
+    """Files of schema 1.0 hold no time line of ranks: the seconds of each matrix, then."""
+    seconds = group.diagnostics.seconds
+    axes.set(title="seconds of each matrix (the file has no time line of ranks)", xlabel="matrix", ylabel="seconds",
+             yscale="log")
+    ranks = group.diagnostics.ranks
+    for count in np.unique(ranks[solved]):
+        which = np.flatnonzero(solved & (ranks == count))
+        axes.plot(which, np.maximum(seconds[which], 1e-9), ".", label=f"{count} rank{'s' if count > 1 else ''}")
+    if solved.any():
+        axes.legend()

@@ -1,0 +1,140 @@
+"""libmultiplet.so in this process: where it is, and its calls (include/multiplet/*.h) through ctypes.
+
+It is looked for, in this order,
+  where the environment variable MULTIPLET_LIBRARY says (and then nowhere else);
+  beside the package, as `cmake --install` leaves both (LIBDIR/python/multiplet and LIBDIR/libmultiplet.so);
+  in build/ of the checkout that holds the package;
+  in lib/ of this Python's prefix (a virtual environment or conda environment that it was installed into);
+  beside the program `multiplet` on PATH;
+  where the system's loader finds it.
+"""
+import ctypes
+import ctypes.util
+import functools
+import os
+import pathlib
+import shutil
+import sys
+
+import numpy as np
+
+from .errors import Error, LibraryNotFound
+
+NAME = "libmultiplet.so"
+TYPES = {np.dtype(name): k for k, name in enumerate(("float32", "float64", "complex64", "complex128"))}
+KINDS = "exp log sqrt inv_sqrt inverse power tanh sin cos fermi projector".split()
+TRIANGLES = {"full": 0, "lower": 1, "upper": 2}
+SPREADS = {"mean": 0, "raw": 1, "fail": 2}
+SOLVERS = {"auto": 0, "lanes": 1, "lapack": 2}
+
+
+class Options(ctypes.Structure):
+    """mpt_options"""
+    _fields_ = [("triangle", ctypes.c_int), ("tolerance", ctypes.c_double), ("gauge_policy", ctypes.c_int),
+                ("spread_policy", ctypes.c_int), ("convention", ctypes.c_int), ("threads", ctypes.c_int),
+                ("solver", ctypes.c_int)]
+
+
+class Function(ctypes.Structure):
+    """mpt_function"""
+    _fields_ = [("kind", ctypes.c_int), ("scale", ctypes.c_double), ("exponent", ctypes.c_double),
+                ("beta", ctypes.c_double), ("mu", ctypes.c_double), ("electrons", ctypes.c_double),
+                ("index", ctypes.c_int64 * 2)]
+
+
+class FrameSpec(ctypes.Structure):
+    """mpt_frame_spec"""
+    _fields_ = [("index", ctypes.c_int64 * 2), ("columns", ctypes.c_int64), ("reference", ctypes.c_void_p),
+                ("each", ctypes.c_int)]
+
+
+class CallError(ctypes.Structure):
+    """mpt_error"""
+    _fields_ = [("code", ctypes.c_int), ("text", ctypes.c_char * 1000)]
+
+
+# mpt_report
+REPORT = np.dtype([("status", "i1"), ("largest", "f8"), ("residual", "f8"), ("orthogonality", "f8"),
+                   ("min_gap", "f8"), ("gauge_violation", "f8"), ("cotangent_spread", "f8"), ("gradient_error", "f8"),
+                   ("frame_condition", "f8"), ("tangent_splitting", "f8"), ("refused", "i4"), ("seconds", "f8")],
+                  align=True)
+
+# How many arrays a call takes between its options (and its spec) and its error.
+_ARRAYS = {"mpt_eigh": 5, "mpt_eigh_backward": 8, "mpt_matrix_function": 6, "mpt_matrix_function_backward": 7,
+           "mpt_frame": 6, "mpt_frame_backward": 8}
+_SPECS = {"mpt_matrix_function": Function, "mpt_matrix_function_backward": Function, "mpt_frame": FrameSpec,
+          "mpt_frame_backward": FrameSpec}
+
+
+def candidates():
+    """[(path or bare name, where that is)], in the order in which they are tried."""
+    here = pathlib.Path(__file__).resolve()
+    if os.environ.get("MULTIPLET_LIBRARY"):
+        return [(os.environ["MULTIPLET_LIBRARY"], "MULTIPLET_LIBRARY")]
+    found = [(here.parents[2] / NAME, "beside the package")]
+    if len(here.parents) > 3 and (here.parents[3] / "CMakeLists.txt").is_file():
+        found.append((here.parents[3] / "build" / NAME, "the checkout's build"))
+    found.append((pathlib.Path(sys.prefix) / "lib" / NAME, "this Python's prefix"))
+    program = shutil.which("multiplet")
+    if program:
+        prefix = pathlib.Path(program).resolve().parents[1]
+        found += [(prefix / directory / NAME, "beside the program on PATH") for directory in ("lib", "lib64", "")]
+    name = ctypes.util.find_library("multiplet")
+    return found + ([(name, "the system's loader")] if name else [])
+
+
+def _open():
+    tried = []
+    for path, where in candidates():
+        if isinstance(path, pathlib.Path) and not path.exists():
+            tried.append(f"{path} ({where}): not there")
+            continue
+        try:
+            return ctypes.CDLL(str(path)), str(path)
+        except OSError as error:
+            tried.append(f"{path} ({where}): {error}")
+    raise LibraryNotFound(
+        f"cannot find {NAME}; tried\n" + "".join(f"  {line}\n" for line in tried) +
+        "Build it (cmake --preset release && cmake --build build, which leaves build/libmultiplet.so) or install it "
+        "(cmake --install build --prefix PREFIX), and let MULTIPLET_LIBRARY name the file where it is not found by "
+        "itself.")
+
+
+@functools.lru_cache(maxsize=None)
+def load():
+    """The library, its calls declared; LibraryNotFound says what was tried. Opened once in a process."""
+    from . import __version__
+    library, path = _open()
+    library.mpt_version.restype = ctypes.c_char_p
+    version = library.mpt_version().decode()
+    if version != __version__:
+        raise LibraryNotFound(f"{path} is of version {version}, this package of {__version__}: install both from one "
+                              "source, or name another file in MULTIPLET_LIBRARY")
+    for name, arrays in _ARRAYS.items():
+        spec = [ctypes.POINTER(_SPECS[name])] if name in _SPECS else []
+        getattr(library, name).argtypes = [
+            ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.POINTER(Options), *spec,
+            *arrays * [ctypes.c_void_p], ctypes.POINTER(CallError)]
+    library.path = path
+    return library
+
+
+def address(array):
+    """Of a C-contiguous array, or None for NULL."""
+    if array is None:
+        return None
+    assert array.flags.c_contiguous
+    return array.ctypes.data
+
+
+def call(name, shape, options, spec, *arrays):
+    """Calls `name` for shape = (dtype, n, count); Error with the library's own line if it refuses.
+
+    The interpreter's lock is released meanwhile, and Ctrl-C takes effect when the call returns.
+    """
+    error = CallError()
+    dtype, n, count = shape
+    specs = [] if spec is None else [ctypes.byref(spec)]
+    if getattr(load(), name)(TYPES[dtype], n, count, ctypes.byref(options), *specs, *map(address, arrays),
+                             ctypes.byref(error)):
+        raise Error(error.text.decode())

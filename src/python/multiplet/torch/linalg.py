@@ -1,0 +1,278 @@
+"""Eigenpairs, matrix functions and frames of Hermitian matrices, with their gradients.
+
+The gradient G that reaches A is Hermitian, dL = Re tr(G^H dA) for Hermitian dA: what torch.linalg.eigh gives for a
+matrix that was made Hermitian, as (B + B.mH) / 2, symmetric parts of a product, or the like. Only one triangle is
+read, yet G has both: with a leaf A whose triangles are independent numbers, take A.tril() into both triangles
+first. torch.linalg.eigh is the same in this, but that its gradient may have an anti-Hermitian part, which no
+Hermitian dA sees.
+
+Gradients are taken once: a second derivative raises an error, rather than be left out of a sum.
+
+Keywords that are common to several functions:
+  UPLO                   'L' or 'U', the triangle that is read
+  tolerance              eigenvalues this near, relative to ||A||_2, belong to one multiplet; None: 8 n eps
+  failed                 'raise': ProblemError for a matrix that has no answer (NaN, a logarithm of a negative
+                         spectrum, ...); 'zero': its outputs and gradient are zero, its status says why
+"""
+import collections
+import contextvars
+
+import numpy as np
+import torch
+from torch.autograd import Function as AutogradFunction
+
+from .. import library, verdict
+from ..backend import Function, Options, current
+
+Eigh = collections.namedtuple("Eigh", "eigenvalues eigenvectors")
+TYPES = (torch.float32, torch.float64, torch.complex64, torch.complex128)
+PARAMETERS = {"power": {"scale", "exponent"}, "fermi": {"beta", "mu", "electrons"}, "projector": {"index"}}
+
+_last = contextvars.ContextVar("multiplet_last_certificate", default=None)
+
+
+def last_certificate():
+    """The multiplet.backend.Certificate of this thread's last call, forward or backward; None before the first."""
+    return _last.get()
+
+
+def eigh(A, UPLO="L", *, gauge="warn", eigenvalue_cotangents="mean", tolerance=None, failed="raise"):
+    """(eigenvalues [*batch, n], ascending, eigenvectors [*batch, n, n], in columns) of A [*batch, n, n].
+
+    Each column has unit norm, its largest component real and positive. The gradient is finite at repeated
+    eigenvalues. Where the loss depends on the arbitrary basis inside a multiplet, or on a phase, that part has no
+    gradient: it is dropped, with one GaugeWarning a backward pass; gauge='error' raises GaugeError instead.
+    A loss made of V f(w) V^H depends on no such choice, and yet its gradient is not in the eigenpairs' where they
+    coincide: last_certificate().cotangent_spread is above 0 then, and matrix_function() has the right one.
+    eigenvalue_cotangents, where they differ inside a multiplet: 'mean' replaces them by their mean, 'raw' keeps
+    them, 'fail' raises GaugeError.
+    """
+    call = _Call(A, UPLO, tolerance, failed, gauge, eigenvalue_cotangents)
+    w, v = _Eigh.apply(A, call)
+    return Eigh(w, v)
+
+
+def eigvalsh(A, UPLO="L", *, eigenvalue_cotangents="mean", tolerance=None, failed="raise"):
+    """The eigenvalues alone, [*batch, n], ascending. Vectors are computed only if a gradient may be asked for."""
+    call = _Call(A, UPLO, tolerance, failed, "warn", eigenvalue_cotangents)
+    if A.requires_grad and torch.is_grad_enabled():
+        return _Eigh.apply(A, call)[0]
+    w, _, call.certificate = call.backend.eigh(call.array(A), call.options, vectors=False)
+    call.check("eigvalsh")
+    return call.tensor(w)
+
+
+def matrix_function(A, kind, *, UPLO="L", tolerance=None, failed="raise", **parameters):
+    """f(A) = V f(w) V^H, [*batch, n, n], with a gradient that is exact at any degeneracy.
+
+    kind, with its parameters:
+      'exp', 'log', 'sqrt', 'inv_sqrt', 'inverse', 'tanh', 'sin', 'cos'     f(scale A); scale=1.0
+      'power'        (scale A)^exponent; exponent, scale=1.0
+      'fermi'        1 / (exp(beta (A - mu)) + 1); beta, and mu, or electrons: then mu is the one with
+                     tr f(A) = electrons, 0 < electrons < n, and its response is part of the gradient
+      'projector'    onto the eigenvectors index[0] to index[1] - 1; see projector()
+
+    A matrix whose spectrum leaves the function's domain is FUNCTION_UNDEFINED.
+    """
+    call = _Call(A, UPLO, tolerance, failed)
+    function = _function(kind, parameters, A.shape[-1])
+    return _MatrixFunction.apply(A, call, function)
+
+
+def projector(A, index, *, UPLO="L", tolerance=None, failed="raise"):
+    """V_s V_s^H [*batch, n, n] of eigenvectors s = index[0] ... index[1] - 1, in ascending order of eigenvalues.
+
+    Multiplets inside the range do no harm; a range that cuts one has no projector: SPLIT_MULTIPLET.
+    """
+    return matrix_function(A, "projector", index=index, UPLO=UPLO, tolerance=tolerance, failed=failed)
+
+
+def frame(A, reference, index, *, UPLO="L", tolerance=None, failed="raise"):
+    """P R (R^H P R)^(-1/2), P = projector(A, index) and R = reference, [n, c] or [*batch, n, c]: [*batch, n, c].
+
+    The smooth stand-in for eigenvectors inside a multiplet: orthonormal columns in its subspace, as near to R as
+    they can be, whatever basis a solver returns. 1 <= c <= index[1] - index[0]. Differentiable by A and by R.
+    FUNCTION_UNDEFINED where R misses the subspace; last_certificate().frame_condition says how near that is.
+    """
+    call = _Call(A, UPLO, tolerance, failed)
+    n = A.shape[-1]
+    index = _range(index, n)
+    if not torch.is_tensor(reference) or reference.dim() < 2 or reference.shape[-2] != n:
+        raise ValueError(f"frame: reference has to be a tensor [{n}, c] or [*batch, {n}, c]")
+    if not 1 <= reference.shape[-1] <= index[1] - index[0]:
+        raise ValueError(f"frame: reference has {reference.shape[-1]} columns; index {index} takes 1 to "
+                         f"{index[1] - index[0]}")
+    if reference.dtype != A.dtype or reference.device != A.device:
+        raise TypeError(f"frame: reference is {reference.dtype} on {reference.device}, A {A.dtype} on {A.device}")
+    if reference.dim() > 2:
+        reference = reference.expand(*A.shape[:-2], *reference.shape[-2:])
+    return _Frame.apply(A, reference, call, index)
+
+
+def _range(index, n):
+    try:
+        start, stop = (int(k) for k in index)
+    except (TypeError, ValueError):
+        raise TypeError(f"index has to be a pair (start, stop), not {index!r}") from None
+    if not 0 <= start < stop <= n:
+        raise ValueError(f"index {start, stop} has to be within 0 <= start < stop <= n = {n}")
+    return start, stop
+
+
+def _function(kind, parameters, n):
+    if kind not in library.KINDS:
+        raise ValueError(f"there is no matrix function {kind!r}; kinds: {', '.join(library.KINDS)}")
+    known = PARAMETERS.get(kind, {"scale"})
+    if parameters.keys() - known:
+        raise TypeError(f"{kind} takes {', '.join(sorted(known))}, not {', '.join(sorted(parameters.keys() - known))}")
+    needed = {"power": {"exponent"}, "fermi": {"beta"}, "projector": {"index"}}.get(kind, set())
+    if needed - parameters.keys():
+        raise TypeError(f"{kind} needs {', '.join(needed)}")
+    if kind == "fermi" and len(parameters.keys() & {"mu", "electrons"}) != 1:
+        raise TypeError("fermi needs either mu or electrons")
+    if kind == "projector":
+        return Function(kind, index=_range(parameters["index"], n))
+    values = {name: float(value) for name, value in parameters.items()}
+    if "electrons" in values and not 0 < values["electrons"] < n:
+        raise ValueError(f"fermi: electrons is {values['electrons']:g}; it has to be above 0 and below n = {n}")
+    if kind == "fermi" and not values["beta"] > 0:
+        raise ValueError(f"fermi: beta is {values['beta']:g}; it has to be above 0")
+    if values.get("scale") == 0:
+        raise ValueError(f"{kind}: scale is 0")
+    return Function(kind, **values)
+
+
+class _Call:
+    """What the passes of one call share: who solves and how, the batch's shape, the forward certificate."""
+
+    def __init__(self, A, UPLO, tolerance, failed, gauge="warn", spread="mean"):
+        if not torch.is_tensor(A) or A.dim() < 2 or A.shape[-1] != A.shape[-2]:
+            raise ValueError("A has to be a tensor of square matrices, [*batch, n, n], not "
+                             f"{list(A.shape) if torch.is_tensor(A) else type(A).__name__}")
+        if A.dtype not in TYPES:
+            raise TypeError(f"A is {A.dtype}; it has to be float32, float64, complex64 or complex128")
+        if A.device.type != "cpu" or A.layout is not torch.strided:
+            raise TypeError(f"A is {A.layout} on {A.device}; it has to be strided on the CPU (A.cpu(), A.to_dense())")
+        _choice("UPLO", UPLO, "LU")
+        _choice("failed", failed, ("raise", "zero"))
+        _choice("gauge", gauge, ("warn", "error"))
+        _choice("eigenvalue_cotangents", spread, library.SPREADS)
+        if tolerance is not None and not tolerance > 0:
+            raise ValueError(f"tolerance has to be above 0, or None, not {tolerance!r}")
+        self.batch, self.gauge, self.failed, self.backend = A.shape[:-2], gauge, failed, current()
+        self.options = Options(triangle="lower" if UPLO == "L" else "upper", tolerance=tolerance or 0.0, spread=spread,
+                               threads=torch.get_num_threads())
+        self.certificate = None
+
+    def array(self, tensor, rank=2):
+        """A tensor [*batch, ...] as an array [count, ...], without a copy if it is contiguous; None stays None."""
+        if tensor is None:
+            return None
+        tensor = tensor.detach().resolve_conj().resolve_neg().contiguous()
+        count = int(np.prod(self.batch, dtype=np.int64))
+        return tensor.numpy().reshape(count, *tensor.shape[tensor.dim() - rank:])
+
+    def tensor(self, array):
+        """The way back."""
+        return torch.from_numpy(array).reshape(*self.batch, *array.shape[1:])
+
+    def check(self, what, certificate=None):
+        """Notes the certificate; raises ProblemError for a failed matrix unless zeros were asked for."""
+        certificate = certificate or self.certificate
+        certificate.batch = tuple(self.batch)
+        _last.set(certificate)
+        if self.failed == "raise":
+            verdict.check_solved(certificate, what)
+
+
+def _choice(name, value, choices):
+    if value not in tuple(choices):
+        raise ValueError(f"{name} has to be one of {', '.join(map(repr, choices))}, not {value!r}")
+
+
+class _Once(AutogradFunction):
+    """The identity on a gradient. It depends on all that the gradient was made of, and refuses to pass further."""
+
+    @staticmethod
+    def forward(ctx, gradient, *made_of):
+        return gradient.view_as(gradient)
+
+    @staticmethod
+    def backward(ctx, _):
+        raise RuntimeError("multiplet.torch has first derivatives only: a gradient of its functions cannot be "
+                           "differentiated again (for Hessians, take differences of gradients)")
+
+
+def _once(gradient, *made_of):
+    """Under create_graph=True, so that a second derivative is an error instead of a missing term."""
+    if not torch.is_grad_enabled():
+        return gradient
+    return _Once.apply(gradient, *(x for x in made_of if x is not None))
+
+
+class _Eigh(AutogradFunction):
+    @staticmethod
+    def forward(ctx, A, call):
+        w, v, call.certificate = call.backend.eigh(call.array(A), call.options)
+        call.check("eigh")
+        w, v = call.tensor(w), call.tensor(v)
+        ctx.call = call
+        ctx.save_for_backward(w, v)
+        ctx.set_materialize_grads(False)
+        return w, v
+
+    @staticmethod
+    def backward(ctx, gw, gv):
+        call, (w, v) = ctx.call, ctx.saved_tensors
+        if gw is None and gv is None:
+            return None, None
+        arrays = call.array(w, 1), call.array(v), call.array(gw, 1), call.array(gv)
+        g, certificate = call.backend.eigh_backward(*arrays, call.certificate, call.options)
+        call.check("gradient of eigh", certificate)
+        verdict.check_gauge(certificate, arrays[0], arrays[1], arrays[3], call.gauge)
+        return _once(call.tensor(g), w, v, gw, gv), None
+
+
+class _MatrixFunction(AutogradFunction):
+    @staticmethod
+    def forward(ctx, A, call, function):
+        f, w, v, call.certificate = call.backend.function(call.array(A), function, call.options)
+        call.check(function.kind)
+        ctx.call, ctx.function, ctx.pairs = call, function, (w, v)
+        ctx.save_for_backward(A)
+        return call.tensor(f)
+
+    @staticmethod
+    def backward(ctx, gf):
+        call, (A,) = ctx.call, ctx.saved_tensors
+        g, certificate = call.backend.function_backward(*ctx.pairs, ctx.function, call.array(gf), call.certificate,
+                                                        call.options)
+        call.check(f"gradient of {ctx.function.kind}", certificate)
+        return _once(call.tensor(g), A, gf), None, None
+
+
+class _Frame(AutogradFunction):
+    @staticmethod
+    def forward(ctx, A, reference, call, index):
+        r = _reference(call, reference)
+        f, w, v, call.certificate = call.backend.frame(call.array(A), index, r, call.options)
+        call.check("frame")
+        ctx.call, ctx.index, ctx.pairs = call, index, (w, v)
+        ctx.save_for_backward(A, reference)
+        return call.tensor(f)
+
+    @staticmethod
+    def backward(ctx, gf):
+        call, (A, reference) = ctx.call, ctx.saved_tensors
+        g, gr, certificate = call.backend.frame_backward(*ctx.pairs, ctx.index, _reference(call, reference),
+                                                         call.array(gf), call.certificate, call.options)
+        call.check("gradient of frame", certificate)
+        gr = torch.from_numpy(gr).sum(0) if reference.dim() == 2 else call.tensor(gr)
+        return _once(call.tensor(g), A, reference, gf), _once(gr, A, reference, gf), None, None
+
+
+def _reference(call, reference):
+    """[n, c] for all matrices, or [count, n, c]."""
+    if reference.dim() > 2:
+        return call.array(reference)
+    return reference.detach().resolve_conj().resolve_neg().contiguous().numpy()

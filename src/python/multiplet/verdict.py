@@ -1,0 +1,78 @@
+"""From certificates to warnings and errors that name the matrix, the multiplet and the number."""
+import warnings
+
+import numpy as np
+
+from .errors import GaugeError, GaugeWarning, ProblemError
+from .status import Status
+
+
+def _name(certificate, k):
+    """Of matrix k of the flat batch."""
+    if not certificate.batch:
+        return "the matrix"
+    return "matrix [" + ", ".join(map(str, np.unravel_index(k, certificate.batch))) + "]"
+
+
+def _others(count):
+    return f" ({count} such matrices in all)" if count > 1 else ""
+
+
+def check_solved(certificate, what):
+    """Raises ProblemError for the first matrix that failed."""
+    bad = certificate.bad
+    if not bad.size:
+        return
+    status = Status(certificate.report["status"][bad[0]])
+    raise ProblemError(f"{what}: {_name(certificate, bad[0])} is {status.name}: {status.text}{_others(bad.size)} "
+                       f"({status.remedy}; failed='zero' gives zeros for such matrices, and last_certificate() their "
+                       "status)", certificate)
+
+
+def worst_pair(v, gv, multiplet):
+    """(i, j) inside one multiplet, of the largest 2 |K_ij| / (||gv_i|| + ||gv_j||), K = skew(V^H gV): [n, n] each."""
+    k = v.conj().T @ gv
+    k = np.abs(k - k.conj().T)
+    norm = np.linalg.norm(gv, axis=0)
+    inside = multiplet[:, None] == multiplet
+    size = np.where(inside, k / np.maximum(norm[:, None] + norm, np.finfo(norm.dtype).tiny), -1)
+    return np.unravel_index(np.nan_to_num(size).argmax(), size.shape)
+
+
+def _gauge_text(certificate, k, w, v, gv):
+    i, j = worst_pair(v[k], gv[k], certificate._multiplet[k])
+    members = np.flatnonzero(certificate._multiplet[k] == certificate._multiplet[k][i])
+    violation = certificate.report["gauge_violation"][k]
+    if i == j and members.size == 1:
+        what, remedy = "the phase of eigenvector", "use a loss that no phase changes"
+    else:
+        what, remedy = "the basis inside the multiplet of eigenvalues", "use multiplet.torch.projector or frame there"
+    values = f"{w[k][members[0]]:.6g}" if members.size == 1 else f"{w[k][members[0]]:.6g}, equal within rounding"
+    numbers = ", ".join(map(str, members[:8])) + (", ..." if members.size > 8 else "")
+    return (f"the loss depends on {what} {numbers} ({values}) of {_name(certificate, k)}: gauge violation "
+            f"{violation:.2g}, where 0 is none and 1 the most", remedy)
+
+
+def _spread_text(certificate, k):
+    spread = certificate.report["cotangent_spread"][k]
+    return (f"the loss has cotangents that differ inside a multiplet's eigenvalues, of {_name(certificate, k)}: spread "
+            f"{spread:.2g}", "use multiplet.torch.matrix_function for a function of the matrix, or "
+                             "eigenvalue_cotangents='mean'")
+
+
+def check_gauge(certificate, w, v, gv, policy):
+    """One GaugeWarning about the worst matrix; GaugeError under policy 'error', or where the gradient was refused."""
+    report = certificate.report
+    dependent = np.flatnonzero(report["status"] == Status.GAUGE_DEPENDENT)
+    if not dependent.size:
+        return
+    refused = dependent[report["refused"][dependent] != 0]
+    if refused.size:
+        text, remedy = _spread_text(certificate, refused[report["cotangent_spread"][refused].argmax()])
+        raise GaugeError(f"{text}{_others(refused.size)} ({remedy})", certificate)
+    worst = dependent[report["gauge_violation"][dependent].argmax()]
+    text, remedy = _gauge_text(certificate, worst, w, v, gv)
+    text += _others(dependent.size)
+    if policy == "error":
+        raise GaugeError(f"{text}: no gradient exists ({remedy})", certificate)
+    warnings.warn(f"{text}. That part has no gradient and was dropped ({remedy})", GaugeWarning, stacklevel=3)

@@ -1,0 +1,232 @@
+"""The Python package without PyTorch's functions: results, datasets, pictures, the library's place, installing."""
+import ctypes
+import os
+import pickle
+import re
+import shutil
+import subprocess
+import sys
+
+import h5py
+import multiplet
+import numpy as np
+import pytest
+from job import ROOT, config, hermitian, run, write
+from multiplet import Status, library
+
+PACKAGE = ROOT / "src/python"
+LIBRARY = os.environ["MULTIPLET_LIBRARY"]
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory):
+    """Two groups: a batch with a multiplet, a NaN and a logarithm that does not exist; and a single matrix."""
+    directory = tmp_path_factory.mktemp("reader")
+    a = hermitian(np.random.default_rng(0), 6, 4, spectrum=[1, 1, 2, 4])
+    a[1, 0, 0], a[4] = np.nan, -a[4]
+    write(directory / "in.h5", **{"a/H": a, "b": np.eye(3, dtype="float32")})
+    ones = np.ones((6, 4, 4), complex)
+    write(directory / "cotangents.h5", **{"a/H/eigenvectors": ones, "a/H/functions/l": ones})
+    job_file = config(directory, functions=[{"name": "l", "kind": "log"}], gradient={"cotangents": "cotangents.h5"},
+                      tangent="in.h5")
+    run(job_file, expect=4)
+    return directory / "job-out.h5"
+
+
+def test_reader(result):
+    with multiplet.open(result) as r, h5py.File(result) as f:
+        assert list(r) == ["a/H", "b"] and r.complete and r.attributes["schema_name"] == "multiplet-result"
+        group = r["/a/H"]
+        for name in group.names():
+            expected = f["a/H"][name][:]
+            value = group
+            for part in name.split("/"):
+                value = value[part]
+            assert np.array_equal(value, expected) and np.array_equal(group.read(name, 2), expected[2]), name
+        assert {"eigenvalues", "functions/l", "tangent/eigenvalues", "diagnostics/min_gap"} <= set(group.names())
+        assert np.array_equal(group.functions["l"], f["a/H/functions/l"]) and list(group.functions) == ["l"]
+        assert group.tangent.eigenvalues.shape == (6, 4) and group.diagnostics.seconds.shape == (6,)
+        assert group.gradient.dtype == complex and group.count == 6 and group.status_of(0) is Status.GAUGE_DEPENDENT
+        assert (group.status == Status.GAUGE_DEPENDENT).tolist() == [True, False, True, True, False, True]
+        with pytest.raises(AttributeError, match="has no frame; it has .*eigenvalues"):
+            group.frame
+        with pytest.raises(AttributeError, match="2 groups"):
+            r.eigenvalues
+        with pytest.raises(KeyError, match="no group c; it has a/H, b"):
+            r["c"]
+        assert r["b"].gradient.shape == (1, 3, 3) and r["b"].eigenvalues.dtype == np.float32
+    with pytest.raises((ValueError, RuntimeError, KeyError)):
+        group.gradient
+
+
+def test_failed(result):
+    with multiplet.open(result) as r:
+        failed = list(r.failed())
+        assert [(x.group, x.index, x.status) for x in failed] == [
+            ("a/H", 1, Status.NONFINITE_INPUT), ("a/H", 4, Status.FUNCTION_UNDEFINED)]
+        assert "NaN" in failed[0].text and list(r["b"].failed()) == []
+
+
+@pytest.mark.parametrize("policy,refused", [({"gauge_dependent_loss": "fail"}, [0]), ({}, []),
+                                            ({"eigenvalue_cotangents": "fail"}, [1])])
+def test_refused_counts_as_failed(tmp_path, policy, refused):
+    """As the program counts them: its exit code says whether there are any."""
+    write(tmp_path / "in.h5", H=np.array([np.diag([1.0, 1, 2])] * 2))
+    gv, gw = np.zeros((2, 3, 3)), np.zeros((2, 3))
+    gv[0, 1, 0] = gw[1, 0] = 1
+    write(tmp_path / "cotangents.h5", **{"H/eigenvectors": gv, "H/eigenvalues": gw})
+    run(config(tmp_path, gradient={"cotangents": "cotangents.h5"}, degeneracy=policy), expect=4 if refused else 0)
+    with multiplet.open(tmp_path / "job-out.h5") as r:
+        assert [x.index for x in r.failed()] == refused and r.status[0] == Status.GAUGE_DEPENDENT
+        assert all("refused" in x.text and not r.gradient[x.index].any() for x in r.failed())
+
+
+def test_not_a_result(tmp_path, result):
+    with pytest.raises(FileNotFoundError):
+        multiplet.open(tmp_path / "nothing.h5")
+    (tmp_path / "text.h5").write_text("text")
+    with pytest.raises(multiplet.Error, match="not an HDF5 file"):
+        multiplet.open(tmp_path / "text.h5")
+    with pytest.raises(multiplet.Error, match="not a result"):
+        multiplet.open(write(tmp_path / "input.h5", H=np.eye(2)))
+    shutil.copy(result, tmp_path / "later.h5")
+    with h5py.File(tmp_path / "later.h5", "a") as f:
+        f.attrs["schema_version"] = "2.0"
+    with pytest.raises(multiplet.Error, match="schema version is 2.0"):
+        multiplet.open(tmp_path / "later.h5")
+
+
+def test_statuses_are_the_headers():
+    header = (ROOT / "include/multiplet/status.h").read_text()
+    numbers = re.findall(r"MPT_([A-Z_]+) = (\d+)", header[:header.index("MPT_STATUS_COUNT")])
+    assert {name: int(number) for name, number in numbers} == {s.name: s.value for s in Status}
+    lib = library.load()
+    lib.mpt_status_meaning.restype = ctypes.c_char_p
+    for s in Status:
+        assert lib.mpt_status_meaning(int(s)).decode() == s.text and bool(lib.mpt_status_is_failure(int(s))) == s.failed
+
+
+def test_declarations_are_the_headers():
+    """Names of fields, kinds and enumerators in their order, and the number of arguments."""
+    text = "".join((ROOT / f"include/multiplet/{name}.h").read_text() for name in ("eigh", "function", "gradient"))
+    text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
+
+    def fields(struct):
+        body = re.search(rf"typedef struct {struct} {{(.*?)}}", text, re.S).group(1)
+        name = re.compile(r"\*?(\w+)(?:\[\d+\])?\s*(?:,|$)")
+        return [found for line in body.split(";") for found in name.findall(line.strip())]
+
+    for struct, declared in (("mpt_options", library.Options), ("mpt_function", library.Function),
+                             ("mpt_frame_spec", library.FrameSpec)):
+        assert fields(struct) == [name for name, _ in declared._fields_]
+    assert fields("mpt_report") == list(library.REPORT.names)
+    kinds = re.search(r"enum mpt_function_kind {(.*?)MPT_FUNCTION_KINDS", text, re.S).group(1)
+    assert re.findall(r"MPT_(\w+) = \d+,", kinds) == [kind.upper() for kind in library.KINDS]
+    for name, arrays in library._ARRAYS.items():
+        arguments = re.search(rf"\b{name}\((.*?)\);", text, re.S).group(1).split(",")
+        assert len(arguments) == arrays + 5 + (name in library._SPECS)
+
+
+def test_one_version():
+    assert f"project(multiplet VERSION {multiplet.__version__} " in (ROOT / "CMakeLists.txt").read_text()
+    assert f'\nversion = "{multiplet.__version__}"\n' in (PACKAGE / "pyproject.toml").read_text()
+
+
+def python(program, *, path=PACKAGE, cwd=None, **environment):
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, cwd=cwd,
+                          env={**os.environ, "PYTHONPATH": str(path), **environment})
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_library_not_found(tmp_path):
+    load = "import multiplet.library as m; print(m.load().path)"
+    code, _, error = python(load, MULTIPLET_LIBRARY=str(tmp_path / "none.so"))
+    assert code and "LibraryNotFound" in error and f"{tmp_path}/none.so (MULTIPLET_LIBRARY)" in error
+    shutil.copytree(PACKAGE / "multiplet", tmp_path / "python/multiplet")
+    bare = {"MULTIPLET_LIBRARY": "", "PATH": "/nowhere"}
+    code, _, error = python(load, path=tmp_path / "python", **bare)
+    assert code and f"{tmp_path}/libmultiplet.so (beside the package): not there" in error
+    assert "cmake --build build" in error and "MULTIPLET_LIBRARY" in error
+    shutil.copy(LIBRARY, tmp_path / "libmultiplet.so")
+    assert python(load, path=tmp_path / "python", **bare)[:2] == (0, f"{tmp_path}/libmultiplet.so\n")
+    init = tmp_path / "python/multiplet/__init__.py"
+    init.write_text(init.read_text().replace(multiplet.__version__, "9.9"))
+    _, _, error = python(load, path=tmp_path / "python", **bare)
+    assert f"is of version {multiplet.__version__}, this package of 9.9" in error
+
+
+def test_reading_needs_no_library(result):
+    code, out, error = python(f"import multiplet, sys; print(multiplet.open({str(result)!r})['b'].eigenvalues.sum());"
+                              "assert 'torch' not in sys.modules and 'matplotlib' not in sys.modules",
+                              MULTIPLET_LIBRARY="/nowhere")
+    assert (code, out) == (0, "3.0\n"), error
+
+
+def test_pip_install(tmp_path, result):
+    """Into a directory, offline, from a copy (pip leaves build/ behind)."""
+    pytest.importorskip("pip")
+    pytest.importorskip("wheel")
+    shutil.copytree(PACKAGE, tmp_path / "source", ignore=shutil.ignore_patterns("__pycache__", "build", "*.egg-info"))
+    done = subprocess.run([sys.executable, "-m", "pip", "install", "--no-deps", "--no-index", "--no-build-isolation",
+                           "--target", tmp_path / "target", tmp_path / "source"], capture_output=True, text=True,
+                          timeout=120)
+    assert done.returncode == 0, done.stderr
+    installed = {path.relative_to(tmp_path / "target") for path in (tmp_path / "target").rglob("*.py")}
+    assert installed == {path.relative_to(PACKAGE) for path in PACKAGE.rglob("multiplet/**/*.py")}
+    code, out, error = python(f"import multiplet, multiplet.library as m; m.load(); print(multiplet.__file__, len("
+                              f"multiplet.open({str(result)!r})))", path=tmp_path / "target", cwd=tmp_path)
+    assert (code, out) == (0, f"{tmp_path}/target/multiplet/__init__.py 2\n"), error
+
+
+def test_torch_dataset(result):
+    torch = pytest.importorskip("torch")
+    import multiplet.torch as mt
+    data = mt.Dataset(result, "a/H")
+    assert data.index == [0, 2, 3, 5] and len(data) == 4 and "gradient" in data.fields
+    assert not any(name.startswith("diagnostics") for name in data.fields)
+    with multiplet.open(result) as r:
+        w, gap = r["a/H"].eigenvalues, r["a/H"].diagnostics.min_gap
+    assert np.array_equal(data[1]["eigenvalues"], w[2])  # opens the file, which workers must not share
+    opened, data._process = data._result, -1  # as after a fork
+    data[1]
+    assert data._result is not opened and data._process == os.getpid()
+    data = pickle.loads(pickle.dumps(data))
+    assert data._result is None
+    data[0]
+    for context in ("fork", "spawn"):
+        loader = torch.utils.data.DataLoader(data, batch_size=3, num_workers=2, multiprocessing_context=context)
+        batches = list(loader)
+        assert [len(batch["status"]) for batch in batches] == [3, 1]
+        assert np.array_equal(torch.cat([batch["eigenvalues"] for batch in batches]), w[[0, 2, 3, 5]])
+    data = mt.Dataset(result, "a/H", fields=["diagnostics/min_gap"], statuses=[Status.FUNCTION_UNDEFINED])
+    assert len(data) == 1 and data[0]["diagnostics/min_gap"] == gap[4]
+    with pytest.raises(KeyError, match="no gradiant"):
+        mt.Dataset(result, "a/H", fields=["gradiant"])
+    with pytest.raises(KeyError, match="has to be named"):
+        mt.Dataset(result)
+
+
+def test_plot(tmp_path, result):
+    pytest.importorskip("matplotlib")
+    figure = multiplet.plot(result, "a/H")
+    spectrum, gaps, errors, times = figure.axes
+    simple, inside = (line.get_ydata() for line in spectrum.lines)
+    assert len(simple) == len(inside) == 8 and np.allclose(inside, 1) and simple.min() > 1.9
+    assert sum(bar.get_height() for bars in gaps.containers for bar in bars) == 12
+    assert len(errors.lines[0].get_xdata()) == 4 and errors.get_xscale() == "log"
+    assert "no time line" in times.get_title() and len(times.lines[0].get_xdata()) == 4
+    figure.savefig(tmp_path / "plot.png")
+
+
+@pytest.mark.parametrize("count,store,missing", [
+    (2, ["eigenvalues"], "diagnostics"), (0, ["eigenvalues"], "diagnostics"),
+    (2, ["eigenvalues", "diagnostics"], "gradient_error")])
+def test_plot_of_little(tmp_path, count, store, missing):
+    """A panel without its data says so; no matrices at all are no error."""
+    pytest.importorskip("matplotlib")
+    write(tmp_path / "in.h5", H=np.zeros((count, 2, 2)))
+    run(config(tmp_path, output={"file": "out.h5", "store": store}))
+    with multiplet.open(tmp_path / "out.h5") as r:
+        figure = multiplet.plot(r)
+    assert missing in figure.axes[2].texts[0].get_text() and len(figure.axes) == 4
+    figure.savefig(tmp_path / "plot.png")
