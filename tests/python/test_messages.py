@@ -241,6 +241,9 @@ CASES = {
         "did you mean 'heat'?"),
     "it holds a frame's of": (lambda at: with_outputs(at, {"H/frame": np.ones((3, 5, 1))}), 3, "add 'frame'"),
     "cannot use reference '%s'": (lambda at: with_frame(at, np.ones((4, 1))), 3, "its rows are not n"),
+    "cannot store factor": (
+        lambda at: with_outputs(at, output={"file": "job-out.h5", "store": ["eigenvalues", "factor"]}), 2,
+        "take it from output.store"),
     "they were selected in another way": (other_selection, 3, "the same solve.select"),
     "cannot use directions '%s'": (lambda at: with_outputs(at, tangent="r.h5"), 3, "mirrors the input file: /H"),
     "problems %lld to %lld: the file is damaged": (broken_input, 3, "cannot read '/H', problems"),
