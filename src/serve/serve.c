@@ -152,6 +152,7 @@ mpt_code mpt_serve(MPI_Comm comm, const char *spool, bool shared, mpt_error *err
   code = serve_all(&s);
   mpt_log_speaks(s.rank == 0);
   mpt_pulse_stop(s.pulse);
+  if (s.rank == 0) mpt_spool_take_stop(&s.spool);
 done:
   mpt_requests_release(&s.waiting);
   mpt_spool_close(&s.spool);

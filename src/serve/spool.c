@@ -73,14 +73,13 @@ mpt_code mpt_spool_open(const char *path, bool shared, mpt_spool *s, mpt_error *
     if (code != MPT_DONE) goto done;
   }
   TRY(take_lock(s, error));
-  char *inbox = path_in(s, INBOX, ""), *stop = mpt_format("%s/stop", s->path);
+  char *inbox = path_in(s, INBOX, "");
   s->watch =
       inotify_init1(IN_NONBLOCK | IN_CLOEXEC); /* without it, looking now and then is enough */
   if (inbox && s->watch >= 0) inotify_add_watch(s->watch, inbox, IN_MOVED_TO | IN_CLOSE_WRITE);
   if (s->watch >= 0) inotify_add_watch(s->watch, s->path, IN_MOVED_TO | IN_CREATE);
-  if (stop) unlink(stop); /* an earlier service's */
   free(inbox);
-  free(stop);
+  mpt_spool_take_stop(s); /* an earlier service's */
 done:
   if (code != MPT_DONE) mpt_spool_close(s);
   return code;
@@ -247,6 +246,12 @@ bool mpt_spool_stops(const mpt_spool *s) {
   const bool there = path && access(path, F_OK) == 0;
   free(path);
   return there;
+}
+
+void mpt_spool_take_stop(const mpt_spool *s) {
+  char *path = mpt_format("%s/stop", s->path);
+  if (path) unlink(path);
+  free(path);
 }
 
 void mpt_spool_wait(const mpt_spool *s, double seconds) {

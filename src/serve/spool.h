@@ -51,6 +51,7 @@ void mpt_spool_answer(const mpt_spool *spool, const char *name, bool done, const
 bool mpt_spool_put(const mpt_spool *spool, const char *name, const char *text);
 
 bool mpt_spool_stops(const mpt_spool *spool);
+void mpt_spool_take_stop(const mpt_spool *spool);
 
 /* Sleeps until something arrives in the inbox, a signal comes, or so much time has gone. */
 void mpt_spool_wait(const mpt_spool *spool, double seconds);
