@@ -68,7 +68,8 @@ static mpt_code load(service *s, const char *name, char **text, mpt_config *conf
   if (s->rank == 0 && code == MPT_DONE) {
     code = mpt_config_from_text(*text, s->spool.path, config, &complaints);
     if (code != MPT_DONE)
-      mpt_fail(error, code, "%s", complaints.data ? complaints.data : "out of memory");
+      mpt_fail(error, code, "cannot use the request: %s",
+               complaints.data ? complaints.data : "out of memory");
     resolved = config->resolved;
   }
   mpt_text_release(&complaints);

@@ -56,6 +56,8 @@ USAGE = {
     "%s --help lists them)": (["run", "--wwwwwwwwww"], "multiplet run --help lists them"),
     "cannot use --ranks": (["plan", "a.yaml", "--ranks", "2x"], "not a count of ranks"),
     "not %s (see bench --help)": (["bench", "--part", "all"], "not engines, jobs, lanes, pipeline or select"),
+    "the spool is '%s' already": (["serve", "a", "b"], "the spool is 'a' already"),
+    "no spool: serve where?": (["serve"], "give a directory"),
     "bench takes options only": (["bench", "fast"], "unexpected argument 'fast'"),
 }
 MORE_USAGE = [
@@ -371,6 +373,8 @@ HERE = {"cannot bench on %d ranks", "read another config than rank 0", "bad argu
 
 # key: the test file that has it
 ELSEWHERE = {
+    **dict.fromkeys(["cannot serve '%s': %s (%s)", "cannot use the request", "a zero byte", "is larger than 1 MiB",
+                     "cannot read request '%s': %s"], "python/test_serve.py"),
     **dict.fromkeys([
         "unknown command '%s': no such command (did", "such command (multiplet --help", "no command: nothing",
         "cannot write to standard output", "no kind: what", "unknown kind", "no output file", "its value is missing",
@@ -419,5 +423,5 @@ def test_every_message_is_tested():
 
 def test_every_message_says_how_to_mend_it():
     for name, text in messages():
-        nested = text.endswith("line %lld: %s")
+        nested = text.endswith("line %lld: %s") or text == "cannot use the request: %s"
         assert text.endswith(")") or nested or "out of memory" in text or "no memory" in text, (name, text)

@@ -90,6 +90,8 @@ def test_requests_are_answered(spool, ranks):
         put(spool, "unknown", request("o", more="slove: {}\n"))
         put(spool, "missing", request("o", "nowhere.h5"))
         put(spool, "nowhere", "input: {file: in.h5}\noutput: {file: no/where/o.h5}\n")
+        put(spool, "zero", request("o") + "\0")
+        put(spool, "huge", request("o") + "#" * (1 << 20))
         put(spool, "last", request("last"))
         where, text, outcome = answer(spool, "good")
         assert where == "done" and text.startswith(request("good"))
@@ -98,6 +100,7 @@ def test_requests_are_answered(spool, ranks):
         where, _, outcome = answer(spool, "nan")
         assert where == "done" and "exit: 4" in outcome and "{OK: 2, NONFINITE_INPUT: 1}" in outcome
         for name, code, says in [("broken", 2, "cannot parse the YAML"), ("unknown", 2, "did you mean 'solve'?"),
+                                 ("zero", 2, "a zero byte"), ("huge", 2, "larger than 1 MiB"),
                                  ("missing", 3, "No such file"), ("nowhere", 5, "no/where")]:
             where, text, outcome = answer(spool, name)
             assert where == "failed" and f"exit: {code}, error: " in outcome and says in outcome, (name, outcome)
