@@ -11,9 +11,9 @@
 #include "spool.h"
 #include "stop.h"
 
-static const double look_again = 0.05;      /* seconds; inotify does not see other hosts' renames */
-static const double longest_nap = 0.0025;   /* of a rank that waits for rank 0 */
-static const double attentive_time = 0.005; /* after work, before naps get long */
+static const double look_again = 0.05;     /* seconds; inotify does not see other hosts' renames */
+static const double longest_nap = 0.0025;  /* of a rank that waits for rank 0 */
+static const double attentive_time = 0.05; /* after work, before naps get long */
 
 typedef struct service {
   MPI_Comm comm;

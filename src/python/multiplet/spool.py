@@ -28,6 +28,7 @@ from .errors import Error, ServiceError
 DIAGNOSTICS = ("residual", "orthogonality", "min_gap", "gauge_violation", "cotangent_spread", "gradient_error",
                "frame_condition", "seconds")
 PATIENT = 2.0  # seconds before a wait is shown
+LARGE = 1 << 18  # bytes from which an array is mapped
 SILENT = 10.0  # seconds without a new status.json after which nobody is thought to be there
 
 
@@ -223,10 +224,16 @@ class _Job:
                     continue
                 if name == "eigenvectors" and not config.get("solve", {}).get("eigenvectors", True):
                     continue
-                dataset = h5py.h5d.open(group, key)
-                found[name] = np.empty(dataset.shape, dataset.dtype)
-                dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, found[name])
+                found[name] = self._array(h5py.h5d.open(group, key))
         return found
+
+    def _array(self, dataset):
+        """Large ones are mapped, privately: no copy is made, and they outlive the file's name."""
+        if dataset.get_storage_size() >= LARGE and dataset.get_offset() is not None:
+            return np.memmap(self.path("out"), dataset.dtype, "c", dataset.get_offset(), dataset.shape).view(np.ndarray)
+        array = np.empty(dataset.shape, dataset.dtype)
+        dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, array)
+        return array
 
     def certificate(self, result):
         report = np.zeros(self.count, library.REPORT)
