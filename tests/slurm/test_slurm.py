@@ -1,230 +1,197 @@
 """The SLURM scripts of jobs/ under a real SLURM: complete, continue after the time limit, cancel."""
 
 import os
-import re
-import subprocess
+import shutil
+import signal
 from pathlib import Path
 
+import cluster as slurm
+import h5py
 import numpy as np
 import pytest
+import work
 
-# The file is read while the program writes to it.
-os.environ["HDF5_USE_FILE_LOCKING"] = "FALSE"
-import h5py  # noqa: E402
-
-import cluster as slurm  # noqa: E402
-
-ROOT = Path(__file__).resolve().parents[2]
-PROGRAM = os.environ.get("MULTIPLET", str(ROOT / "build" / "bin" / "multiplet"))
-STOPPED_EARLY = 75
-
-# The long input has to take longer than a job runs before its signal (some 6 s), on fast machines too;
-# single precision and large matrices make much work of few bytes.
-LONG_N, LONG_SECONDS, LONG_BATCH_MAX = 1152, 13, 90
-SHORT_N, SHORT_BATCH = 24, 8
-RANKS = 2
-# What depends on when and how often a run was interrupted.
-UNCOMPARED = {"diagnostics/seconds"}
-
-reason = slurm.why_not()
-pytestmark = pytest.mark.skipif(reason is not None, reason=f"SLURM: {reason}")
+@pytest.mark.parametrize("launch", ["mpirun", "srun", "srun --mpi=pmix --label"])
+def test_single_node_completes(cluster, new_config, inputs, launch):
+    config = new_config("short")
+    job = cluster.wait_for_end(work.submit_config(cluster, "single-node", config, launch=launch), 60)
+    assert (job["JobState"], job["ExitCode"]) == ("COMPLETED", "0:0"), work.read_log(config)
+    assert ("0: multiplet: " in work.read_log(config)) == ("--label" in launch)
+    assert_done_by(config, job, ranks=2)
+    work.assert_same_result(work.result_of(config), inputs / "short-result.h5")
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    with slurm.Cluster() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def inputs(tmp_path_factory):
-    """The input files, and the result of an undisturbed run of the long one."""
-    directory = tmp_path_factory.mktemp("inputs")
-    write_input(directory / "short.h5", SHORT_N, SHORT_BATCH)
-    write_input(directory / "long.h5", LONG_N, long_batch(directory))
-    config = write_config(directory, directory / "long.h5")
-    run_on_two_ranks(config)
-    yield directory
-    remove_data(directory)
-
-
-@pytest.fixture
-def new_config(inputs, tmp_path):
-    yield lambda name: write_config(tmp_path, inputs / f"{name}.h5")
-    remove_data(tmp_path)
-
-
-def remove_data(directory):
-    """pytest keeps the directories of several runs; these files have hundreds of megabytes."""
-    for path in directory.glob("*.h5"):
-        path.unlink()
-
-
-def random_hermitian(rng, n):
-    a = (rng.standard_normal((n, n)) + 1j * rng.standard_normal((n, n))).astype(np.complex64)
-    return a + a.conj().T
-
-
-def write_input(path, n, batch):
-    rng = np.random.default_rng(n)
-    with h5py.File(path, "w") as file:
-        matrices = file.create_dataset("H", (batch, n, n), np.complex64)
-        for index in range(batch):
-            matrices[index] = random_hermitian(rng, n)
-
-
-def long_batch(directory):
-    """As many matrices as keep two ranks of this machine busy for LONG_SECONDS, by a trial of the program."""
-    trial = directory / "trial"
-    trial.mkdir()
-    write_input(trial / "in.h5", LONG_N, 4 * RANKS)
-    log = run_on_two_ranks(write_config(trial, trial / "in.h5"))
-    remove_data(trial)
-    seconds = float(re.search(r"done in ([0-9.e+-]+) s", log)[1]) / (4 * RANKS)
-    return min(LONG_BATCH_MAX, round(LONG_SECONDS / seconds))
-
-
-def run_on_two_ranks(config):
-    return subprocess.run(["mpirun", "-n", str(RANKS), PROGRAM, "run", str(config)], check=True, timeout=240,
-                          stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True).stderr
-
-
-def write_config(directory, input_file):
-    """A config in `directory`, its result beside it."""
-    config = directory / "config.yaml"
-    config.write_text(f"input: {{file: {input_file}}}\n"
-                      "output: {file: result.h5}\n"
-                      "run: {checkpoint_seconds: 0.5}\n")
-    return config
-
-
-# Empty, so that the scripts' own default is tested: tests/environment.sh sets another. It binds a rank to
-# a core of its own, which takes two.
-BINDING = {"OMPI_MCA_hwloc_base_binding_policy": ""} if len(os.sched_getaffinity(0)) >= 2 else {}
-
-
-def submit(cluster, script, config, *options, launch="mpirun"):
-    return cluster.submit(f"--output={config.parent}/log", *options, ROOT / "jobs" / f"{script}.sbatch", config,
-                          directory=config.parent, environment={"LAUNCH": launch, **BINDING})
-
-
-def read_log(config):
-    return (config.parent / "log").read_text()
-
-
-def result_of(config):
-    return config.parent / "result.h5"
-
-
-def is_complete(config):
-    with h5py.File(result_of(config), "r") as file:
-        return int(file.attrs["complete"]) == 1
-
-
-def datasets(path):
-    found = {}
-
-    def note(name, item):
-        if isinstance(item, h5py.Dataset) and not any(name.endswith(end) for end in UNCOMPARED):
-            found[name] = item[()]
-
-    with h5py.File(path, "r") as file:
-        file.visititems(note)
-    return found
-
-
-def finished_rows(config):
-    """Which problems of the long input have been written; none while the file is not there yet."""
-    try:
-        with h5py.File(result_of(config), "r") as file:
-            return np.flatnonzero(file["H/status"][()] != 0)
-    except (OSError, KeyError, RuntimeError):
-        return np.array([], dtype=int)
-
-
-def assert_same_result(config, reference):
-    expected, found = datasets(reference), datasets(result_of(config))
-    assert found.keys() == expected.keys()
-    for name, values in expected.items():
-        np.testing.assert_array_equal(found[name], values, err_msg=name)
+def assert_done_by(config, job, ranks):
+    result = work.result_of(config)
+    assert work.is_complete(result)
+    assert int(work.attribute(result, "ranks")) == ranks
+    assert str(work.attribute(result, "slurm_job_id")) == job["JobId"]
 
 
 @pytest.mark.parametrize("launch", ["mpirun", "srun"])
-def test_single_node_completes(cluster, new_config, launch):
+def test_a_rank_has_its_threads(cluster, new_config, launch):
     config = new_config("short")
-    job = cluster.wait_for_end(submit(cluster, "single-node", config, launch=launch), 60)
-    assert (job["JobState"], job["ExitCode"]) == ("COMPLETED", "0:0"), read_log(config)
-    assert is_complete(config)
-    with h5py.File(result_of(config), "r") as file:
-        assert int(file.attrs["ranks"]) == RANKS
-        assert str(file.attrs["slurm_job_id"]) == job["JobId"]
+    config.write_text(config.read_text().replace("run: {", "run: {threads: 2, "))
+    number = work.submit_config(cluster, "single-node", config, "--ntasks=1", "--cpus-per-task=2", launch=launch)
+    job = cluster.wait_for_end(number, 60)
+    assert (job["JobState"], job["ExitCode"]) == ("COMPLETED", "0:0"), work.read_log(config)
+    assert_done_by(config, job, ranks=1)
 
 
-@pytest.mark.parametrize("script", ["single-node", "continue"])
+@pytest.mark.parametrize("launch", ["mpirun", "srun"])
+def test_multi_node_spreads_its_ranks(cluster, new_config, inputs, launch):
+    config = new_config("short")
+    job = cluster.wait_for_end(work.submit_config(cluster, "multi-node", config, launch=launch), 60)
+    assert (job["JobState"], job["ExitCode"]) == ("COMPLETED", "0:0"), work.read_log(config)
+    assert job["NodeList"] == "multiplet[1-2]"
+    assert_done_by(config, job, ranks=4)
+    work.assert_same_result(work.result_of(config), inputs / "short-result.h5")
+
+
+def test_multi_node_spreads_one_matrix(cluster, new_config):
+    """All ranks of both nodes in one solution, which is therefore communication between nodes."""
+    config = new_config("short")
+    config.write_text(config.read_text().replace("run: {", "run: {distribute_from: 2, block: 4, "))
+    job = cluster.wait_for_end(work.submit_config(cluster, "multi-node", config), 60)
+    assert (job["JobState"], job["ExitCode"]) == ("COMPLETED", "0:0"), work.read_log(config)
+    with h5py.File(work.result_of(config), "r") as file:
+        assert set(file["H/diagnostics/ranks"][()]) == {4}
+        assert file["H/diagnostics/residual"][()].max() < 10
+
+
+def test_array_tasks_are_jobs_of_their_own(cluster, new_config, inputs):
+    """Three chunks; the second is damaged, and done again alone when it has been mended."""
+    config = new_config("short")
+    directory = config.parent
+    for task in (2, 3, 5):
+        shutil.copy(inputs / "short.h5", directory / f"chunk-{task}.h5")
+    (directory / "chunk-3.h5").write_text("not HDF5")
+    config.write_text("input: {file: chunk-{task}.h5}\noutput: {file: out.h5}\n")
+    assert run_array(cluster, config, "2,3,5") == {2: "0:0", 3: "3:0", 5: "0:0"}
+    shutil.copy(inputs / "short.h5", directory / "chunk-3.h5")
+    assert run_array(cluster, config, "3") == {3: "0:0"}
+    for task in (2, 3, 5):
+        work.assert_same_result(directory / f"result-{task}.h5", inputs / "short-result.h5")
+    assert sorted(path.name for path in directory.glob("*.yaml")) == [config.name]
+    assert config.read_text().count("{task}") == 1
+
+
+def run_array(cluster, config, tasks):
+    number = work.submit(cluster, "array", config.name, "--set", "output.file=result-{task}.h5",
+                         directory=config.parent, options=[f"--array={tasks}"], log="log-%a")
+    jobs = [cluster.wait_for_end(f"{number}_{task}", 60) for task in tasks.split(",")]
+    return {int(job["ArrayTaskId"]): job["ExitCode"] for job in jobs}
+
+
+def test_array_tasks_do_not_share_a_result(cluster, new_config):
+    config = new_config("short")
+    number = work.submit_config(cluster, "array", config, "--array=1-2", "--open-mode=append")
+    assert [cluster.wait_for_end(f"{number}_{task}", 60)["ExitCode"] for task in (1, 2)] == ["2:0", "2:0"]
+    assert work.read_log(config).count("has no {task}") == 2
+    assert not work.result_of(config).exists()
+
+
+@pytest.mark.parametrize("script", ["single-node", "multi-node", "continue", "array"])
 def test_a_bad_config_ends_the_job_with_its_code(cluster, new_config, script):
-    config = new_config("short")
-    config.write_text(config.read_text() + "nonsense: 1\n")
-    job = cluster.wait_for_end(submit(cluster, script, config), 60)
-    assert (job["JobState"], job["ExitCode"]) == ("FAILED", "2:0"), read_log(config)
+    config = new_config("short", "nonsense: {task}\n" if script == "array" else "nonsense: 1\n")
+    options = ["--array=7"] if script == "array" else []
+    job = cluster.wait_for_end(work.submit_config(cluster, script, config, *options), 60)
+    assert (job["JobState"], job["ExitCode"]) == ("FAILED", "2:0"), work.read_log(config)
+    assert "nonsense" in work.read_log(config)
     assert job["Restarts"] == "0"
 
 
-def test_no_config_is_a_usage_error(cluster, tmp_path):
-    number = cluster.submit(f"--output={tmp_path}/log", ROOT / "jobs" / "single-node.sbatch",
-                            directory=tmp_path)
+@pytest.mark.parametrize("script", ["single-node", "multi-node", "continue", "array"])
+def test_no_config_is_a_usage_error(cluster, tmp_path, script):
+    number = work.submit(cluster, script, directory=tmp_path, options=["--array=0"] if script == "array" else [])
     assert cluster.wait_for_end(number, 60)["ExitCode"] == "2:0"
     assert "CONFIG.yaml" in (tmp_path / "log").read_text()
 
 
-@pytest.mark.parametrize("launch", ["mpirun", "srun"])
-def test_continue_goes_on_after_the_time_limit(cluster, inputs, new_config, launch):
-    config = new_config("long")
-    job = run_past_its_limit(cluster, config, launch)
-    assert (job["JobState"], job["ExitCode"]) == ("COMPLETED", "0:0"), read_log(config)
-    assert int(job["Restarts"]) >= 1, read_log(config)
-    assert read_log(config).count("back into the queue") == int(job["Restarts"])
-    assert is_complete(config)
-    assert_same_result(config, inputs / "result.h5")
+def test_continue_goes_on_after_the_time_limit(cluster, inputs, new_config):
+    """With both launchers at once, on a node each.
 
-
-def run_past_its_limit(cluster, config, launch):
-    """Submits so that the signal comes a few seconds after the start.
-
-    SLURM's limits are whole minutes, and it sends the signal at the first of its checks (every 30 s) that
-    is less than the lead + 30 s before the limit. With a lead of 50 of 60 s that is the first check.
+    SLURM's limits are whole minutes, and it looks every 30 s for signals that come due within the next 30: with
+    a lead of 50 of 60 s the signal comes within the first 30 s. The ranks stand still until it is there.
     """
-    wait_for_limit_check(cluster, from_seconds=5, to_seconds=6.5)
-    number = submit(cluster, "continue", config, "--time=1", "--signal=B:USR1@50", launch=launch)
-    return cluster.wait_for_end(number, 300)
+    jobs = {}
+    for launch in ("mpirun", "srun"):
+        config = new_config("long")
+        number = work.submit_config(cluster, "continue", config, "--time=1", "--signal=B:USR1@50",
+                                    "--exclusive", launch=launch)
+        jobs[number] = config
+    for number, config in jobs.items():
+        work.wait_for_rows(config)
+        freeze(ranks_of(number))
+    for number, config in jobs.items():
+        ranks = ranks_of(number)
+        assert len(ranks) == work.RANKS
+        slurm.wait_until(lambda: all(map(has_usr1_pending, ranks)), 45, f"USR1 for the ranks of job {number}")
+        for rank in ranks:
+            os.kill(rank, signal.SIGCONT)
+    for number, config in jobs.items():
+        job = cluster.wait_for_end(number, 60)
+        log = work.read_log(config)
+        assert (job["JobState"], job["ExitCode"]) == ("COMPLETED", "0:0"), log
+        assert int(job["Restarts"]) == 1, log
+        assert log.count("back into the queue") == 1
+        work.assert_same_result(work.result_of(config), inputs / "long-result.h5")
+        assert work.is_complete(work.result_of(config))
 
 
-def wait_for_limit_check(cluster, from_seconds, to_seconds):
-    def near():
-        seconds = cluster.next_limit_check()
-        return seconds is not None and from_seconds <= seconds <= to_seconds
-
-    slurm.wait_until(near, 3 * slurm.LIMIT_CHECK_SECONDS, "slurmctld's check of time limits")
+def freeze(ranks):
+    for rank in ranks:
+        os.kill(rank, signal.SIGSTOP)
 
 
-@pytest.mark.parametrize("scancel", [[], ["--batch", "--signal=TERM"]], ids=["scancel", "TERM"])
-def test_a_cancelled_job_is_continued_by_the_next(cluster, inputs, new_config, scancel):
-    config = new_config("long")
-    number = submit(cluster, "continue", config)
-    slurm.wait_until(lambda: finished_rows(config).size, 60, "a first finished problem")
-    cluster.command("scancel", *scancel, number)
-    job = cluster.wait_for_end(number, 60)
-    assert job["Restarts"] == "0", "a cancelled job must not return to the queue"
-    assert_finished_rows_are_right(config, inputs / "result.h5")
-    run_on_two_ranks(config)
-    assert is_complete(config)
-    assert_same_result(config, inputs / "result.h5")
+def ranks_of(number):
+    """The processes of a job that run the program."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            program = os.readlink(entry / "exe")
+            environment = (entry / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if program == os.path.realpath(work.PROGRAM) and f"SLURM_JOB_ID={number}".encode() in environment:
+            found.append(int(entry.name))
+    return found
+
+
+def has_usr1_pending(process):
+    for line in Path(f"/proc/{process}/status").read_text().splitlines():
+        name, _, mask = line.partition(":")
+        if name in ("SigPnd", "ShdPnd") and int(mask, 16) >> (signal.SIGUSR1 - 1) & 1:
+            return True
+    return False
+
+
+def test_a_cancelled_job_is_continued_by_the_next(cluster, inputs, new_config):
+    """By scancel, and by TERM to the script alone; two jobs at once, on a node each."""
+    jobs = []
+    for scancel in ([], ["--batch", "--signal=TERM"]):
+        config = new_config("long")
+        number = work.submit_config(cluster, "continue", config, "--exclusive")
+        jobs.append((number, config, scancel))
+    for number, config, scancel in jobs:
+        work.wait_for_rows(config)
+        cluster.command("scancel", *scancel, number)
+    for number, config, _ in jobs:
+        job = cluster.wait_for_end(number, 60)
+        assert job["Restarts"] == "0", "a cancelled job must not return to the queue"
+        assert_finished_rows_are_right(config, inputs / "long-result.h5")
+    numbers = [work.submit_config(cluster, "single-node", config) for _, config, _ in jobs]
+    for number, (_, config, _) in zip(numbers, jobs):
+        assert cluster.wait_for_end(number, 60)["ExitCode"] == "0:0"
+        assert work.is_complete(work.result_of(config))
+        work.assert_same_result(work.result_of(config), inputs / "long-result.h5")
 
 
 def assert_finished_rows_are_right(config, reference):
-    rows = finished_rows(config)
+    rows = work.finished_rows(config)
     assert rows.size > 0
-    assert not is_complete(config)
-    with h5py.File(result_of(config), "r") as found, h5py.File(reference, "r") as expected:
+    assert not work.is_complete(work.result_of(config))
+    with h5py.File(work.result_of(config), "r") as found, h5py.File(reference, "r") as expected:
         for name in ("H/eigenvalues", "H/eigenvectors"):
             np.testing.assert_array_equal(found[name][rows], expected[name][rows], err_msg=name)
 
