@@ -1,4 +1,4 @@
-"""The SLURM scripts of jobs/ under a real SLURM: complete, continue after the time limit, cancel."""
+"""The scripts of jobs/ that run a config, under a real SLURM: complete, continue after the time limit, cancel."""
 
 import os
 import shutil
@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 import pytest
 import work
+
 
 @pytest.mark.parametrize("launch", ["mpirun", "srun", "srun --mpi=pmix --label"])
 def test_single_node_completes(cluster, new_config, inputs, launch):
@@ -51,7 +52,7 @@ def test_multi_node_spreads_its_ranks(cluster, new_config, inputs, launch):
 def test_multi_node_spreads_one_matrix(cluster, new_config):
     """All ranks of both nodes in one solution, which is therefore communication between nodes."""
     config = new_config("short")
-    config.write_text(config.read_text().replace("run: {", "run: {distribute_from: 2, block: 4, "))
+    config.write_text(config.read_text().replace("run: {", "run: {distribute_from: 2, grid: [2, 2], block: 4, "))
     job = cluster.wait_for_end(work.submit_config(cluster, "multi-node", config), 60)
     assert (job["JobState"], job["ExitCode"]) == ("COMPLETED", "0:0"), work.read_log(config)
     with h5py.File(work.result_of(config), "r") as file:
@@ -59,60 +60,12 @@ def test_multi_node_spreads_one_matrix(cluster, new_config):
         assert file["H/diagnostics/residual"][()].max() < 10
 
 
-def test_array_tasks_are_jobs_of_their_own(cluster, new_config, inputs):
-    """Three chunks; the second is damaged, and done again alone when it has been mended."""
-    config = new_config("short")
-    directory = config.parent
-    for task in (2, 3, 5):
-        shutil.copy(inputs / "short.h5", directory / f"chunk-{task}.h5")
-    (directory / "chunk-3.h5").write_text("not HDF5")
-    config.write_text("input: {file: chunk-{task}.h5}\noutput: {file: out.h5}\n")
-    assert run_array(cluster, config, "2,3,5") == {2: "0:0", 3: "3:0", 5: "0:0"}
-    shutil.copy(inputs / "short.h5", directory / "chunk-3.h5")
-    assert run_array(cluster, config, "3") == {3: "0:0"}
-    for task in (2, 3, 5):
-        work.assert_same_result(directory / f"result-{task}.h5", inputs / "short-result.h5")
-    assert sorted(path.name for path in directory.glob("*.yaml")) == [config.name]
-    assert config.read_text().count("{task}") == 1
-
-
-def run_array(cluster, config, tasks):
-    number = work.submit(cluster, "array", config.name, "--set", "output.file=result-{task}.h5",
-                         directory=config.parent, options=[f"--array={tasks}"], log="log-%a")
-    jobs = [cluster.wait_for_end(f"{number}_{task}", 60) for task in tasks.split(",")]
-    return {int(job["ArrayTaskId"]): job["ExitCode"] for job in jobs}
-
-
-def test_array_tasks_do_not_share_a_result(cluster, new_config):
-    config = new_config("short")
-    number = work.submit_config(cluster, "array", config, "--array=1-2", "--open-mode=append")
-    assert [cluster.wait_for_end(f"{number}_{task}", 60)["ExitCode"] for task in (1, 2)] == ["2:0", "2:0"]
-    assert work.read_log(config).count("has no {task}") == 2
-    assert not work.result_of(config).exists()
-
-
-@pytest.mark.parametrize("script", ["single-node", "multi-node", "continue", "array"])
-def test_a_bad_config_ends_the_job_with_its_code(cluster, new_config, script):
-    config = new_config("short", "nonsense: {task}\n" if script == "array" else "nonsense: 1\n")
-    options = ["--array=7"] if script == "array" else []
-    job = cluster.wait_for_end(work.submit_config(cluster, script, config, *options), 60)
-    assert (job["JobState"], job["ExitCode"]) == ("FAILED", "2:0"), work.read_log(config)
-    assert "nonsense" in work.read_log(config)
-    assert job["Restarts"] == "0"
-
-
-@pytest.mark.parametrize("script", ["single-node", "multi-node", "continue", "array"])
-def test_no_config_is_a_usage_error(cluster, tmp_path, script):
-    number = work.submit(cluster, script, directory=tmp_path, options=["--array=0"] if script == "array" else [])
-    assert cluster.wait_for_end(number, 60)["ExitCode"] == "2:0"
-    assert "CONFIG.yaml" in (tmp_path / "log").read_text()
-
-
 def test_continue_goes_on_after_the_time_limit(cluster, inputs, new_config):
     """With both launchers at once, on a node each.
 
     SLURM's limits are whole minutes, and it looks every 30 s for signals that come due within the next 30: with
-    a lead of 50 of 60 s the signal comes within the first 30 s. The ranks stand still until it is there.
+    a lead of 50 of 60 s the signal comes within the first 30 s, and soon when this test starts about 20 s after
+    the cluster. The ranks stand still until it is there.
     """
     jobs = {}
     for launch in ("mpirun", "srun"):
@@ -164,6 +117,55 @@ def has_usr1_pending(process):
         if name in ("SigPnd", "ShdPnd") and int(mask, 16) >> (signal.SIGUSR1 - 1) & 1:
             return True
     return False
+
+
+def test_array_tasks_are_jobs_of_their_own(cluster, new_config, inputs):
+    """Three chunks; the second is damaged, and done again alone when it has been mended."""
+    config = new_config("short")
+    directory = config.parent
+    for task in (2, 3, 5):
+        shutil.copy(inputs / "short.h5", directory / f"chunk-{task}.h5")
+    (directory / "chunk-3.h5").write_text("not HDF5")
+    config.write_text("input: {file: chunk-{task}.h5}\noutput: {file: out.h5}\n")
+    assert run_array(cluster, config, "2,3,5") == {2: "0:0", 3: "3:0", 5: "0:0"}
+    shutil.copy(inputs / "short.h5", directory / "chunk-3.h5")
+    assert run_array(cluster, config, "3") == {3: "0:0"}
+    for task in (2, 3, 5):
+        work.assert_same_result(directory / f"result-{task}.h5", inputs / "short-result.h5")
+    assert sorted(path.name for path in directory.glob("*.yaml")) == [config.name]
+    assert config.read_text().count("{task}") == 1
+
+
+def run_array(cluster, config, tasks):
+    number = work.submit(cluster, "array", config.name, "--set", "output.file=result-{task}.h5",
+                         directory=config.parent, options=[f"--array={tasks}"], log="log-%a")
+    jobs = [cluster.wait_for_end(f"{number}_{task}", 60) for task in tasks.split(",")]
+    return {int(job["ArrayTaskId"]): job["ExitCode"] for job in jobs}
+
+
+def test_array_tasks_do_not_share_a_result(cluster, new_config):
+    config = new_config("short")
+    number = work.submit_config(cluster, "array", config, "--array=1-2", "--open-mode=append")
+    assert [cluster.wait_for_end(f"{number}_{task}", 60)["ExitCode"] for task in (1, 2)] == ["2:0", "2:0"]
+    assert work.read_log(config).count("has no {task}") == 2
+    assert not work.result_of(config).exists()
+
+
+@pytest.mark.parametrize("script", ["single-node", "multi-node", "continue", "array"])
+def test_a_bad_config_ends_the_job_with_its_code(cluster, new_config, script):
+    config = new_config("short", "nonsense: {task}\n" if script == "array" else "nonsense: 1\n")
+    options = ["--array=7"] if script == "array" else []
+    job = cluster.wait_for_end(work.submit_config(cluster, script, config, *options), 60)
+    assert (job["JobState"], job["ExitCode"]) == ("FAILED", "2:0"), work.read_log(config)
+    assert "nonsense" in work.read_log(config)
+    assert job["Restarts"] == "0"
+
+
+@pytest.mark.parametrize("script", ["single-node", "multi-node", "continue", "array"])
+def test_no_config_is_a_usage_error(cluster, tmp_path, script):
+    number = work.submit(cluster, script, directory=tmp_path, options=["--array=0"] if script == "array" else [])
+    assert cluster.wait_for_end(number, 60)["ExitCode"] == "2:0"
+    assert "CONFIG.yaml" in (tmp_path / "log").read_text()
 
 
 def test_a_cancelled_job_is_continued_by_the_next(cluster, inputs, new_config):
