@@ -1,6 +1,7 @@
 import shutil
 
 import cluster as slurm
+import limit
 import pytest
 import work
 
@@ -50,3 +51,22 @@ def new_config(inputs, tmp_path):
     yield new
     for directory in directories:
         work.remove_data(directory)
+
+
+@pytest.fixture(scope="session")
+def jobs_with_a_limit(cluster, inputs, tmp_path_factory):
+    jobs, directories = {}, []
+    for launch in ("mpirun", "srun"):
+        directories.append(tmp_path_factory.mktemp(launch))
+        config = work.write_config(directories[-1], inputs / "long.h5")
+        jobs[launch] = limit.JobWithALimit(cluster, config, launch)
+    yield jobs
+    for directory in directories:
+        work.remove_data(directory)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def begin_with_slow_jobs(request):
+    if any("jobs_with_a_limit" in item.fixturenames and not item.get_closest_marker("skip")
+           for item in request.session.items):
+        request.getfixturevalue("jobs_with_a_limit")

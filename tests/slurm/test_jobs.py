@@ -1,8 +1,6 @@
-"""The scripts of jobs/ that run a config, under a real SLURM: complete, continue after the time limit, cancel."""
+"""The scripts of jobs/ that run a config, under a real SLURM: complete, fail, cancel."""
 
-import os
 import shutil
-import signal
 from pathlib import Path
 
 import cluster as slurm
@@ -50,73 +48,15 @@ def test_multi_node_spreads_its_ranks(cluster, new_config, inputs, launch):
 
 
 def test_multi_node_spreads_one_matrix(cluster, new_config):
-    """All ranks of both nodes in one solution, which is therefore communication between nodes."""
+    """One rank on each node, both in one solution: what they exchange goes from node to node."""
     config = new_config("short")
-    config.write_text(config.read_text().replace("run: {", "run: {distribute_from: 2, grid: [2, 2], block: 4, "))
-    job = cluster.wait_for_end(work.submit_config(cluster, "multi-node", config), 60)
+    config.write_text(config.read_text().replace("run: {", "run: {distribute_from: 2, grid: [1, 2], block: 4, "))
+    job = cluster.wait_for_end(work.submit_config(cluster, "multi-node", config, "--ntasks-per-node=1"), 60)
     assert (job["JobState"], job["ExitCode"]) == ("COMPLETED", "0:0"), work.read_log(config)
+    assert job["NodeList"] == "multiplet[1-2]"
     with h5py.File(work.result_of(config), "r") as file:
-        assert set(file["H/diagnostics/ranks"][()]) == {4}
+        assert set(file["H/diagnostics/ranks"][()]) == {2}
         assert file["H/diagnostics/residual"][()].max() < 10
-
-
-def test_continue_goes_on_after_the_time_limit(cluster, inputs, new_config):
-    """With both launchers at once, on a node each.
-
-    SLURM's limits are whole minutes, and it looks every 30 s for signals that come due within the next 30: with
-    a lead of 50 of 60 s the signal comes within the first 30 s, and soon when this test starts about 20 s after
-    the cluster. The ranks stand still until it is there.
-    """
-    jobs = {}
-    for launch in ("mpirun", "srun"):
-        config = new_config("long")
-        number = work.submit_config(cluster, "continue", config, "--time=1", "--signal=B:USR1@50",
-                                    "--exclusive", launch=launch)
-        jobs[number] = config
-    for number, config in jobs.items():
-        work.wait_for_rows(config)
-        freeze(ranks_of(number))
-    for number, config in jobs.items():
-        ranks = ranks_of(number)
-        assert len(ranks) == work.RANKS
-        slurm.wait_until(lambda: all(map(has_usr1_pending, ranks)), 45, f"USR1 for the ranks of job {number}")
-        for rank in ranks:
-            os.kill(rank, signal.SIGCONT)
-    for number, config in jobs.items():
-        job = cluster.wait_for_end(number, 60)
-        log = work.read_log(config)
-        assert (job["JobState"], job["ExitCode"]) == ("COMPLETED", "0:0"), log
-        assert int(job["Restarts"]) == 1, log
-        assert log.count("back into the queue") == 1
-        work.assert_same_result(work.result_of(config), inputs / "long-result.h5")
-        assert work.is_complete(work.result_of(config))
-
-
-def freeze(ranks):
-    for rank in ranks:
-        os.kill(rank, signal.SIGSTOP)
-
-
-def ranks_of(number):
-    """The processes of a job that run the program."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            program = os.readlink(entry / "exe")
-            environment = (entry / "environ").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if program == os.path.realpath(work.PROGRAM) and f"SLURM_JOB_ID={number}".encode() in environment:
-            found.append(int(entry.name))
-    return found
-
-
-def has_usr1_pending(process):
-    for line in Path(f"/proc/{process}/status").read_text().splitlines():
-        name, _, mask = line.partition(":")
-        if name in ("SigPnd", "ShdPnd") and int(mask, 16) >> (signal.SIGUSR1 - 1) & 1:
-            return True
-    return False
 
 
 def test_array_tasks_are_jobs_of_their_own(cluster, new_config, inputs):
