@@ -13,9 +13,13 @@ import tempfile
 import time
 from pathlib import Path
 
-# Nodes on this machine: two for any job, and a third for jobs that wait for their time limit. Each slurmd has a host name of its own (a UTS namespace), so that
-# SLURM, mpirun and the ranks take them for machines of their own, which talk over the loopback device.
-NODES = {"multiplet1": 2, "multiplet2": 2, "multiplet3": 4}  # with so many CPUs, whatever the machine has
+HOST = socket.gethostname().split(".")[0]
+SEVERAL_NODES = subprocess.run(["unshare", "--uts", "true"], capture_output=True).returncode == 0
+# Nodes on this machine, with so many CPUs, whatever it has: two for any job, and a third for jobs that wait for
+# their time limit. Each slurmd has a host name of its own (a UTS namespace), so that SLURM, mpirun and the ranks
+# take them for machines of their own, which talk over the loopback device. Where namespaces are denied there is one
+# node, with the machine's name, so that mpirun sees that it is there already.
+NODES = {"multiplet1": 2, "multiplet2": 2, "multiplet3": 6} if SEVERAL_NODES else {HOST: 8}
 DAEMONS = ("munged", "slurmctld", "slurmd")
 COMMANDS = ("sbatch", "scontrol", "scancel", "squeue", "sinfo")
 START_SECONDS = 30
@@ -61,8 +65,8 @@ MinJobAge=3600
 CompleteWait=0
 InactiveLimit=0
 {nodes}
-PartitionName=test Nodes=multiplet[1-2] Default=YES MaxTime=INFINITE State=UP
-PartitionName=limit Nodes=multiplet3 MaxTime=INFINITE State=UP
+PartitionName=test Nodes={usual} Default=YES MaxTime=INFINITE State=UP
+PartitionName=limit Nodes={last} MaxTime=INFINITE State=UP
 """
 
 
@@ -144,9 +148,16 @@ class Cluster:
             f"NodeName={name} NodeAddr=127.0.0.1 Port={port} CPUs={cpus} State=UNKNOWN"
             for (name, cpus), port in zip(NODES.items(), node_ports)
         )
-        host = socket.gethostname().split(".")[0]
+        *usual, last = NODES
         self.config.write_text(
-            CONFIG.format(root=self.root, host=host, nodes=nodes, controller_port=controller_port)
+            CONFIG.format(
+                root=self.root,
+                host=HOST,
+                nodes=nodes,
+                usual=",".join(usual or [last]),
+                last=last,
+                controller_port=controller_port,
+            )
         )
 
     def _start_munge(self):
@@ -164,7 +175,7 @@ class Cluster:
 
     def _start(self, name, *arguments, host=None):
         command = [find_program(name), *map(str, arguments)]
-        if host:
+        if host and SEVERAL_NODES:
             command = ["unshare", "--uts", "sh", "-c", f'hostname {host} && exec "$0" "$@"', *command]
         self.daemons.append(
             subprocess.Popen(

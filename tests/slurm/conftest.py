@@ -55,11 +55,16 @@ def new_config(inputs, tmp_path):
 
 @pytest.fixture(scope="session")
 def jobs_with_a_limit(cluster, inputs, tmp_path_factory):
+    """By name: with each launcher, and the only task of an array (which has to have {task} somewhere)."""
     jobs, directories = {}, []
-    for launch in ("mpirun", "srun"):
-        directories.append(tmp_path_factory.mktemp(launch))
+    for name in ("mpirun", "srun", "array"):
+        directories.append(tmp_path_factory.mktemp(name))
         config = work.write_config(directories[-1], inputs / "long.h5")
-        jobs[launch] = limit.JobWithALimit(cluster, config, launch)
+        if name == "array":
+            config.write_text(config.read_text().replace("seconds: 0.1", "seconds: 0.{task}"))
+            jobs[name] = limit.JobWithALimit(cluster, config, "--array=1")
+        else:
+            jobs[name] = limit.JobWithALimit(cluster, config, launch=name)
     yield jobs
     for directory in directories:
         work.remove_data(directory)

@@ -19,10 +19,10 @@ SIGNAL_SECONDS = 50
 class JobWithALimit:
     """Submitted and standing still when it has been made."""
 
-    def __init__(self, cluster, config, launch):
+    def __init__(self, cluster, config, *options, launch="mpirun"):
         self.config = config
         self.number = work.submit_config(cluster, "continue", config, "--partition=limit", "--time=1",
-                                         f"--signal=B:USR1@{SIGNAL_SECONDS}", launch=launch)
+                                         f"--signal=B:USR1@{SIGNAL_SECONDS}", *options, launch=launch)
         work.wait_for_rows(config)
         self.ranks = ranks_of(self.number)
         for rank in self.ranks:

@@ -37,6 +37,10 @@ def test_a_rank_has_its_threads(cluster, new_config, launch):
     assert_done_by(config, job, ranks=1)
 
 
+needs_nodes = pytest.mark.skipif(not slurm.SEVERAL_NODES, reason="several nodes need a UTS namespace each")
+
+
+@needs_nodes
 @pytest.mark.parametrize("launch", ["mpirun", "srun"])
 def test_multi_node_spreads_its_ranks(cluster, new_config, inputs, launch):
     config = new_config("short")
@@ -47,6 +51,7 @@ def test_multi_node_spreads_its_ranks(cluster, new_config, inputs, launch):
     work.assert_same_result(work.result_of(config), inputs / "short-result.h5")
 
 
+@needs_nodes
 def test_multi_node_spreads_one_matrix(cluster, new_config):
     """One rank on each node, both in one solution: what they exchange goes from node to node."""
     config = new_config("short")
@@ -91,11 +96,14 @@ def test_array_tasks_do_not_share_a_result(cluster, new_config):
     assert not work.result_of(config).exists()
 
 
+# Options for what fails at once.
+SMALLEST = {"array": ["--array=7"], "multi-node": ["--nodes=1"]}
+
+
 @pytest.mark.parametrize("script", ["single-node", "multi-node", "continue", "array"])
 def test_a_bad_config_ends_the_job_with_its_code(cluster, new_config, script):
     config = new_config("short", "nonsense: {task}\n" if script == "array" else "nonsense: 1\n")
-    options = ["--array=7"] if script == "array" else []
-    job = cluster.wait_for_end(work.submit_config(cluster, script, config, *options), 60)
+    job = cluster.wait_for_end(work.submit_config(cluster, script, config, *SMALLEST.get(script, [])), 60)
     assert (job["JobState"], job["ExitCode"]) == ("FAILED", "2:0"), work.read_log(config)
     assert "nonsense" in work.read_log(config)
     assert job["Restarts"] == "0"
@@ -103,7 +111,7 @@ def test_a_bad_config_ends_the_job_with_its_code(cluster, new_config, script):
 
 @pytest.mark.parametrize("script", ["single-node", "multi-node", "continue", "array"])
 def test_no_config_is_a_usage_error(cluster, tmp_path, script):
-    number = work.submit(cluster, script, directory=tmp_path, options=["--array=0"] if script == "array" else [])
+    number = work.submit(cluster, script, directory=tmp_path, options=SMALLEST.get(script, []))
     assert cluster.wait_for_end(number, 60)["ExitCode"] == "2:0"
     assert "CONFIG.yaml" in (tmp_path / "log").read_text()
 

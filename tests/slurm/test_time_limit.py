@@ -4,9 +4,9 @@ import pytest
 import work
 
 
-@pytest.mark.parametrize("launch", ["mpirun", "srun"])
-def test_continue_goes_on_after_the_time_limit(cluster, inputs, jobs_with_a_limit, launch):
-    one = jobs_with_a_limit[launch]
+@pytest.mark.parametrize("name", ["mpirun", "srun", "array"])
+def test_continue_goes_on_after_the_time_limit(cluster, inputs, jobs_with_a_limit, name):
+    one = jobs_with_a_limit[name]
     assert len(one.ranks) == work.RANKS
     job = cluster.wait_for_end(one.number, 120)
     log = work.read_log(one.config)
@@ -17,3 +17,4 @@ def test_continue_goes_on_after_the_time_limit(cluster, inputs, jobs_with_a_limi
     assert "done in" in log
     assert work.is_complete(work.result_of(one.config))
     work.assert_same_result(work.result_of(one.config), inputs / "long-result.h5")
+    assert [path.name for path in one.config.parent.glob("*.yaml")] == [one.config.name]
