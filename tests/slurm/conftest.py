@@ -7,7 +7,7 @@ import work
 
 # Some seconds on two ranks, so that it can be interrupted; single precision and large matrices make much work of
 # few bytes.
-LONG_N, LONG_BATCH = 768, 40
+LONG_N, LONG_BATCH = 768, 28
 SHORT_N, SHORT_BATCH = 24, 8
 
 
