@@ -13,15 +13,17 @@ import tempfile
 import time
 from pathlib import Path
 
-# The node has the machine's own name, so that mpirun sees that it is there already.
-NODE = socket.gethostname().split(".")[0]
-CPUS = 2
+HOST = socket.gethostname().split(".")[0]
+SEVERAL_NODES = subprocess.run(["unshare", "--uts", "true"], capture_output=True).returncode == 0
+# Nodes on this machine, with so many CPUs, whatever it has: two for any job, and a third for jobs that wait for
+# their time limit. Each slurmd has a host name of its own (a UTS namespace), so that SLURM, mpirun and the ranks
+# take them for machines of their own, which talk over the loopback device. Where namespaces are denied there is one
+# node, with the machine's name, so that mpirun sees that it is there already.
+NODES = {"multiplet1": 2, "multiplet2": 2, "multiplet3": 6} if SEVERAL_NODES else {HOST: 8}
 DAEMONS = ("munged", "slurmctld", "slurmd")
 COMMANDS = ("sbatch", "scontrol", "scancel", "squeue", "sinfo")
 START_SECONDS = 30
 STOP_SECONDS = 15
-# slurmctld looks for time limits and signals that are due this often; fixed when it is compiled.
-LIMIT_CHECK_SECONDS = 30
 FINISHED = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED"}
 
 # cred_expire is also the time a requeued job has to wait before it starts again: 120 s if not set, or
@@ -30,20 +32,20 @@ FINISHED = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_
 # a finished job can be asked about.
 CONFIG = """\
 ClusterName=multiplet
-SlurmctldHost={node}(127.0.0.1)
+SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={controller_port}
-SlurmdPort={node_port}
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
 AuthInfo=socket={root}/munge/socket,cred_expire=5
 CredType=cred/munge
 StateSaveLocation={root}/state
-SlurmdSpoolDir={root}/spool
+SlurmdSpoolDir={root}/spool-%n
+TmpFS={root}/tmp-%n
 SlurmctldPidFile={root}/slurmctld.pid
-SlurmdPidFile={root}/slurmd.pid
+SlurmdPidFile={root}/slurmd-%n.pid
 SlurmctldLogFile={root}/slurmctld.log
-SlurmdLogFile={root}/slurmd.log
+SlurmdLogFile={root}/slurmd-%n.log
 SlurmctldDebug=debug2
 SlurmdDebug=verbose
 ProctrackType=proctrack/linuxproc
@@ -62,8 +64,9 @@ OverTimeLimit=0
 MinJobAge=3600
 CompleteWait=0
 InactiveLimit=0
-NodeName={node} NodeAddr=127.0.0.1 CPUs={cpus} State=UNKNOWN
-PartitionName=test Nodes={node} Default=YES MaxTime=INFINITE State=UP
+{nodes}
+PartitionName=test Nodes={usual} Default=YES MaxTime=INFINITE State=UP
+PartitionName=limit Nodes={last} MaxTime=INFINITE State=UP
 """
 
 
@@ -102,7 +105,7 @@ def wait_until(condition, seconds, what, interval=0.1):
 
 
 class Cluster:
-    """One node with CPUS processors. Use as a context manager."""
+    """Use as a context manager."""
 
     def __init__(self):
         # Short and directly under the temporary directory: a socket's path has room for 107 characters.
@@ -119,8 +122,9 @@ class Cluster:
             self._start_munge()
             self._start("slurmctld", "-D", "-c", "-f", self.config)
             wait_until(self._controller_answers, START_SECONDS, "slurmctld's answer")
-            self._start("slurmd", "-D", "-c", "-N", NODE, "-f", self.config)
-            wait_until(lambda: self.node_state() == "idle", START_SECONDS, "an idle node")
+            for node in NODES:
+                self._start("slurmd", "-D", "-c", "-N", node, "-f", self.config, host=node)
+            wait_until(lambda: self.node_states() == ["idle"] * len(NODES), START_SECONDS, "idle nodes")
         except BaseException as error:
             logs = self.logs()
             self.stop()
@@ -134,19 +138,25 @@ class Cluster:
 
     def _prepare(self):
         self.root.chmod(0o755)  # munge's clients, of any user, must reach its socket
-        for name in ("munge", "state", "spool"):
+        for name in ("munge", "state", *(f"{kind}-{node}" for kind in ("spool", "tmp") for node in NODES)):
             (self.root / name).mkdir(mode=0o755)
         key = self.root / "munge.key"
         key.touch(mode=0o600)
         key.write_bytes(os.urandom(128))
-        controller_port, node_port = free_ports(2)
+        controller_port, *node_ports = free_ports(1 + len(NODES))
+        nodes = "\n".join(
+            f"NodeName={name} NodeAddr=127.0.0.1 Port={port} CPUs={cpus} State=UNKNOWN"
+            for (name, cpus), port in zip(NODES.items(), node_ports)
+        )
+        *usual, last = NODES
         self.config.write_text(
             CONFIG.format(
                 root=self.root,
-                node=NODE,
-                cpus=CPUS,
+                host=HOST,
+                nodes=nodes,
+                usual=",".join(usual or [last]),
+                last=last,
                 controller_port=controller_port,
-                node_port=node_port,
             )
         )
 
@@ -163,11 +173,14 @@ class Cluster:
         )
         wait_until((munge / "socket").exists, START_SECONDS, "munge's socket")
 
-    def _start(self, name, *arguments):
+    def _start(self, name, *arguments, host=None):
+        command = [find_program(name), *map(str, arguments)]
+        if host and SEVERAL_NODES:
+            command = ["unshare", "--uts", "sh", "-c", f'hostname {host} && exec "$0" "$@"', *command]
         self.daemons.append(
             subprocess.Popen(
                 # Should we be killed, they end as well.
-                ["setpriv", "--pdeathsig", "TERM", find_program(name), *map(str, arguments)],
+                ["setpriv", "--pdeathsig", "TERM", *command],
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,  # they write logs as well
@@ -194,9 +207,9 @@ class Cluster:
             shutil.rmtree(self.root, ignore_errors=True)
 
     def _cancel_all(self):
-        if len(self.daemons) < len(DAEMONS) or not self._controller_answers():
+        if len(self.daemons) < 2 or not self._controller_answers():
             return
-        self._try("scancel", "--partition=test")
+        self._try("scancel", "--user=root")
         try:
             wait_until(lambda: not self._try("squeue", "-h").stdout, STOP_SECONDS, "an empty queue")
         except TimeoutError:
@@ -234,8 +247,8 @@ class Cluster:
         assert done.returncode == 0, f"{command}: {done.stderr}\n{self.logs()}"
         return done.stdout
 
-    def node_state(self):
-        return self._try("sinfo", "-h", "-o", "%T").stdout.strip()
+    def node_states(self):
+        return self._try("sinfo", "-h", "-N", "-o", "%T").stdout.split()
 
     def submit(self, *arguments, directory, environment=()):
         """Submits and returns the job's number."""
@@ -259,16 +272,6 @@ class Cluster:
 
     def wait_for_end(self, number, seconds):
         return self.wait_for_state(number, FINISHED, seconds)
-
-    def next_limit_check(self):
-        """Seconds until slurmctld next looks for time limits and for signals that are due."""
-        marks = [line for line in (self.root / "slurmctld.log").read_text().splitlines()
-                 if "Testing job time limits" in line]
-        if not marks:
-            return None
-        stamp = marks[-1][1 : marks[-1].index("]")].split(".")[0]
-        last = time.mktime(time.strptime(stamp, "%Y-%m-%dT%H:%M:%S"))
-        return last + LIMIT_CHECK_SECONDS - time.time()
 
     def logs(self):
         """The end of every daemon's log, for the message of a failed test."""
