@@ -45,22 +45,22 @@ def test_no_warnings(page, formatter):
     if not shutil.which(formatter[0]):
         pytest.skip(f"{formatter[0]} is not installed")
     done = subprocess.run([*formatter, page], capture_output=True, text=True, timeout=60)
-    assert (done.stdout + done.stderr).replace(str(page), "") == ""
+    lines = (done.stdout + done.stderr).splitlines()
+    # no date, so that a build can be repeated to the bit
+    assert [line for line in lines if not line.endswith('missing date, using "": TH')] == []
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_manual_has_it_all(plain, command):
     if not shutil.which("groff"):
         pytest.skip("groff is not installed")
-    section = plain[plain.index(f"\n {command}\n multiplet {command}"):]
-    end = re.search(r"\n(\w| \w+\n)", section[len(command) + 3:])
-    section = section[:end.start() + len(command) + 3]
+    section = re.search(rf"^ {command}\n multiplet {command}.*?(?=^ \w+\n multiplet |^EXIT)", plain, re.M | re.S).group()
     found = options_of(command)
     assert len(found) >= 2 and found[-1][0] == "--help"
     for name, value, words in found:
         assert re.search(rf"^ {re.escape(f'{name} {value}'.strip())}\s+{re.escape(words)}", section, re.M), name
     for word in re.findall(r"\w{4,}", print_of(command, "--help")):  # the details, too
-        assert word in section or word == "options", word
+        assert word in section or word == "usage", word
 
 
 def test_manual_head(plain):
