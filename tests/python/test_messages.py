@@ -396,7 +396,7 @@ ELSEWHERE = {
 # Memory that runs out for a few bytes, libraries that break their word, files that change within a moment.
 UNREACHABLE = {
     "out of memory": "a small allocation fails", "no memory": "a small allocation fails",
-    "MPI gave no window": "MPI_Win_allocate fails", "descinit gave INFO": "ScaLAPACK refuses a grid of its own",
+    "descinit gave INFO": "ScaLAPACK refuses a grid of its own",
     "its attribute could not be written": "one int in a file that was just written",
     "cannot read input '%s'": "the input vanishes between its opening and its hashing",
     "%s (run again to continue)": "closing fails after everything was written",
