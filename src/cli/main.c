@@ -7,6 +7,7 @@
 
 static const mpt_subcommand commands[] = {
     {"run", mpt_cmd_run, "the batch job: read, solve, differentiate, write"},
+    {"serve", mpt_cmd_serve, "answer requests that arrive in a directory, until told to stop"},
     {"plan", mpt_cmd_plan, "what run would do: engines, grids, memory, size, time"},
     {"show", mpt_cmd_show, "print a result: a summary, or one problem's spectrum"},
     {"check", mpt_cmd_check, "recompute residuals, orthogonality and gradients of a result"},

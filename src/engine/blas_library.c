@@ -62,7 +62,7 @@ bool mpt_blas_held_back(void) {
   return true;
 }
 
-double mpt_measure_rate(void) {
+static double measure_rate(void) {
   enum { N = 128 };
   const mpt_shape shape = {.type = MPT_FLOAT64, .n = N, .vectors = true};
   const mpt_team team = mpt_team_of_one();
@@ -86,4 +86,10 @@ double mpt_measure_rate(void) {
   }
   free(a);
   return isfinite(seconds) && seconds > 0 ? operations / seconds : 5e9;
+}
+
+double mpt_measure_rate(void) {
+  static double rate;
+  if (rate == 0) rate = measure_rate();
+  return rate;
 }

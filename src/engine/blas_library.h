@@ -22,7 +22,7 @@ void mpt_blas_set_threads(int threads);
 bool mpt_blas_held_back(void);
 
 /* Real double precision operations per second of one rank in the eigensolver, from one timed
- * ?heevd of a few milliseconds. */
+ * ?heevd of a few milliseconds, once a process. */
 double mpt_measure_rate(void);
 
 #endif

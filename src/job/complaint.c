@@ -56,6 +56,15 @@ void mpt_complaints_print(const mpt_complaints *complaints) {
     fprintf(stderr, "multiplet: error: cannot read the config: out of memory (free some)\n");
 }
 
+void mpt_complaints_write(const mpt_complaints *complaints, mpt_text *out) {
+  for (size_t k = 0; k < complaints->count; k++) {
+    const mpt_complaint *c = &complaints->items[k];
+    mpt_text_add(out, "%sline %lld, column %lld: %s", k ? "; " : "", (long long)c->place.line,
+                 (long long)c->place.column, c->text);
+  }
+  if (complaints->exhausted) mpt_text_add(out, "cannot read the config: out of memory (free some)");
+}
+
 void mpt_complaints_release(mpt_complaints *complaints) {
   for (size_t k = 0; k < complaints->count; k++) free(complaints->items[k].text);
   free(complaints->items);

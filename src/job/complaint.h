@@ -30,6 +30,9 @@ void mpt_complaints_sort(mpt_complaints *complaints);
 
 /* One line each on standard error: "source:line:column: multiplet: error: text". */
 void mpt_complaints_print(const mpt_complaints *complaints);
+
+/* The same into a text, "line:column: text" one after the other, for who has no terminal. */
+void mpt_complaints_write(const mpt_complaints *complaints, mpt_text *out);
 void mpt_complaints_release(mpt_complaints *complaints);
 
 #endif

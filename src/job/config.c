@@ -353,6 +353,25 @@ done:
   return code;
 }
 
+mpt_code mpt_config_from_text(const char *text, const char *directory, mpt_config *config,
+                              mpt_text *errors) {
+  mpt_code code;
+  mpt_error failure = {0}, *error = &failure;
+  loader l = {0};
+  *config = (mpt_config){0};
+  TRY(loader_init(&l, 1, config, error));
+  l.start = (mpt_place){"request", false, 1, 1};
+  l.directory = directory;
+  bool readable = add_tree(&l, mpt_yaml_parse(text, strlen(text), l.start, &l.complaints));
+  code = finish(&l, readable);
+  mpt_complaints_write(&l.complaints, errors);
+done:
+  if (failure.text[0]) mpt_text_add(errors, "%s", failure.text);
+  loader_release(&l);
+  if (code != MPT_DONE) mpt_config_release(config);
+  return code;
+}
+
 mpt_code mpt_config_from_resolved(const char *resolved, mpt_config *config, mpt_error *error) {
   mpt_code code;
   loader l = {0};

@@ -62,6 +62,10 @@ typedef struct mpt_config {
 mpt_code mpt_config_load(const char *path, const char *const *overrides, size_t override_count,
                          mpt_config *config);
 
+/* The same from a text whose relative paths are relative to `directory`; errors go to *errors. */
+mpt_code mpt_config_from_text(const char *text, const char *directory, mpt_config *config,
+                              mpt_text *errors);
+
 /* Reads a resolved text back; used by the ranks that did not read the file. */
 mpt_code mpt_config_from_resolved(const char *resolved, mpt_config *config, mpt_error *error);
 

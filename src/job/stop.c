@@ -4,10 +4,11 @@
 #include <stddef.h>
 
 static volatile sig_atomic_t requested;
+static int needed = 1;
 
 static void note(int signal_number) {
   (void)signal_number;
-  requested = 1;
+  requested = requested + 1;
 }
 
 void mpt_stop_install(void) {
@@ -18,5 +19,9 @@ void mpt_stop_install(void) {
 }
 
 bool mpt_stop_requested(void) {
-  return requested != 0;
+  return requested >= needed;
+}
+
+void mpt_stop_needs(int signals) {
+  needed = signals;
 }

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 
 import h5py
 import numpy as np
@@ -110,7 +111,28 @@ def test_readme_torch(capsys):
     assert torch.allclose(found["P"], torch.diag(torch.tensor([0.0, 1, 1], dtype=torch.float64)))
     assert torch.allclose(found["x"].ravel(), torch.tensor([0, 0.5 ** 0.5, 0.5 ** 0.5], dtype=torch.float64))
     blocks = [b for b in fenced(README, "python") if not b.startswith(("import h5py", "import multiplet\n", "import torch"))]
-    assert not blocks, "a block that no test runs"
+    assert [b.split("(")[0] for b in blocks] == ["with multiplet.service"], "a block that no test runs"
+
+
+def test_readme_service(tmp_path, monkeypatch):
+    torch = pytest.importorskip("torch")
+    import multiplet
+    import multiplet.torch as mt
+    start, = [command for command in commands("".join(fenced(README, "bash"))) if "multiplet serve" in command]
+    snippet, = [block for block in fenced(README, "python") if "multiplet.service(" in block]
+    monkeypatch.chdir(tmp_path)
+    service = subprocess.Popen(start.rstrip("& ").replace("multiplet serve", f"{MULTIPLET} serve"), shell=True)
+    try:
+        while not (tmp_path / "spool/status.json").exists():
+            assert service.poll() is None
+            time.sleep(0.01)
+        found = {"multiplet": multiplet, "mt": mt}
+        found["A"] = torch.diag(torch.tensor([4.0, 1.0, 1.0], dtype=torch.float64)).requires_grad_()
+        exec(snippet, found)
+        assert torch.equal(found["A"].grad, torch.diag(torch.tensor([0.0, 1, 1], dtype=torch.float64)))
+    finally:
+        (tmp_path / "spool/stop").touch()
+        assert service.wait(20) == 0
 
 
 def test_readme_scripts_exist_and_parse():

@@ -57,6 +57,8 @@ USAGE = {
     "cannot use --ranks": (["plan", "a.yaml", "--ranks", "2x"], "not a count of ranks"),
     "not %s (see bench --help)": (["bench", "--part", "all"], "not engines, jobs, lanes, pipeline or select"),
     "only bash is known": (["--completion", "fish"], "cannot complete for shell 'fish'"),
+    "the spool is '%s' already": (["serve", "a", "b"], "the spool is 'a' already"),
+    "no spool: serve where?": (["serve"], "give a directory"),
     "bench takes options only": (["bench", "fast"], "unexpected argument 'fast'"),
 }
 MORE_USAGE = [
@@ -243,6 +245,9 @@ CASES = {
         "did you mean 'heat'?"),
     "it holds a frame's of": (lambda at: with_outputs(at, {"H/frame": np.ones((3, 5, 1))}), 3, "add 'frame'"),
     "cannot use reference '%s'": (lambda at: with_frame(at, np.ones((4, 1))), 3, "its rows are not n"),
+    "cannot store factor": (
+        lambda at: with_outputs(at, output={"file": "job-out.h5", "store": ["eigenvalues", "factor"]}), 2,
+        "take it from output.store"),
     "they were selected in another way": (other_selection, 3, "the same solve.select"),
     "cannot use directions '%s'": (lambda at: with_outputs(at, tangent="r.h5"), 3, "mirrors the input file: /H"),
     "problems %lld to %lld: the file is damaged": (broken_input, 3, "cannot read '/H', problems"),
@@ -370,6 +375,8 @@ HERE = {"cannot bench on %d ranks", "read another config than rank 0", "bad argu
 
 # key: the test file that has it
 ELSEWHERE = {
+    **dict.fromkeys(["cannot serve '%s': %s (%s)", "cannot use the request", "a zero byte", "is larger than 1 MiB",
+                     "cannot read request '%s': %s"], "python/test_serve.py"),
     **dict.fromkeys([
         "unknown command '%s': no such command (did", "such command (multiplet --help", "no command: nothing",
         "cannot write to standard output", "no kind: what", "unknown kind", "no output file", "its value is missing",
@@ -418,5 +425,5 @@ def test_every_message_is_tested():
 
 def test_every_message_says_how_to_mend_it():
     for name, text in messages():
-        nested = text.endswith("line %lld: %s")
+        nested = text.endswith("line %lld: %s") or text == "cannot use the request: %s"
         assert text.endswith(")") or nested or "out of memory" in text or "no memory" in text, (name, text)

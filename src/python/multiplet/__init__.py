@@ -3,17 +3,20 @@
     multiplet.open("result.h5")       results of `multiplet run`, as NumPy arrays
     multiplet.plot("result.h5")       a picture of one (needs matplotlib)
     multiplet.torch.eigh(A)           and matrix_function, projector, frame, for PyTorch
+    with multiplet.service(spool):    the same, answered by `multiplet serve SPOOL`
 
 Reading needs NumPy and h5py alone; multiplet.torch needs PyTorch and libmultiplet.so (see multiplet.library).
 """
 import importlib
 
-from .errors import Error, GaugeError, GaugeWarning, LibraryNotFound, ProblemError
+from .errors import Error, GaugeError, GaugeWarning, LibraryNotFound, ProblemError, ServiceError
 from .reader import Result, open
+from .spool import service
 from .status import Status
 
 __version__ = "0.1.0"
-__all__ = ["Error", "GaugeError", "GaugeWarning", "LibraryNotFound", "ProblemError", "Result", "Status", "open", "plot"]
+__all__ = ["Error", "GaugeError", "GaugeWarning", "LibraryNotFound", "ProblemError", "Result", "ServiceError",
+           "Status", "open", "plot", "service"]
 
 
 def __getattr__(name):

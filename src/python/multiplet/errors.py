@@ -9,6 +9,10 @@ class LibraryNotFound(Error, ImportError):
     """libmultiplet.so is not there, or is of another version."""
 
 
+class ServiceError(Error):
+    """A service that does not answer, or refused a request."""
+
+
 class ProblemError(Error):
     """Matrices of a batch that have no answer.
 

@@ -1,0 +1,59 @@
+/* The directory of a service. Rank 0 alone works on it.
+ *
+ *   inbox/NAME.yaml    a request, put there by rename
+ *   work/NAME.yaml     accepted: moved here by rename, until it has been answered
+ *   done/, failed/     answers, put there by rename
+ *   stop               ends the service
+ *   status.json        what it is doing
+ *   lock               held by the service that runs
+ *
+ * A request is in one of inbox, work and an answer's directory at any time, so that a service that
+ * was killed loses none. An answer in done or failed beside a request in work means that the
+ * request had been answered when the service died. */
+#ifndef MPT_SPOOL_H
+#define MPT_SPOOL_H
+
+#include "base.h"
+
+typedef struct mpt_spool {
+  char *path; /* absolute */
+  int lock, watch;
+} mpt_spool;
+
+/* Makes the directories that are missing and takes the lock. Refuses a spool that other users can
+ * write to, unless `shared`. */
+mpt_code mpt_spool_open(const char *path, bool shared, mpt_spool *spool, mpt_error *error);
+void mpt_spool_close(mpt_spool *spool);
+
+/* Requests by their file names, NULL-terminated behind `count`; the caller frees the list. */
+typedef struct mpt_requests {
+  char **names;
+  int64_t count;
+} mpt_requests;
+void mpt_requests_release(mpt_requests *requests);
+
+/* Those in the inbox, in order of arrival; those left in work by an earlier service, without the
+ * ones that it had answered, which go. */
+mpt_requests mpt_spool_waiting(const mpt_spool *spool);
+mpt_requests mpt_spool_left(const mpt_spool *spool);
+
+/* Moves a request to work; false when it has gone meanwhile. */
+bool mpt_spool_accept(const mpt_spool *spool, const char *name);
+
+/* The text of an accepted request; the caller frees it. */
+mpt_code mpt_spool_read(const mpt_spool *spool, const char *name, char **text, mpt_error *error);
+
+/* Puts `text` into done or failed and takes the request out of work. Where there is no room for it,
+ * the request itself goes to failed. */
+void mpt_spool_answer(const mpt_spool *spool, const char *name, bool done, const char *text);
+
+/* Replaces a file of the spool as a whole; false when that cannot be. */
+bool mpt_spool_put(const mpt_spool *spool, const char *name, const char *text);
+
+bool mpt_spool_stops(const mpt_spool *spool);
+void mpt_spool_take_stop(const mpt_spool *spool);
+
+/* Sleeps until something arrives in the inbox, a signal comes, or so much time has gone. */
+void mpt_spool_wait(const mpt_spool *spool, double seconds);
+
+#endif
