@@ -3,7 +3,7 @@
     export PYTHONPATH=src/python
     python3 configs/examples/train_heisenberg.py                        (needs PyTorch and build/libmultiplet.so)
     python3 configs/examples/train_heisenberg.py --backend torch        PyTorch's own backward pass: NaN at step 0
-    python3 configs/examples/train_heisenberg.py --backend service --spool DIR     solved by a service elsewhere
+    python3 configs/examples/train_heisenberg.py --backend service --spool DIR     by a running `multiplet serve DIR`
     python3 configs/examples/train_heisenberg.py --compare --plot OUT.svg          the curves in one picture
 
 H = sum over bonds b and axes a of J_ba S_a(b) S_a(b + 1), five spins 1/2, n = 32. Known are the lowest eight
@@ -82,8 +82,6 @@ def eigensolver(backend, spool=None):
     if backend == "local":
         yield eigh
         return
-    if not hasattr(multiplet, "service"):
-        sys.exit("this version of multiplet has no service yet: use --backend local")
     with multiplet.service(spool):
         yield eigh
 

@@ -8,7 +8,8 @@
  * exit code. It calls MPI_Init itself, and only when its arguments are in order. */
 typedef int mpt_command(int argc, char **argv);
 
-mpt_command mpt_cmd_run, mpt_cmd_plan, mpt_cmd_show, mpt_cmd_check, mpt_cmd_sample, mpt_cmd_bench, mpt_cmd_serve;
+mpt_command mpt_cmd_run, mpt_cmd_plan, mpt_cmd_show, mpt_cmd_check, mpt_cmd_sample, mpt_cmd_bench,
+    mpt_cmd_serve;
 
 /* One option of a subcommand: "--name VALUE" (or "--name=VALUE"), or a switch when value is NULL.
  */

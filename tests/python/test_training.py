@@ -7,6 +7,7 @@ import xml.etree.ElementTree
 
 import pytest
 from job import ROOT
+from test_serve import Service, spool  # noqa: F401  (a fixture)
 
 pytest.importorskip("torch")
 SCRIPT = ROOT / "configs/examples/train_heisenberg.py"
@@ -48,6 +49,13 @@ def test_nan_as_zero_stays_where_it_is():
 
 def test_service_needs_a_directory():
     assert "--spool DIR" in train("--backend", "service", expect=2).stderr
+
+
+def test_service_takes_the_same_steps(spool):
+    with Service(spool, 2):
+        remote = train("--backend", "service", "--spool", spool, "--steps", 12, "--tolerance", 5e-3)
+    local = train("--steps", 12, "--tolerance", 5e-3)
+    assert losses(remote.stdout, "service") == losses(local.stdout, "multiplet") and "step   8" in local.stdout
 
 
 def curves_of(path):
