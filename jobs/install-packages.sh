@@ -22,6 +22,7 @@ test_packages=(
   python3-matplotlib python3-pip python3-setuptools python3-wheel
   slurm-wlm munge
   gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user # kernels for another processor
+  groff-base mandoc # the manual page without warnings
   shellcheck clang-format hdf5-tools openssh-client iproute2 util-linux e2fsprogs mount
 )
 

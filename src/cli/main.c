@@ -5,11 +5,7 @@
 #include <string.h>
 #include "launch.h"
 
-static const struct {
-  const char *name;
-  mpt_command *run;
-  const char *summary;
-} commands[] = {
+static const mpt_subcommand commands[] = {
     {"run", mpt_cmd_run, "the batch job: read, solve, differentiate, write"},
     {"serve", mpt_cmd_serve, "answer requests that arrive in a directory, until told to stop"},
     {"plan", mpt_cmd_plan, "what run would do: engines, grids, memory, size, time"},
@@ -26,13 +22,16 @@ static void print_help(void) {
          "that are right where eigenvalues coincide.\n\ncommands:\n");
   for (int k = 0; k < COMMAND_COUNT; k++)
     printf("  %-10s %s\n", commands[k].name, commands[k].summary);
-  printf("\n'multiplet COMMAND --help' tells more; 'multiplet --version' prints the version.\n");
+  printf("\n'multiplet COMMAND --help' tells more; 'multiplet --version' prints the version,\n"
+         "'multiplet --man' the manual page, 'multiplet --completion bash' what bash completes.\n");
 }
 
 static int unknown_command(const char *name) {
-  const char *names[COMMAND_COUNT + 2] = {"--help", "--version"};
-  for (int k = 0; k < COMMAND_COUNT; k++) names[k + 2] = commands[k].name;
-  const char *nearest = mpt_nearest_name(name, names, COMMAND_COUNT + 2);
+  enum { OPTION_COUNT = 4 };
+  const char *names[OPTION_COUNT + COMMAND_COUNT] = {"--help", "--version", "--man",
+                                                     "--completion"};
+  for (int k = 0; k < COMMAND_COUNT; k++) names[OPTION_COUNT + k] = commands[k].name;
+  const char *nearest = mpt_nearest_name(name, names, OPTION_COUNT + COMMAND_COUNT);
   mpt_error error;
   if (nearest)
     mpt_fail(&error, MPT_BAD_USAGE, "unknown command '%s': no such command (did you mean '%s'?)",
@@ -40,6 +39,17 @@ static int unknown_command(const char *name) {
   else
     mpt_fail(&error, MPT_BAD_USAGE,
              "unknown command '%s': no such command (multiplet --help lists them)", name);
+  mpt_print_error(&error);
+  return MPT_BAD_USAGE;
+}
+
+/* The shell is named so that others may be added. */
+static int print_completion(const char *shell) {
+  mpt_error error;
+  if (shell && !strcmp(shell, "bash")) return mpt_print_completion(commands, COMMAND_COUNT);
+  mpt_fail(&error, MPT_BAD_USAGE,
+           "cannot complete for shell '%s': only bash is known (write --completion bash)",
+           shell ? shell : "");
   mpt_print_error(&error);
   return MPT_BAD_USAGE;
 }
@@ -58,6 +68,10 @@ static int dispatch(int argc, char **argv) {
     print_help();
   else if (!strcmp(name, "--version"))
     printf("multiplet %s\n", mpt_version());
+  else if (!strcmp(name, "--man"))
+    return mpt_print_manual(commands, COMMAND_COUNT);
+  else if (!strcmp(name, "--completion"))
+    return print_completion(argc > 2 ? argv[2] : NULL);
   else
     return unknown_command(name);
   return MPT_DONE;

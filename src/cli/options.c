@@ -55,6 +55,12 @@ static void print_usage(const mpt_usage *usage) {
   if (usage->details) print_details(usage->details);
 }
 
+static mpt_usage_teller *usage_teller = print_usage;
+
+void mpt_tell_usage_to(mpt_usage_teller *teller) {
+  usage_teller = teller ? teller : print_usage;
+}
+
 static mpt_code unknown_option(const mpt_usage *usage, const char *argument, mpt_error *error) {
   const char *names[MAX_OPTIONS];
   char name[65];
@@ -119,7 +125,7 @@ mpt_code mpt_parse_options(const mpt_usage *usage, int argc, char **argv,
     } else if (!strcmp(argument, "--")) {
       options_ended = true;
     } else if (!strcmp(argument, "--help") || !strcmp(argument, "-h")) {
-      print_usage(usage);
+      usage_teller(usage);
       *helped = true;
       return MPT_DONE;
     } else {

@@ -1,5 +1,9 @@
 /* What ranks share while they work without collectives: which unit is next, how much is done, and
- * whether to stop. An MPI-3 window on rank 0. */
+ * whether to stop. An MPI-3 window on rank 0.
+ *
+ * Some MPI libraries give no window between hosts (Open MPI as Debian and Ubuntu configure it, over
+ * TCP). Then units are dealt out in turn, longest first, each rank knows of its own stop only, and
+ * the sum of done seconds is an estimate from this rank's. */
 #ifndef MPT_COUNTER_H
 #define MPT_COUNTER_H
 
@@ -7,11 +11,14 @@
 #include "base.h"
 
 typedef struct mpt_counter {
-  MPI_Win window;
+  MPI_Win window;         /* MPI_WIN_NULL: dealt out in turn */
+  int rank, size;         /* and then also */
+  int64_t turn, own_done; /* nanoseconds */
+  bool own_stop;
 } mpt_counter;
 
-/* Collective. */
-mpt_code mpt_counter_open(MPI_Comm comm, mpt_counter *counter, mpt_error *error);
+/* Collective. Notes in the log when units are dealt out in turn. */
+void mpt_counter_open(MPI_Comm comm, mpt_counter *counter);
 void mpt_counter_close(mpt_counter *counter);
 
 /* The next unit's number, each given once; from mpt_counter_stop() on, 2^40 or more. */

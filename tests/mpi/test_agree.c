@@ -68,13 +68,18 @@ static void shared_text(void **state) {
 
 enum { UNITS = 500 };
 
+/* With a window, and as without one (*state). */
+static mpt_counter open_counter(void **state) {
+  mpt_counter counter = {.window = MPI_WIN_NULL, .rank = rank, .size = size};
+  if (!*state) mpt_counter_open(MPI_COMM_WORLD, &counter);
+  CHECK(*state || counter.window != MPI_WIN_NULL, "no window on one host");
+  return counter;
+}
+
 /* Every unit goes to exactly one rank. */
 static void each_unit_once(void **state) {
   int taken[UNITS] = {0};
-  mpt_counter counter;
-  mpt_error error;
-  (void)state;
-  assert_int_equal(mpt_counter_open(MPI_COMM_WORLD, &counter, &error), MPT_DONE);
+  mpt_counter counter = open_counter(state);
   for (int64_t unit; (unit = mpt_counter_next(&counter)) < UNITS;) {
     CHECK(unit >= 0, "unit %lld", (long long)unit);
     if (unit >= 0) taken[unit]++;
@@ -86,21 +91,22 @@ static void each_unit_once(void **state) {
   assert_int_equal(agree_on_failures(NULL), 0);
 }
 
-/* After a stop by any or all ranks nobody gets a unit, however often they ask. */
+/* After a stop by any or all ranks nobody gets a unit, however often they ask; without a window who
+ * did not stop goes on. */
 static void stop(void **state) {
-  (void)state;
   for (int who = -1; who < size; who++) {
-    mpt_counter counter;
-    mpt_error error;
-    assert_int_equal(mpt_counter_open(MPI_COMM_WORLD, &counter, &error), MPT_DONE);
+    mpt_counter counter = open_counter(state);
     mpt_counter_next(&counter);
     MPI_Barrier(MPI_COMM_WORLD);
     if (who < 0 || rank == who) mpt_counter_stop(&counter);
     MPI_Barrier(MPI_COMM_WORLD);
-    for (int k = 0; k < 3; k++) {
+    for (int k = 0; k < 3 && (!*state || who < 0 || rank == who); k++) {
       CHECK(mpt_counter_next(&counter) >= INT64_C(1) << 40, "rank %d got a unit", rank);
       CHECK(mpt_counter_stopped(&counter), "rank %d does not know", rank);
     }
+    if (*state && who >= 0 && rank != who)
+      CHECK(mpt_counter_next(&counter) == rank + size && !mpt_counter_stopped(&counter),
+            "rank %d was stopped by rank %d", rank, who);
     mpt_counter_close(&counter);
   }
   assert_int_equal(agree_on_failures(NULL), 0);
@@ -108,11 +114,8 @@ static void stop(void **state) {
 
 /* Seconds add up over ranks: 1/8 s ten times a rank, each seen by whoever comes later. */
 static void seconds_add_up(void **state) {
-  mpt_counter counter;
-  mpt_error error;
+  mpt_counter counter = open_counter(state);
   double last = 0, most = 0;
-  (void)state;
-  assert_int_equal(mpt_counter_open(MPI_COMM_WORLD, &counter, &error), MPT_DONE);
   for (int k = 0; k < 10; k++) {
     double sum = mpt_counter_done(&counter, 0.125);
     CHECK(sum > last + 0.1249, "the sum went from %g to %g", last, sum);
@@ -124,14 +127,23 @@ static void seconds_add_up(void **state) {
   assert_int_equal(agree_on_failures(NULL), 0);
 }
 
+#define without_window(test)                                                                       \
+  { #test " without a window", test, NULL, NULL, (void *)"none" }
+
 static int tests(void) {
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   MPI_Comm_size(MPI_COMM_WORLD, &size);
   const struct CMUnitTest list[] = {
-      cmocka_unit_test(nobody_fails),   cmocka_unit_test(one_fails),
-      cmocka_unit_test(all_fail),       cmocka_unit_test(shared_text),
-      cmocka_unit_test(each_unit_once), cmocka_unit_test(stop),
+      cmocka_unit_test(nobody_fails),
+      cmocka_unit_test(one_fails),
+      cmocka_unit_test(all_fail),
+      cmocka_unit_test(shared_text),
+      cmocka_unit_test(each_unit_once),
+      cmocka_unit_test(stop),
       cmocka_unit_test(seconds_add_up),
+      without_window(each_unit_once),
+      without_window(stop),
+      without_window(seconds_add_up),
   };
   return cmocka_run_group_tests(list, NULL, NULL);
 }

@@ -69,6 +69,9 @@ def test_program(prefix):
     assert call(prefix / "bin/multiplet", "--version") == "multiplet 0.1.0\n"
     installed = {path.name for path in prefix.rglob("*")}
     assert {"README.md", "LICENSE", "SCHEMA.md", "multiplet.pc", *HEADERS} <= installed
+    for path, option in {"man/man1/multiplet.1": ["--man"],
+                         "bash-completion/completions/multiplet": ["--completion", "bash"]}.items():
+        assert (prefix / "share" / path).read_text() == call(prefix / "bin/multiplet", *option)
 
 
 def test_cmake_consumer(prefix, tmp_path):

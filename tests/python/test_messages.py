@@ -56,6 +56,7 @@ USAGE = {
     "%s --help lists them)": (["run", "--wwwwwwwwww"], "multiplet run --help lists them"),
     "cannot use --ranks": (["plan", "a.yaml", "--ranks", "2x"], "not a count of ranks"),
     "not %s (see bench --help)": (["bench", "--part", "all"], "not engines, jobs, lanes, pipeline or select"),
+    "only bash is known": (["--completion", "fish"], "cannot complete for shell 'fish'"),
     "the spool is '%s' already": (["serve", "a", "b"], "the spool is 'a' already"),
     "no spool: serve where?": (["serve"], "give a directory"),
     "bench takes options only": (["bench", "fast"], "unexpected argument 'fast'"),
@@ -67,7 +68,8 @@ MORE_USAGE = [
     (["bench", "--n", ",".join(["9"] * 17)], "a list of sizes"), (["bench", "--type", "int"], "a scalar type"),
     (["bench", "--repeat", "65"], "from 1 to 64"), (["bench", "--block", "-1"], "a block size"),
     (["bench", "--isa", "sse9"], "avx512"), (["bench", "--count", "0"], "a count of matrices"),
-    (["show"], "nothing to show"), (["check"], "nothing to check"), (["sample"], "no kind"), ([], "no command"),
+    (["show"], "nothing to show"), (["check"], "nothing to check"), (["sample"], "no kind"),
+    (["--completion"], "only bash is known"), (["--mann"], "'--man'"), ([], "no command"),
 ]
 
 
@@ -76,7 +78,7 @@ def test_usage(arguments, text):
     fails(arguments, 2, text, env=NO_MPI)
 
 
-@pytest.mark.parametrize("arguments,text", [*USAGE.values(), *MORE_USAGE[-5:]])
+@pytest.mark.parametrize("arguments,text", [*USAGE.values(), *MORE_USAGE[-7:]])
 def test_usage_is_printed_once(arguments, text):
     fails(arguments, 2, text, ranks=3, env=NO_MPI)
 
@@ -401,7 +403,7 @@ ELSEWHERE = {
 # Memory that runs out for a few bytes, libraries that break their word, files that change within a moment.
 UNREACHABLE = {
     "out of memory": "a small allocation fails", "no memory": "a small allocation fails",
-    "MPI gave no window": "MPI_Win_allocate fails", "descinit gave INFO": "ScaLAPACK refuses a grid of its own",
+    "descinit gave INFO": "ScaLAPACK refuses a grid of its own",
     "its attribute could not be written": "one int in a file that was just written",
     "cannot read input '%s'": "the input vanishes between its opening and its hashing",
     "%s (run again to continue)": "closing fails after everything was written",
