@@ -29,6 +29,7 @@ static mpt_code open_factor(mpt_factor_arrays *f, mpt_type type, int64_t rows, i
   TRY(mpt_allocate(&f->tau, n, size, what, error));
   TRY(mpt_allocate(&f->diagonal, n, real, what, error));
   TRY(mpt_allocate(&f->offdiagonal, n, real, what, error));
+  TRY(mpt_allocate(&f->eigenvalues, n, real, what, error));
 done:
   return code;
 }
@@ -77,7 +78,8 @@ static void close_side(side *s) {
                           s->factor.reflectors,
                           s->factor.tau,
                           s->factor.diagonal,
-                          s->factor.offdiagonal};
+                          s->factor.offdiagonal,
+                          s->factor.eigenvalues};
   if (s->state) s->engine->close(s->state);
   for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) free(arrays[k]);
 }

@@ -46,7 +46,8 @@ typedef struct mpt_frame_arrays {
 typedef struct mpt_factor_arrays {
   void *reflectors;             /* [count, rows, n] */
   void *tau;                    /* [count, n] */
-  void *diagonal, *offdiagonal; /* [count, n] real, the last one of each being 0 */
+  void *diagonal, *offdiagonal; /* of T, [count, n] real; the last of the second is 0 */
+  void *eigenvalues;            /* of T, [count, n] real, ascending */
   bool given;
 } mpt_factor_arrays;
 
@@ -103,7 +104,9 @@ typedef struct mpt_state mpt_state; /* an engine's workspace for one shape and t
  * widen(): room for `columns`; agreed.
  * reduce(): d[n] and e[n - 1] of T of the matrix of problem k, on every rank, times `scale`.
  * keep_factor(), take_factor(): a problem's part of mpt_factor_arrays, after reduce(), or in its
- * place. vectors(): of T's eigenpairs those from `first` on: w[columns], and U with phases fixed.
+ * place.
+ * diagonalize(): all eigenvalues of T, w[n]; its eigenvectors stay until the next reduction.
+ * take(): the columns of U from eigenvector `first` of T on, with phases fixed.
  * load(), store(): a panel from and to conjugates in a slab [rows, columns], row-major.
  * overlap(): T = B^H U and its conjugate transpose, columns x columns, seen as tiles.
  * project(): B -= U (U^H B).
@@ -119,7 +122,8 @@ typedef struct mpt_partial {
                 double *e);
   void (*keep_factor)(mpt_state *state, void *reflectors, void *tau);
   void (*take_factor)(mpt_state *state, const void *reflectors, const void *tau);
-  int (*vectors)(mpt_state *state, int64_t first, const double *d, const double *e, double *w);
+  int (*diagonalize)(mpt_state *state, const double *d, const double *e, double *w);
+  int (*take)(mpt_state *state, int64_t first);
   void (*load)(mpt_state *state, mpt_panel panel, const void *slab);
   void (*store)(mpt_state *state, mpt_panel panel, void *slab);
   void (*overlap)(mpt_state *state);

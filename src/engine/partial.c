@@ -78,43 +78,63 @@ static mpt_status widen(partial *p) {
   return MPT_OK;
 }
 
-/* Q and T, which may be kept, or given from an earlier pass. Collective; returns INFO. */
-static int reduce(partial *p, int64_t k) {
-  const mpt_batch *b = p->batch;
-  const mpt_factor_arrays *f = &b->factor;
-  const int64_t n = b->n;
-  const size_t size = mpt_type_size(b->type), real = mpt_real_size(b->type);
-  void *reflectors = mpt_part_of(f->reflectors, k, b->rows * n, size);
-  void *tau = mpt_part_of(f->tau, k, n, size), *d = mpt_part_of(f->diagonal, k, n, real);
-  void *e = mpt_part_of(f->offdiagonal, k, n, real);
+/* Parts of mpt_factor_arrays that are real and n long. */
+static void get_reals(const partial *p, const void *array, int64_t k, double *out) {
+  const int64_t n = p->batch->n;
+  const void *from = mpt_part_of(array, k, n, mpt_real_size(p->batch->type));
+  mpt_reals_to_double(p->batch->type, n, from, out);
+  for (int64_t i = 0; i < n; i++) out[i] *= p->scale;
+}
+
+static void put_reals(const partial *p, const double *in, int64_t count, int64_t k, void *array) {
+  const int64_t n = p->batch->n;
+  for (int64_t i = 0; i < n; i++) p->column[i] = i < count ? in[i] / p->scale : 0;
+  mpt_doubles_to_real(p->batch->type, n, p->column,
+                      mpt_part_of(array, k, n, mpt_real_size(p->batch->type)));
+}
+
+/* T's eigenvalues, which its eigenvectors come with where new ones are made. Returns INFO. */
+static int diagonalize(partial *p) {
+  const int n = (int)p->batch->n;
   int info = 0;
-  if (f->given) {
-    p->ops->take_factor(p->state, reflectors, tau);
-    mpt_reals_to_double(b->type, n, d, p->d);
-    mpt_reals_to_double(b->type, n, e, p->e);
-  } else {
-    info = p->ops->reduce(p->state, b, k, p->scale, p->d, p->e);
-  }
-  for (int64_t i = 0; f->given && i < n; i++) p->d[i] *= p->scale, p->e[i] *= p->scale;
-  if (!reflectors || f->given || info) return info;
-  p->ops->keep_factor(p->state, reflectors, tau);
-  for (int64_t i = 0; i < n; i++) p->w[i] = p->d[i] / p->scale;
-  mpt_doubles_to_real(b->type, n, p->w, d);
-  for (int64_t i = 0; i < n; i++) p->w[i] = i + 1 < n ? p->e[i] / p->scale : 0;
-  mpt_doubles_to_real(b->type, n, p->w, e);
+  if (p->batch->v && !p->batch->given) return p->ops->diagonalize(p->state, p->d, p->e, p->w);
+  memcpy(p->w, p->d, sizeof *p->w * (size_t)n);
+  memcpy(p->norm, p->e, sizeof *p->w * (size_t)n);
+  dsterf_(&n, p->w, p->norm, &info);
   return info;
 }
 
-/* All eigenvalues of T, and which of them are meant. Collective. */
+/* Q, T and its eigenvalues, which may be kept, or given from an earlier pass. Returns INFO.
+ * Collective. */
+static int reduce(partial *p, int64_t k) {
+  const mpt_batch *b = p->batch;
+  const mpt_factor_arrays *f = &b->factor;
+  const size_t size = mpt_type_size(b->type);
+  void *reflectors = mpt_part_of(f->reflectors, k, b->rows * b->n, size);
+  void *tau = mpt_part_of(f->tau, k, b->n, size);
+  if (f->given) {
+    p->ops->take_factor(p->state, reflectors, tau);
+    get_reals(p, f->diagonal, k, p->d);
+    get_reals(p, f->offdiagonal, k, p->e);
+    get_reals(p, f->eigenvalues, k, p->w);
+    return 0;
+  }
+  int info = p->ops->reduce(p->state, b, k, p->scale, p->d, p->e);
+  if (!info && reflectors) p->ops->keep_factor(p->state, reflectors, tau);
+  if (!info) info = diagonalize(p);
+  if (info || !reflectors) return info;
+  put_reals(p, p->d, b->n, k, f->diagonal);
+  put_reals(p, p->e, b->n - 1, k, f->offdiagonal);
+  put_reals(p, p->w, b->n, k, f->eigenvalues);
+  return 0;
+}
+
+/* All eigenvalues, and which of them are meant. Collective. */
 static mpt_status find(partial *p, int64_t k) {
   const mpt_batch *b = p->batch;
   const int n = (int)b->n;
   p->scale = mpt_extreme_scale(b->type, b->report[k].largest);
   int info = reduce(p, k);
-  if (info) return MPT_NO_CONVERGENCE;
-  memcpy(p->w, p->d, sizeof *p->w * (size_t)n);
-  memcpy(p->norm, p->e, sizeof *p->w * (size_t)n);
-  dsterf_(&n, p->w, p->norm, &info);
   if (p->team->size > 1) { /* processors may differ in the last digit */
     MPI_Bcast(p->w, n, MPI_DOUBLE, 0, p->team->comm);
     MPI_Bcast(&info, 1, MPI_INT, 0, p->team->comm);
@@ -172,9 +192,8 @@ static mpt_status make_pairs(partial *p, int64_t k, bool extended) {
   p->loaded = false;
   if (columns == 0) return MPT_OK;
   if (!b->given || extended) {
-    if (p->ops->vectors(p->state, p->first, p->d, p->e, p->norm)) return MPT_NO_CONVERGENCE;
-    if (p->team->size > 1) MPI_Bcast(p->norm, (int)columns, MPI_DOUBLE, 0, p->team->comm);
-    for (int64_t j = 0; j < columns; j++) p->w[p->first + j] = p->norm[j] / p->scale;
+    if (b->given && p->ops->diagonalize(p->state, p->d, p->e, p->norm)) return MPT_NO_CONVERGENCE;
+    if (p->ops->take(p->state, p->first)) return MPT_NO_CONVERGENCE;
     p->ops->store(p->state, MPT_PANEL_U, p->vectors);
     p->loaded = !b->given;
   }

@@ -51,6 +51,7 @@ static void zero_factor(mpt_batch *b, int64_t k) {
   memset(mpt_part_of(b->factor.tau, k, n, size), 0, (size_t)n * size);
   memset(mpt_part_of(b->factor.diagonal, k, n, real), 0, (size_t)n * real);
   memset(mpt_part_of(b->factor.offdiagonal, k, n, real), 0, (size_t)n * real);
+  memset(mpt_part_of(b->factor.eigenvalues, k, n, real), 0, (size_t)n * real);
 }
 
 static void zero_outputs(mpt_batch *b, int64_t k) {

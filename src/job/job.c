@@ -48,7 +48,7 @@ static unsigned stored_fields(const mpt_job *job, bool vectors) {
   if (c->tangent) fields |= tangent_fields(c);
   if (c->store & MPT_STORE_FACTOR)
     fields |= MPT_BIT(MPT_REFLECTORS) | MPT_BIT(MPT_TAU) | MPT_BIT(MPT_DIAGONAL) |
-              MPT_BIT(MPT_OFFDIAGONAL);
+              MPT_BIT(MPT_OFFDIAGONAL) | MPT_BIT(MPT_SPECTRUM);
   if (!(c->store & MPT_STORE_DIAGNOSTICS)) return fields;
   fields |= MPT_BIT(MPT_MIN_GAP) | MPT_BIT(MPT_SECONDS) | MPT_BIT(MPT_SOLVER) | MPT_BIT(MPT_RANKS) |
             MPT_BIT(MPT_CHEMICAL_POTENTIAL);
@@ -94,7 +94,7 @@ done:
 static mpt_code look_for_factor(mpt_job *job, int64_t d, mpt_error *error) {
   mpt_code code = MPT_DONE;
   bool exists = true;
-  for (mpt_field f = MPT_REFLECTORS; f <= MPT_OFFDIAGONAL && exists && code == MPT_DONE; f++)
+  for (mpt_field f = MPT_REFLECTORS; f <= MPT_SPECTRUM && exists && code == MPT_DONE; f++)
     code = mpt_job_expect(job, job->eigenpairs, job->config.eigenpairs, d, f, 0, &exists, error);
   job->given[d].factor = exists;
   return code;

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIXED_ARRAYS = 20, ARRAYS_A_FUNCTION = 4 };
+enum { FIXED_ARRAYS = 21, ARRAYS_A_FUNCTION = 4 };
 
 static mpt_part part_of(const mpt_worker *w, mpt_field field, int64_t first, int64_t count) {
   return mpt_field_part(field, &w->job->input.datasets[w->dataset], first, count, w->batch.row0,
@@ -106,6 +106,7 @@ static mpt_code add_factor(mpt_worker *w, mpt_error *error) {
   TRY(add(w, MPT_TAU, 0, file, NULL, true, &factor->tau, error));
   TRY(add(w, MPT_DIAGONAL, 0, file, NULL, true, &factor->diagonal, error));
   TRY(add(w, MPT_OFFDIAGONAL, 0, file, NULL, true, &factor->offdiagonal, error));
+  TRY(add(w, MPT_SPECTRUM, 0, file, NULL, true, &factor->eigenvalues, error));
 done:
   return code;
 }

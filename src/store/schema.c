@@ -18,6 +18,7 @@ const mpt_field_info mpt_fields[MPT_FIELD_COUNT] = {
     [MPT_TAU] = {"factor/tau", MPT_PER_ROW, MPT_E_SCALAR, "their factors"},
     [MPT_DIAGONAL] = {"factor/diagonal", MPT_PER_ROW, MPT_E_REAL, "of T"},
     [MPT_OFFDIAGONAL] = {"factor/offdiagonal", MPT_PER_ROW, MPT_E_REAL, "of T, and a zero"},
+    [MPT_SPECTRUM] = {"factor/eigenvalues", MPT_PER_ROW, MPT_E_REAL, "of T, all of them"},
     [MPT_TANGENT_EIGENVALUES] = {"tangent/eigenvalues", MPT_PER_EIGENVALUE, MPT_E_REAL,
                                  "derivatives along the direction"},
     [MPT_TANGENT_EIGENVECTORS] = {"tangent/eigenvectors", MPT_VECTORS, MPT_E_SCALAR,

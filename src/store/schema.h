@@ -23,6 +23,7 @@ typedef enum mpt_field {
   MPT_TAU,
   MPT_DIAGONAL,
   MPT_OFFDIAGONAL,
+  MPT_SPECTRUM,
   MPT_TANGENT_EIGENVALUES,
   MPT_TANGENT_EIGENVECTORS,
   MPT_TANGENT_FUNCTION, /* one for each function */

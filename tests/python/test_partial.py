@@ -97,11 +97,12 @@ def test_what_is_kept(tmp_path, dtype, solver, grid, block):
     output = {"file": "job-out.h5", "store": ["eigenvalues", "eigenvectors", "factor"]}
     r = solve(tmp_path, a, ranks=grid[0] * grid[1], **keys, output=output)
     assert np.abs(factor(r) - a[0].conj()).max() < 100 * eps(dtype) * np.abs(a).max()
+    assert np.abs(r["factor/eigenvalues"][0] - np.linalg.eigvalsh(a[0])).max() < 100 * eps(dtype) * np.abs(a).max()
     a = np.concatenate([a, a])
     a[1, 3, 3] = np.nan
     r = solve(tmp_path, a, ranks=grid[0] * grid[1], expect=4, **keys, output=output)
     assert r["factor/tau"][0].any()
-    assert not any(r[f"factor/{x}"][1].any() for x in ("reflectors", "tau", "diagonal", "offdiagonal"))
+    assert not any(r[f"factor/{x}"][1].any() for x in ("reflectors", "tau", "diagonal", "offdiagonal", "eigenvalues"))
 
 
 def test_a_kept_factor_is_used_by_another_engine(tmp_path):
@@ -116,7 +117,7 @@ def test_a_kept_factor_is_used_by_another_engine(tmp_path):
     same = solve(tmp_path, a, ranks=2, **second, solve={"select": lowest, "solver": "scalapack"})
     assert np.abs(other["gradient"] - same["gradient"]).max() < 1e-12
     with h5py.File(spoiled, "a") as f:
-        f["H/factor/diagonal"][0] = f["H/factor/diagonal"][0] + 1
+        f["H/factor/eigenvalues"][0] = f["H/factor/eigenvalues"][0] + 1
     r = solve(tmp_path, a, expect=4, **second, solve={"select": lowest, "solver": "lapack"})
     assert (r["status"] == 9).all() and not r["gradient"].any()
 

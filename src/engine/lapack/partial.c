@@ -57,10 +57,15 @@ static void take_factor(mpt_state *s, const void *reflectors, const void *tau) {
   memcpy(s->panels.tau, tau, n * size);
 }
 
-static int vectors(mpt_state *s, int64_t first, const double *d, const double *e, double *w) {
-  static int (*const table[])(mpt_state *, int64_t, const double *, const double *, double *) =
-      WORKER_TABLE(vectors);
-  return table[s->shape.type](s, first, d, e, w);
+static int diagonalize(mpt_state *s, const double *d, const double *e, double *w) {
+  static int (*const table[])(mpt_state *, const double *, const double *, double *) =
+      WORKER_TABLE(diagonalize);
+  return table[s->shape.type](s, d, e, w);
+}
+
+static int take(mpt_state *s, int64_t first) {
+  static int (*const table[])(mpt_state *, int64_t) = WORKER_TABLE(take);
+  return table[s->shape.type](s, first);
 }
 
 static mpt_facing facing(const mpt_state *s, mpt_panel panel, const void *slab, bool load) {
@@ -125,7 +130,8 @@ const mpt_partial mpt_lapack_partial = {
     .reduce = reduce,
     .keep_factor = keep_factor,
     .take_factor = take_factor,
-    .vectors = vectors,
+    .diagonalize = diagonalize,
+    .take = take,
     .load = load,
     .store = store,
     .overlap = overlap,

@@ -35,22 +35,27 @@ static int NAME(reduce)(mpt_state *s, const mpt_batch *batch, int64_t k, double 
   return info;
 }
 
-/* Whole columns of T's eigenvectors, of which the wanted ones are taken out and turned. */
-static int NAME(vectors)(mpt_state *s, int64_t first, const double *d, const double *e, double *w) {
-  const int64_t n = s->shape.n, m = s->panels.columns;
+/* T's eigenvectors, [n n] in work. */
+static int NAME(diagonalize)(mpt_state *s, const double *d, const double *e, double *w) {
+  const int64_t n = s->shape.n;
   const int order = (int)n;
   Real *rd = s->panels.reals, *re = rd + n, *z = s->work;
   Real *work = IS_COMPLEX ? s->rwork : z + n * n;
   const int lwork = IS_COMPLEX ? s->lrwork : (int)(s->lwork - n * n);
-  Scalar *u = s->panels.u;
   int info = 0;
   for (int64_t i = 0; i < n; i++) rd[i] = (Real)d[i];
   for (int64_t i = 0; i + 1 < n; i++) re[i] = (Real)e[i];
   RBLAS(stedc)("I", &order, rd, re, z, &order, work, &lwork, s->iwork, &s->liwork, &info, 1);
-  if (info) return info;
-  for (int64_t i = 0; i < n * m; i++) u[i] = z[first * n + i];
-  for (int64_t j = 0; j < m; j++) w[j] = rd[first + j];
-  info = NAME(turn_panel)(s, u, true);
+  for (int64_t i = 0; i < n; i++) w[i] = rd[i];
+  return info;
+}
+
+static int NAME(take)(mpt_state *s, int64_t first) {
+  const int64_t n = s->shape.n, m = s->panels.columns;
+  const Real *z = (const Real *)s->work + first * n;
+  Scalar *u = s->panels.u;
+  for (int64_t i = 0; i < n * m; i++) u[i] = z[i];
+  const int info = NAME(turn_panel)(s, u, true);
   mpt_fix_phases(s->shape.type, n, m, u);
   return info;
 }

@@ -45,29 +45,35 @@ static void NAME(take_tau)(mpt_state *s, const void *whole) {
         ((const Scalar *)whole)[global_index(j, s->cyclic.block, s->col, s->team.grid[1])];
 }
 
-static int NAME(vectors)(mpt_state *s, int64_t first, const double *d, const double *e, double *w) {
-  const int64_t n = s->shape.n, m = s->panels.columns, local = s->np * s->panels.mq;
-  const int order = (int)n, columns = (int)m, at = (int)first + 1;
-  const Real one = 1, zero = 0;
+/* T's eigenvectors, [n n] real where diagonalize() leaves them. */
+static int NAME(diagonalize_given)(mpt_state *s, const double *d, const double *e, double *w) {
+  const int64_t n = s->shape.n;
   const NAME(small) r = NAME(small_of)(s);
-  Scalar *u = s->panels.u;
-  Real *taken = IS_COMPLEX ? s->panels.spare : s->panels.u;
   int info = 0;
   for (int64_t i = 0; i < n; i++) r.w[i] = (Real)d[i];
   for (int64_t i = 0; i + 1 < n; i++) r.off[i] = (Real)e[i];
-  if (n == 1) {
-    if (s->np * s->panels.mq > 0) u[0] = 1;
-    w[0] = d[0];
+  if (n > 1) NAME(diagonalize)(s, &info);
+  for (int64_t i = 0; i < n; i++) w[i] = r.w[i];
+  info = abs(info);
+  MPI_Allreduce(MPI_IN_PLACE, &info, 1, MPI_INT, MPI_MAX, s->team.comm);
+  return info;
+}
+
+static int NAME(take)(mpt_state *s, int64_t first) {
+  const int64_t local = s->np * s->panels.mq;
+  const int order = (int)s->shape.n, columns = (int)s->panels.columns, at = (int)first + 1;
+  const Real one = 1, zero = 0, *q = IS_COMPLEX ? s->x : s->u;
+  Scalar *u = s->panels.u;
+  Real *taken = IS_COMPLEX ? s->panels.spare : s->panels.u;
+  if (order == 1) {
+    if (local > 0) u[0] = 1;
     return 0;
   }
-  const Real *q = NAME(diagonalize)(s, &info);
   RPBLAS(geadd)
   ("N", &order, &columns, &one, q, &NAME(one_index), &at, s->desc, &zero, PANEL(taken));
   for (int64_t i = 0; IS_COMPLEX && i < local; i++) u[i] = taken[i];
-  int turned = NAME(turn_panel)(s, u, true);
-  for (int64_t j = 0; j < m; j++) w[j] = r.w[first + j];
+  int info = abs(NAME(turn_panel)(s, u, true));
   NAME(fix_phases)(s, u, s->panels.mq);
-  info = abs(info) + abs(turned);
   MPI_Allreduce(MPI_IN_PLACE, &info, 1, MPI_INT, MPI_MAX, s->team.comm);
   return info;
 }

@@ -80,6 +80,11 @@ static bool next_tile(const mpt_state *s, int64_t *next, mpt_tile *tile) {
  * solved without it). */
 static int64_t choose_block(const mpt_shape *shape, const int grid[2]) {
   int64_t block = shape->block > 0 ? shape->block : 32, n = shape->n;
+  if (shape->columns > 0 && shape->block <= 0) { /* as many of them on each process column */
+    const int64_t rounds = (shape->columns + grid[1] * block - 1) / (grid[1] * block);
+    const int64_t even = (shape->columns + grid[1] * rounds - 1) / (grid[1] * rounds);
+    if (even >= 16) block = even;
+  }
   int most = grid[0] > grid[1] ? grid[0] : grid[1];
   if (block * most > n) block = n / most;
   return block > 0 ? block : 1;
@@ -319,10 +324,15 @@ static void take_factor(mpt_state *s, const void *reflectors, const void *tau) {
   table[s->shape.type](s, tau);
 }
 
-static int vectors(mpt_state *s, int64_t first, const double *d, const double *e, double *w) {
-  static int (*const table[])(mpt_state *, int64_t, const double *, const double *, double *) =
-      WORKER_TABLE(vectors);
-  return table[s->shape.type](s, first, d, e, w);
+static int diagonalize(mpt_state *s, const double *d, const double *e, double *w) {
+  static int (*const table[])(mpt_state *, const double *, const double *, double *) =
+      WORKER_TABLE(diagonalize_given);
+  return table[s->shape.type](s, d, e, w);
+}
+
+static int take(mpt_state *s, int64_t first) {
+  static int (*const table[])(mpt_state *, int64_t) = WORKER_TABLE(take);
+  return table[s->shape.type](s, first);
 }
 
 /* The panel's conjugate transpose as rows that slabs cut. */
@@ -401,7 +411,8 @@ static const mpt_partial partial = {
     .reduce = reduce,
     .keep_factor = keep_factor,
     .take_factor = take_factor,
-    .vectors = vectors,
+    .diagonalize = diagonalize,
+    .take = take,
     .load = load,
     .store = store,
     .overlap = overlap,
