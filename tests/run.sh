@@ -50,7 +50,8 @@ check_scripts() {
 }
 
 run_tests() {
-  ctest --test-dir build --output-on-failure --no-tests=error --timeout 600 "$@"
+  ctest --test-dir build --output-on-failure --no-tests=error --timeout 600 \
+    --parallel "$(env -u OMP_NUM_THREADS nproc)" "$@"
 }
 
 # Some minutes, hence apart from the rest. Any finding ends the program that made it.
