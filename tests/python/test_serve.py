@@ -125,6 +125,23 @@ def test_a_second_pass(spool):
         assert where == "failed" and "exit: 3" in outcome and "not of this input" in outcome
 
 
+def test_no_space_fails_alone(spool, tmp_path):
+    small = tmp_path / "small"
+    small.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", small], capture_output=True).returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        write(spool / "big.h5", H=hermitian(np.random.default_rng(0), 40, 32))
+        with Service(spool, 2):
+            put(spool, "full", f"input: {{file: big.h5}}\noutput: {{file: {small}/o.h5}}\n")
+            put(spool, "good", request("good"))
+            where, _, outcome = answer(spool, "full")
+            assert where == "failed" and "exit: 5" in outcome and "No space left" in outcome and not list(small.iterdir())
+            assert answer(spool, "good")[0] == "done"
+    finally:
+        subprocess.run(["umount", small], check=True)
+
+
 def test_order_of_arrival(spool):
     names = [f"r{k}" for k in np.random.default_rng(2).permutation(20)]
     for name in names:
