@@ -1,8 +1,6 @@
 #include "launch.h"
 
-#include <dirent.h>
 #include <mpi.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -17,20 +15,7 @@ int mpt_launch_rank(void) {
   return 0;
 }
 
-/* Whether this machine has a network that reads and writes other machines' memory. */
-static bool has_rdma(void) {
-  DIR *devices = opendir("/sys/class/infiniband");
-  if (!devices) return false;
-  bool found = false;
-  for (struct dirent *entry; !found && (entry = readdir(devices));) found = entry->d_name[0] != '.';
-  closedir(devices);
-  return found;
-}
-
 void mpt_launch_mpi(void) {
-  /* Open MPI 4.1 gives windows to UCX also where UCX has no network for them, and MPI_Win_allocate
-   * then aborts jobs on two nodes and more (open-mpi/ompi issue 11466). */
-  if (!has_rdma()) setenv("OMPI_MCA_osc", "^ucx", 0);
   setenv("OMPI_MCA_io", "romio321", 0); /* several times faster than OMPIO for row slabs */
   MPI_Init(NULL, NULL);
 }
