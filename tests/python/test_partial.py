@@ -177,3 +177,24 @@ def test_a_loss_on_the_subspace_has_no_noise(tmp_path, solver, ranks):
     mix = hermitian(np.random.default_rng(6), 1, 10)[0]
     r = solve(tmp_path, a, ranks=ranks, **keys, cotangents={"eigenvectors": v @ mix}, gradient={"eigenpairs": "f-out.h5"})
     assert (r["status"] == OK).all() and np.abs(r["gradient"]).max() < 1e-11
+
+
+@pytest.mark.parametrize("solver, ranks", [("lapack", 1), ("scalapack", 2)])
+def test_equivariance(tmp_path, solver, ranks):
+    """A -> Q A Q^H + c: eigenvalues move by c, and G of a loss on the turned vectors turns along."""
+    w, rng = SPECTRA["indefinite, pairs"], np.random.default_rng(7)
+    a, c = hermitian(rng, 1, N, "complex128", w), hermitian(rng, 1, N)[0]
+    q = np.linalg.qr(rng.standard_normal((N, N)) + 1j * rng.standard_normal((N, N)))[0]
+    keys, results = {"solve": {"select": {"lowest": 8}, "solver": solver}}, []
+    for turn, shift in ((np.eye(N), 0.0), (q, 0.0), (np.eye(N), 0.75)):
+        moved = turn @ a @ turn.conj().T + shift * np.eye(N)
+        forward = solve(tmp_path, (moved + moved.conj().swapaxes(1, 2)) / 2, name="f", ranks=ranks, **keys)
+        gv = 2 * turn @ c @ turn.conj().T @ forward["eigenvectors"]
+        with h5py.File(tmp_path / "in.h5") as f:
+            same = f["H"][:]
+        r = solve(tmp_path, same, ranks=ranks, **keys, cotangents={"eigenvectors": gv}, gradient={"eigenpairs": "f-out.h5"})
+        assert (r["status"] == OK).all()
+        results.append((forward["eigenvalues"] - shift, turn.conj().T @ r["gradient"][0] @ turn))
+    for values, gradient in results[1:]:
+        assert np.abs(values - results[0][0]).max() < 1e-13
+        assert np.abs(gradient - results[0][1]).max() < 1e-11 * np.abs(results[0][1]).max() > 0
