@@ -97,5 +97,5 @@ mpt_code mpt_bench_run(MPI_Comm comm, const char *config, mpt_summary *summary, 
   mpt_config c = {0};
   mpt_code code = mpt_config_load(config, NULL, 0, &c);
   if (code != MPT_DONE) return code;
-  return mpt_run_config(comm, &c, true, summary, error);
+  return mpt_run_config(comm, &c, true, NULL, summary, error);
 }

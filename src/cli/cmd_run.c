@@ -47,7 +47,7 @@ int mpt_cmd_run(int argc, char **argv) {
   mpt_launch_mpi();
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   mpt_log_speaks(rank == 0);
-  code = mpt_run_config(MPI_COMM_WORLD, &config, a.fresh, NULL, &error);
+  code = mpt_run_config(MPI_COMM_WORLD, &config, a.fresh, NULL, NULL, &error);
   if (code != MPT_DONE && code != MPT_SOME_FAILED && code != MPT_STOPPED) mpt_print_error(&error);
   mpt_launch_end();
   return code;

@@ -7,6 +7,7 @@
 
 static const int64_t chunk_bytes = INT64_C(4) << 20; /* stays in a cache from file to file */
 static const double chunk_seconds = 0.25;            /* a signal is answered within this */
+static const double least_seconds = 5e-4;            /* many times what files cost a piece */
 static const double nominal_rate = 1e10;             /* real operations a second of one rank */
 static const double pair_efficiency = 0.84;          /* of a grid with twice the ranks, n = 1000 */
 enum {
@@ -208,9 +209,10 @@ static mpt_code keep_whole(const mpt_plan_request *r, const mpt_task *t, double 
   w->seconds = mpt_expected_seconds(t, w->engine, 1, r->rate);
   int64_t workspace = bytes_on(r, t, w->engine, w->grid, &why), one = mpt_slab_bytes(t, 1, 1);
   if (!fits(r, workspace)) return nothing_fits(r, t, workspace, &why, error);
-  double share = total_seconds / (double)r->ranks / PIECES_A_RANK;
-  double piece = (share < chunk_seconds ? share : chunk_seconds) / w->seconds;
-  int64_t by_time = piece < 1 ? 1 : (int64_t)piece, by_size = chunk_bytes / (one > 0 ? one : 1);
+  const double share = total_seconds / (double)r->ranks;
+  const double pieces = fmax(1, fmin(floor(share / least_seconds), PIECES_A_RANK));
+  double piece = fmin(share / pieces, chunk_seconds) / w->seconds;
+  int64_t by_time = piece < 1 ? 1 : (int64_t)ceil(piece), by_size = chunk_bytes / (one > 0 ? one : 1);
   w->chunk = by_time < by_size ? by_time : by_size;
   if (w->chunk < 1) w->chunk = 1;
   if (w->chunk > 1 << 16) w->chunk = 1 << 16;

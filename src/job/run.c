@@ -22,6 +22,11 @@ typedef struct run {
   int8_t **statuses; /* [datasets] as found, [problems] */
   mpt_result *result;
   mpt_worker worker;
+  mpt_keep *keep;         /* NULL: no result is kept */
+  mpt_kept *given;        /* the eigenpairs, in memory; NULL: not on all ranks */
+  mpt_identity input;     /* rank 0's, as its two neighbours */
+  bool input_settled;
+  bool keeps, recalls;    /* this result is kept; each rank differentiates what it has solved */
   mpt_counter counter;
   mpt_progress progress;
   double wait_seconds;
@@ -33,8 +38,7 @@ int64_t mpt_memory_share(int ranks_on_node) {
   return mpt_free_memory() / 5 * 4 / (ranks_on_node > 0 ? ranks_on_node : 1);
 }
 
-/* The smallest share of all ranks. */
-static int64_t agree_on_memory(MPI_Comm comm) {
+int64_t mpt_agree_on_memory(MPI_Comm comm) {
   MPI_Comm node;
   int ranks;
   MPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node);
@@ -79,15 +83,51 @@ done:
   return code;
 }
 
+/* Eigenpairs that all ranks have in memory. Collective. */
+static void look_into_memory(run *r) {
+  mpt_identity file = {0};
+  int found = 0;
+  if (!r->keep || !r->job.config.eigenpairs) return;
+  if (r->rank == 0) found = mpt_identify(r->job.config.eigenpairs, &file);
+  MPI_Bcast(&file, sizeof file, MPI_BYTE, 0, r->comm);
+  r->given = mpt_keep_find(r->keep, &file);
+  found = r->given != NULL;
+  MPI_Allreduce(MPI_IN_PLACE, &found, 1, MPI_INT, MPI_MIN, r->comm);
+  if (!found) r->given = NULL;
+  r->keep->hits += found;
+}
+
+/* Of an input that has not changed since the eigenpairs were made, it is known. Collective. */
+static mpt_code find_fingerprint(run *r, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  const char *name = r->job.config.input_file;
+  int known = 0;
+  uint64_t sum;
+  if (r->rank == 0) {
+    r->input_settled = mpt_identify(name, &r->input) && mpt_is_settled(&r->input);
+    known = r->given && r->given->input_settled &&
+            mpt_same_identity(&r->given->input, &r->input);
+  }
+  MPI_Bcast(&known, 1, MPI_INT, 0, r->comm);
+  if (known) {
+    memcpy(r->fingerprint, r->given->fingerprint, sizeof r->fingerprint);
+    return MPT_DONE;
+  }
+  AGREE(r->comm, mpt_fingerprint_part(name, r->rank, r->size, &sum, error));
+  MPI_Allreduce(MPI_IN_PLACE, &sum, 1, MPI_UINT64_T, MPI_SUM, r->comm);
+  mpt_fingerprint_write(sum, r->fingerprint);
+done:
+  return code;
+}
+
 static mpt_code open_inputs(run *r, mpt_config *config, mpt_error *error) {
   mpt_code code = MPT_DONE;
   AGREE(r->comm, mpt_job_open(config, &r->job, error));
   TRY_COLL(same_config(r, error));
-  if (r->rank == 0) code = mpt_fingerprint(r->job.config.input_file, r->fingerprint, error);
-  if (r->rank == 0 && code == MPT_DONE)
-    code = mpt_job_check_eigenpairs(&r->job, r->fingerprint, error);
+  look_into_memory(r);
+  TRY_COLL(find_fingerprint(r, error));
+  if (r->rank == 0) code = mpt_job_check_eigenpairs(&r->job, r->fingerprint, error);
   AGREE(r->comm, code);
-  MPI_Bcast(r->fingerprint, sizeof r->fingerprint, MPI_CHAR, 0, r->comm);
 done:
   return code;
 }
@@ -100,7 +140,7 @@ static mpt_code make_plan(run *r, mpt_error *error) {
                                     .tasks = r->job.tasks,
                                     .count = r->job.input.count,
                                     .ranks = r->size,
-                                    .memory = agree_on_memory(r->comm),
+                                    .memory = mpt_agree_on_memory(r->comm),
                                     .rate = rate};
   AGREE(r->comm, mpt_plan_make(&request, &r->plan, error));
 done:
@@ -122,6 +162,52 @@ static mpt_code open_result(run *r, bool fresh, mpt_error *error) {
   if (r->rank == 0) mpt_announce(&r->job, &r->plan, r->statuses, continued, r->size);
 done:
   return code;
+}
+
+static bool keeps_eigenpairs(const run *r) {
+  const unsigned both = MPT_BIT(MPT_EIGENVALUES) | MPT_BIT(MPT_EIGENVECTORS);
+  return r->keep && !r->job.config.eigenpairs && (r->job.fields & both) == both;
+}
+
+/* Whether what the ranks have in memory is all that is to be done by teams of one. Collective. */
+static bool recalls_everything(const run *r) {
+  int64_t problems = r->given ? mpt_kept_singles(r->given) : 0;
+  if (!r->given) return false;
+  MPI_Allreduce(MPI_IN_PLACE, &problems, 1, MPI_INT64_T, MPI_SUM, r->comm);
+  for (int64_t k = r->schedule.team_count; k < r->schedule.count; k++)
+    problems -= r->schedule.units[k].count;
+  return problems == 0;
+}
+
+/* Room for pieces that were cut by another plan. */
+static void widen_chunks(run *r) {
+  for (const mpt_piece *p = r->given->pieces; p; p = p->next) {
+    int64_t *chunk = &r->plan.work[p->dataset].chunk;
+    if (p->ranks == 1 && p->count > *chunk) *chunk = p->count;
+  }
+}
+
+/* Collective. */
+static void open_memory(run *r) {
+  r->keeps = keeps_eigenpairs(r);
+  r->recalls = recalls_everything(r);
+  if (r->recalls) widen_chunks(r);
+}
+
+/* The result is kept as soon as it is complete. Collective. */
+static void close_memory(run *r, bool complete) {
+  mpt_identity file = {0};
+  mpt_kept *kept = r->worker.making;
+  int identified = 0;
+  if (!r->keeps) return;
+  if (r->rank == 0 && complete) identified = mpt_identify(r->job.config.output_file, &file);
+  MPI_Bcast(&file, sizeof file, MPI_BYTE, 0, r->comm);
+  MPI_Bcast(&identified, 1, MPI_INT, 0, r->comm);
+  if (!kept) return;
+  memcpy(kept->fingerprint, r->fingerprint, sizeof kept->fingerprint);
+  kept->input = r->input;
+  kept->input_settled = r->input_settled;
+  mpt_keep_end(r->keep, kept, identified ? r->job.config.output_file : NULL, &file);
 }
 
 static void note_done(run *r, const mpt_unit *u, const mpt_team *team) {
@@ -159,6 +245,19 @@ static mpt_code do_team_units(run *r, int64_t first, int64_t end, mpt_error *err
   return code;
 }
 
+/* Each rank those that it has solved. */
+static mpt_code do_recalled_units(run *r, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  const mpt_team alone = mpt_team_of_one();
+  for (const mpt_piece *p = r->given->pieces; p && code == MPT_DONE; p = p->next) {
+    if (p->ranks > 1) continue;
+    if (mpt_stop_requested() || mpt_counter_stopped(&r->counter)) break;
+    const mpt_unit unit = {p->dataset, p->first, p->count, 1, 0, 0};
+    code = mpt_worker_do(&r->worker, &unit, &alone, error);
+  }
+  return code;
+}
+
 static mpt_code do_single_units(run *r, mpt_error *error) {
   mpt_code code = MPT_DONE;
   const mpt_team alone = mpt_team_of_one();
@@ -185,6 +284,9 @@ static mpt_code do_all_units(run *r, mpt_error *error) {
   mpt_code code = MPT_DONE;
   const mpt_schedule *s = &r->schedule;
   mpt_worker_open(&r->worker, &r->job, &r->plan, r->result);
+  r->worker.keep = r->keep;
+  r->worker.given = r->given;
+  if (r->keeps) r->worker.making = mpt_keep_begin(r->keep);
   for (int64_t first = 0, end; first < s->team_count; first = end) {
     for (end = first; end < s->team_count && s->units[end].ranks == s->units[first].ranks;) end++;
     mpt_error here;
@@ -192,7 +294,8 @@ static mpt_code do_all_units(run *r, mpt_error *error) {
     if (failed != MPT_DONE) mpt_counter_stop(&r->counter);
     if (code == MPT_DONE) code = failed;
   }
-  if (code == MPT_DONE) code = do_single_units(r, error);
+  if (code == MPT_DONE)
+    code = r->recalls ? do_recalled_units(r, error) : do_single_units(r, error);
   if (code != MPT_DONE || mpt_stop_requested()) mpt_counter_stop(&r->counter);
   mpt_worker_close(&r->worker);
   const double arrived = mpt_now();
@@ -227,12 +330,13 @@ static void release(run *r) {
   mpt_job_close(&r->job);
 }
 
-mpt_code mpt_run_config(MPI_Comm comm, mpt_config *config, bool fresh, mpt_summary *summary,
-                        mpt_error *error) {
+mpt_code mpt_run_config(MPI_Comm comm, mpt_config *config, bool fresh, mpt_keep *keep,
+                        mpt_summary *summary, mpt_error *error) {
   mpt_code code = MPT_DONE;
   run *r = mpt_alloc(1, sizeof *r);
   AGREE(comm, r ? MPT_DONE : mpt_fail(error, MPT_NO_RESOURCE, "cannot start: out of memory"));
   r->comm = comm;
+  r->keep = keep;
   MPI_Comm_rank(comm, &r->rank);
   MPI_Comm_size(comm, &r->size);
   mpt_stop_install();
@@ -241,6 +345,7 @@ mpt_code mpt_run_config(MPI_Comm comm, mpt_config *config, bool fresh, mpt_summa
   TRY_COLL(open_inputs(r, config, error));
   TRY_COLL(make_plan(r, error));
   TRY_COLL(open_result(r, fresh, error));
+  open_memory(r);
   mpt_counter_open(comm, &r->counter);
   r->counting = true;
   mpt_progress_begin(&r->progress, r->rank == 0, r->schedule.seconds);
@@ -251,6 +356,7 @@ done:
     const double start = mpt_now();
     bool complete = code == MPT_DONE && r->left == 0 && r->counting;
     code = mpt_result_close(r->result, code, complete, error);
+    if (r->counting) close_memory(r, code == MPT_DONE && complete);
     r->worker.io_seconds += mpt_now() - start;
   }
   if (r && r->counting) mpt_counter_close(&r->counter);
@@ -269,7 +375,7 @@ mpt_code mpt_run_job(MPI_Comm comm, const char *config_path, const char *const *
   mpt_log_speaks(rank == 0);
   error->text[0] = 0;
   AGREE(comm, mpt_config_load(config_path, overrides, override_count, &config));
-  return mpt_run_config(comm, &config, fresh, NULL, error);
+  return mpt_run_config(comm, &config, fresh, NULL, NULL, error);
 done:
   mpt_config_release(&config);
   return code;

@@ -4,14 +4,19 @@
 
 #include <mpi.h>
 #include "config.h"
+#include "keep.h"
 #include "summary.h"
 
-/* mpt_run_job for a config that every rank has loaded; takes it over. *summary (may be NULL) is
- * what the closing lines tell, on every rank. Collective. */
-mpt_code mpt_run_config(MPI_Comm comm, mpt_config *config, bool fresh, mpt_summary *summary,
-                        mpt_error *error);
+/* mpt_run_job for a config that every rank has loaded; takes it over. Eigenpairs come from `keep`
+ * and go there, unless it is NULL. *summary (may be NULL) is what the closing lines tell, on every
+ * rank. Collective. */
+mpt_code mpt_run_config(MPI_Comm comm, mpt_config *config, bool fresh, mpt_keep *keep,
+                        mpt_summary *summary, mpt_error *error);
 
 /* The share of free memory that one of `ranks_on_node` ranks may plan with. */
 int64_t mpt_memory_share(int ranks_on_node);
+
+/* The smallest share of all ranks. Collective. */
+int64_t mpt_agree_on_memory(MPI_Comm comm);
 
 #endif

@@ -70,15 +70,36 @@ done:
   return code;
 }
 
-static mpt_code read_unit(mpt_worker *w, const mpt_unit *u, mpt_error *error) {
+static mpt_code read_unit(mpt_worker *w, const mpt_unit *u, const mpt_piece *piece,
+                          mpt_error *error) {
   mpt_code code = MPT_DONE;
   mpt_batch *b = &w->batch;
   b->count = u->count;
   memset(b->report, 0, sizeof *b->report * (size_t)u->count);
-  TRY(mpt_arrays_read(w, u, error));
-  if (b->given) TRY(read_given_statuses(w, u, error));
+  TRY(mpt_arrays_read(w, u, piece, error));
+  for (int64_t k = 0; piece && k < u->count; k++)
+    if (mpt_status_is_failure(piece->report[k].status)) b->report[k].status = piece->report[k].status;
+  if (b->given && !piece) TRY(read_given_statuses(w, u, error));
 done:
   return code;
+}
+
+/* What is in memory of a unit: on all ranks of the team, or on none. */
+static const mpt_piece *piece_of(const mpt_worker *w, const mpt_unit *u, const mpt_team *team) {
+  if (!w->given) return NULL;
+  const mpt_piece place = mpt_unit_place(w, u), *piece = mpt_kept_piece(w->given, &place);
+  int found = piece != NULL;
+  if (team->size > 1) MPI_Allreduce(MPI_IN_PLACE, &found, 1, MPI_INT, MPI_MIN, team->comm);
+  return found ? piece : NULL;
+}
+
+/* What the certificate said when these eigenpairs were made. */
+static void recall_certificate(mpt_batch *b, const mpt_piece *piece) {
+  for (int64_t k = 0; piece && !b->a && k < b->count; k++) {
+    if (mpt_status_is_failure(b->report[k].status)) continue;
+    b->report[k].residual = piece->report[k].residual;
+    b->report[k].orthogonality = piece->report[k].orthogonality;
+  }
 }
 
 /* The member of mpt_report behind a field of one double a problem. */
@@ -175,10 +196,13 @@ mpt_code mpt_worker_do(mpt_worker *w, const mpt_unit *u, const mpt_team *team, m
   mpt_code code = MPT_DONE;
   double start = mpt_now(), solved, read;
   TRY_COLL(prepare(w, u->dataset, team, error));
-  TRY_COLL(agree_in_team(team, read_unit(w, u, error), error));
+  const mpt_piece *piece = piece_of(w, u, team);
+  TRY_COLL(agree_in_team(team, read_unit(w, u, piece, error), error));
   read = mpt_now();
   mpt_process_batch(w->plan->work[u->dataset].engine, w->state, team, &w->job->options, &w->batch);
   zero_given_failures(&w->batch);
+  recall_certificate(&w->batch, piece);
+  if (w->making) mpt_arrays_keep(w, u);
   solved = mpt_now();
   TRY_COLL(agree_in_team(team, write_unit(w, u, error), error));
   TRY_COLL(agree_in_team(team, finish_unit(w, u, error), error));

@@ -4,11 +4,15 @@
 #define MPT_WORKER_H
 
 #include "job.h"
+#include "keep.h"
 
 typedef struct mpt_worker {
   const mpt_job *job;
   const mpt_plan *plan;
   mpt_result *result;
+  mpt_keep *keep;        /* NULL: none */
+  mpt_kept *making;      /* takes what this job's units give, or NULL */
+  const mpt_kept *given; /* has the eigenpairs of some units, or NULL: on all ranks alike */
   int64_t dataset; /* that the memory is for; -1: none */
   mpt_team team;
   mpt_state *state;

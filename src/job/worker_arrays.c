@@ -141,6 +141,7 @@ mpt_code mpt_arrays_allocate(mpt_worker *w, int64_t d, mpt_error *error) {
   TRY(mpt_allocate(&b->functions, functions, sizeof *b->functions, what, error));
   TRY(mpt_allocate(&b->report, chunk, sizeof *b->report, what, error));
   TRY(mpt_allocate(&w->column, chunk, sizeof *w->column, what, error));
+  /* the matrices come first */
   TRY(add(w, MPT_GRADIENT, 0, job->input.file, job->input.datasets[d].path, false, &b->a, error));
   TRY(add(w, MPT_EIGENVALUES, 0, job->eigenpairs, NULL, true, &b->w, error));
   if (task->vectors) TRY(add(w, MPT_EIGENVECTORS, 0, job->eigenpairs, NULL, true, &b->v, error));
@@ -176,17 +177,69 @@ void mpt_arrays_release(mpt_worker *w) {
   w->batch = (mpt_batch){0};
 }
 
-mpt_code mpt_arrays_read(mpt_worker *w, const mpt_unit *u, mpt_error *error) {
+static size_t part_bytes(const mpt_worker *w, const mpt_array *array, const mpt_part *part) {
+  hid_t type = mpt_element_type(mpt_fields[array->field].element, w->batch.type);
+  const size_t element = H5Tget_size(type);
+  H5Tclose(type);
+  return (size_t)(part->count * part->rows * part->cols) * element;
+}
+
+static mpt_code read_array(mpt_worker *w, const mpt_array *array, const mpt_part *part,
+                           mpt_error *error) {
+  hid_t type = mpt_element_type(mpt_fields[array->field].element, w->batch.type);
+  const mpt_code code = mpt_read_part(array->file, array->path, part, type, array->data, error);
+  H5Tclose(type);
+  return code;
+}
+
+/* The input's matrices are needed for what was not solved yet. */
+mpt_code mpt_arrays_read(mpt_worker *w, const mpt_unit *u, const mpt_piece *piece,
+                         mpt_error *error) {
   mpt_code code = MPT_DONE;
+  const bool whole = w->batch.select.kind == MPT_SELECT_ALL;
+  w->batch.a = piece && whole ? NULL : w->arrays[0].data;
   for (int64_t k = 0; k < w->array_count && code == MPT_DONE; k++) {
     const mpt_array *array = &w->arrays[k];
-    if (array->file < 0) continue;
+    if (array->file < 0 || (k == 0 && !w->batch.a)) continue;
     const mpt_part part = part_of(w, array->field, u->first, u->count);
-    hid_t type = mpt_element_type(mpt_fields[array->field].element, w->batch.type);
-    code = mpt_read_part(array->file, array->path, &part, type, array->data, error);
-    H5Tclose(type);
+    const bool known = piece && (k == 0 || array->file == w->job->eigenpairs);
+    const void *kept = known ? piece->data[array->field] : NULL;
+    if (kept)
+      memcpy(array->data, kept, part_bytes(w, array, &part));
+    else
+      code = read_array(w, array, &part, error);
   }
   return code;
+}
+
+mpt_piece mpt_unit_place(const mpt_worker *w, const mpt_unit *u) {
+  return (mpt_piece){.dataset = u->dataset,
+                     .first = u->first,
+                     .count = u->count,
+                     .row0 = w->batch.row0,
+                     .rows = w->batch.rows,
+                     .ranks = w->team.size};
+}
+
+/* Where some pairs were selected, the others are made again, of the matrices. */
+static bool is_kept(const mpt_worker *w, int64_t k) {
+  const mpt_field field = w->arrays[k].field;
+  if (k == 0) return w->batch.select.kind != MPT_SELECT_ALL;
+  return w->arrays[k].write && (field == MPT_EIGENVALUES || field == MPT_EIGENVECTORS ||
+                                (field >= MPT_REFLECTORS && field <= MPT_SPECTRUM));
+}
+
+void mpt_arrays_keep(mpt_worker *w, const mpt_unit *u) {
+  const mpt_piece place = mpt_unit_place(w, u);
+  mpt_piece *piece = mpt_keep_piece(w->keep, w->making, &place);
+  if (!piece) return;
+  memcpy(piece->report, w->batch.report, sizeof *piece->report * (size_t)u->count);
+  for (int64_t k = 0; k < w->array_count; k++) {
+    const mpt_array *array = &w->arrays[k];
+    const mpt_part part = part_of(w, array->field, u->first, u->count);
+    if (is_kept(w, k))
+      mpt_keep_copy(w->keep, w->making, array->field, array->data, part_bytes(w, array, &part));
+  }
 }
 
 /* Matrices by every rank of the team, what is one number or vector a problem by its first. */

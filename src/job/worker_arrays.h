@@ -19,8 +19,16 @@ typedef struct mpt_array {
 mpt_code mpt_arrays_allocate(mpt_worker *worker, int64_t d, mpt_error *error);
 void mpt_arrays_release(mpt_worker *worker);
 
-/* Reads what is read, and writes what the result stores of it. Not collective. */
-mpt_code mpt_arrays_read(mpt_worker *worker, const mpt_unit *unit, mpt_error *error);
+/* Reads what is read, of it from memory what the piece has (NULL: nothing), and writes what the
+ * result stores of it. Not collective. */
+mpt_code mpt_arrays_read(mpt_worker *worker, const mpt_unit *unit, const mpt_piece *piece,
+                         mpt_error *error);
 mpt_code mpt_arrays_write(mpt_worker *worker, const mpt_unit *unit, mpt_error *error);
+
+/* Copies to memory what a later pass through these eigenpairs reads. */
+void mpt_arrays_keep(mpt_worker *worker, const mpt_unit *unit);
+
+/* A unit's place in memory. */
+mpt_piece mpt_unit_place(const mpt_worker *worker, const mpt_unit *unit);
 
 #endif

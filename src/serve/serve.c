@@ -1,9 +1,9 @@
 #define _GNU_SOURCE
 #include "serve.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include "agree.h"
 #include "answer.h"
 #include "pulse.h"
@@ -11,31 +11,38 @@
 #include "spool.h"
 #include "stop.h"
 
-static const double look_again = 0.05;     /* seconds; inotify does not see other hosts' renames */
-static const double longest_nap = 0.0025;  /* of a rank that waits for rank 0 */
-static const double attentive_time = 0.05; /* after work, before naps get long */
+enum { KEPT_SHARE = 4, HELD_MEMORY = 64 << 20 }; /* of a rank's memory, for results; bytes */
+static const double look_again = 0.05;    /* seconds; inotify does not see other hosts' renames */
+static const double shortest_nap = 2e-5;  /* of a rank that waits for rank 0 */
+static const double longest_nap = 0.0025; /* likewise, long after the last request */
+static const double attentive_time = 0.05; /* after work, or an arrival, before naps get long */
 
 typedef struct service {
   MPI_Comm comm;
   int rank;
-  mpt_spool spool; /* rank 0's, as is all below */
+  mpt_keep keep;
+  mpt_spool spool; /* on other ranks than 0 to be woken only, as is all below */
   mpt_pulse *pulse;
   mpt_requests waiting;
   int64_t next;
 } service;
 
-/* MPI_Bcast of one number in which those that wait sleep: longer and longer, up to longest_nap. */
+/* MPI_Bcast of one number in which those that wait sleep: longer and longer, up to longest_nap, until
+ * something arrives in the inbox. */
 static int64_t share_sleeping(const service *s, int64_t number) {
   MPI_Request request;
   int arrived = 0;
-  double nap = 2e-5;
-  const double started = mpt_now();
+  double nap = shortest_nap, since = mpt_now();
   MPI_Ibcast(&number, 1, MPI_INT64_T, 0, s->comm, &request);
   for (MPI_Test(&request, &arrived, MPI_STATUS_IGNORE); !arrived;
        MPI_Test(&request, &arrived, MPI_STATUS_IGNORE)) {
-    const struct timespec pause = {0, (long)(nap * 1e9)};
-    nanosleep(&pause, NULL);
-    if (mpt_now() - started > attentive_time && nap < longest_nap) nap *= 2;
+    const bool woken = mpt_spool_wait(&s->spool, nap);
+    const double now = mpt_now();
+    if (woken) {
+      nap = shortest_nap;
+      since = now;
+    } else if (now - since > attentive_time && nap < longest_nap)
+      nap *= 2;
   }
   return number;
 }
@@ -114,7 +121,7 @@ static mpt_code serve_request(service *s, const char *name) {
   const double start = mpt_now();
   outcome.code = load(s, name, &text, &config, &error);
   const bool loaded = outcome.code == MPT_DONE;
-  if (loaded) outcome.code = mpt_run_config(s->comm, &config, false, &outcome.summary, &error);
+  if (loaded) outcome.code = mpt_run_config(s->comm, &config, false, &s->keep, &outcome.summary, &error);
   outcome.seconds = mpt_now() - start;
   if (outcome.code != MPT_DONE && outcome.code != MPT_SOME_FAILED) outcome.error = error.text;
   if (s->rank == 0 && outcome.code != MPT_STOPPED) answer(s, name, text, loaded, &outcome);
@@ -139,6 +146,18 @@ static mpt_code serve_all(service *s) {
   return code;
 }
 
+/* The spool on the other ranks. Collective. */
+static mpt_code join(service *s, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  char *path = s->spool.path;
+  TRY_COLL(mpt_share_text(s->comm, &path, error));
+  if (s->rank == 0) return MPT_DONE;
+  mpt_spool_join(path, &s->spool);
+  free(path);
+done:
+  return code;
+}
+
 mpt_code mpt_serve(MPI_Comm comm, const char *spool, bool shared, mpt_error *error) {
   mpt_code code = MPT_DONE;
   service s = {.comm = comm, .spool = {.lock = -1, .watch = -1}};
@@ -146,7 +165,11 @@ mpt_code mpt_serve(MPI_Comm comm, const char *spool, bool shared, mpt_error *err
   MPI_Comm_rank(comm, &s.rank);
   MPI_Comm_size(comm, &ranks);
   mpt_stop_install();
+  s.keep.most = mpt_agree_on_memory(comm) / KEPT_SHARE;
+  mallopt(M_MMAP_THRESHOLD, HELD_MEMORY); /* memory of one request is the next one's */
+  mallopt(M_TRIM_THRESHOLD, HELD_MEMORY);
   AGREE(comm, s.rank == 0 ? mpt_spool_open(spool, shared, &s.spool, error) : MPT_DONE);
+  TRY_COLL(join(&s, error));
   if (s.rank == 0) s.pulse = mpt_pulse_start(&s.spool, ranks);
   if (s.rank == 0) mpt_note("serving %s on %d ranks", s.spool.path, ranks);
   mpt_log_speaks(false); /* what happens to requests is in their answers */
@@ -157,5 +180,6 @@ mpt_code mpt_serve(MPI_Comm comm, const char *spool, bool shared, mpt_error *err
 done:
   mpt_requests_release(&s.waiting);
   mpt_spool_close(&s.spool);
+  mpt_keep_release(&s.keep);
   return code;
 }

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,6 +60,19 @@ static mpt_code take_lock(mpt_spool *s, mpt_error *error) {
   return refuse(s->path, strerror(errno), "check its permissions", error);
 }
 
+/* Without inotify, looking now and then is enough. */
+static void watch_inbox(mpt_spool *s) {
+  char *inbox = path_in(s, INBOX, "");
+  s->watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+  if (inbox && s->watch >= 0) inotify_add_watch(s->watch, inbox, IN_MOVED_TO | IN_CLOSE_WRITE);
+  free(inbox);
+}
+
+void mpt_spool_join(const char *path, mpt_spool *s) {
+  *s = (mpt_spool){.lock = -1, .watch = -1, .path = mpt_format("%s", path)};
+  if (s->path) watch_inbox(s);
+}
+
 mpt_code mpt_spool_open(const char *path, bool shared, mpt_spool *s, mpt_error *error) {
   mpt_code code = MPT_DONE;
   *s = (mpt_spool){.lock = -1, .watch = -1};
@@ -73,12 +87,8 @@ mpt_code mpt_spool_open(const char *path, bool shared, mpt_spool *s, mpt_error *
     if (code != MPT_DONE) goto done;
   }
   TRY(take_lock(s, error));
-  char *inbox = path_in(s, INBOX, "");
-  s->watch =
-      inotify_init1(IN_NONBLOCK | IN_CLOEXEC); /* without it, looking now and then is enough */
-  if (inbox && s->watch >= 0) inotify_add_watch(s->watch, inbox, IN_MOVED_TO | IN_CLOSE_WRITE);
+  watch_inbox(s);
   if (s->watch >= 0) inotify_add_watch(s->watch, s->path, IN_MOVED_TO | IN_CREATE);
-  free(inbox);
   mpt_spool_take_stop(s); /* an earlier service's */
 done:
   if (code != MPT_DONE) mpt_spool_close(s);
@@ -254,10 +264,11 @@ void mpt_spool_take_stop(const mpt_spool *s) {
   free(path);
 }
 
-void mpt_spool_wait(const mpt_spool *s, double seconds) {
+bool mpt_spool_wait(const mpt_spool *s, double seconds) {
   char events[4096];
   struct pollfd watch = {.fd = s->watch, .events = POLLIN};
-  const int milliseconds = (int)(seconds * 1000);
-  if (poll(&watch, s->watch >= 0, milliseconds > 0 ? milliseconds : 1) > 0)
-    while (read(s->watch, events, sizeof events) > 0) continue;
+  const struct timespec time = {(time_t)seconds, (long)((seconds - floor(seconds)) * 1e9)};
+  if (ppoll(&watch, s->watch >= 0, &time, NULL) <= 0) return false;
+  while (read(s->watch, events, sizeof events) > 0) continue;
+  return true;
 }

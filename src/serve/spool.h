@@ -1,4 +1,4 @@
-/* The directory of a service. Rank 0 alone works on it.
+/* The directory of a service. Rank 0 accepts requests; the rank that has served one answers it.
  *
  *   inbox/NAME.yaml    a request, put there by rename
  *   work/NAME.yaml     accepted: moved here by rename, until it has been answered
@@ -24,6 +24,9 @@ typedef struct mpt_spool {
  * write to, unless `shared`. */
 mpt_code mpt_spool_open(const char *path, bool shared, mpt_spool *spool, mpt_error *error);
 void mpt_spool_close(mpt_spool *spool);
+
+/* Another rank's part in a spool that rank 0 has opened; path NULL: none. */
+void mpt_spool_join(const char *path, mpt_spool *spool);
 
 /* Requests by their file names, NULL-terminated behind `count`; the caller frees the list. */
 typedef struct mpt_requests {
@@ -53,7 +56,7 @@ bool mpt_spool_put(const mpt_spool *spool, const char *name, const char *text);
 bool mpt_spool_stops(const mpt_spool *spool);
 void mpt_spool_take_stop(const mpt_spool *spool);
 
-/* Sleeps until something arrives in the inbox, a signal comes, or so much time has gone. */
-void mpt_spool_wait(const mpt_spool *spool, double seconds);
+/* Sleeps until something arrives in the inbox (true), a signal comes, or so much time has gone. */
+bool mpt_spool_wait(const mpt_spool *spool, double seconds);
 
 #endif

@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+static const int64_t small_file = INT64_C(16) << 20;
+
 mpt_part mpt_whole_field(mpt_field field, const mpt_dataset *d) {
   switch (mpt_fields[field].extent) {
   case MPT_ONE:
@@ -121,13 +123,13 @@ static bool create_dataset(hid_t file, const mpt_result_spec *spec, int64_t inde
 }
 
 /* So that a full disk is met before the first problem and not after the last. A file system that
- * cannot reserve is not asked again. */
+ * cannot reserve is not asked again; nor for little, which is written at once anyway. */
 static mpt_code reserve(const char *path, mpt_error *error) {
   struct stat about;
   int file = open(path, O_RDWR), reason = 0;
   if (file < 0 || fstat(file, &about)) reason = errno;
 #ifdef __linux__
-  if (!reason && about.st_size > 0 && fallocate(file, 0, 0, about.st_size) && errno != EOPNOTSUPP &&
+  if (!reason && about.st_size > small_file && fallocate(file, 0, 0, about.st_size) && errno != EOPNOTSUPP &&
       errno != ENOSYS && errno != EINVAL)
     reason = errno;
 #endif

@@ -4,46 +4,96 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include "input.h"
 
-enum { BLOCK = 64 << 10, BLOCKS = 1024 };
+enum { BLOCK = 64 << 10, BLOCKS = 1024, STREAMS = 4, STRIDE = STREAMS * sizeof(uint64_t) };
+static const uint64_t basis = UINT64_C(0xcbf29ce484222325), prime = UINT64_C(0x100000001b3);
 
-/* FNV-1a over 64-bit words with a finishing shift: tells files apart, protects against nobody. */
-static uint64_t mix(uint64_t hash, const unsigned char *data, size_t bytes) {
-  for (size_t i = 0; i < bytes; i += 8) {
-    uint64_t word = 0;
-    memcpy(&word, data + i, bytes - i < 8 ? bytes - i : 8);
-    hash = (hash ^ word) * UINT64_C(0x100000001b3);
-    hash ^= hash >> 29;
+static const int64_t coarsest_tick = 2; /* seconds, of any file system's clock */
+
+static uint64_t mix(uint64_t hash, uint64_t word) {
+  hash = (hash ^ word) * prime;
+  return hash ^ hash >> 29;
+}
+
+/* FNV-1a over 64-bit words with a finishing shift, in streams side by side: tells files apart,
+ * protects against nobody. */
+static uint64_t hash_block(uint64_t seed, const unsigned char *data, size_t bytes) {
+  uint64_t streams[STREAMS], words[STREAMS], hash = mix(basis, seed);
+  for (int s = 0; s < STREAMS; s++) streams[s] = hash + (uint64_t)s;
+  for (size_t i = 0; i < bytes; i += STRIDE) {
+    memset(words, 0, sizeof words);
+    memcpy(words, data + i, bytes - i < STRIDE ? bytes - i : STRIDE);
+    for (int s = 0; s < STREAMS; s++) streams[s] = mix(streams[s], words[s]);
   }
+  for (int s = 0; s < STREAMS; s++) hash = mix(hash, streams[s]);
   return hash;
 }
 
-mpt_code mpt_fingerprint(const char *name, char out[17], mpt_error *error) {
-  struct stat about;
-  uint64_t hash = UINT64_C(0xcbf29ce484222325);
+/* Adds the hashes of this part's blocks. */
+static bool hash_blocks(int file, int64_t blocks, int part, int parts, uint64_t *sum) {
   unsigned char *block = malloc(BLOCK);
-  int file = open(name, O_RDONLY);
-  bool read_all = block && file >= 0 && !fstat(file, &about);
-  int64_t blocks = read_all ? (about.st_size + BLOCK - 1) / BLOCK : 0;
-  int64_t taken = blocks < BLOCKS ? blocks : BLOCKS;
-  for (int64_t k = 0; read_all && k < taken; k++) {
-    int64_t at = taken > 1 ? (blocks - 1) * k / (taken - 1) : 0;
-    ssize_t got = pread(file, block, BLOCK, at * BLOCK);
+  const int64_t taken = blocks < BLOCKS ? blocks : BLOCKS;
+  bool read_all = block != NULL;
+  for (int64_t k = part; read_all && k < taken; k += parts) {
+    const int64_t at = taken > 1 ? (blocks - 1) * k / (taken - 1) : 0;
+    const ssize_t got = pread(file, block, BLOCK, at * BLOCK);
     read_all = got >= 0;
-    if (got > 0) hash = mix(hash, block, (size_t)got);
+    if (got > 0) *sum += hash_block((uint64_t)k, block, (size_t)got);
   }
-  if (read_all) hash = mix(hash, (unsigned char *)&about.st_size, sizeof about.st_size);
-  if (read_all && taken < blocks) {
-    hash = mix(hash, (unsigned char *)&about.st_mtim.tv_sec, sizeof about.st_mtim.tv_sec);
-    hash = mix(hash, (unsigned char *)&about.st_mtim.tv_nsec, sizeof about.st_mtim.tv_nsec);
-  }
-  int reason = errno;
-  if (file >= 0) close(file);
   free(block);
-  snprintf(out, 17, "%016llx", (unsigned long long)hash);
+  return read_all;
+}
+
+mpt_code mpt_fingerprint_part(const char *name, int part, int parts, uint64_t *sum,
+                              mpt_error *error) {
+  struct stat about;
+  const int file = open(name, O_RDONLY);
+  bool read_all = file >= 0 && !fstat(file, &about);
+  const int64_t blocks = read_all ? (about.st_size + BLOCK - 1) / BLOCK : 0;
+  *sum = 0;
+  if (read_all && part == 0) {
+    *sum = mix(basis, (uint64_t)about.st_size);
+    if (blocks > BLOCKS)
+      *sum = mix(mix(*sum, (uint64_t)about.st_mtim.tv_sec), (uint64_t)about.st_mtim.tv_nsec);
+  }
+  read_all = read_all && hash_blocks(file, blocks, part, parts, sum);
+  const int reason = errno;
+  if (file >= 0) close(file);
   if (read_all) return MPT_DONE;
   return mpt_fail(error, MPT_BAD_INPUT, "cannot read input '%s': %s (check the path)", name,
                   strerror(reason));
+}
+
+void mpt_fingerprint_write(uint64_t sum, char out[17]) {
+  snprintf(out, 17, "%016llx", (unsigned long long)sum);
+}
+
+mpt_code mpt_fingerprint(const char *name, char out[17], mpt_error *error) {
+  uint64_t sum;
+  const mpt_code code = mpt_fingerprint_part(name, 0, 1, &sum, error);
+  mpt_fingerprint_write(sum, out);
+  return code;
+}
+
+bool mpt_identify(const char *name, mpt_identity *out) {
+  struct stat about;
+  if (stat(name, &about)) return false;
+  *out = (mpt_identity){.device = (uint64_t)about.st_dev,
+                        .inode = (uint64_t)about.st_ino,
+                        .size = about.st_size,
+                        .seconds = about.st_ctim.tv_sec,
+                        .nanoseconds = about.st_ctim.tv_nsec};
+  return true;
+}
+
+bool mpt_same_identity(const mpt_identity *a, const mpt_identity *b) {
+  return a->device == b->device && a->inode == b->inode && a->size == b->size &&
+         a->seconds == b->seconds && a->nanoseconds == b->nanoseconds;
+}
+
+bool mpt_is_settled(const mpt_identity *identity) {
+  return identity->seconds + coarsest_tick < time(NULL);
 }

@@ -11,16 +11,26 @@ DIAGNOSTICS = ["residual", "orthogonality", "min_gap", "gauge_violation", "cotan
                "gradient_error", "seconds"]
 
 
+def mix(value, word):
+    value = (value ^ word) * 0x100000001b3 & 0xffffffffffffffff
+    return value ^ value >> 29
+
+
 def fingerprint(path):
-    data = path.read_bytes()
+    data, basis = path.read_bytes(), 0xcbf29ce484222325
     assert len(data) <= 64 << 20
-    value = 0xcbf29ce484222325
-    for words in (data, len(data).to_bytes(8, "little")):
-        words += bytes(-len(words) % 8)
-        for word in np.frombuffer(words, "<u8").tolist():
-            value = (value ^ word) * 0x100000001b3 & 0xffffffffffffffff
-            value ^= value >> 29
-    return f"{value:016x}"
+    total = mix(basis, len(data))
+    for k in range(0, len(data), 1 << 16):
+        block = data[k:k + (1 << 16)]
+        block += bytes(-len(block) % 32)
+        value = mix(basis, k >> 16)
+        streams = [value + s for s in range(4)]
+        for words in np.frombuffer(block, "<u8").reshape(-1, 4).tolist():
+            streams = [mix(s, word) for s, word in zip(streams, words)]
+        for s in streams:
+            value = mix(value, s)
+        total += value
+    return f"{total & 0xffffffffffffffff:016x}"
 
 
 def hermitian(rng, n, kind, values=None):

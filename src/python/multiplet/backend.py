@@ -81,9 +81,14 @@ class Certificate:
         return self.report["refused"].reshape(self.batch) != 0
 
     @property
+    def statuses(self):
+        """Of the flat batch."""
+        return self.report["status"]
+
+    @property
     def bad(self):
         """Flat indices of the matrices whose outputs are zero because they failed."""
-        return np.flatnonzero(self.report["status"] > Status.GAUGE_DEPENDENT)
+        return np.flatnonzero(self.statuses > Status.GAUGE_DEPENDENT)
 
     def inherit(self, forward):
         """What the backward pass has not looked at again: residuals, and what had failed already."""

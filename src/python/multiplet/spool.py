@@ -6,10 +6,10 @@
 A request is two files in a directory of this client's inside the spool, matrices in and results out, and a config
 that is renamed into the inbox. The forward pass's files stay until its gradient can no longer be asked for.
 """
+import collections
 import contextlib
 import itertools
 import json
-import os
 import pathlib
 import re
 import shutil
@@ -29,6 +29,7 @@ DIAGNOSTICS = ("residual", "orthogonality", "min_gap", "gauge_violation", "cotan
                "frame_condition", "seconds")
 PATIENT = 2.0  # seconds before a wait is shown
 LARGE = 1 << 18  # bytes from which an array is mapped
+SPARE = 4  # files of a kind that are kept for the next request
 SILENT = 10.0  # seconds without a new status.json after which nobody is thought to be there
 
 
@@ -56,11 +57,14 @@ class Client:
             raise ServiceError(f"no service has been at {spool}: it has no inbox (multiplet serve {spool})")
         self.timeout, self.progress = timeout, sys.stderr.isatty() if progress is None else progress
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="client-", dir=self.spool))
-        self._name, self._numbers = self.directory.name, itertools.count()
+        self._name, self._numbers, self._files = self.directory.name, itertools.count(), _Files(self.directory)
+        self._certificates = weakref.WeakSet()
         self._finalizer = weakref.finalize(self, shutil.rmtree, self.directory, ignore_errors=True)
 
     def close(self):
         """Removes this client's files. Gradients of its forward passes are out of reach then."""
+        for certificate in self._certificates:
+            certificate.load()
         self._finalizer()
 
     # The six methods of multiplet.backend.Library.
@@ -86,33 +90,28 @@ class Client:
 
     def frame(self, a, index, reference, options):
         job = _Job(self, a, options)
-        with h5py.File(job.path("reference"), "w") as f:
-            f["R"] = reference
-        job.config["frame"] = {"index": list(index), "reference": {"file": job.name("reference"), "dataset": "R"}}
+        job.reference = {"file": job.put({"R": reference}), "dataset": "R"}
+        job.config["frame"] = {"index": list(index), "reference": job.reference}
         r = job.run()
         return r["frame"], r["eigenvalues"], r["eigenvectors"], job.certificate(r)
 
     def frame_backward(self, w, v, index, reference, gf, forward, options):
-        first = forward.origin
-        frame = {"index": list(index), "reference": {"file": first.name("reference"), "dataset": "R"}}
+        frame = {"index": list(index), "reference": forward.origin.reference}
         return self._backward(forward, {"frame": gf}, options, frame=frame)
 
     def _backward(self, forward, cotangents, options, **sections):
         first = forward.origin
-        if not first.path("in").exists():
+        if not self.directory.exists():
             raise ServiceError("the forward pass's files are gone: its `with multiplet.service(...)` has ended "
                                "(take the gradient inside)")
         job = _Job(self, None, options, first)
-        with h5py.File(job.path("cotangents"), "w") as f:
-            for name, value in cotangents.items():
-                if value is not None:
-                    f["H/" + name] = value
+        given = job.put({"H/" + name: value for name, value in cotangents.items() if value is not None})
         job.config["output"]["store"] = ["gradient", "diagnostics"]
-        job.config["gradient"] = {"cotangents": job.name("cotangents"), "eigenpairs": first.name("out")}
+        job.config["gradient"] = {"cotangents": given, "eigenpairs": first.config["output"]["file"]}
         job.config.update(sections)
         r = job.run()
         outputs = [r["gradient"]] + ([r["gradient_reference"]] if "frame" in sections else [])
-        return (*outputs, job.certificate(r).inherit(forward))
+        return (*outputs, job.certificate(r))
 
     def ask(self, name, text):
         """Puts a request and waits for its outcome: (exit code, error or None)."""
@@ -133,7 +132,7 @@ class Client:
         return code, json.loads(re.sub(r"\\x(..)", r"\\u00\1", error.group(1))) if error else None
 
     def _wait(self, paths):
-        start, nap, shown = time.monotonic(), 1e-4, False
+        start, shown = time.monotonic(), False
         try:
             while True:
                 for path in paths:
@@ -149,8 +148,7 @@ class Client:
                 if self.progress and waited > PATIENT:
                     print(f"\rmultiplet: {waited:.0f} s, {self._status()}\x1b[K", end="", file=sys.stderr, flush=True)
                     shown = True
-                time.sleep(nap)
-                nap = min(nap * 1.1, 0.5 if waited > PATIENT else 0.005)
+                time.sleep(min(max(waited / 50, 5e-5), 0.5 if waited > PATIENT else 0.005))
         finally:
             if shown:
                 print("\r\x1b[K", end="", file=sys.stderr, flush=True)
@@ -175,82 +173,155 @@ class Client:
                 f"{status['failed']} failed, on {status['ranks']} ranks of {status['host']}")
 
 
+class _Files:
+    """The input files of a client. One that nobody needs any more is written over by the next of its kind, which
+    costs a fraction of a new one."""
+
+    def __init__(self, directory):
+        self.directory, self._spare, self._numbers = directory, collections.defaultdict(list), itertools.count()
+
+    def put(self, datasets):
+        """(kind, path) of a file with these arrays."""
+        kind = tuple((name, array.shape, array.dtype) for name, array in datasets.items())
+        spare = self._spare[kind]
+        path, places = spare.pop() if spare else self._create(datasets)
+        with open(path, "r+b", buffering=0) as f:
+            for array, place in zip(datasets.values(), places):
+                f.seek(place)
+                _write_all(f, np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+        return kind, path, places
+
+    def _create(self, datasets):
+        """A file with room for these arrays: (path, where each begins in it)."""
+        path, how = self.directory / f"in-{next(self._numbers)}.h5", h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        how.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+        how.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+        with h5py.File(path, "w") as f:
+            made = [f.create_dataset(name, array.shape, array.dtype, dcpl=how) for name, array in datasets.items()]
+            return path, [dataset.id.get_offset() or 0 for dataset in made]
+
+    def take_back(self, kind, path, places):
+        if len(self._spare[kind]) < SPARE:
+            self._spare[kind].append((path, places))
+        else:
+            path.unlink(missing_ok=True)
+
+
+class _Held:
+    """The files of one request."""
+
+    def __init__(self, files, out):
+        self.files, self.out, self.put, self.asked = files, out, [], False
+
+    def release(self):
+        """Those of a request without an answer may still be read: they go with the client's directory."""
+        if self.asked:
+            return
+        for put in self.put:
+            self.files.take_back(*put)
+        with contextlib.suppress(OSError):
+            self.out.unlink()
+
+
 class _Job:
     """The files and the config of one request. A backward pass reads its forward pass's input."""
 
     def __init__(self, client, a, options, first=None):
         self.client, self.number, self.first = client, next(client._numbers), first
         self.count, self.n = a.shape[:2] if first is None else (first.count, first.n)
-        if first is None:
-            with h5py.File(self.path("in"), "w") as f:
-                f["H"] = a
-        source = first or self
-        self.config = {"input": {"file": source.name("in"), "triangle": options.triangle},
-                       "output": {"file": self.name("out")},
+        self.out = client.directory / f"{self.number}-out.h5"
+        self._held = _Held(client._files, self.out)
+        self._finalizer = weakref.finalize(self, self._held.release)
+        self.input = self.put({"H": a}) if first is None else first.input
+        self.config = {"input": {"file": self.input, "triangle": options.triangle},
+                       "output": {"file": self._name(self.out)},
                        "degeneracy": {"eigenvalue_cotangents": options.spread,
                                       "tolerance": options.tolerance or "auto"}}
-        self._finalizer = weakref.finalize(self, _remove, str(self.path("")))
 
-    def path(self, what):
-        return self.client.directory / f"{self.number}-{what}.h5"
+    def put(self, datasets):
+        """The name of a file with these arrays, as a request names it."""
+        self._held.put.append(self.client._files.put(datasets))
+        return self._name(self._held.put[-1][1])
 
-    def name(self, what):
-        """Relative to the spool, as a request names it."""
-        return f"{self.client.directory.name}/{self.number}-{what}.h5"
+    def _name(self, path):
+        """Relative to the spool."""
+        return f"{self.client.directory.name}/{path.name}"
 
     def run(self):
         """The result's datasets."""
         name = f"{self.client._name}-{self.number}"
+        self._held.asked = True
         code, error = self.client.ask(name, "".join(f"{k}: {_yaml(v)}\n" for k, v in self.config.items()))
+        self._held.asked = False
         if code not in (0, 4):
             raise ServiceError(f"the service refused a request: {error or 'without a reason'}")
         return self._read()
 
     def _read(self):
-        """What the config asks for; opening datasets one by one is most of the cost of small requests."""
-        config, found = self.config, {}
-        names = ["status", "multiplet", *(f"diagnostics/{name}" for name in DIAGNOSTICS)]
-        backward = "gradient" in config
-        names += ["gradient"] if backward else ["eigenvalues", "eigenvectors"]
+        """What the config asks for. The certificate's numbers, which few look at, are read when they are asked for:
+        opening datasets one by one is most of the cost of small requests."""
+        config, backward = self.config, "gradient" in self.config
+        names = ["status", *(["gradient"] if backward else ["eigenvalues"])]
+        if not backward and config.get("solve", {}).get("eigenvectors", True):
+            names.append("eigenvectors")
         if "functions" in config and not backward:
             names.append("functions/f")
         if "frame" in config:
             names.append("gradient_reference" if backward else "frame")
-        with h5py.File(self.path("out"), "r") as f:
+        return self.read(names)
+
+    def read(self, names):
+        """Those that are there."""
+        with h5py.File(self.out, "r") as f:
             group = f["H"].id
-            for name in names:
-                key = name.encode()
-                if name.startswith("diagnostics/") and key not in group:
-                    continue
-                if name == "eigenvectors" and not config.get("solve", {}).get("eigenvectors", True):
-                    continue
-                found[name] = self._array(h5py.h5d.open(group, key))
-        return found
+            keys = [name.encode() for name in names]
+            return {name: self._array(h5py.h5d.open(group, key)) for name, key in zip(names, keys) if key in group}
 
     def _array(self, dataset):
         """Large ones are mapped, privately: no copy is made, and they outlive the file's name."""
         if dataset.get_storage_size() >= LARGE and dataset.get_offset() is not None:
-            return np.memmap(self.path("out"), dataset.dtype, "c", dataset.get_offset(), dataset.shape).view(np.ndarray)
+            return np.memmap(self.out, dataset.dtype, "c", dataset.get_offset(), dataset.shape).view(np.ndarray)
         array = np.empty(dataset.shape, dataset.dtype)
         dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, array)
         return array
 
     def certificate(self, result):
-        report = np.zeros(self.count, library.REPORT)
-        report["status"] = result["status"]
-        for name in DIAGNOSTICS:
-            if f"diagnostics/{name}" in result:
-                report[name] = result[f"diagnostics/{name}"]
-        return Certificate(report, result["multiplet"], origin=self)
+        certificate = _Certificate(self, result["status"])
+        self.client._certificates.add(certificate)
+        return certificate
 
 
-def _remove(stem):
-    """All files of one request; `stem` ends with "-.h5"."""
-    directory, prefix = os.path.split(stem[:-len(".h5")])
-    with contextlib.suppress(OSError):
-        for name in os.listdir(directory):
-            if name.startswith(prefix):
-                os.unlink(os.path.join(directory, name))
+class _Certificate(Certificate):
+    """Reads its numbers when they are asked for, or when the client closes."""
+
+    statuses = None  # an attribute here
+
+    def __init__(self, job, statuses):
+        self.origin, self.statuses, self.batch, self._loaded = job, statuses, statuses.shape, None
+
+    def load(self):
+        """(report, multiplet)"""
+        if self._loaded is None:
+            found = self.origin.read(["multiplet", *(f"diagnostics/{name}" for name in DIAGNOSTICS)])
+            report = np.zeros(self.statuses.shape, library.REPORT)
+            report["status"] = self.statuses
+            for name in DIAGNOSTICS:
+                report[name] = found.get(f"diagnostics/{name}", 0)
+            self._loaded = report, found["multiplet"]
+        return self._loaded
+
+    @property
+    def report(self):
+        return self.load()[0]
+
+    @property
+    def _multiplet(self):
+        return self.load()[1]
+
+
+def _write_all(file, data):
+    while data.size:
+        data = data[file.write(data):]
 
 
 def _function(function):

@@ -23,7 +23,7 @@ def check_solved(certificate, what):
     bad = certificate.bad
     if not bad.size:
         return
-    status = Status(certificate.report["status"][bad[0]])
+    status = Status(certificate.statuses[bad[0]])
     raise ProblemError(f"{what}: {_name(certificate, bad[0])} is {status.name}: {status.text}{_others(bad.size)} "
                        f"({status.remedy}; failed='zero' gives zeros for such matrices, and last_certificate() their "
                        "status)", certificate)
@@ -62,10 +62,10 @@ def _spread_text(certificate, k):
 
 def check_gauge(certificate, w, v, gv, policy):
     """One GaugeWarning about the worst matrix; GaugeError under policy 'error', or where the gradient was refused."""
-    report = certificate.report
-    dependent = np.flatnonzero(report["status"] == Status.GAUGE_DEPENDENT)
+    dependent = np.flatnonzero(certificate.statuses == Status.GAUGE_DEPENDENT)
     if not dependent.size:
         return
+    report = certificate.report
     refused = dependent[report["refused"][dependent] != 0]
     if refused.size:
         text, remedy = _spread_text(certificate, refused[report["cotangent_spread"][refused].argmax()])
