@@ -9,6 +9,7 @@
 #include "progress.h"
 #include "stop.h"
 #include "summary.h"
+#include "together.h"
 #include "worker.h"
 
 /* A job in the course of its run. */
@@ -278,15 +279,29 @@ static int64_t problems_left(const run *r) {
   return left - done;
 }
 
-/* Every rank works until there is nothing left, a signal came or some rank failed; what failed is
- * agreed at the end. */
-static mpt_code do_all_units(run *r, mpt_error *error) {
-  mpt_code code = MPT_DONE;
-  const mpt_schedule *s = &r->schedule;
+static void begin_units(run *r) {
   mpt_worker_open(&r->worker, &r->job, &r->plan, r->result);
   r->worker.keep = r->keep;
   r->worker.given = r->given;
   if (r->keeps) r->worker.making = mpt_keep_begin(r->keep);
+}
+
+/* What failed on any rank is agreed. Collective. */
+static mpt_code end_units(run *r, mpt_code code, mpt_error *error) {
+  if (code != MPT_DONE || mpt_stop_requested()) mpt_counter_stop(&r->counter);
+  mpt_worker_close(&r->worker);
+  const double arrived = mpt_now();
+  code = mpt_agree(r->comm, code, error);
+  r->wait_seconds = mpt_now() - arrived;
+  r->left = problems_left(r);
+  return code;
+}
+
+/* Every rank works until there is nothing left, a signal came or some rank failed. Collective. */
+static mpt_code do_all_units(run *r, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  const mpt_schedule *s = &r->schedule;
+  begin_units(r);
   for (int64_t first = 0, end; first < s->team_count; first = end) {
     for (end = first; end < s->team_count && s->units[end].ranks == s->units[first].ranks;) end++;
     mpt_error here;
@@ -296,13 +311,7 @@ static mpt_code do_all_units(run *r, mpt_error *error) {
   }
   if (code == MPT_DONE)
     code = r->recalls ? do_recalled_units(r, error) : do_single_units(r, error);
-  if (code != MPT_DONE || mpt_stop_requested()) mpt_counter_stop(&r->counter);
-  mpt_worker_close(&r->worker);
-  const double arrived = mpt_now();
-  code = mpt_agree(r->comm, code, error);
-  r->wait_seconds = mpt_now() - arrived;
-  r->left = problems_left(r);
-  return code;
+  return end_units(r, code, error);
 }
 
 /* Adds up all ranks' work; the file's failures decide on the exit code. */
@@ -330,10 +339,11 @@ static void release(run *r) {
   mpt_job_close(&r->job);
 }
 
-mpt_code mpt_run_config(MPI_Comm comm, mpt_config *config, bool fresh, mpt_keep *keep,
-                        mpt_summary *summary, mpt_error *error) {
+/* Everything before the first unit; takes the config over. Collective. */
+static mpt_code open_run(MPI_Comm comm, mpt_config *config, bool fresh, mpt_keep *keep, run **out,
+                         mpt_error *error) {
   mpt_code code = MPT_DONE;
-  run *r = mpt_alloc(1, sizeof *r);
+  run *r = *out = mpt_alloc(1, sizeof *r);
   AGREE(comm, r ? MPT_DONE : mpt_fail(error, MPT_NO_RESOURCE, "cannot start: out of memory"));
   r->comm = comm;
   r->keep = keep;
@@ -349,21 +359,77 @@ mpt_code mpt_run_config(MPI_Comm comm, mpt_config *config, bool fresh, mpt_keep 
   mpt_counter_open(comm, &r->counter);
   r->counting = true;
   mpt_progress_begin(&r->progress, r->rank == 0, r->schedule.seconds);
-  code = do_all_units(r, error);
-  mpt_progress_end(&r->progress);
 done:
-  if (r && r->result) {
+  return code;
+}
+
+/* Everything after the last, whatever came before. Collective. */
+static mpt_code close_run(run *r, mpt_code code, mpt_summary *summary, mpt_error *error) {
+  if (!r) return code;
+  if (r->counting) mpt_progress_end(&r->progress);
+  if (r->result) {
     const double start = mpt_now();
     bool complete = code == MPT_DONE && r->left == 0 && r->counting;
     code = mpt_result_close(r->result, code, complete, error);
     if (r->counting) close_memory(r, code == MPT_DONE && complete);
     r->worker.io_seconds += mpt_now() - start;
   }
-  if (r && r->counting) mpt_counter_close(&r->counter);
-  if (r && r->counting && code == MPT_DONE) code = conclude(r, summary);
-  if (r) release(r);
+  if (r->counting) mpt_counter_close(&r->counter);
+  if (r->counting && code == MPT_DONE) code = conclude(r, summary);
+  release(r);
   free(r);
   return code;
+}
+
+mpt_code mpt_run_config(MPI_Comm comm, mpt_config *config, bool fresh, mpt_keep *keep,
+                        mpt_summary *summary, mpt_error *error) {
+  run *r = NULL;
+  mpt_code code = open_run(comm, config, fresh, keep, &r, error);
+  if (code == MPT_DONE) code = do_all_units(r, error);
+  return close_run(r, code, summary, error);
+}
+
+/* Whether all of the job is one unit of small matrices. */
+static bool is_one_batch(const run *r) {
+  if (r->job.input.count != 1 || r->plan.work->engine != &mpt_lanes) return false;
+  const mpt_piece *piece = r->recalls ? r->given->pieces : NULL;
+  if (r->recalls) return piece && !piece->next && piece->ranks == 1;
+  return r->schedule.count == 1 && r->schedule.team_count == 0;
+}
+
+static mpt_unit only_unit(const run *r) {
+  if (!r->recalls) return *r->schedule.units;
+  const mpt_piece *p = r->given->pieces;
+  return (mpt_unit){p->dataset, p->first, p->count, 1, 0, 0};
+}
+
+void mpt_run_together(mpt_job_run *jobs, int count, mpt_keep *keep) {
+  run **runs = mpt_alloc(count, sizeof *runs);
+  mpt_member *members = mpt_alloc(count, sizeof *members);
+  int joint = 0;
+  for (int k = 0; k < count; k++) {
+    mpt_job_run *j = &jobs[k];
+    if (j->code != MPT_DONE) continue;
+    if (!runs || !members)
+      j->code = mpt_fail(&j->error, MPT_NO_RESOURCE, "cannot start: out of memory");
+    else
+      j->code = open_run(MPI_COMM_SELF, &j->config, false, keep, &runs[k], &j->error);
+    if (j->code != MPT_DONE || !is_one_batch(runs[k])) continue;
+    begin_units(runs[k]);
+    members[joint++] = (mpt_member){&runs[k]->worker, only_unit(runs[k]), MPT_DONE, &j->error};
+  }
+  mpt_do_together(members, joint);
+  for (int k = 0, at = 0; runs && members && k < count; k++) {
+    mpt_job_run *j = &jobs[k];
+    const bool member = at < joint && members[at].worker == (runs[k] ? &runs[k]->worker : NULL);
+    if (member)
+      j->code = end_units(runs[k], members[at++].code, &j->error);
+    else if (j->code == MPT_DONE && runs[k])
+      j->code = do_all_units(runs[k], &j->error);
+    if (runs[k]) j->code = close_run(runs[k], j->code, &j->summary, &j->error);
+  }
+  free(runs);
+  free(members);
 }
 
 mpt_code mpt_run_job(MPI_Comm comm, const char *config_path, const char *const *overrides,

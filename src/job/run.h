@@ -13,6 +13,17 @@
 mpt_code mpt_run_config(MPI_Comm comm, mpt_config *config, bool fresh, mpt_keep *keep,
                         mpt_summary *summary, mpt_error *error);
 
+/* One of several jobs, and what became of it. */
+typedef struct mpt_job_run {
+  mpt_config config; /* taken over */
+  mpt_code code;     /* MPT_DONE at first: else it is left alone */
+  mpt_summary summary;
+  mpt_error error;
+} mpt_job_run;
+
+/* Several small jobs on this rank alone, those of one kind as one batch; each fails alone. */
+void mpt_run_together(mpt_job_run *jobs, int count, mpt_keep *keep);
+
 /* The share of free memory that one of `ranks_on_node` ranks may plan with. */
 int64_t mpt_memory_share(int ranks_on_node);
 

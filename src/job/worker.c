@@ -24,18 +24,9 @@ void mpt_worker_close(mpt_worker *w) {
   release_memory(w);
 }
 
-/* Memory and engine for a dataset. Collective over the team. */
-static mpt_code prepare(mpt_worker *w, int64_t d, const mpt_team *team, mpt_error *error) {
+mpt_code mpt_worker_prepare(mpt_worker *w, int64_t d, const mpt_team *team, mpt_error *error) {
   mpt_code code = MPT_DONE;
   const mpt_dataset *data = &w->job->input.datasets[d];
-  const mpt_task *task = &w->job->tasks[d];
-  const mpt_shape shape = {.type = data->type,
-                           .n = data->n,
-                           .block = w->job->config.block,
-                           .vectors = task->vectors,
-                           .backward = task->gradient,
-                           .outputs = task->outputs,
-                           .columns = mpt_partial_columns(task)};
   if (w->dataset == d && w->team.comm == team->comm) return MPT_DONE;
   release_memory(w);
   w->dataset = d;
@@ -44,11 +35,23 @@ static mpt_code prepare(mpt_worker *w, int64_t d, const mpt_team *team, mpt_erro
   w->batch.rows = mpt_slab_start(data->n, team->size, team->rank + 1) - w->batch.row0;
   w->batch.type = data->type;
   w->batch.n = data->n;
-  w->batch.given = !task->solve;
+  w->batch.given = !w->job->tasks[d].solve;
   AGREE(team->comm, mpt_arrays_allocate(w, d, error));
-  TRY_COLL(w->plan->work[d].engine->open(&shape, team, &w->state, error));
 done:
   return code;
+}
+
+static mpt_code open_engine(mpt_worker *w, mpt_error *error) {
+  const mpt_task *task = &w->job->tasks[w->dataset];
+  const mpt_shape shape = {.type = w->batch.type,
+                           .n = w->batch.n,
+                           .block = w->job->config.block,
+                           .vectors = task->vectors,
+                           .backward = task->gradient,
+                           .outputs = task->outputs,
+                           .columns = mpt_partial_columns(task)};
+  if (w->state) return MPT_DONE;
+  return w->plan->work[w->dataset].engine->open(&shape, &w->team, &w->state, error);
 }
 
 /* A problem that failed in the earlier result keeps that status. */
@@ -70,10 +73,10 @@ done:
   return code;
 }
 
-static mpt_code read_unit(mpt_worker *w, const mpt_unit *u, const mpt_piece *piece,
-                          mpt_error *error) {
+static mpt_code read_unit(mpt_worker *w, const mpt_unit *u, mpt_error *error) {
   mpt_code code = MPT_DONE;
   mpt_batch *b = &w->batch;
+  const mpt_piece *piece = w->piece;
   b->count = u->count;
   memset(b->report, 0, sizeof *b->report * (size_t)u->count);
   TRY(mpt_arrays_read(w, u, piece, error));
@@ -192,22 +195,46 @@ static void zero_given_failures(mpt_batch *b) {
     if (mpt_status_is_failure(b->report[k].status)) mpt_zero_pairs(b, k);
 }
 
+mpt_code mpt_worker_read(mpt_worker *w, const mpt_unit *u, const mpt_team *team, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  const double start = mpt_now();
+  TRY_COLL(mpt_worker_prepare(w, u->dataset, team, error));
+  w->piece = piece_of(w, u, team);
+  TRY_COLL(agree_in_team(team, read_unit(w, u, error), error));
+  w->io_seconds += mpt_now() - start;
+done:
+  return code;
+}
+
+mpt_code mpt_worker_solve(mpt_worker *w, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  const double start = mpt_now();
+  TRY_COLL(open_engine(w, error));
+  mpt_process_batch(w->plan->work[w->dataset].engine, w->state, &w->team, &w->job->options,
+                    &w->batch);
+  w->solve_seconds += mpt_now() - start;
+done:
+  return code;
+}
+
+mpt_code mpt_worker_write(mpt_worker *w, const mpt_unit *u, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  const double start = mpt_now();
+  zero_given_failures(&w->batch);
+  recall_certificate(&w->batch, w->piece);
+  if (w->making) mpt_arrays_keep(w, u);
+  TRY_COLL(agree_in_team(&w->team, write_unit(w, u, error), error));
+  TRY_COLL(agree_in_team(&w->team, finish_unit(w, u, error), error));
+  w->io_seconds += mpt_now() - start;
+done:
+  return code;
+}
+
 mpt_code mpt_worker_do(mpt_worker *w, const mpt_unit *u, const mpt_team *team, mpt_error *error) {
   mpt_code code = MPT_DONE;
-  double start = mpt_now(), solved, read;
-  TRY_COLL(prepare(w, u->dataset, team, error));
-  const mpt_piece *piece = piece_of(w, u, team);
-  TRY_COLL(agree_in_team(team, read_unit(w, u, piece, error), error));
-  read = mpt_now();
-  mpt_process_batch(w->plan->work[u->dataset].engine, w->state, team, &w->job->options, &w->batch);
-  zero_given_failures(&w->batch);
-  recall_certificate(&w->batch, piece);
-  if (w->making) mpt_arrays_keep(w, u);
-  solved = mpt_now();
-  TRY_COLL(agree_in_team(team, write_unit(w, u, error), error));
-  TRY_COLL(agree_in_team(team, finish_unit(w, u, error), error));
-  w->solve_seconds += solved - read;
-  w->io_seconds += mpt_now() - solved + read - start;
+  TRY_COLL(mpt_worker_read(w, u, team, error));
+  TRY_COLL(mpt_worker_solve(w, error));
+  TRY_COLL(mpt_worker_write(w, u, error));
 done:
   return code;
 }

@@ -13,6 +13,7 @@ typedef struct mpt_worker {
   mpt_keep *keep;        /* NULL: none */
   mpt_kept *making;      /* takes what this job's units give, or NULL */
   const mpt_kept *given; /* has the eigenpairs of some units, or NULL: on all ranks alike */
+  const mpt_piece *piece; /* of the unit in hand, or NULL */
   int64_t dataset; /* that the memory is for; -1: none */
   mpt_team team;
   mpt_state *state;
@@ -32,5 +33,15 @@ void mpt_worker_close(mpt_worker *worker);
 /* Does one unit. Collective over the team and agreed: all of its ranks fail, or none. */
 mpt_code mpt_worker_do(mpt_worker *worker, const mpt_unit *unit, const mpt_team *team,
                        mpt_error *error);
+
+/* Its three parts, likewise. */
+mpt_code mpt_worker_read(mpt_worker *worker, const mpt_unit *unit, const mpt_team *team,
+                         mpt_error *error);
+mpt_code mpt_worker_solve(mpt_worker *worker, mpt_error *error);
+mpt_code mpt_worker_write(mpt_worker *worker, const mpt_unit *unit, mpt_error *error);
+
+/* Memory for a dataset's units, as mpt_worker_read() takes it. Collective over the team. */
+mpt_code mpt_worker_prepare(mpt_worker *worker, int64_t dataset, const mpt_team *team,
+                            mpt_error *error);
 
 #endif

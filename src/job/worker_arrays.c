@@ -177,11 +177,12 @@ void mpt_arrays_release(mpt_worker *w) {
   w->batch = (mpt_batch){0};
 }
 
-static size_t part_bytes(const mpt_worker *w, const mpt_array *array, const mpt_part *part) {
+size_t mpt_array_bytes(const mpt_worker *w, const mpt_array *array, int64_t count) {
+  const mpt_part part = part_of(w, array->field, 0, count);
   hid_t type = mpt_element_type(mpt_fields[array->field].element, w->batch.type);
   const size_t element = H5Tget_size(type);
   H5Tclose(type);
-  return (size_t)(part->count * part->rows * part->cols) * element;
+  return (size_t)(part.count * part.rows * part.cols) * element;
 }
 
 static mpt_code read_array(mpt_worker *w, const mpt_array *array, const mpt_part *part,
@@ -205,7 +206,7 @@ mpt_code mpt_arrays_read(mpt_worker *w, const mpt_unit *u, const mpt_piece *piec
     const bool known = piece && (k == 0 || array->file == w->job->eigenpairs);
     const void *kept = known ? piece->data[array->field] : NULL;
     if (kept)
-      memcpy(array->data, kept, part_bytes(w, array, &part));
+      memcpy(array->data, kept, mpt_array_bytes(w, array, u->count));
     else
       code = read_array(w, array, &part, error);
   }
@@ -236,9 +237,9 @@ void mpt_arrays_keep(mpt_worker *w, const mpt_unit *u) {
   memcpy(piece->report, w->batch.report, sizeof *piece->report * (size_t)u->count);
   for (int64_t k = 0; k < w->array_count; k++) {
     const mpt_array *array = &w->arrays[k];
-    const mpt_part part = part_of(w, array->field, u->first, u->count);
     if (is_kept(w, k))
-      mpt_keep_copy(w->keep, w->making, array->field, array->data, part_bytes(w, array, &part));
+      mpt_keep_copy(w->keep, w->making, array->field, array->data,
+                    mpt_array_bytes(w, array, u->count));
   }
 }
 

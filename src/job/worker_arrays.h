@@ -25,6 +25,9 @@ mpt_code mpt_arrays_read(mpt_worker *worker, const mpt_unit *unit, const mpt_pie
                          mpt_error *error);
 mpt_code mpt_arrays_write(mpt_worker *worker, const mpt_unit *unit, mpt_error *error);
 
+/* Bytes of `count` problems of it. */
+size_t mpt_array_bytes(const mpt_worker *worker, const mpt_array *array, int64_t count);
+
 /* Copies to memory what a later pass through these eigenpairs reads. */
 void mpt_arrays_keep(mpt_worker *worker, const mpt_unit *unit);
 

@@ -18,7 +18,8 @@ struct mpt_pulse {
   int ranks;
   bool ends;
   char request[NAME_LENGTH];
-  int64_t waiting, done, failed, problems;
+  int64_t waiting;
+  mpt_tally total;
   int64_t before[2]; /* requests and problems at the last renewal */
   double started, renewed;
 };
@@ -27,12 +28,12 @@ static void write_status(mpt_pulse *p) {
   mpt_text text = {0};
   char host[64] = "";
   const double now = mpt_now(), span = now - p->renewed;
-  const int64_t answered = p->done + p->failed;
+  const int64_t answered = p->total.done + p->total.failed;
   gethostname(host, sizeof host - 1);
   for (char *c = host; *c; c++)
     if (*c == '"' || *c == '\\' || (unsigned char)*c < 0x20) *c = '?';
   const double rates[2] = {span > 0 ? (double)(answered - p->before[0]) / span : 0,
-                           span > 0 ? (double)(p->problems - p->before[1]) / span : 0};
+                           span > 0 ? (double)(p->total.problems - p->before[1]) / span : 0};
   mpt_text_add(&text, "{\"state\": \"%s\", \"queue\": %lld, \"request\": ",
                p->ends         ? "stopped"
                : p->request[0] ? "working"
@@ -40,16 +41,17 @@ static void write_status(mpt_pulse *p) {
                (long long)p->waiting);
   mpt_text_add(&text, p->request[0] ? "\"%s\"" : "null", p->request);
   mpt_text_add(&text,
-               ", \"done\": %lld, \"failed\": %lld, \"problems\": %lld, \"requests_per_second\": "
-               "%.3f, \"problems_per_second\": %.3f, \"ranks\": %d, \"uptime\": %.1f, \"updated\": "
+               ", \"done\": %lld, \"failed\": %lld, \"problems\": %lld, \"recalled\": %lld, "
+               "\"requests_per_second\": %.3f, \"problems_per_second\": %.3f, \"ranks\": %d, \"uptime\": %.1f, \"updated\": "
                "%lld, \"host\": \"%s\", \"pid\": %lld, \"version\": \"%s\"}\n",
-               (long long)p->done, (long long)p->failed, (long long)p->problems, rates[0], rates[1],
+               (long long)p->total.done, (long long)p->total.failed, (long long)p->total.problems,
+               (long long)p->total.recalled, rates[0], rates[1],
                p->ranks, now - p->started, (long long)time(NULL), host, (long long)getpid(),
                mpt_version());
   if (text.data) mpt_spool_put(p->spool, "status.json", text.data);
   mpt_text_release(&text);
   p->before[0] = answered;
-  p->before[1] = p->problems;
+  p->before[1] = p->total.problems;
   p->renewed = now;
 }
 
@@ -93,11 +95,13 @@ void mpt_pulse_set(mpt_pulse *p, const char *request, int64_t waiting) {
   pthread_mutex_unlock(&p->mutex);
 }
 
-void mpt_pulse_count(mpt_pulse *p, bool done, int64_t problems) {
+void mpt_pulse_count(mpt_pulse *p, const mpt_tally *tally) {
   if (!p) return;
   pthread_mutex_lock(&p->mutex);
-  *(done ? &p->done : &p->failed) += 1;
-  p->problems += problems;
+  p->total.done += tally->done;
+  p->total.failed += tally->failed;
+  p->total.problems += tally->problems;
+  p->total.recalled += tally->recalled;
   pthread_mutex_unlock(&p->mutex);
 }
 

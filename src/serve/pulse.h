@@ -2,7 +2,7 @@
 #ifndef MPT_PULSE_H
 #define MPT_PULSE_H
 
-#include "spool.h"
+#include "request.h"
 
 typedef struct mpt_pulse mpt_pulse;
 
@@ -12,8 +12,8 @@ mpt_pulse *mpt_pulse_start(const mpt_spool *spool, int ranks);
 /* What the service is at: the request in hand (NULL: none) and how many wait behind it. */
 void mpt_pulse_set(mpt_pulse *pulse, const char *request, int64_t waiting);
 
-/* One more was answered, with so many problems. */
-void mpt_pulse_count(mpt_pulse *pulse, bool done, int64_t problems);
+/* So many more were answered. */
+void mpt_pulse_count(mpt_pulse *pulse, const mpt_tally *tally);
 
 /* Writes the last status, "stopped". */
 void mpt_pulse_stop(mpt_pulse *pulse);

@@ -2,29 +2,28 @@
 #include "serve.h"
 
 #include <malloc.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "agree.h"
-#include "answer.h"
-#include "pulse.h"
-#include "run.h"
-#include "spool.h"
+#include "queue.h"
 #include "stop.h"
 
 enum { KEPT_SHARE = 4, HELD_MEMORY = 64 << 20 }; /* of a rank's memory, for results; bytes */
-static const double look_again = 0.05;    /* seconds; inotify does not see other hosts' renames */
-static const double shortest_nap = 2e-5;  /* of a rank that waits for rank 0 */
-static const double longest_nap = 0.0025; /* likewise, long after the last request */
-static const double attentive_time = 0.05; /* after work, or an arrival, before naps get long */
+static const double shortest_nap = 2e-5;         /* seconds, of a rank that waits for rank 0 */
+static const double longest_nap = 0.0025;        /* likewise, long after the last request */
+static const double attentive_time = 0.05;       /* after work, or an arrival, before naps get long */
+
+/* What rank 0 tells the others: a number of requests that are served by one rank each, or these. */
+enum { THE_END = 0, ONE_BY_ALL = -1, STOPPED = -2 };
 
 typedef struct service {
   MPI_Comm comm;
   int rank;
   mpt_keep keep;
-  mpt_spool spool; /* on other ranks than 0 to be woken only, as is all below */
+  mpt_spool spool; /* on other ranks than 0 to answer, and to be woken */
+  mpt_queue queue; /* rank 0's, as is the pulse */
   mpt_pulse *pulse;
-  mpt_requests waiting;
-  int64_t next;
 } service;
 
 /* MPI_Bcast of one number in which those that wait sleep: longer and longer, up to longest_nap, until
@@ -47,102 +46,144 @@ static int64_t share_sleeping(const service *s, int64_t number) {
   return number;
 }
 
-/* Rank 0: the next request's name, or NULL when the service is to end. */
-static const char *next_request(service *s) {
-  for (;;) {
-    if (mpt_stop_requested() || mpt_spool_stops(&s->spool)) return NULL;
-    while (s->next < s->waiting.count) {
-      const char *name = s->waiting.names[s->next++];
-      mpt_pulse_set(s->pulse, name, s->waiting.count - s->next);
-      if (mpt_spool_accept(&s->spool, name)) return name;
-    }
-    mpt_requests_release(&s->waiting);
-    s->next = 0;
-    s->waiting = mpt_spool_waiting(&s->spool);
-    if (s->waiting.count) continue;
-    mpt_pulse_set(s->pulse, NULL, 0);
-    mpt_spool_wait(&s->spool, look_again);
-  }
-}
-
-/* A request's config on every rank. Rank 0's code and error count. Collective. */
-static mpt_code load(service *s, const char *name, char **text, mpt_config *config,
-                     mpt_error *error) {
+/* A request that all ranks serve; MPT_STOPPED when it was left to a later service. Collective. */
+static mpt_code serve_by_all(service *s) {
   mpt_code code = MPT_DONE;
-  char *resolved = NULL;
-  mpt_text complaints = {0};
-  if (s->rank == 0) code = mpt_spool_read(&s->spool, name, text, error);
-  if (s->rank == 0 && code == MPT_DONE) {
-    code = mpt_config_from_text(*text, s->spool.path, config, &complaints);
-    if (code != MPT_DONE)
-      mpt_fail(error, code, "cannot use the request: %s",
-               complaints.data ? complaints.data : "out of memory");
-    resolved = config->resolved;
-  }
-  mpt_text_release(&complaints);
-  AGREE(s->comm, code);
+  mpt_request own = {0}, *r = s->rank == 0 ? &s->queue.batch[0] : &own;
+  char *resolved = r->job.config.resolved;
+  mpt_error *error = &r->job.error;
+  const int64_t hits = s->keep.hits;
   TRY_COLL(mpt_share_text(s->comm, &resolved, error));
-  if (s->rank != 0) code = mpt_config_from_resolved(resolved, config, error);
+  if (s->rank != 0) code = mpt_config_from_resolved(resolved, &r->job.config, error);
   if (s->rank != 0) free(resolved);
   AGREE(s->comm, code);
-  return MPT_DONE;
+  code = mpt_run_config(s->comm, &r->job.config, false, &s->keep, &r->job.summary, error);
 done:
-  mpt_config_release(config);
-  return code;
+  r->job.code = code;
+  if (s->rank == 0) {
+    mpt_tally tally = {.recalled = s->keep.hits - hits};
+    mpt_request_answer(&s->spool, r);
+    mpt_tally_add(&tally, r);
+    mpt_pulse_count(s->pulse, &tally);
+  }
+  mpt_request_release(&own);
+  return code == MPT_STOPPED ? MPT_STOPPED : MPT_DONE;
 }
 
-static int64_t problems_of(const mpt_summary *summary) {
-  int64_t count = 0;
-  for (int k = 0; k < MPT_STATUS_COUNT; k++) count += summary->by_status[k];
+/* This rank's requests among those of the batch. */
+static mpt_tally serve_own(service *s, mpt_request *batch, int count) {
+  mpt_tally tally = {.recalled = -s->keep.hits};
+  mpt_job_run *jobs = mpt_alloc(count, sizeof *jobs);
+  int own = 0;
+  for (int k = 0; k < count; k++) {
+    mpt_request *r = &batch[k];
+    if (r->rank != s->rank) continue;
+    if (s->rank != 0) mpt_request_parse(&s->spool, r);
+    if (!jobs) r->job.code = mpt_fail(&r->job.error, MPT_NO_RESOURCE, "cannot serve: out of memory");
+    if (!jobs) continue;
+    jobs[own++] = r->job;
+    r->job.config = (mpt_config){0};
+  }
+  if (jobs) mpt_run_together(jobs, own, &s->keep);
+  own = 0;
+  for (int k = 0; k < count; k++) {
+    mpt_request *r = &batch[k];
+    if (r->rank != s->rank) continue;
+    if (jobs) r->job = jobs[own++];
+    mpt_request_answer(&s->spool, r);
+    mpt_tally_add(&tally, r);
+  }
+  free(jobs);
+  tally.recalled += s->keep.hits;
+  return tally;
+}
+
+/* The requests that other ranks than 0 serve, as one text: of each a line "rank name length", then
+ * so many bytes. */
+static char *pack(const service *s) {
+  mpt_text out = {0};
+  mpt_text_add(&out, "%s", "");
+  for (int k = 0; k < s->queue.count; k++) {
+    const mpt_request *r = &s->queue.batch[k];
+    if (r->rank > 0)
+      mpt_text_add(&out, "%d %s %zu\n%s", r->rank, r->name, strlen(r->text), r->text);
+  }
+  return out.data;
+}
+
+/* This rank's requests of such a text; returns how many. */
+static int unpack(const service *s, const char *text, mpt_request *out) {
+  int count = 0, rank = 0, header = 0;
+  size_t length = 0;
+  char name[256];
+  while (sscanf(text, "%d %255s %zu%n", &rank, name, &length, &header) == 3) {
+    text += header + 1;
+    if (rank == s->rank)
+      out[count++] = (mpt_request){.started = mpt_now(),
+                                   .rank = rank,
+                                   .name = mpt_format("%s", name),
+                                   .text = mpt_format("%.*s", (int)length, text)};
+    text += length;
+  }
   return count;
 }
 
-/* An answer can be added to block style YAML. */
-static bool is_block(const char *text) {
-  return text[strspn(text, " \t\r\n")] != '{';
+/* Requests that are served by one rank each. Collective. */
+static mpt_code serve_each(service *s, int64_t count) {
+  mpt_code code = MPT_DONE;
+  mpt_error error;
+  mpt_tally tally = {0};
+  mpt_request *own = NULL;
+  char *packed = s->rank == 0 ? pack(s) : NULL;
+  TRY_COLL(mpt_share_text(s->comm, &packed, &error));
+  if (s->rank == 0)
+    tally = serve_own(s, s->queue.batch, s->queue.count);
+  else if ((own = mpt_alloc(count, sizeof *own)))
+    tally = serve_own(s, own, unpack(s, packed, own));
+  for (int64_t k = 0; own && k < count; k++) mpt_request_release(&own[k]);
+  MPI_Allreduce(MPI_IN_PLACE, &tally, sizeof tally / sizeof(int64_t), MPI_INT64_T, MPI_SUM, s->comm);
+  if (s->rank == 0) mpt_pulse_count(s->pulse, &tally);
+  if (tally.left) code = MPT_STOPPED;
+done:
+  free(own);
+  free(packed);
+  return code;
 }
 
-static void answer(service *s, const char *name, const char *text, bool loaded,
-                   const mpt_outcome *outcome) {
-  mpt_text out = {0};
-  const bool done = outcome->code == MPT_DONE || outcome->code == MPT_SOME_FAILED;
-  mpt_answer_write(text ? text : "", loaded && is_block(text), outcome, &out);
-  mpt_spool_answer(&s->spool, name, done, out.data ? out.data : "");
-  mpt_text_release(&out);
-  mpt_pulse_count(s->pulse, done, problems_of(&outcome->summary));
+static bool is_mine(const mpt_queue *q) {
+  for (int k = 0; k < q->count; k++)
+    if (q->batch[k].rank != 0) return false;
+  return !q->by_all;
 }
 
-/* One request from file to answer; MPT_STOPPED when it was left to a later service. Collective. */
-static mpt_code serve_request(service *s, const char *name) {
-  mpt_error error = {0};
-  mpt_config config = {0};
-  mpt_outcome outcome = {0};
-  char *text = NULL;
-  const double start = mpt_now();
-  outcome.code = load(s, name, &text, &config, &error);
-  const bool loaded = outcome.code == MPT_DONE;
-  if (loaded) outcome.code = mpt_run_config(s->comm, &config, false, &s->keep, &outcome.summary, &error);
-  outcome.seconds = mpt_now() - start;
-  if (outcome.code != MPT_DONE && outcome.code != MPT_SOME_FAILED) outcome.error = error.text;
-  if (s->rank == 0 && outcome.code != MPT_STOPPED) answer(s, name, text, loaded, &outcome);
-  free(text);
-  return outcome.code == MPT_STOPPED ? MPT_STOPPED : MPT_DONE;
+/* What rank 0 can serve by itself costs the others nothing. What it tells them. */
+static int64_t next_for_all(service *s) {
+  mpt_queue *q = &s->queue;
+  while (mpt_queue_next(q)) {
+    if (!is_mine(q)) return q->by_all ? ONE_BY_ALL : q->count;
+    mpt_stop_needs(2);
+    const mpt_tally tally = serve_own(s, q->batch, q->count);
+    mpt_stop_needs(1);
+    mpt_pulse_count(s->pulse, &tally);
+    mpt_queue_clear(q);
+    if (tally.left) return STOPPED;
+  }
+  return THE_END;
 }
 
-/* Those that an earlier service had accepted, then what arrives. Collective. */
+/* Collective. */
 static mpt_code serve_all(service *s) {
   mpt_code code = MPT_DONE;
-  mpt_requests left = {0};
-  if (s->rank == 0) left = mpt_spool_left(&s->spool);
-  for (int64_t k = 0; code == MPT_DONE; k++) {
-    const char *name = NULL;
-    if (s->rank == 0) name = k < left.count ? left.names[k] : next_request(s);
-    if (!share_sleeping(s, name != NULL)) break;
-    mpt_stop_needs(2);
-    code = serve_request(s, name);
+  while (code == MPT_DONE) {
     mpt_stop_needs(1);
+    const int64_t count = share_sleeping(s, s->rank == 0 ? next_for_all(s) : 0);
+    if (count == THE_END) break;
+    if (count == STOPPED) return MPT_STOPPED;
+    mpt_stop_needs(2);
+    code = count == ONE_BY_ALL ? serve_by_all(s) : serve_each(s, count);
+    if (s->rank == 0) mpt_queue_clear(&s->queue);
   }
-  mpt_requests_release(&left);
+  mpt_stop_needs(1);
   return code;
 }
 
@@ -158,28 +199,37 @@ done:
   return code;
 }
 
+static void close_service(service *s) {
+  mpt_queue_close(&s->queue);
+  mpt_spool_close(&s->spool);
+  mpt_keep_release(&s->keep);
+  free(s);
+}
+
 mpt_code mpt_serve(MPI_Comm comm, const char *spool, bool shared, mpt_error *error) {
   mpt_code code = MPT_DONE;
-  service s = {.comm = comm, .spool = {.lock = -1, .watch = -1}};
+  service *s = mpt_alloc(1, sizeof *s);
   int ranks;
-  MPI_Comm_rank(comm, &s.rank);
+  AGREE(comm, s ? MPT_DONE : mpt_fail(error, MPT_NO_RESOURCE, "cannot serve: out of memory"));
+  s->comm = comm;
+  s->spool = (mpt_spool){.lock = -1, .watch = -1};
+  s->keep.most = mpt_agree_on_memory(comm) / KEPT_SHARE;
+  MPI_Comm_rank(comm, &s->rank);
   MPI_Comm_size(comm, &ranks);
-  mpt_stop_install();
-  s.keep.most = mpt_agree_on_memory(comm) / KEPT_SHARE;
   mallopt(M_MMAP_THRESHOLD, HELD_MEMORY); /* memory of one request is the next one's */
   mallopt(M_TRIM_THRESHOLD, HELD_MEMORY);
-  AGREE(comm, s.rank == 0 ? mpt_spool_open(spool, shared, &s.spool, error) : MPT_DONE);
-  TRY_COLL(join(&s, error));
-  if (s.rank == 0) s.pulse = mpt_pulse_start(&s.spool, ranks);
-  if (s.rank == 0) mpt_note("serving %s on %d ranks", s.spool.path, ranks);
+  mpt_stop_install();
+  AGREE(comm, s->rank == 0 ? mpt_spool_open(spool, shared, &s->spool, error) : MPT_DONE);
+  TRY_COLL(join(s, error));
+  if (s->rank == 0) s->pulse = mpt_pulse_start(&s->spool, ranks);
+  if (s->rank == 0) mpt_queue_open(&s->queue, &s->spool, s->pulse, ranks);
+  if (s->rank == 0) mpt_note("serving %s on %d ranks", s->spool.path, ranks);
   mpt_log_speaks(false); /* what happens to requests is in their answers */
-  code = serve_all(&s);
-  mpt_log_speaks(s.rank == 0);
-  mpt_pulse_stop(s.pulse);
-  if (s.rank == 0) mpt_spool_take_stop(&s.spool);
+  code = serve_all(s);
+  mpt_log_speaks(s->rank == 0);
+  mpt_pulse_stop(s->pulse);
+  if (s->rank == 0) mpt_spool_take_stop(&s->spool);
 done:
-  mpt_requests_release(&s.waiting);
-  mpt_spool_close(&s.spool);
-  mpt_keep_release(&s.keep);
+  if (s) close_service(s);
   return code;
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -122,15 +123,23 @@ static bool create_dataset(hid_t file, const mpt_result_spec *spec, int64_t inde
   return dataset >= 0;
 }
 
+/* Little is written at once anyway, and only asked whether it fits. */
+static bool has_room(int file, int64_t bytes) {
+  struct statvfs about;
+  errno = ENOSPC;
+  return fstatvfs(file, &about) || (double)about.f_bavail * (double)about.f_frsize >= (double)bytes;
+}
+
 /* So that a full disk is met before the first problem and not after the last. A file system that
- * cannot reserve is not asked again; nor for little, which is written at once anyway. */
+ * cannot reserve is not asked again. */
 static mpt_code reserve(const char *path, mpt_error *error) {
   struct stat about;
   int file = open(path, O_RDWR), reason = 0;
   if (file < 0 || fstat(file, &about)) reason = errno;
+  if (!reason && about.st_size <= small_file && !has_room(file, about.st_size)) reason = errno;
 #ifdef __linux__
-  if (!reason && about.st_size > small_file && fallocate(file, 0, 0, about.st_size) && errno != EOPNOTSUPP &&
-      errno != ENOSYS && errno != EINVAL)
+  if (!reason && about.st_size > small_file && fallocate(file, 0, 0, about.st_size) &&
+      errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL)
     reason = errno;
 #endif
   if (!reason && fsync(file)) reason = errno;

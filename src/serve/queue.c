@@ -1,0 +1,145 @@
+#include "queue.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include "stop.h"
+
+static const double look_again = 0.05; /* seconds; inotify does not see other hosts' renames */
+static const off_t small_input = 1 << 20;
+
+void mpt_queue_open(mpt_queue *q, const mpt_spool *spool, mpt_pulse *pulse, int ranks) {
+  q->spool = spool;
+  q->pulse = pulse;
+  q->ranks = ranks;
+  q->left = mpt_spool_left(spool);
+}
+
+void mpt_queue_clear(mpt_queue *q) {
+  for (int k = 0; k < q->count; k++) mpt_request_release(&q->batch[k]);
+  q->count = 0;
+}
+
+void mpt_queue_close(mpt_queue *q) {
+  mpt_queue_clear(q);
+  mpt_request_release(&q->held);
+  mpt_requests_release(&q->left);
+  mpt_requests_release(&q->waiting);
+}
+
+/* The next request that is there, accepted and read; false: none. */
+static bool take(mpt_queue *q, mpt_request *out) {
+  if (q->held.name) {
+    *out = q->held;
+    q->held = (mpt_request){0};
+    return true;
+  }
+  if (q->next_left < q->left.count) {
+    mpt_request_read(q->spool, q->left.names[q->next_left++], out);
+    return true;
+  }
+  if (q->ends) return false;
+  if (q->next_waiting == q->waiting.count) {
+    mpt_requests_release(&q->waiting);
+    q->next_waiting = 0;
+    q->waiting = mpt_spool_waiting(q->spool);
+  }
+  while (q->next_waiting < q->waiting.count) {
+    const char *name = q->waiting.names[q->next_waiting++];
+    if (!mpt_spool_accept(q->spool, name)) continue;
+    mpt_request_read(q->spool, name, out);
+    return true;
+  }
+  return false;
+}
+
+/* What cannot be run is small. */
+static bool is_small(const mpt_request *r) {
+  struct stat about;
+  const mpt_config *c = &r->job.config;
+  if (!r->loaded || stat(c->input_file, &about)) return true;
+  return about.st_size < small_input && c->solver != MPT_SOLVER_SCALAPACK && !c->grid[0] &&
+         !c->distribute_from;
+}
+
+/* Whether one names a file that the other makes. */
+static bool depends(const mpt_request *later, const mpt_request *earlier) {
+  const mpt_config *c = &later->job.config;
+  const char *names[] = {c->input_file, c->cotangents,     c->eigenpairs,
+                         c->tangent,    c->reference.file, c->output_file};
+  if (!later->loaded || !earlier->loaded) return false;
+  for (size_t k = 0; k < sizeof names / sizeof *names; k++)
+    if (names[k] && !strcmp(names[k], earlier->job.config.output_file)) return true;
+  return false;
+}
+
+static uint64_t hash_of(const char *path) {
+  uint64_t hash = UINT64_C(0xcbf29ce484222325);
+  for (; *path; path++) hash = (hash ^ (unsigned char)*path) * UINT64_C(0x100000001b3);
+  return hash;
+}
+
+/* Who has the eigenpairs; -1: nobody, as far as is known. */
+static int holder_of(const mpt_queue *q, const char *eigenpairs) {
+  const uint64_t path = eigenpairs ? hash_of(eigenpairs) : 0;
+  const int64_t count = q->holder_count < MPT_HOLDERS ? q->holder_count : MPT_HOLDERS;
+  for (int64_t k = 0; eigenpairs && k < count; k++)
+    if (q->holders[k].path == path) return q->holders[k].rank;
+  return -1;
+}
+
+/* To the rank that has the eigenpairs, or else to one with the fewest requests; what cannot be run
+ * is rank 0's to answer. */
+static void deal(mpt_queue *q) {
+  for (int k = 0; k < q->count; k++) {
+    mpt_request *r = &q->batch[k];
+    int64_t load[2] = {INT64_MAX, 0}; /* least so far, this rank's */
+    const int holder = r->loaded ? holder_of(q, r->job.config.eigenpairs) : 0;
+    for (int rank = 0; holder < 0 && rank < q->ranks; rank++, load[1] = 0) {
+      for (int j = 0; j < k; j++) load[1] += q->batch[j].rank == rank;
+      if (load[1] >= load[0]) continue;
+      load[0] = load[1];
+      r->rank = rank;
+    }
+    if (holder >= 0) r->rank = holder;
+    if (r->loaded && !r->job.config.eigenpairs)
+      q->holders[q->holder_count++ % MPT_HOLDERS] =
+          (struct mpt_holder){hash_of(r->job.config.output_file), r->rank};
+  }
+}
+
+static bool fits_into_batch(const mpt_queue *q, const mpt_request *r) {
+  if (!is_small(r)) return false;
+  for (int k = 0; k < q->count; k++)
+    if (depends(r, &q->batch[k])) return false;
+  return true;
+}
+
+/* Small requests up to one that has to wait for them, or a large one. */
+static void fill(mpt_queue *q) {
+  mpt_request *r = &q->batch[0];
+  q->by_all = false;
+  while (q->count < MPT_MOST_TOGETHER && take(q, r)) {
+    if (q->count == 0) q->by_all = !is_small(r);
+    if (!q->by_all && !fits_into_batch(q, r)) {
+      q->held = *r;
+      *r = (mpt_request){0};
+      break;
+    }
+    r = &q->batch[++q->count];
+    if (q->by_all) break;
+  }
+  deal(q);
+}
+
+bool mpt_queue_next(mpt_queue *q) {
+  for (;;) {
+    q->ends = mpt_stop_requested() || mpt_spool_stops(q->spool);
+    fill(q);
+    if (q->ends && !q->count) return false;
+    const int64_t waiting = q->waiting.count - q->next_waiting + (q->held.name != NULL);
+    mpt_pulse_set(q->pulse, q->count ? q->batch->name : NULL, q->count ? waiting + q->count - 1 : 0);
+    if (q->count) return true;
+    mpt_spool_wait(q->spool, look_again);
+  }
+}
