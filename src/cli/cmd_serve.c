@@ -1,6 +1,7 @@
 #include "cli.h"
 
 #include <mpi.h>
+#include <stdlib.h>
 #include "launch.h"
 #include "serve.h"
 
@@ -50,6 +51,8 @@ int mpt_cmd_serve(int argc, char **argv) {
     code = mpt_fail(&error, MPT_BAD_USAGE, "no spool: serve where? (give a directory)");
   if (code != MPT_DONE) mpt_print_error(&error);
   if (code != MPT_DONE || helped) return code;
+  /* Ranks that wait for each other leave their cores to the clients meanwhile. */
+  setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0);
   mpt_launch_mpi();
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   mpt_log_speaks(rank == 0);

@@ -18,11 +18,11 @@ static int64_t *allocate(MPI_Comm comm, mpt_counter *c) {
   return failed ? NULL : memory;
 }
 
-void mpt_counter_open(MPI_Comm comm, mpt_counter *counter) {
+void mpt_counter_open(MPI_Comm comm, bool briefly, mpt_counter *counter) {
   *counter = (mpt_counter){.window = MPI_WIN_NULL};
   MPI_Comm_rank(comm, &counter->rank);
   MPI_Comm_size(comm, &counter->size);
-  if (counter->size == 1) return;
+  if (briefly || counter->size == 1) return;
   int64_t *memory = allocate(comm, counter);
   if (counter->window == MPI_WIN_NULL) {
     mpt_note("MPI has no one-sided communication between these hosts: work is dealt out "

@@ -17,8 +17,9 @@ typedef struct mpt_counter {
   bool own_stop;
 } mpt_counter;
 
-/* Collective. Notes in the log when units are dealt out in turn. */
-void mpt_counter_open(MPI_Comm comm, mpt_counter *counter);
+/* `briefly`: what there is to do is not worth a window. Collective. Notes in the log when there
+ * should have been one. */
+void mpt_counter_open(MPI_Comm comm, bool briefly, mpt_counter *counter);
 void mpt_counter_close(mpt_counter *counter);
 
 /* The next unit's number, each given once; from mpt_counter_stop() on, 2^40 or more. */

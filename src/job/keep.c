@@ -25,8 +25,7 @@ static void drop(mpt_keep *keep, mpt_kept *kept) {
 static void unlist(mpt_keep *keep, int64_t k) {
   drop(keep, keep->results[k]);
   keep->count--;
-  memmove(keep->results + k, keep->results + k + 1,
-          sizeof(mpt_kept *) * (size_t)(keep->count - k));
+  memmove(keep->results + k, keep->results + k + 1, sizeof(mpt_kept *) * (size_t)(keep->count - k));
 }
 
 void mpt_keep_release(mpt_keep *keep) {

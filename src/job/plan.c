@@ -212,7 +212,8 @@ static mpt_code keep_whole(const mpt_plan_request *r, const mpt_task *t, double 
   const double share = total_seconds / (double)r->ranks;
   const double pieces = fmax(1, fmin(floor(share / least_seconds), PIECES_A_RANK));
   double piece = fmin(share / pieces, chunk_seconds) / w->seconds;
-  int64_t by_time = piece < 1 ? 1 : (int64_t)ceil(piece), by_size = chunk_bytes / (one > 0 ? one : 1);
+  int64_t by_time = piece < 1 ? 1 : (int64_t)ceil(piece),
+          by_size = chunk_bytes / (one > 0 ? one : 1);
   w->chunk = by_time < by_size ? by_time : by_size;
   if (w->chunk < 1) w->chunk = 1;
   if (w->chunk > 1 << 16) w->chunk = 1 << 16;

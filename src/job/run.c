@@ -12,6 +12,8 @@
 #include "together.h"
 #include "worker.h"
 
+static const double brief_seconds = 0.01; /* of a rank: no balance is worth a window then */
+
 /* A job in the course of its run. */
 typedef struct run {
   MPI_Comm comm;
@@ -23,11 +25,11 @@ typedef struct run {
   int8_t **statuses; /* [datasets] as found, [problems] */
   mpt_result *result;
   mpt_worker worker;
-  mpt_keep *keep;         /* NULL: no result is kept */
-  mpt_kept *given;        /* the eigenpairs, in memory; NULL: not on all ranks */
-  mpt_identity input;     /* rank 0's, as its two neighbours */
+  mpt_keep *keep;     /* NULL: no result is kept */
+  mpt_kept *given;    /* the eigenpairs, in memory; NULL: not on all ranks */
+  mpt_identity input; /* rank 0's, as its two neighbours */
   bool input_settled;
-  bool keeps, recalls;    /* this result is kept; each rank differentiates what it has solved */
+  bool keeps, recalls; /* this result is kept; each rank differentiates what it has solved */
   mpt_counter counter;
   mpt_progress progress;
   double wait_seconds;
@@ -106,8 +108,7 @@ static mpt_code find_fingerprint(run *r, mpt_error *error) {
   uint64_t sum;
   if (r->rank == 0) {
     r->input_settled = mpt_identify(name, &r->input) && mpt_is_settled(&r->input);
-    known = r->given && r->given->input_settled &&
-            mpt_same_identity(&r->given->input, &r->input);
+    known = r->given && r->given->input_settled && mpt_same_identity(&r->given->input, &r->input);
   }
   MPI_Bcast(&known, 1, MPI_INT, 0, r->comm);
   if (known) {
@@ -309,8 +310,7 @@ static mpt_code do_all_units(run *r, mpt_error *error) {
     if (failed != MPT_DONE) mpt_counter_stop(&r->counter);
     if (code == MPT_DONE) code = failed;
   }
-  if (code == MPT_DONE)
-    code = r->recalls ? do_recalled_units(r, error) : do_single_units(r, error);
+  if (code == MPT_DONE) code = r->recalls ? do_recalled_units(r, error) : do_single_units(r, error);
   return end_units(r, code, error);
 }
 
@@ -356,7 +356,7 @@ static mpt_code open_run(MPI_Comm comm, mpt_config *config, bool fresh, mpt_keep
   TRY_COLL(make_plan(r, error));
   TRY_COLL(open_result(r, fresh, error));
   open_memory(r);
-  mpt_counter_open(comm, &r->counter);
+  mpt_counter_open(comm, r->schedule.seconds < brief_seconds * r->size, &r->counter);
   r->counting = true;
   mpt_progress_begin(&r->progress, r->rank == 0, r->schedule.seconds);
 done:

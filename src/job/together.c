@@ -15,8 +15,7 @@ static bool same_functions(const mpt_batch *a, const mpt_batch *b) {
 /* A reference that a job has for all its matrices is its own. */
 static bool same_frame(const mpt_frame_arrays *a, const mpt_frame_arrays *b) {
   return a->columns == b->columns &&
-         (!a->columns ||
-          (a->each && b->each && !memcmp(a->index, b->index, sizeof a->index)));
+         (!a->columns || (a->each && b->each && !memcmp(a->index, b->index, sizeof a->index)));
 }
 
 static bool same_options(const mpt_options *a, const mpt_options *b) {
@@ -79,7 +78,8 @@ static mpt_code solve_jointly(mpt_worker *const *workers, int count, mpt_error *
   first = 0;
   for (int k = 0; k < count; first += workers[k++]->batch.count) {
     copy_arrays(&joint, first, workers[k], false);
-    workers[k]->solve_seconds += joint.solve_seconds * (double)workers[k]->batch.count / (double)total;
+    workers[k]->solve_seconds +=
+        joint.solve_seconds * (double)workers[k]->batch.count / (double)total;
   }
 done:
   mpt_worker_close(&joint);

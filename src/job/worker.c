@@ -81,7 +81,8 @@ static mpt_code read_unit(mpt_worker *w, const mpt_unit *u, mpt_error *error) {
   memset(b->report, 0, sizeof *b->report * (size_t)u->count);
   TRY(mpt_arrays_read(w, u, piece, error));
   for (int64_t k = 0; piece && k < u->count; k++)
-    if (mpt_status_is_failure(piece->report[k].status)) b->report[k].status = piece->report[k].status;
+    if (mpt_status_is_failure(piece->report[k].status))
+      b->report[k].status = piece->report[k].status;
   if (b->given && !piece) TRY(read_given_statuses(w, u, error));
 done:
   return code;

@@ -42,12 +42,12 @@ static void write_status(mpt_pulse *p) {
   mpt_text_add(&text, p->request[0] ? "\"%s\"" : "null", p->request);
   mpt_text_add(&text,
                ", \"done\": %lld, \"failed\": %lld, \"problems\": %lld, \"recalled\": %lld, "
-               "\"requests_per_second\": %.3f, \"problems_per_second\": %.3f, \"ranks\": %d, \"uptime\": %.1f, \"updated\": "
+               "\"requests_per_second\": %.3f, \"problems_per_second\": %.3f, \"ranks\": %d, "
+               "\"uptime\": %.1f, \"updated\": "
                "%lld, \"host\": \"%s\", \"pid\": %lld, \"version\": \"%s\"}\n",
                (long long)p->total.done, (long long)p->total.failed, (long long)p->total.problems,
-               (long long)p->total.recalled, rates[0], rates[1],
-               p->ranks, now - p->started, (long long)time(NULL), host, (long long)getpid(),
-               mpt_version());
+               (long long)p->total.recalled, rates[0], rates[1], p->ranks, now - p->started,
+               (long long)time(NULL), host, (long long)getpid(), mpt_version());
   if (text.data) mpt_spool_put(p->spool, "status.json", text.data);
   mpt_text_release(&text);
   p->before[0] = answered;

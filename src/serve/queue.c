@@ -138,7 +138,8 @@ bool mpt_queue_next(mpt_queue *q) {
     fill(q);
     if (q->ends && !q->count) return false;
     const int64_t waiting = q->waiting.count - q->next_waiting + (q->held.name != NULL);
-    mpt_pulse_set(q->pulse, q->count ? q->batch->name : NULL, q->count ? waiting + q->count - 1 : 0);
+    mpt_pulse_set(q->pulse, q->count ? q->batch->name : NULL,
+                  q->count ? waiting + q->count - 1 : 0);
     if (q->count) return true;
     mpt_spool_wait(q->spool, look_again);
   }

@@ -15,8 +15,8 @@ typedef struct mpt_queue {
   int64_t next_left, next_waiting;
   mpt_request batch[MPT_MOST_TOGETHER]; /* to be served now, by one rank each; or one by all */
   int count;
-  bool by_all, ends; /* ends: nothing more is accepted */
-  mpt_request held; /* read, and to be served after the batch; its name is NULL: none */
+  bool by_all, ends;  /* ends: nothing more is accepted */
+  mpt_request held;   /* read, and to be served after the batch; its name is NULL: none */
   struct mpt_holder { /* which rank has a small request's result in memory, by a hash of its path */
     uint64_t path;
     int rank;

@@ -8,8 +8,8 @@
 typedef struct mpt_request {
   char *name, *text; /* NULL text: it could not be read */
   double started;
-  int rank;      /* that serves it alone */
-  bool loaded;   /* its config was understood, and was there to be run */
+  int rank;    /* that serves it alone */
+  bool loaded; /* its config was understood, and was there to be run */
   mpt_job_run job;
 } mpt_request;
 

@@ -12,7 +12,7 @@
 enum { KEPT_SHARE = 4, HELD_MEMORY = 64 << 20 }; /* of a rank's memory, for results; bytes */
 static const double shortest_nap = 2e-5;         /* seconds, of a rank that waits for rank 0 */
 static const double longest_nap = 0.0025;        /* likewise, long after the last request */
-static const double attentive_time = 0.05;       /* after work, or an arrival, before naps get long */
+static const double attentive_time = 0.05; /* after work, or an arrival, before naps get long */
 
 /* What rank 0 tells the others: a number of requests that are served by one rank each, or these. */
 enum { THE_END = 0, ONE_BY_ALL = -1, STOPPED = -2 };
@@ -26,8 +26,8 @@ typedef struct service {
   mpt_pulse *pulse;
 } service;
 
-/* MPI_Bcast of one number in which those that wait sleep: longer and longer, up to longest_nap, until
- * something arrives in the inbox. */
+/* MPI_Bcast of one number in which those that wait sleep: longer and longer, up to longest_nap,
+ * until something arrives in the inbox. */
 static int64_t share_sleeping(const service *s, int64_t number) {
   MPI_Request request;
   int arrived = 0;
@@ -50,13 +50,11 @@ static int64_t share_sleeping(const service *s, int64_t number) {
 static mpt_code serve_by_all(service *s) {
   mpt_code code = MPT_DONE;
   mpt_request own = {0}, *r = s->rank == 0 ? &s->queue.batch[0] : &own;
-  char *resolved = r->job.config.resolved;
   mpt_error *error = &r->job.error;
   const int64_t hits = s->keep.hits;
-  TRY_COLL(mpt_share_text(s->comm, &resolved, error));
-  if (s->rank != 0) code = mpt_config_from_resolved(resolved, &r->job.config, error);
-  if (s->rank != 0) free(resolved);
-  AGREE(s->comm, code);
+  TRY_COLL(mpt_share_text(s->comm, &r->text, error));
+  if (s->rank != 0) mpt_request_parse(&s->spool, r);
+  AGREE(s->comm, r->job.code);
   code = mpt_run_config(s->comm, &r->job.config, false, &s->keep, &r->job.summary, error);
 done:
   r->job.code = code;
@@ -79,7 +77,8 @@ static mpt_tally serve_own(service *s, mpt_request *batch, int count) {
     mpt_request *r = &batch[k];
     if (r->rank != s->rank) continue;
     if (s->rank != 0) mpt_request_parse(&s->spool, r);
-    if (!jobs) r->job.code = mpt_fail(&r->job.error, MPT_NO_RESOURCE, "cannot serve: out of memory");
+    if (!jobs)
+      r->job.code = mpt_fail(&r->job.error, MPT_NO_RESOURCE, "cannot serve: out of memory");
     if (!jobs) continue;
     jobs[own++] = r->job;
     r->job.config = (mpt_config){0};
@@ -141,7 +140,8 @@ static mpt_code serve_each(service *s, int64_t count) {
   else if ((own = mpt_alloc(count, sizeof *own)))
     tally = serve_own(s, own, unpack(s, packed, own));
   for (int64_t k = 0; own && k < count; k++) mpt_request_release(&own[k]);
-  MPI_Allreduce(MPI_IN_PLACE, &tally, sizeof tally / sizeof(int64_t), MPI_INT64_T, MPI_SUM, s->comm);
+  MPI_Allreduce(MPI_IN_PLACE, &tally, sizeof tally / sizeof(int64_t), MPI_INT64_T, MPI_SUM,
+                s->comm);
   if (s->rank == 0) mpt_pulse_count(s->pulse, &tally);
   if (tally.left) code = MPT_STOPPED;
 done:
