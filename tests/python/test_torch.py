@@ -428,7 +428,10 @@ def test_others_run_meanwhile():
 
 def test_benchmark():
     path = os.pathsep.join([str(ROOT / "src/python"), os.environ.get("PYTHONPATH", "")])
-    done = subprocess.run([sys.executable, "-m", "multiplet.benchmark", "--n", "4", "--batch", "9", "--repeat", "1"],
+    done = subprocess.run([sys.executable, "-m", "multiplet.benchmark", "--n", "4", "--batch", "9", "--repeat", "1",
+                           "--service", "2"],
                           capture_output=True, text=True, timeout=120, env={**os.environ, "PYTHONPATH": path})
     assert done.returncode == 0, done.stderr  # it compares the gradients itself
-    assert len(re.findall(r"torch \S+ ms, multiplet \S+ ms, ratio \S+$", done.stdout, re.M)) == 2
+    assert len(re.findall(r"torch \S+ ms, multiplet \S+ ms, ratio [\d.]+; service \S+ ms, ratio [\d.]+$", done.stdout,
+                          re.M)) == 2
+    assert re.search(r"^a request of 4 matrices of n = 8: \S+ ms$", done.stdout, re.M)

@@ -1,16 +1,24 @@
 """A training step with multiplet.torch.eigh and with torch.linalg.eigh, side by side.
 
-    python3 -m multiplet.benchmark [--n 16] [--batch 1000] [--type complex128] [--repeat 9]
+    python3 -m multiplet.benchmark [--n 16] [--batch 1000] [--type complex128] [--repeat 9] [--service RANKS]
 
 A step is forward and backward of a loss that no choice of phases changes, loss included, on one thread each, in
 turns. Two losses, since PyTorch's arithmetic on large arrays is part of the step on both sides: one looks at all
 eigenvalues and the vectors' first components (a local density), one at all components. Medians are printed, and how
 many times as fast multiplet is. The gradients have to agree.
+
+--service starts a service of so many ranks for the time of the benchmark, in the directory for temporary files, and
+takes the same step through it, too; and says how long a small request takes, from its rename to its answer.
 """
 import argparse
+import contextlib
 import os
+import pathlib
+import shutil
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
 
 # Both sides call BLAS, which is slower by these where they are set, and reads them when it is loaded.
@@ -41,26 +49,80 @@ def step(torch, eigh, a, c, d, rows):
     return a.grad, time.perf_counter() - start
 
 
-def compare(dtype, batch, n, repeat, rows):
-    """{"torch": seconds, "multiplet": seconds} of a step."""
+def compare(dtype, batch, n, repeat, rows, client=None):
+    """{side: seconds of a step}"""
     import torch
     import multiplet.torch
+    from multiplet.backend import Library, using
     torch.set_num_threads(1)
     dtype = getattr(torch, dtype)
     a = matrices(torch, dtype, batch, n).requires_grad_()
     real = a.detach().real.dtype
     c, d = torch.randn(n, dtype=real), torch.randn(n, n, 1, dtype=real)
-    sides = {"torch": torch.linalg.eigh, "multiplet": multiplet.torch.eigh}
+    sides = {"torch": (torch.linalg.eigh, Library()), "multiplet": (multiplet.torch.eigh, Library())}
+    if client:
+        sides["service"] = multiplet.torch.eigh, client
     times, gradients = {side: [] for side in sides}, {}
     for _ in range(repeat + 1):  # the first warms up
-        for side, eigh in sides.items():
-            gradients[side], seconds = step(torch, eigh, a, c, d, rows)
+        for side, (eigh, backend) in sides.items():
+            with using(backend):
+                gradients[side], seconds = step(torch, eigh, a, c, d, rows)
             times[side].append(seconds)
-    theirs, ours = ((g + g.mH) / 2 for g in (gradients["torch"], gradients["multiplet"]))
-    error = float((theirs - ours).abs().max() / ours.abs().max())
+    theirs, *ours = ((g + g.mH) / 2 for g in gradients.values())
+    error = max(float((theirs - g).abs().max() / g.abs().max()) for g in ours)
     if error > 1000 * n * torch.finfo(real).eps:
         raise SystemExit(f"the gradients differ by {error:.1e}")
     return {side: statistics.median(t[1:]) for side, t in times.items()}
+
+
+def program():
+    """$MULTIPLET, on PATH, or beside the library: in a build, or where both are installed."""
+    from . import library
+    here = pathlib.Path(library.load().path).resolve().parent
+    found = [os.environ.get("MULTIPLET"), shutil.which("multiplet"), here / "bin/multiplet", here.parent / "bin/multiplet"]
+    for path in found:
+        if path and os.access(path, os.X_OK):
+            return str(path)
+    raise SystemExit("cannot find the program multiplet (put it on PATH, or name it in MULTIPLET)")
+
+
+@contextlib.contextmanager
+def running_service(ranks):
+    """A client of a service that is started for it; None for no ranks."""
+    import multiplet
+    if not ranks:
+        yield None
+        return
+    with tempfile.TemporaryDirectory() as spool:
+        process = subprocess.Popen(["mpirun", "-n", str(ranks), program(), "serve", spool], stderr=subprocess.PIPE)
+        try:
+            while not os.path.exists(spool + "/status.json"):
+                if process.poll() is not None:
+                    raise SystemExit(f"the service did not start: {process.stderr.read().decode()}")
+                time.sleep(0.02)
+            with multiplet.service(spool) as client:
+                yield client
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def latency(client, count, n, repeat):
+    """Seconds from the rename of a request of `count` matrices to its answer."""
+    from multiplet.backend import Options
+    from multiplet.spool import _Job
+    import numpy as np
+    a = np.random.default_rng(n).standard_normal((count, n, n))
+    job = _Job(client, a + a.transpose(0, 2, 1), Options(triangle="full"))
+    times = []
+    for k in range(repeat + 1):
+        text = f"input: {{file: {job.input}}}\noutput: {{file: {job.input}-{k}.h5}}\n"
+        start = time.perf_counter()
+        code, error = client.ask(f"latency-{k}", text)
+        times.append(time.perf_counter() - start)
+        if code:
+            raise SystemExit(error)
+    return statistics.median(times[1:])
 
 
 def main():
@@ -69,16 +131,20 @@ def main():
     parser.add_argument("--batch", type=int, default=1000)
     parser.add_argument("--type", default="complex128", choices=["float32", "float64", "complex64", "complex128"])
     parser.add_argument("--repeat", type=int, default=9)
+    parser.add_argument("--service", type=int, default=0, metavar="RANKS")
     options = parser.parse_args()
     if HELD_BACK & os.environ.keys():
         rest = {name: value for name, value in os.environ.items() if name not in HELD_BACK}
         os.execve(sys.executable, [sys.executable, "-m", "multiplet.benchmark", *sys.argv[1:]], rest)
     print(f"training step, {options.batch} matrices of n = {options.n}, {options.type}, one thread, median of "
           f"{options.repeat}")
-    for loss, rows in LOSSES.items():
-        times = compare(options.type, options.batch, options.n, options.repeat, rows)
-        print(f"loss {loss}: torch {times['torch'] * 1e3:.2f} ms, multiplet {times['multiplet'] * 1e3:.2f} ms, "
-              f"ratio {times['torch'] / times['multiplet']:.1f}")
+    with running_service(options.service) as client:
+        for loss, rows in LOSSES.items():
+            times = compare(options.type, options.batch, options.n, options.repeat, rows, client)
+            sides = [f"{side} {t * 1e3:.2f} ms, ratio {times['torch'] / t:.1f}" for side, t in list(times.items())[1:]]
+            print(f"loss {loss}: torch {times['torch'] * 1e3:.2f} ms, {'; '.join(sides)}")
+        if client:
+            print(f"a request of 4 matrices of n = 8: {latency(client, 4, 8, 20 * options.repeat) * 1e3:.2f} ms")
 
 
 if __name__ == "__main__":
