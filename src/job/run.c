@@ -409,14 +409,15 @@ void mpt_run_together(mpt_job_run *jobs, int count, mpt_keep *keep) {
   int joint = 0;
   for (int k = 0; k < count; k++) {
     mpt_job_run *j = &jobs[k];
+    mpt_error *error = &j->error;
     if (j->code != MPT_DONE) continue;
     if (!runs || !members)
-      j->code = mpt_fail(&j->error, MPT_NO_RESOURCE, "cannot start: out of memory");
+      j->code = mpt_fail(error, MPT_NO_RESOURCE, "cannot start: out of memory");
     else
-      j->code = open_run(MPI_COMM_SELF, &j->config, false, keep, &runs[k], &j->error);
+      j->code = open_run(MPI_COMM_SELF, &j->config, false, keep, &runs[k], error);
     if (j->code != MPT_DONE || !is_one_batch(runs[k])) continue;
     begin_units(runs[k]);
-    members[joint++] = (mpt_member){&runs[k]->worker, only_unit(runs[k]), MPT_DONE, &j->error};
+    members[joint++] = (mpt_member){&runs[k]->worker, only_unit(runs[k]), MPT_DONE, error};
   }
   mpt_do_together(members, joint);
   for (int k = 0, at = 0; runs && members && k < count; k++) {

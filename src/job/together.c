@@ -112,8 +112,11 @@ void mpt_do_together(mpt_member *members, int count) {
   for (int k = 0; k < count; k++) {
     mpt_member *m = &members[k];
     if (m->code != MPT_DONE) continue;
-    m->code = kind && solved ? mpt_worker_read(m->worker, &m->unit, &alone, m->error)
-                             : mpt_fail(m->error, MPT_NO_RESOURCE, "cannot solve: out of memory");
+    mpt_error *error = m->error;
+    if (kind && solved)
+      m->code = mpt_worker_read(m->worker, &m->unit, &alone, error);
+    else
+      m->code = mpt_fail(error, MPT_NO_RESOURCE, "cannot solve: out of memory");
   }
   for (int k = 0; k < count; k++)
     if (members[k].code == MPT_DONE && !solved[k]) solve_kind(members, k, count, solved, kind);

@@ -6,10 +6,11 @@
 
 void mpt_request_parse(const mpt_spool *spool, mpt_request *r) {
   mpt_text complaints = {0};
+  mpt_error *error = &r->job.error;
   r->job.code = mpt_config_from_text(r->text, spool->path, &r->job.config, &complaints);
   r->loaded = r->job.code == MPT_DONE;
   if (!r->loaded)
-    mpt_fail(&r->job.error, r->job.code, "cannot use the request: %s",
+    mpt_fail(error, r->job.code, "cannot use the request: %s",
              complaints.data ? complaints.data : "out of memory");
   mpt_text_release(&complaints);
 }

@@ -75,10 +75,10 @@ static mpt_tally serve_own(service *s, mpt_request *batch, int count) {
   int own = 0;
   for (int k = 0; k < count; k++) {
     mpt_request *r = &batch[k];
+    mpt_error *error = &r->job.error;
     if (r->rank != s->rank) continue;
     if (s->rank != 0) mpt_request_parse(&s->spool, r);
-    if (!jobs)
-      r->job.code = mpt_fail(&r->job.error, MPT_NO_RESOURCE, "cannot serve: out of memory");
+    if (!jobs) r->job.code = mpt_fail(error, MPT_NO_RESOURCE, "cannot serve: out of memory");
     if (!jobs) continue;
     jobs[own++] = r->job;
     r->job.config = (mpt_config){0};
