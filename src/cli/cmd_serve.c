@@ -16,10 +16,10 @@ static const mpt_usage usage = {
     sizeof options / sizeof *options,
     "A request is a config, put into SPOOL/inbox as NAME.yaml by rename; its relative paths are "
     "relative to SPOOL. When its result is complete it stands in SPOOL/done, or SPOOL/failed, with "
-    "its outcome added. The file SPOOL/stop ends the service after the request in hand, as SIGTERM "
-    "does; a service that is started again goes on with what was left. SPOOL/status.json is "
-    "renewed "
-    "every second.\n",
+    "its outcome added. Small requests that wait together are solved as one batch, and eigenpairs "
+    "stay in memory for a second pass (gradient.eigenpairs). The file SPOOL/stop ends the service "
+    "after the request in hand, as SIGTERM does; a service that is started again goes on with what "
+    "was left. SPOOL/status.json is renewed every second.\n",
 };
 
 typedef struct arguments {

@@ -123,28 +123,32 @@ static bool create_dataset(hid_t file, const mpt_result_spec *spec, int64_t inde
   return dataset >= 0;
 }
 
-/* Little is written at once anyway, and only asked whether it fits. */
-static bool has_room(int file, int64_t bytes) {
+static bool fits(int file, int64_t bytes) {
   struct statvfs about;
   errno = ENOSPC;
   return fstatvfs(file, &about) || (double)about.f_bavail * (double)about.f_frsize >= (double)bytes;
 }
 
-/* So that a full disk is met before the first problem and not after the last. A file system that
- * cannot reserve is not asked again. */
-static mpt_code reserve(const char *path, mpt_error *error) {
-  struct stat about;
-  int file = open(path, O_RDWR), reason = 0;
-  if (file < 0 || fstat(file, &about)) reason = errno;
-  if (!reason && about.st_size <= small_file && !has_room(file, about.st_size)) reason = errno;
+/* A file system that cannot reserve is not asked again. */
+static bool take_space(int file, int64_t bytes) {
 #ifdef __linux__
-  if (!reason && about.st_size > small_file && fallocate(file, 0, 0, about.st_size) &&
-      errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL)
-    reason = errno;
+  if (fallocate(file, 0, 0, bytes) && errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL)
+    return false;
 #endif
-  if (!reason && fsync(file)) reason = errno;
+  return !fsync(file);
+}
+
+/* So that a full disk is met before the first problem and not after the last. Little is written at
+ * once anyway, and only asked whether it fits. */
+static mpt_code reserve(const char *path, mpt_error *error) {
+  struct stat about = {0};
+  const int file = open(path, O_RDWR);
+  const bool done =
+      file >= 0 && !fstat(file, &about) &&
+      (about.st_size > small_file ? take_space(file, about.st_size) : fits(file, about.st_size));
+  const int reason = errno;
   if (file >= 0) close(file);
-  if (!reason) return MPT_DONE;
+  if (done) return MPT_DONE;
   return mpt_fail(error, MPT_BAD_OUTPUT,
                   "cannot write result '%s': %s for %.3g GiB (free space, or name another "
                   "output.file)",

@@ -241,6 +241,22 @@ def test_status(spool):
         wait_for(lambda: json.loads((spool / "status.json").read_text())["updated"] > first["updated"], 3)
 
 
+def test_idle_ranks_sleep(spool):
+    """1 % of a core is what they are to stay under; a rank that polls takes all of it."""
+    def used():
+        pids = subprocess.run(["pgrep", "-f", f"multiplet serve {spool}"], capture_output=True, text=True).stdout.split()
+        return {p: sum(map(int, open(f"/proc/{p}/stat").read().rpartition(")")[2].split()[11:13])) for p in pids}
+    with Service(spool, 2):
+        put(spool, "good", request("good"))
+        answer(spool, "good")
+        time.sleep(1)
+        before = used()
+        time.sleep(5)
+        after = used()
+        ticks = os.sysconf("SC_CLK_TCK") * 5
+        assert len(before) >= 2 and all(after[p] - before[p] < 0.03 * ticks for p in before), (before, after)
+
+
 def test_refusals(spool, tmp_path):
     def refused(path, says, *arguments):
         done = subprocess.run([MULTIPLET, "serve", str(path), *arguments], capture_output=True, text=True, timeout=20)

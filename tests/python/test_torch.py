@@ -432,6 +432,6 @@ def test_benchmark():
                            "--service", "2"],
                           capture_output=True, text=True, timeout=120, env={**os.environ, "PYTHONPATH": path})
     assert done.returncode == 0, done.stderr  # it compares the gradients itself
-    assert len(re.findall(r"torch \S+ ms, multiplet \S+ ms, ratio [\d.]+; service \S+ ms, ratio [\d.]+$", done.stdout,
-                          re.M)) == 2
+    for what in ("multiplet", "service on 2 ranks"):
+        assert len(re.findall(rf"torch \S+ ms, {what} \S+ ms, ratio \S+$", done.stdout, re.M)) == 2
     assert re.search(r"^a request of 4 matrices of n = 8: \S+ ms$", done.stdout, re.M)
