@@ -305,20 +305,6 @@ def test_nonfinite_cotangents():
             (inf @ f(a).reshape(2, -1)).sum().backward()
 
 
-def test_second_derivatives_are_refused():
-    """Also where no cotangent depends on A, and the term would merely be missing."""
-    a = make(APART, torch.float64).requires_grad_()
-    r = random((5, 1), torch.float64).requires_grad_()
-    g, = torch.autograd.grad(mt.frame(a, r, (0, 2)).sum(), r, create_graph=True)
-    with pytest.raises(RuntimeError, match="first derivatives only"):
-        torch.autograd.grad(g.sum() + (r ** 2).sum(), r)
-    for f in (lambda: mt.eigvalsh(a).sum(), lambda: mt.matrix_function(a, "exp").sum(),
-              lambda: mt.frame(a, r, (0, 2)).sum()):
-        g, = torch.autograd.grad(f(), a, create_graph=True)
-        with pytest.raises(RuntimeError, match="first derivatives only"):
-            torch.autograd.grad(g.sum() + (a ** 2).sum(), a)
-
-
 def test_pairs_changed_in_place_are_noticed():
     a = make(APART, torch.float64).requires_grad_()
     w, v = mt.eigh(a)

@@ -6,7 +6,9 @@ read, yet G has both: with a leaf A whose triangles are independent numbers, tak
 first. torch.linalg.eigh is the same in this, but that its gradient may have an anti-Hermitian part, which no
 Hermitian dA sees.
 
-Gradients are taken once: a second derivative raises an error, rather than be left out of a sum.
+Second derivatives (create_graph=True) exist of matrix_function(), projector() and frame() at any degeneracy, and of
+eigh() and eigvalsh() where all eigenvalues are simple. They are computed by PyTorch, for functions in memory of n^3
+numbers a matrix. Elsewhere one raises an error, rather than be left out of a sum.
 
 Keywords that are common to several functions:
   UPLO                   'L' or 'U', the triangle that is read
@@ -22,7 +24,8 @@ import torch
 from torch.autograd import Function as AutogradFunction
 
 from .. import library, verdict
-from ..backend import Function, Options, current
+from ..backend import Function, Options, current, using
+from . import second
 
 Eigh = collections.namedtuple("Eigh", "eigenvalues eigenvectors")
 TYPES = (torch.float32, torch.float64, torch.complex64, torch.complex128)
@@ -190,26 +193,6 @@ def _choice(name, value, choices):
         raise ValueError(f"{name} has to be one of {', '.join(map(repr, choices))}, not {value!r}")
 
 
-class _Once(AutogradFunction):
-    """The identity on a gradient. It depends on all that the gradient was made of, and refuses to pass further."""
-
-    @staticmethod
-    def forward(ctx, gradient, *made_of):
-        return gradient.view_as(gradient)
-
-    @staticmethod
-    def backward(ctx, _):
-        raise RuntimeError("multiplet.torch has first derivatives only: a gradient of its functions cannot be "
-                           "differentiated again (for Hessians, take differences of gradients)")
-
-
-def _once(gradient, *made_of):
-    """Under create_graph=True, so that a second derivative is an error instead of a missing term."""
-    if not torch.is_grad_enabled():
-        return gradient
-    return _Once.apply(gradient, *(x for x in made_of if x is not None))
-
-
 class _Eigh(AutogradFunction):
     @staticmethod
     def forward(ctx, A, call):
@@ -217,20 +200,31 @@ class _Eigh(AutogradFunction):
         call.check("eigh")
         w, v = call.tensor(w), call.tensor(v)
         ctx.call = call
-        ctx.save_for_backward(w, v)
+        ctx.save_for_backward(A, w, v)
         ctx.set_materialize_grads(False)
         return w, v
 
     @staticmethod
     def backward(ctx, gw, gv):
-        call, (w, v) = ctx.call, ctx.saved_tensors
+        call, (A, w, v) = ctx.call, ctx.saved_tensors
         if gw is None and gv is None:
             return None, None
         arrays = call.array(w, 1), call.array(v), call.array(gw, 1), call.array(gv)
         g, certificate = call.backend.eigh_backward(*arrays, call.certificate, call.options)
         call.check("gradient of eigh", certificate)
         verdict.check_gauge(certificate, arrays[0], arrays[1], arrays[3], call.gauge)
-        return _once(call.tensor(g), w, v, gw, gv), None
+        g = call.tensor(g)
+        return _differentiable(call, g, A, w, v, gw, gv) if torch.is_grad_enabled() else g, None
+
+
+def _differentiable(call, g, A, w, v, gw, gv):
+    """The gradient of eigh, under create_graph=True."""
+    multiplet = call.certificate.multiplet
+    if (multiplet[..., 1:] == multiplet[..., :-1]).any():
+        return second.refused("second derivatives of eigenpairs need simple eigenvalues (matrix_function(), projector() "
+                              "and frame() have them everywhere: sum f(w) is the trace of f(A))", g, A, w, v, gw, gv)
+    steps = second.pairs_gradient(w, v, gw, gv)
+    return g + (steps - steps.detach())
 
 
 class _MatrixFunction(AutogradFunction):
@@ -244,11 +238,20 @@ class _MatrixFunction(AutogradFunction):
 
     @staticmethod
     def backward(ctx, gf):
-        call, (A,) = ctx.call, ctx.saved_tensors
-        g, certificate = call.backend.function_backward(*ctx.pairs, ctx.function, call.array(gf), call.certificate,
-                                                        call.options)
-        call.check(f"gradient of {ctx.function.kind}", certificate)
-        return _once(call.tensor(g), A, gf), None, None
+        call, function, pairs, (A,) = ctx.call, ctx.function, ctx.pairs, ctx.saved_tensors
+
+        def gradient(cotangent):
+            g, certificate = call.backend.function_backward(*pairs, function, call.array(cotangent), call.certificate,
+                                                            call.options)
+            call.check(f"gradient of {function.kind}", certificate)
+            return call.tensor(g)
+        g = gradient(gf)
+        if not torch.is_grad_enabled():
+            return g, None, None
+        if function.electrons:
+            return second.refused("fermi at a fixed number of electrons has first derivatives only", g, A, gf), None, None
+        w, v = map(call.tensor, pairs)
+        return second.FunctionGradient.apply(A, gf, g, w, v, function, call.certificate.bad, gradient), None, None
 
 
 class _Frame(AutogradFunction):
@@ -267,8 +270,24 @@ class _Frame(AutogradFunction):
         g, gr, certificate = call.backend.frame_backward(*ctx.pairs, ctx.index, _reference(call, reference),
                                                          call.array(gf), call.certificate, call.options)
         call.check("gradient of frame", certificate)
-        gr = torch.from_numpy(gr).sum(0) if reference.dim() == 2 else call.tensor(gr)
-        return _once(call.tensor(g), A, reference, gf), _once(gr, A, reference, gf), None, None
+        g, gr = call.tensor(g), torch.from_numpy(gr).sum(0) if reference.dim() == 2 else call.tensor(gr)
+        if torch.is_grad_enabled():
+            with using(call.backend):
+                steps = _frame_gradients(A, reference, gf, call, ctx.index)
+            _last.set(certificate)
+            g, gr = (x + (y - y.detach()) if y is not None else x for x, y in zip((g, gr), steps))
+        return g, gr, None, None
+
+
+def _frame_gradients(A, reference, gf, call, index):
+    """The gradients by A and the reference in steps that can be differentiated: P R (R^H P R)^(-1/2)."""
+    options = {"UPLO": "L" if call.options.triangle == "lower" else "U", "tolerance": call.options.tolerance or None,
+               "failed": call.failed}
+    inputs = [x if x.requires_grad else None for x in (A, reference)]
+    part = projector(A, index, **options) @ reference
+    frame = part @ matrix_function(second.hermitian(reference.mH @ part), "inv_sqrt", failed=call.failed)
+    found = iter(torch.autograd.grad(frame, [x for x in inputs if x is not None], gf, create_graph=True))
+    return [next(found) if x is not None else None for x in inputs]
 
 
 def _reference(call, reference):

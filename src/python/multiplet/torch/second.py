@@ -1,0 +1,194 @@
+"""Second derivatives: gradients that can be differentiated once more, in PyTorch's own arithmetic.
+
+Of matrix functions and projectors, at any degeneracy: with f[x, y, z] the second divided difference, the derivative
+of <C, G> by A, G the gradient for the cotangent E, is V S V^H with
+
+    S_ij = sum_k f[w_i, w_k, w_j] (E_ik C_kj + C_ik E_kj),    E and C in the eigenbasis and Hermitian.
+
+Of losses that see eigenpairs, where all eigenvalues are simple: inside a multiplet they take what the loss does not
+tell, how it looks when the multiplet has split. Of frames, through the projector.
+"""
+import torch
+from torch.autograd import Function as AutogradFunction
+
+ORDER = 10  # Taylor terms where points are near
+NEAR = 0.05  # of a function's radius: plain quotients have lost 1 / NEAR^2 of eps there, and Taylor's rest is below
+ELEMENTS = 1 << 22  # of an array over all triples
+
+
+def hermitian(x):
+    return (x + x.mH) / 2
+
+
+def refuse(why):
+    return RuntimeError(f"multiplet.torch has no derivative here: {why}")
+
+
+class _Refused(AutogradFunction):
+    """The identity on a gradient. It depends on all that the gradient was made of, and refuses to pass further."""
+
+    @staticmethod
+    def forward(ctx, why, gradient, *made_of):
+        ctx.why = why
+        return gradient.view_as(gradient)
+
+    @staticmethod
+    def backward(ctx, _):
+        raise refuse(ctx.why)
+
+
+def refused(why, gradient, *made_of):
+    """The gradient; an error instead of a missing term when it is differentiated again."""
+    if not torch.is_grad_enabled():
+        return gradient
+    return _Refused.apply(why, gradient, *(x for x in made_of if x is not None))
+
+
+THIRD = "third derivatives are not there (take differences of second ones)"
+
+
+def pairs_gradient(w, v, gw, gv):
+    """G = V (skew(V^H gV)_ij / (w_j - w_i) + diag(gw)) V^H for simple eigenvalues, in differentiable steps."""
+    inner = 0
+    if gv is not None:
+        one = torch.eye(w.shape[-1], dtype=w.dtype)
+        k = v.mH @ gv
+        inner = (k - k.mH) / 2 * (1 - one) / (w.unsqueeze(-2) - w.unsqueeze(-1) + one)
+    if gw is not None:
+        inner = inner + torch.diag_embed(gw).to(v.dtype)
+    return hermitian(v @ inner @ v.mH)
+
+
+class FunctionGradient(AutogradFunction):
+    """G of a matrix function, as a function of A and of the cotangent gf; `again(c)` is G for another cotangent."""
+
+    @staticmethod
+    def forward(ctx, A, gf, g, w, v, function, bad, again):
+        ctx.save_for_backward(A, gf, w, v)
+        ctx.function, ctx.bad, ctx.again = function, bad, again
+        return g.view_as(g)
+
+    @staticmethod
+    def backward(ctx, c):
+        A, gf, w, v = ctx.saved_tensors
+        with torch.no_grad():
+            n = w.shape[-1]
+            shape, step = c.shape, max(1, ELEMENTS // max(1, n ** 3))
+            e, h = (hermitian(x).reshape(-1, n, n) for x in (gf, c))
+            by_matrix = torch.zeros_like(h)
+            good = torch.ones(h.shape[0], dtype=torch.bool)
+            good[ctx.bad] = False
+            for part in good.nonzero().squeeze(-1).split(step):
+                by_matrix[part] = contract(ctx.function, w[part], v[part], e[part], h[part])
+            by_matrix = by_matrix.reshape(shape)
+        by_cotangent = ctx.again(hermitian(c).detach())
+        return (refused(THIRD, by_matrix, A, gf, c), refused(THIRD, by_cotangent, A, c), *6 * [None])
+
+
+def contract(function, w, v, e, c):
+    """V S V^H of a part of the batch."""
+    e, c = v.mH @ e @ v, v.mH @ c @ v
+    f = second_differences(function, w.double()).to(w.dtype)
+    s = torch.einsum("bikj,bik,bkj->bij", f.to(v.dtype), e, c)
+    return hermitian(v @ (s + s.mH) @ v.mH)
+
+
+def second_differences(function, w):
+    """f[w_i, w_k, w_j] of [b, n] as [b, n, n, n], symmetric in all three."""
+    n = w.shape[-1]
+    if function.kind == "projector":
+        return _of_steps(w, function.index)
+    x = [w.reshape(-1, *at).expand(-1, n, n, n) for at in ((n, 1, 1), (1, n, 1), (1, 1, n))]
+    low, middle, high = torch.stack(x).sort(0)[0]
+    f = Scalar(function)
+    low, middle, high = (f.argument(y) for y in (low, middle, high))
+    return f.factor ** 2 * f.second(low, middle, high)
+
+
+def _of_steps(w, index):
+    """Of 1 for eigenvalues index[0] to index[1] - 1 and 0 for the others. No multiplet has some of both. Of a triple
+    that has, with x alone on its side, it is (f(x) - f(y)) / ((x - y) (x - z))."""
+    inside = torch.zeros_like(w)
+    inside[:, index[0]:index[1]] = 1
+    step = inside.unsqueeze(-1) - inside.unsqueeze(-2)
+    across = step != 0
+    q = torch.where(across, 1 / torch.where(across, w.unsqueeze(-1) - w.unsqueeze(-2), torch.ones_like(step)), step)
+    f = step * q
+    return (f.unsqueeze(3) * q.unsqueeze(2) + f.unsqueeze(3) * q.unsqueeze(1) + f.unsqueeze(2) * q.mT.unsqueeze(1))
+
+
+class Scalar:
+    """A scalar function of u, where f(x) = g(argument(x)) and d argument / dx = factor."""
+
+    def __init__(self, function):
+        self.kind, self.exponent, self.mu = function.kind, function.exponent, function.mu
+        self.factor = function.beta / 2 if function.kind == "fermi" else function.scale
+        named = {"sqrt": 0.5, "inv_sqrt": -0.5, "inverse": -1.0}
+        if self.kind in named:
+            self.kind, self.exponent = "power", named[self.kind]
+
+    def argument(self, x):
+        return self.factor * (x - self.mu if self.kind == "fermi" else x)
+
+    def value(self, u):
+        if self.kind == "fermi":
+            return -torch.tanh(u) / 2
+        if self.kind == "power":
+            return u ** self.exponent
+        return getattr(torch, self.kind)(u)
+
+    def radius(self, low, high):
+        """How far Taylor's series carries."""
+        if self.kind in ("power", "log"):
+            return torch.minimum(low.abs(), high.abs())
+        return torch.ones_like(low)
+
+    def taylor(self, c):
+        """g^(m)(c) / m! for m = 0 to ORDER."""
+        if self.kind in ("tanh", "fermi"):
+            return self._tanh(c)
+        terms = [self.value(c)]
+        if self.kind == "log":
+            return terms + [(-1) ** (m - 1) / (m * c ** m) for m in range(1, ORDER + 1)]
+        factorial = binomial = 1.0
+        for m in range(1, ORDER + 1):
+            factorial *= m
+            binomial *= (self.exponent - m + 1) / m
+            terms.append({"exp": lambda: terms[0] / factorial, "power": lambda: binomial * c ** (self.exponent - m),
+                          "sin": lambda: torch.sin(c + m * torch.pi / 2) / factorial,
+                          "cos": lambda: torch.cos(c + m * torch.pi / 2) / factorial}[self.kind]())
+        return terms
+
+    def _tanh(self, c):
+        """By t' = 1 - t^2."""
+        t = [torch.tanh(c)]
+        for m in range(ORDER):
+            t.append((float(m == 0) - sum(t[i] * t[m - i] for i in range(m + 1))) / (m + 1))
+        return [-x / 2 for x in t] if self.kind == "fermi" else t
+
+    def first(self, a, b):
+        """g[a, b]"""
+        near = (b - a).abs() <= NEAR * self.radius(a, b)
+        plain = (self.value(b) - self.value(a)) / torch.where(near, torch.ones_like(a), b - a)
+        c = (a + b) / 2
+        series = sum(t * h for t, h in zip(self.taylor(c)[1:], _symmetric(ORDER, a - c, b - c)))
+        return torch.where(near, series, plain)
+
+    def second(self, a, b, d):
+        """g[a, b, d] for a <= b <= d or a >= b >= d."""
+        if self.kind == "power" and self.exponent >= 0 and self.exponent == int(self.exponent) <= ORDER:
+            return _symmetric(int(self.exponent) - 1, a, b, d)[-1] if self.exponent >= 2 else torch.zeros_like(a)
+        near = (d - a).abs() <= NEAR * self.radius(a, d)
+        plain = (self.first(b, d) - self.first(a, b)) / torch.where(near, torch.ones_like(a), d - a)
+        c = (a + b + d) / 3
+        series = sum(t * h for t, h in zip(self.taylor(c)[2:], _symmetric(ORDER - 1, a - c, b - c, d - c)))
+        return torch.where(near, series, plain)
+
+
+def _symmetric(count, *variables):
+    """Complete homogeneous symmetric polynomials of degrees 0 to count - 1."""
+    h = [torch.ones_like(variables[0])] + (count - 1) * [torch.zeros_like(variables[0])]
+    for x in variables:
+        for degree in range(1, count):
+            h[degree] = h[degree] + x * h[degree - 1]
+    return h

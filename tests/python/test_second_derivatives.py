@@ -1,0 +1,137 @@
+"""Second derivatives in PyTorch: against differences of first ones, and divided differences against mpmath."""
+import contextlib
+
+import mpmath
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import multiplet
+import multiplet.torch as mt
+from multiplet.backend import Function
+from multiplet.torch import second
+from test_serve import Service, spool  # noqa: F401  (a fixture)
+
+KINDS = [("exp", {"scale": -0.5}), ("log", {}), ("sqrt", {}), ("inv_sqrt", {}), ("inverse", {"scale": 2.0}),
+         ("tanh", {}), ("sin", {}), ("cos", {"scale": 2.0}), ("power", {"exponent": 3.0}), ("power", {"exponent": 1.7}),
+         ("power", {"exponent": -2.0}), ("fermi", {"beta": 2.0, "mu": 2.2}), ("projector", {"index": (0, 2)}),
+         ("projector", {"index": (2, 3)})]
+SPECTRA = {"degenerate": (1, 1, 2, 3, 3), "near": (1, 1 + 1e-9, 2, 3, 3 + 1e-6), "simple": (1, 1.5, 2, 3, 3.4)}
+DOUBLES = [torch.float64, torch.complex128]
+
+
+def hermitian(x):
+    return (x + x.mH) / 2
+
+
+def make(spectrum, dtype, batch=(2,)):
+    torch.manual_seed(0)
+    q = torch.linalg.qr(torch.randn(*batch, len(spectrum), len(spectrum), dtype=dtype))[0]
+    return hermitian(q * torch.tensor(spectrum, dtype=dtype) @ q.mH).clone().requires_grad_()
+
+
+@pytest.mark.parametrize("dtype", DOUBLES)
+@pytest.mark.parametrize("spectrum", SPECTRA)
+@pytest.mark.parametrize("kind, parameters", KINDS)
+def test_functions(kind, parameters, spectrum, dtype):
+    a = make(SPECTRA[spectrum], dtype)
+    assert torch.autograd.gradgradcheck(lambda x: mt.matrix_function(hermitian(x), kind, **parameters), a)
+
+
+@pytest.mark.parametrize("dtype", DOUBLES)
+@pytest.mark.parametrize("spectrum", SPECTRA)
+def test_frames(spectrum, dtype):
+    a = make(SPECTRA[spectrum], dtype)
+    for shape in ((5, 2), (2, 5, 1)):
+        r = torch.randn(shape, dtype=dtype).requires_grad_()
+        assert torch.autograd.gradgradcheck(lambda x, y: mt.frame(hermitian(x), y, (0, 2)), (a, r))
+    g, = torch.autograd.grad(mt.frame(a, r, (0, 2)).real.sum(), a, create_graph=True)
+    assert g.requires_grad and multiplet.torch.last_certificate().frame_condition.min() > 1  # the frame's own
+
+
+@pytest.mark.parametrize("dtype", DOUBLES)
+def test_eigenpairs(dtype):
+    a, c = make(SPECTRA["simple"], dtype), torch.tensor([1.0, -2, 0.5, 3, 1])
+
+    def loss(x):
+        w, v = mt.eigh(hermitian(x))
+        return (v[..., 0, :].abs().square() * w * c).sum(), v[..., :2] @ v[..., :2].mH
+    assert torch.autograd.gradgradcheck(loss, a)
+    assert torch.autograd.gradgradcheck(lambda x: (mt.eigvalsh(hermitian(x)) ** 3 * c).sum(-1), a)
+
+
+@pytest.mark.parametrize("kind, parameters", KINDS)
+@pytest.mark.parametrize("gap", [0, 1e-14, 1e-9, 1e-5, 1e-3, 0.02, 0.045, 0.055, 0.3])
+def test_divided_differences(kind, parameters, gap):
+    """Of three points, and of two and one far away; relative to the largest."""
+    function = Function(kind, **parameters)
+    w = torch.tensor([[1.0, 1 + gap / 3, 1 + gap, 2.5]], dtype=torch.float64)
+    if kind == "projector":
+        w = torch.tensor([[1.0, 1 + gap / 3, 2.5, 3.5 + gap]], dtype=torch.float64)
+    found = second.second_differences(function, w)[0]
+    with mpmath.workdps(80):
+        exact = np.array([[[float(exact_difference(function, w[0].tolist(), (i, k, j))) for j in range(4)]
+                           for k in range(4)] for i in range(4)])
+    assert np.abs(found.numpy() - exact).max() < 1e-11 * np.abs(exact).max()
+
+
+def exact_difference(function, w, which):
+    """Points that coincide are moved apart by 1e-20, which 80 digits bear."""
+    x = [mpmath.mpf(w[i]) + place * mpmath.mpf(10) ** -20 for place, i in enumerate(which)]
+    p = function
+    f = {"power": lambda y: (p.scale * y) ** p.exponent, "inv_sqrt": lambda y: 1 / mpmath.sqrt(p.scale * y),
+         "inverse": lambda y: 1 / (p.scale * y), "fermi": lambda y: 1 / (mpmath.exp(p.beta * (y - p.mu)) + 1),
+         }.get(p.kind, lambda y: getattr(mpmath, p.kind)(p.scale * y))
+    y = [mpmath.mpf(p.index[0] <= i < p.index[1]) for i in which] if p.kind == "projector" else [f(a) for a in x]
+    first = [(y[b] - y[a]) / (x[b] - x[a]) for a, b in ((0, 1), (1, 2))]
+    return (first[1] - first[0]) / (x[2] - x[0])
+
+
+def hessian_product(a, kind, parameters):
+    a = a.detach().requires_grad_()
+    value = mt.matrix_function(a, kind, **parameters)
+    weights = torch.linspace(-1, 1, value.numel()).reshape(value.shape).to(a.dtype)
+    g, = torch.autograd.grad((hermitian(weights) * value).real.sum(), a, create_graph=True)
+    return torch.autograd.grad((weights.flip(-1) * g).real.sum(), a)[0]
+
+
+@pytest.mark.parametrize("single, double", [(torch.float32, torch.float64), (torch.complex64, torch.complex128)])
+def test_single_precision(single, double):
+    a = make(SPECTRA["degenerate"], double)
+    for kind, parameters in KINDS:
+        exact = hessian_product(a, kind, parameters)
+        found = hessian_product(a.to(single), kind, parameters)
+        assert found.dtype == single and (found - exact).abs().max() < 1e-4 * exact.abs().max(), kind
+
+
+def test_failed_matrices_have_zeros():
+    a = torch.stack([torch.diag(torch.tensor([1.0, 2.0])), torch.diag(torch.tensor([-1.0, 2.0]))]).double()
+    a.requires_grad_()
+    g, = torch.autograd.grad(mt.matrix_function(a, "log", failed="zero").sum(), a, create_graph=True)
+    h, = torch.autograd.grad(g.square().sum(), a)
+    assert (h[1] == 0).all() and torch.isfinite(h).all() and h[0].abs().max() > 0.1
+
+
+def test_the_same_through_a_service(spool):
+    a = make(SPECTRA["degenerate"], torch.complex128)
+    with Service(spool, 2), multiplet.service(spool):
+        there = [hessian_product(a, kind, parameters) for kind, parameters in KINDS]
+    for (kind, parameters), h in zip(KINDS, there):
+        assert torch.equal(h, hessian_product(a, kind, parameters)), kind
+
+
+def test_what_is_not_there_is_refused():
+    """Also where no cotangent depends on A, and the term would merely be missing."""
+    a = make(SPECTRA["degenerate"], torch.float64)
+    fermi = {"beta": 1.0, "electrons": 2.0}
+    for f, says in ((lambda: mt.eigvalsh(a).sum(), "simple eigenvalues"), (lambda: mt.eigh(a)[1].sum(), "simple eig"),
+                    (lambda: mt.matrix_function(a, "fermi", **fermi).sum(), "electrons has first")):
+        with pytest.warns(multiplet.GaugeWarning) if says == "simple eig" else contextlib.nullcontext():
+            g, = torch.autograd.grad(f(), a, create_graph=True)
+        with pytest.raises(RuntimeError, match=says):
+            torch.autograd.grad(g.sum() + (a ** 2).sum(), a)
+    g, = torch.autograd.grad(mt.projector(a, (0, 2))[..., 0, 0].sum(), a, create_graph=True)
+    h, = torch.autograd.grad(g[..., 0, 1].sum(), a, create_graph=True)
+    with pytest.raises(RuntimeError, match="third derivatives"):
+        torch.autograd.grad(h.sum(), a)
