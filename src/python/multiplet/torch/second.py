@@ -51,9 +51,9 @@ def pairs_gradient(w, v, gw, gv):
     """G = V (skew(V^H gV)_ij / (w_j - w_i) + diag(gw)) V^H for simple eigenvalues, in differentiable steps."""
     inner = 0
     if gv is not None:
-        one = torch.eye(w.shape[-1], dtype=w.dtype)
+        one = torch.eye(w.shape[-1], dtype=w.dtype)  # what skew() has on its diagonal, hermitian() drops
         k = v.mH @ gv
-        inner = (k - k.mH) / 2 * (1 - one) / (w.unsqueeze(-2) - w.unsqueeze(-1) + one)
+        inner = (k - k.mH) / 2 / (w.unsqueeze(-2) - w.unsqueeze(-1) + one)
     if gw is not None:
         inner = inner + torch.diag_embed(gw).to(v.dtype)
     return hermitian(v @ inner @ v.mH)
@@ -90,7 +90,7 @@ def contract(function, w, v, e, c):
     e, c = v.mH @ e @ v, v.mH @ c @ v
     f = second_differences(function, w.double()).to(w.dtype)
     s = torch.einsum("bikj,bik,bkj->bij", f.to(v.dtype), e, c)
-    return hermitian(v @ (s + s.mH) @ v.mH)
+    return hermitian(v @ (2 * s) @ v.mH)  # the second term of S is the first one's conjugate transpose
 
 
 def second_differences(function, w):
