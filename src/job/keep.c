@@ -19,6 +19,7 @@ static void drop(mpt_keep *keep, mpt_kept *kept) {
   keep->bytes -= kept->bytes;
   release_pieces(kept);
   free(kept->path);
+  free(kept->datasets);
   free(kept);
 }
 
@@ -54,9 +55,14 @@ static void drop_stale(mpt_keep *keep) {
   }
 }
 
-mpt_kept *mpt_keep_begin(mpt_keep *keep) {
+mpt_kept *mpt_keep_begin(mpt_keep *keep, char *datasets) {
+  mpt_kept *kept = datasets ? mpt_alloc(1, sizeof *kept) : NULL;
   drop_stale(keep);
-  return mpt_alloc(1, sizeof(mpt_kept));
+  if (kept)
+    kept->datasets = datasets;
+  else
+    free(datasets);
+  return kept;
 }
 
 static void overflow(mpt_keep *keep, mpt_kept *kept) {
@@ -125,12 +131,13 @@ void mpt_keep_end(mpt_keep *keep, mpt_kept *kept, const char *path, const mpt_id
   if (!kept->path || kept->overflowed || !enlist(keep, kept)) drop(keep, kept);
 }
 
-mpt_kept *mpt_keep_find(mpt_keep *keep, const mpt_identity *file) {
-  for (int64_t k = 0; k < keep->count; k++)
-    if (mpt_same_identity(&keep->results[k]->file, file)) {
-      keep->results[k]->used = ++keep->clock;
-      return keep->results[k];
-    }
+mpt_kept *mpt_keep_find(mpt_keep *keep, const mpt_identity *file, const char *datasets) {
+  for (int64_t k = 0; datasets && k < keep->count; k++) {
+    mpt_kept *kept = keep->results[k];
+    if (!mpt_same_identity(&kept->file, file) || strcmp(kept->datasets, datasets)) continue;
+    kept->used = ++keep->clock;
+    return kept;
+  }
   return NULL;
 }
 

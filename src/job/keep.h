@@ -20,6 +20,7 @@ typedef struct mpt_piece {
 /* One result. */
 typedef struct mpt_kept {
   char *path;
+  char *datasets;           /* what the numbers of datasets mean, and which triangle was read */
   mpt_identity file, input; /* as they were when it was complete, and when it was begun */
   bool input_settled;       /* that identity tells the content */
   char fingerprint[17];     /* of the input */
@@ -37,8 +38,8 @@ typedef struct mpt_keep {
 
 void mpt_keep_release(mpt_keep *keep);
 
-/* A result that is being made; NULL when memory is out. */
-mpt_kept *mpt_keep_begin(mpt_keep *keep);
+/* A result that is being made; takes `datasets` over. NULL when memory is out. */
+mpt_kept *mpt_keep_begin(mpt_keep *keep, char *datasets);
 
 /* A new piece of it with room for its report, or NULL when there is no room; later pieces are not
  * taken either then. */
@@ -50,8 +51,8 @@ void mpt_keep_copy(mpt_keep *keep, mpt_kept *kept, mpt_field field, const void *
 /* The result is complete in the file `path`; or, with NULL, will not be, and is dropped. */
 void mpt_keep_end(mpt_keep *keep, mpt_kept *kept, const char *path, const mpt_identity *file);
 
-/* That of a file, as long as it is unchanged; NULL: none. */
-mpt_kept *mpt_keep_find(mpt_keep *keep, const mpt_identity *file);
+/* That of a file, as long as it is unchanged, with these datasets; NULL: none. */
+mpt_kept *mpt_keep_find(mpt_keep *keep, const mpt_identity *file, const char *datasets);
 
 /* A piece that is exactly this unit's. */
 const mpt_piece *mpt_kept_piece(const mpt_kept *kept, const mpt_piece *place);

@@ -86,6 +86,15 @@ done:
   return code;
 }
 
+/* Two jobs whose texts are equal read the same matrices under the same numbers. */
+static char *name_datasets(const mpt_job *job) {
+  mpt_text out = {0};
+  mpt_text_add(&out, "%d", (int)job->config.triangle);
+  for (int64_t d = 0; d < job->input.count; d++)
+    mpt_text_add(&out, "\n%s", job->input.datasets[d].path);
+  return out.data;
+}
+
 /* Eigenpairs that all ranks have in memory. Collective. */
 static void look_into_memory(run *r) {
   mpt_identity file = {0};
@@ -93,7 +102,9 @@ static void look_into_memory(run *r) {
   if (!r->keep || !r->job.config.eigenpairs) return;
   if (r->rank == 0) found = mpt_identify(r->job.config.eigenpairs, &file);
   MPI_Bcast(&file, sizeof file, MPI_BYTE, 0, r->comm);
-  r->given = mpt_keep_find(r->keep, &file);
+  char *datasets = name_datasets(&r->job);
+  r->given = mpt_keep_find(r->keep, &file, datasets);
+  free(datasets);
   found = r->given != NULL;
   MPI_Allreduce(MPI_IN_PLACE, &found, 1, MPI_INT, MPI_MIN, r->comm);
   if (!found) r->given = NULL;
@@ -284,7 +295,7 @@ static void begin_units(run *r) {
   mpt_worker_open(&r->worker, &r->job, &r->plan, r->result);
   r->worker.keep = r->keep;
   r->worker.given = r->given;
-  if (r->keeps) r->worker.making = mpt_keep_begin(r->keep);
+  if (r->keeps) r->worker.making = mpt_keep_begin(r->keep, name_datasets(&r->job));
 }
 
 /* What failed on any rank is agreed. Collective. */

@@ -130,6 +130,25 @@ def test_what_changed_on_disk_is_not_taken_from_memory(spool):
         assert where == "failed" and "not of this input" in outcome
 
 
+def test_other_datasets_are_not_taken_for_these(spool):
+    rng = np.random.default_rng(5)
+    a, b = hermitian(rng, 3, 6), hermitian(rng, 3, 6)
+    write(spool / "ab.h5", A=a, B=b)
+    write(spool / "g.h5", **{f"{name}/eigenvalues": np.outer(np.ones(3), np.arange(6.0)) for name in "AB"})
+    with Service(spool):
+        put(spool, "f", "input: {file: ab.h5, datasets: [/A, /B]}\noutput: {file: f.h5}\n")
+        answer(spool, "f")
+        for k, (which, triangle) in enumerate([("/B", "full"), ("/B, /A", "full"), ("/A, /B", "lower"),
+                                               ("/A, /B", "full")]):
+            put(spool, f"b{k}", f"input: {{file: ab.h5, datasets: [{which}], triangle: {triangle}}}\noutput: {{file: "
+                                f"b{k}.h5}}\ngradient: {{cotangents: g.h5, eigenpairs: f.h5}}\n")
+            assert answer(spool, f"b{k}")[0] == "done"
+            w, v = np.linalg.eigh(b)
+            g = (v * np.arange(6.0)) @ v.conj().swapaxes(1, 2)
+            assert np.abs(read(spool / f"b{k}.h5", "B")["gradient"] - g).max() < 1e-12
+            recalled(spool, int(k == 3))
+
+
 def test_requests_that_wait_are_solved_together(spool):
     """Of several kinds, sizes and types, with bad ones among them, and two passes of which the second needs the
     first."""

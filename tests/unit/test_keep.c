@@ -41,7 +41,7 @@ static mpt_piece place_of(int64_t first, int ranks) {
 static mpt_identity keep_result(mpt_keep *keep, int number, bool complete) {
   char data[PAIRS / 2], path[64];
   const mpt_identity identity = make_file(number);
-  mpt_kept *kept = mpt_keep_begin(keep);
+  mpt_kept *kept = mpt_keep_begin(keep, mpt_format("/H"));
   file_of(number, path);
   memset(data, number, sizeof data);
   for (int64_t first = 0; first < 4; first += 2) {
@@ -54,8 +54,9 @@ static mpt_identity keep_result(mpt_keep *keep, int number, bool complete) {
 }
 
 static void assert_holds(mpt_keep *keep, const mpt_identity *file, int number) {
-  mpt_kept *kept = mpt_keep_find(keep, file);
+  mpt_kept *kept = mpt_keep_find(keep, file, "/H");
   assert_non_null(kept);
+  assert_null(mpt_keep_find(keep, file, "/G"));
   assert_int_equal(mpt_kept_singles(kept), 4);
   for (int64_t first = 0; first < 4; first += 2) {
     mpt_piece place = place_of(first, 1);
@@ -78,7 +79,7 @@ static void least_recently_used_goes_first(void **state) {
     assert_holds(&keep, &files[0], 0); /* used all the time */
     assert_holds(&keep, &files[k], k);
   }
-  assert_null(mpt_keep_find(&keep, &files[1]));
+  assert_null(mpt_keep_find(&keep, &files[1], "/H"));
   assert_holds(&keep, &files[18], 18);
   assert_true(keep.count >= 3);
   mpt_keep_release(&keep);
@@ -89,10 +90,10 @@ static void what_is_too_large_or_unfinished_is_not_kept(void **state) {
   mpt_keep small = {.most = PAIRS}, keep = {.most = 10 * PAIRS};
   (void)state;
   mpt_identity file = keep_result(&small, 1, true); /* its second piece has no room */
-  assert_null(mpt_keep_find(&small, &file));
+  assert_null(mpt_keep_find(&small, &file, "/H"));
   assert_int_equal(small.bytes, 0);
   file = keep_result(&keep, 2, false);
-  assert_null(mpt_keep_find(&keep, &file));
+  assert_null(mpt_keep_find(&keep, &file, "/H"));
   assert_int_equal(keep.bytes, 0);
   mpt_keep_release(&small);
   mpt_keep_release(&keep);
@@ -107,7 +108,7 @@ static void what_belongs_to_no_file_goes(void **state) {
   for (int k = 0; k < 40; k++) files[k] = keep_result(&keep, k, true);
   changed = files[3];
   changed.size++;
-  assert_null(mpt_keep_find(&keep, &changed));
+  assert_null(mpt_keep_find(&keep, &changed, "/H"));
   for (int k = 0; k < 40; k++)
     if (k != 7) remove_file(k);
   for (int k = 40; k < 52; k++) keep_result(&keep, k, true);
