@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include "spectral.h"
 #include "table.h"
 
@@ -177,13 +178,22 @@ done:
   return code;
 }
 
+static void print_time(double seconds) {
+  const time_t whole = (time_t)seconds;
+  char text[32] = "";
+  struct tm parts;
+  if (gmtime_r(&whole, &parts)) strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  printf("%-10s", text);
+}
+
 static mpt_code print_diagnostic(const mpt_view *view, const mpt_view_group *group, int64_t index,
                                  mpt_field field, mpt_error *error) {
   mpt_code code;
   int8_t solver = 0;
-  int32_t ranks = 0;
+  int32_t integer = 0;
   double value = 0;
-  void *out = field == MPT_SOLVER ? (void *)&solver : field == MPT_RANKS ? (void *)&ranks : &value;
+  const bool counts = mpt_fields[field].element == MPT_E_INT32;
+  void *out = field == MPT_SOLVER ? (void *)&solver : counts ? (void *)&integer : &value;
   const char *slash = mpt_fields[field].name;
   for (const char *c = slash; *c; c++)
     if (*c == '/') slash = c + 1;
@@ -191,8 +201,10 @@ static mpt_code print_diagnostic(const mpt_view *view, const mpt_view_group *gro
   printf("  %-18s", slash);
   if (field == MPT_SOLVER)
     print_solver(solver);
-  else if (field == MPT_RANKS)
-    printf("%-10d", (int)ranks);
+  else if (field == MPT_STARTED)
+    print_time(value);
+  else if (counts)
+    printf("%-10d", (int)integer);
   else
     printf("%-10.3g", value);
   printf("  %s\n", mpt_fields[field].meaning);

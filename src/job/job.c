@@ -50,7 +50,8 @@ static unsigned stored_fields(const mpt_job *job, bool vectors) {
     fields |= MPT_BIT(MPT_REFLECTORS) | MPT_BIT(MPT_TAU) | MPT_BIT(MPT_DIAGONAL) |
               MPT_BIT(MPT_OFFDIAGONAL) | MPT_BIT(MPT_SPECTRUM);
   if (!(c->store & MPT_STORE_DIAGNOSTICS)) return fields;
-  fields |= MPT_BIT(MPT_MIN_GAP) | MPT_BIT(MPT_SECONDS) | MPT_BIT(MPT_SOLVER) | MPT_BIT(MPT_RANKS) |
+  fields |= MPT_BIT(MPT_MIN_GAP) | MPT_BIT(MPT_SECONDS) | MPT_BIT(MPT_STARTED) |
+            MPT_BIT(MPT_SOLVER) | MPT_BIT(MPT_RANKS) | MPT_BIT(MPT_RANK) |
             MPT_BIT(MPT_CHEMICAL_POTENTIAL);
   if (vectors) fields |= MPT_BIT(MPT_RESIDUAL) | MPT_BIT(MPT_ORTHOGONALITY);
   if (frame) fields |= MPT_BIT(MPT_FRAME_CONDITION);

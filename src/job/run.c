@@ -293,6 +293,7 @@ static int64_t problems_left(const run *r) {
 
 static void begin_units(run *r) {
   mpt_worker_open(&r->worker, &r->job, &r->plan, r->result);
+  r->worker.rank = r->rank;
   r->worker.keep = r->keep;
   r->worker.given = r->given;
   if (r->keeps) r->worker.making = mpt_keep_begin(r->keep, name_datasets(&r->job));

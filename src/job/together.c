@@ -78,6 +78,7 @@ static mpt_code solve_jointly(mpt_worker *const *workers, int count, mpt_error *
   first = 0;
   for (int k = 0; k < count; first += workers[k++]->batch.count) {
     copy_arrays(&joint, first, workers[k], false);
+    workers[k]->started = joint.started;
     workers[k]->solve_seconds +=
         joint.solve_seconds * (double)workers[k]->batch.count / (double)total;
   }

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include "agree.h"
 #include "worker_arrays.h"
 
@@ -141,10 +142,10 @@ static void fill_column(mpt_worker *w, mpt_field field) {
       bytes[k] = (int8_t)work->engine->id;
       break;
     case MPT_E_INT32:
-      integers[k] = work->ranks;
+      integers[k] = field == MPT_RANK ? w->rank : work->ranks;
       break;
     default:
-      w->column[k] = diagnostic(&w->batch.report[k], field);
+      w->column[k] = field == MPT_STARTED ? w->started : diagnostic(&w->batch.report[k], field);
     }
 }
 
@@ -207,9 +208,16 @@ done:
   return code;
 }
 
+static double time_of_day(void) {
+  struct timespec now;
+  timespec_get(&now, TIME_UTC);
+  return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
 mpt_code mpt_worker_solve(mpt_worker *w, mpt_error *error) {
   mpt_code code = MPT_DONE;
   const double start = mpt_now();
+  w->started = time_of_day();
   TRY_COLL(open_engine(w, error));
   mpt_process_batch(w->plan->work[w->dataset].engine, w->state, &w->team, &w->job->options,
                     &w->batch);

@@ -24,6 +24,8 @@ typedef struct mpt_worker {
   int64_t by_status[MPT_STATUS_COUNT], refused;
   double worst[2]; /* largest gauge violation of a GAUGE_DEPENDENT problem, cotangent spread */
   double solve_seconds, io_seconds;
+  double started; /* the solution of the unit in hand, in seconds since 1970 */
+  int rank;       /* of the job */
 } mpt_worker;
 
 void mpt_worker_open(mpt_worker *worker, const mpt_job *job, const mpt_plan *plan,

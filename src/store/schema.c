@@ -46,8 +46,10 @@ const mpt_field_info mpt_fields[MPT_FIELD_COUNT] = {
                                 "mu at the fixed electron number"},
     [MPT_SECONDS] = {"diagnostics/seconds", MPT_ONE, MPT_E_DOUBLE,
                      "seconds of solving and differentiating"},
+    [MPT_STARTED] = {"diagnostics/started", MPT_ONE, MPT_E_DOUBLE, "when that began"},
     [MPT_SOLVER] = {"diagnostics/solver", MPT_ONE, MPT_E_SOLVER, "who solved it"},
     [MPT_RANKS] = {"diagnostics/ranks", MPT_ONE, MPT_E_INT32, "how many ranks solved it"},
+    [MPT_RANK] = {"diagnostics/rank", MPT_ONE, MPT_E_INT32, "which, or the first of them"},
 };
 
 const char *const mpt_solver_names[] = {"none", "lapack", "scalapack", "lanes", NULL};

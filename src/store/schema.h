@@ -38,8 +38,10 @@ typedef enum mpt_field {
   MPT_TANGENT_SPLITTING,
   MPT_CHEMICAL_POTENTIAL, /* one for each fermi function at fixed electron number */
   MPT_SECONDS,
+  MPT_STARTED,
   MPT_SOLVER,
   MPT_RANKS,
+  MPT_RANK,
   MPT_FIELD_COUNT
 } mpt_field;
 

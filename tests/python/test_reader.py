@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 
 import h5py
 import multiplet
@@ -214,8 +215,34 @@ def test_plot(tmp_path, result):
     assert len(simple) == len(inside) == 8 and np.allclose(inside, 1) and simple.min() > 1.9
     assert sum(bar.get_height() for bars in gaps.containers for bar in bars) == 12
     assert len(errors.lines[0].get_xdata()) == 4 and errors.get_xscale() == "log"
-    assert "no time line" in times.get_title() and len(times.lines[0].get_xdata()) == 4
+    assert times.get_title() == "time line of ranks" and len(times.collections) == 1
     figure.savefig(tmp_path / "plot.png")
+
+
+def test_time_line(tmp_path):
+    """Of lanes on one rank and one matrix over two, as files and picture tell it."""
+    pytest.importorskip("matplotlib")
+    rng = np.random.default_rng(0)
+    before = time.time()
+    write(tmp_path / "in.h5", A=hermitian(rng, 4000, 12), B=hermitian(rng, 2, 300))
+    run(config(tmp_path, "j", run={"distribute_from": 200}), ranks=2)
+    with multiplet.open(tmp_path / "j-out.h5") as r:
+        a, b = r["A"].diagnostics, r["B"].diagnostics
+        assert (b.ranks == 2).all() and (b.rank == 0).all() and (a.ranks == 1).all() and set(a.rank) == {0, 1}
+        for d in (a, b):
+            assert (d.started > before).all() and (d.started + d.seconds < time.time()).all()
+        for rank in (0, 1):  # pieces of one rank come one after the other
+            starts, which = np.unique(a.started[a.rank == rank], return_inverse=True)
+            ends = starts + np.bincount(which, a.seconds[a.rank == rank])
+            assert len(starts) > 1 and (ends[:-1] < starts[1:] + 1e-4).all()
+        bars = {}
+        for name in "AB":
+            axes = multiplet.plot(r, name).axes[3]
+            bars[name] = [path.get_extents() for c in axes.collections for path in c.get_paths()]
+            assert [c.get_label() for c in axes.collections] == [{"A": "lanes", "B": "scalapack"}[name]]
+        assert {round((bar.y0 + bar.y1) / 2, 6) for bar in bars["A"]} == {0, 1} and min(x.x0 for x in bars["A"]) == 0
+        assert len(bars["B"]) == 2 and all(np.allclose((x.y0, x.y1), (-0.4, 1.4)) for x in bars["B"])
+        assert np.isclose(sum(bar.width for bar in bars["A"]), a.seconds.sum())
 
 
 @pytest.mark.parametrize("count,store,missing", [

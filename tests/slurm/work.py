@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = os.environ.get("MULTIPLET", str(ROOT / "build" / "bin" / "multiplet"))
 RANKS = 2
 # What depends on when and how often a run was interrupted.
-UNCOMPARED = {"diagnostics/seconds"}
+UNCOMPARED = {"diagnostics/seconds", "diagnostics/started", "diagnostics/rank"}
 # Open MPI leaves the loopback device out unless told to take it; between "two machines" that are one there is
 # no other way that works everywhere.
 LOOPBACK = {"OMPI_MCA_btl_tcp_if_include": "lo", "OMPI_MCA_oob_tcp_if_include": "lo"}

@@ -1,4 +1,5 @@
 """A picture of a result file. Needs matplotlib."""
+import h5py
 import numpy as np
 
 from . import reader
@@ -8,8 +9,8 @@ def plot(result, group=None):
     """matplotlib's Figure with four panels, about one group of a result (a path or an open Result).
 
     Spectrum with its multiplets marked; histogram of the gaps between neighbours, relative to ||A||, those inside
-    multiplets apart; estimated error of each gradient against the smallest gap of its matrix; when each rank solved
-    what, if the file says so, else how long each matrix took. A panel whose data the job did not store says so.
+    multiplets apart; estimated error of each gradient against the smallest gap of its matrix; when which ranks solved
+    how long. A panel whose data the job did not store says so.
     """
     from matplotlib.figure import Figure  # without pyplot: no window, no global state
     if not isinstance(result, reader.Result):
@@ -77,13 +78,23 @@ def _errors(axes, group, solved):
 
 
 def _times(axes, group, solved):
-    """Files of schema 1.0 hold no time line of ranks: the seconds of each matrix, then."""
-    seconds = group.diagnostics.seconds
-    axes.set(title="seconds of each matrix (the file has no time line of ranks)", xlabel="matrix", ylabel="seconds",
-             yscale="log")
-    ranks = group.diagnostics.ranks
-    for count in np.unique(ranks[solved]):
-        which = np.flatnonzero(solved & (ranks == count))
-        axes.plot(which, np.maximum(seconds[which], 1e-9), ".", label=f"{count} rank{'s' if count > 1 else ''}")
-    if solved.any():
-        axes.legend()
+    """A bar for each piece that a rank solved at once, as high as it has ranks."""
+    from matplotlib.collections import PolyCollection
+    d = group.diagnostics
+    started = d.started
+    done = started > 0
+    if not done.any():
+        return _note(axes, "nothing has been solved")
+    # Problems of a piece have its start in common; their seconds are equal shares of its time.
+    pieces, which = np.unique(np.stack([started, d.rank, d.ranks, d.solver])[:, done], axis=1, return_inverse=True)
+    length = np.bincount(which.ravel(), d.seconds[done])
+    pieces[0] -= pieces[0].min()
+    names = {number: name for name, number in h5py.check_enum_dtype(d.solver.dtype).items()}
+    for solver in np.unique(pieces[3]):
+        bars = [[(x, y - 0.4), (x, y + ranks - 0.6), (x + wide, y + ranks - 0.6), (x + wide, y - 0.4)]
+                for (x, y, ranks, by), wide in zip(pieces.T, length) if by == solver]
+        axes.add_collection(PolyCollection(bars, color=f"C{int(solver)}", label=names[solver]))
+    axes.autoscale_view()
+    axes.set(title="time line of ranks", xlabel="seconds since the first began", ylabel="rank")
+    axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.legend()
