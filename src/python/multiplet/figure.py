@@ -93,7 +93,7 @@ def _times(axes, group, solved):
     for solver in np.unique(pieces[3]):
         bars = [[(x, y - 0.4), (x, y + ranks - 0.6), (x + wide, y + ranks - 0.6), (x + wide, y - 0.4)]
                 for (x, y, ranks, by), wide in zip(pieces.T, length) if by == solver]
-        axes.add_collection(PolyCollection(bars, color=f"C{int(solver)}", label=names[solver]))
+        axes.add_collection(PolyCollection(bars, color=f"C{max(int(solver) - 1, 0)}", label=names[solver]))
     axes.autoscale_view()
     axes.set(title="time line of ranks", xlabel="seconds since the first began", ylabel="rank")
     axes.yaxis.get_major_locator().set_params(integer=True)
