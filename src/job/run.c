@@ -29,6 +29,7 @@ typedef struct run {
   mpt_kept *given;    /* the eigenpairs, in memory; NULL: not on all ranks */
   mpt_identity input; /* rank 0's, as its two neighbours */
   bool input_settled;
+  bool continued;      /* an earlier run did a part of it */
   bool keeps, recalls; /* this result is kept; each rank differentiates what it has solved */
   mpt_counter counter;
   mpt_progress progress;
@@ -162,30 +163,29 @@ done:
 
 static mpt_code open_result(run *r, bool fresh, mpt_error *error) {
   mpt_code code = MPT_DONE;
-  bool continued;
   mpt_result_spec spec = mpt_job_spec(&r->job);
   spec.fingerprint = r->fingerprint;
   spec.blas = mpt_blas_description();
   spec.ranks = r->size;
   AGREE(r->comm,
         mpt_allocate(&r->statuses, r->job.input.count, sizeof *r->statuses, "statuses", error));
-  TRY_COLL(mpt_result_open(r->comm, &spec, fresh, &r->result, r->statuses, &continued, error));
+  TRY_COLL(mpt_result_open(r->comm, &spec, fresh, &r->result, r->statuses, &r->continued, error));
   AGREE(r->comm, mpt_schedule_make(&r->plan, r->job.tasks, (const int8_t *const *)r->statuses,
                                    &r->schedule, error));
-  if (r->rank == 0) mpt_announce(&r->job, &r->plan, r->statuses, continued, r->size);
+  if (r->rank == 0) mpt_announce(&r->job, &r->plan, r->statuses, r->continued, r->size);
 done:
   return code;
 }
 
 static bool keeps_eigenpairs(const run *r) {
   const unsigned both = MPT_BIT(MPT_EIGENVALUES) | MPT_BIT(MPT_EIGENVECTORS);
-  return r->keep && !r->job.config.eigenpairs && (r->job.fields & both) == both;
+  return r->keep && !r->continued && !r->job.config.eigenpairs && (r->job.fields & both) == both;
 }
 
 /* Whether what the ranks have in memory is all that is to be done by teams of one. Collective. */
 static bool recalls_everything(const run *r) {
   int64_t problems = r->given ? mpt_kept_singles(r->given) : 0;
-  if (!r->given) return false;
+  if (!r->given || r->continued) return false;
   MPI_Allreduce(MPI_IN_PLACE, &problems, 1, MPI_INT64_T, MPI_SUM, r->comm);
   for (int64_t k = r->schedule.team_count; k < r->schedule.count; k++)
     problems -= r->schedule.units[k].count;

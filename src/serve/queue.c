@@ -88,20 +88,14 @@ static int holder_of(const mpt_queue *q, const char *eigenpairs) {
   return -1;
 }
 
-/* To the rank that has the eigenpairs, or else to one with the fewest requests; what cannot be run
- * is rank 0's to answer. */
+/* To the rank that has the eigenpairs, or else in turn; what cannot be run is rank 0's to answer.
+ */
 static void deal(mpt_queue *q) {
+  int turn = 0;
   for (int k = 0; k < q->count; k++) {
     mpt_request *r = &q->batch[k];
-    int64_t load[2] = {INT64_MAX, 0}; /* least so far, this rank's */
     const int holder = r->loaded ? holder_of(q, r->job.config.eigenpairs) : 0;
-    for (int rank = 0; holder < 0 && rank < q->ranks; rank++, load[1] = 0) {
-      for (int j = 0; j < k; j++) load[1] += q->batch[j].rank == rank;
-      if (load[1] >= load[0]) continue;
-      load[0] = load[1];
-      r->rank = rank;
-    }
-    if (holder >= 0) r->rank = holder;
+    r->rank = holder >= 0 ? holder : turn++ % q->ranks;
     if (r->loaded && !r->job.config.eigenpairs)
       q->holders[q->holder_count++ % MPT_HOLDERS] =
           (struct mpt_holder){hash_of(r->job.config.output_file), r->rank};

@@ -11,7 +11,7 @@
 
 enum { KEPT_SHARE = 4, HELD_MEMORY = 64 << 20 }; /* of a rank's memory, for results; bytes */
 static const double shortest_nap = 2e-5;         /* seconds, of a rank that waits for rank 0 */
-static const double longest_nap = 0.005;        /* likewise, long after the last request */
+static const double longest_nap = 0.005;         /* likewise, long after the last request */
 static const double attentive_time = 0.05; /* after work, or an arrival, before naps get long */
 
 /* What rank 0 tells the others: a number of requests that are served by one rank each, or these. */

@@ -72,7 +72,7 @@ enum { UNITS = 500 };
 static mpt_counter open_counter(void **state) {
   mpt_counter counter = {.window = MPI_WIN_NULL, .rank = rank, .size = size};
   if (!*state) mpt_counter_open(MPI_COMM_WORLD, false, &counter);
-  CHECK(*state || counter.window != MPI_WIN_NULL, "no window on one host");
+  CHECK(*state || size == 1 || counter.window != MPI_WIN_NULL, "no window on one host");
   return counter;
 }
 

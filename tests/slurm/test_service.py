@@ -1,5 +1,6 @@
 """jobs/service.sbatch under a real SLURM: with a stand-in for the service, and with the real one."""
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -139,5 +140,6 @@ def test_the_real_service_answers(cluster, spool, inputs, launch):
     assert (job["JobState"], job["ExitCode"]) == ("COMPLETED", "0:0"), read_log(spool)
     assert (spool / "done" / "first.yaml").exists(), read_log(spool)
     with h5py.File(directory / "answer.h5", "r") as file:
-        assert int(file.attrs["ranks"]) == work.RANKS
+        assert int(file.attrs["complete"]) == 1
+    assert json.loads((spool / "status.json").read_text())["ranks"] == work.RANKS
     work.assert_same_result(directory / "answer.h5", inputs / "short-result.h5")

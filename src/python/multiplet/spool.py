@@ -6,7 +6,6 @@
 A request is two files in a directory of this client's inside the spool, matrices in and results out, and a config
 that is renamed into the inbox. The forward pass's files stay until its gradient can no longer be asked for.
 """
-import collections
 import contextlib
 import ctypes
 import itertools
@@ -32,7 +31,7 @@ DIAGNOSTICS = ("residual", "orthogonality", "min_gap", "gauge_violation", "cotan
                "frame_condition", "seconds")
 PATIENT = 2.0  # seconds before a wait is shown
 LARGE = 1 << 18  # bytes from which an array is mapped
-SPARE = 4  # files of a kind that are kept for the next request
+SPARE = 8  # input files that are kept for the next requests
 SILENT = 10.0  # seconds without a new status.json after which nobody is thought to be there
 
 
@@ -67,7 +66,8 @@ class Client:
     def close(self):
         """Removes this client's files. Gradients of its forward passes are out of reach then."""
         for certificate in self._certificates:
-            certificate.load()
+            with contextlib.suppress(OSError):  # somebody removed them already
+                certificate.load()
         self._finalizer()
 
     # The six methods of multiplet.backend.Library.
@@ -187,10 +187,11 @@ class _Watch:
         with contextlib.suppress(AttributeError, OSError):
             libc = ctypes.CDLL(None, use_errno=True)
             file = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
-            if file < 0 or any(libc.inotify_add_watch(file, os.fsencode(d), self.MOVED_TO) < 0 for d in directories):
+            if file < 0:
                 return
-            self._file = file
             weakref.finalize(self, os.close, file)
+            if all(libc.inotify_add_watch(file, os.fsencode(d), self.MOVED_TO) >= 0 for d in directories):
+                self._file = file
 
     def sleep(self, seconds):
         if self._file is None:
@@ -205,13 +206,13 @@ class _Files:
     costs a fraction of a new one."""
 
     def __init__(self, directory):
-        self.directory, self._spare, self._numbers = directory, collections.defaultdict(list), itertools.count()
+        self.directory, self._spare, self._numbers = directory, [], itertools.count()
 
     def put(self, datasets):
-        """(kind, path) of a file with these arrays."""
+        """(kind, path, where each array begins) of a file with these arrays."""
         kind = tuple((name, array.shape, array.dtype) for name, array in datasets.items())
-        spare = self._spare[kind]
-        path, places = spare.pop() if spare else self._create(datasets)
+        spare = next((k for k, (other, *_) in enumerate(self._spare) if other == kind), None)
+        path, places = self._create(datasets) if spare is None else self._spare.pop(spare)[1:]
         with open(path, "r+b", buffering=0) as f:
             for array, place in zip(datasets.values(), places):
                 f.seek(place)
@@ -228,10 +229,9 @@ class _Files:
             return path, [dataset.id.get_offset() or 0 for dataset in made]
 
     def take_back(self, kind, path, places):
-        if len(self._spare[kind]) < SPARE:
-            self._spare[kind].append((path, places))
-        else:
-            path.unlink(missing_ok=True)
+        self._spare.append((kind, path, places))
+        if len(self._spare) > SPARE:
+            self._spare.pop(0)[1].unlink(missing_ok=True)
 
 
 class _Held:
