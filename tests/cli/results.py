@@ -107,6 +107,8 @@ class Case:
         out |= {f"diagnostics/{d}": np.zeros(count) for d in DIAGNOSTICS}
         out["diagnostics/solver"] = np.ones(count, "i1")
         out["diagnostics/ranks"] = np.ones(count, "i4")
+        out["diagnostics/started"] = np.zeros(count)
+        out["diagnostics/rank"] = np.zeros(count, "i4")
         wide = "c16" if a.dtype.kind == "c" else "f8"
         for b in range(count if n else 0):
             if out["status"][b] not in (1, 2):
@@ -117,6 +119,8 @@ class Case:
             out["eigenvalues"][b], out["eigenvectors"][b], out["multiplet"][b] = w, v, ids
             out["diagnostics/min_gap"][b] = 0.25
             out["diagnostics/seconds"][b] = 0.5
+            out["diagnostics/started"][b] = 1e9 + 0.25
+            out["diagnostics/rank"][b] = 2
             if loss is None:
                 continue
             gw, gv = loss(w.astype(float), v.astype(wide))

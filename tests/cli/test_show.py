@@ -106,6 +106,8 @@ def test_spectrum(case):
     assert table[4][0] == "5-6" and len(table[4]) == 4
     assert re.search(r"residual +0.75 +\|A V x", out)
     assert re.search(r"solver +lapack +who solved it", out)
+    assert re.search(r"started +2001-09-09T01:46:40Z +when that began\n", out)
+    assert re.search(r"ranks +1 +how many ranks.*\n +rank +2 +which", out)
     assert re.search(r"min_gap +0.2 +smallest gap between multiplets", out)
 
 

@@ -116,6 +116,11 @@ def test_signals_stop_and_continue(work, number, ranks):
     assert process.returncode == 75
     finished = check_finished_problems(work, ranks)
     assert finished < PROBLEMS
+    for group in DATASETS:
+        now = read(output, group)
+        begun = now["status"] != 0
+        assert np.array_equal(now["diagnostics/started"] > 0, begun), group
+        assert (now["diagnostics/started"][~begun] == 0).all() and (now["diagnostics/rank"][~begun] == 0).all(), group
     done = run(work / "job.yaml", ranks=ranks)
     assert f"{PROBLEMS - finished} of {PROBLEMS} problems left" in done.stderr
     compare_with_undisturbed(work, ranks)

@@ -219,30 +219,66 @@ def test_plot(tmp_path, result):
     figure.savefig(tmp_path / "plot.png")
 
 
-def test_time_line(tmp_path):
-    """Of lanes on one rank and one matrix over two, as files and picture tell it."""
+def bars_of(result, group):
+    """Labels and bars, as bounding boxes, of the time line."""
+    drawn = multiplet.plot(result, group).axes[3].collections
+    return [c.get_label() for c in drawn], [path.get_extents() for c in drawn for path in c.get_paths()]
+
+
+def check_pieces(d, before, after):
+    """Consecutive problems of one start and rank share the time equally; a rank does one piece after the other."""
+    assert (d.started > before).all() and (d.started + d.seconds < after).all()
+    ends = np.flatnonzero((np.diff(d.started) != 0) | (np.diff(d.rank) != 0)) + 1
+    pieces = [(d.rank[k[0]], d.started[k[0]], d.seconds[k].sum())
+              for k in np.split(np.arange(len(d.started)), ends) if (d.seconds[k] == d.seconds[k[0]]).all()]
+    assert len(pieces) == len(ends) + 1 == len(set(zip(d.started, d.rank)))
+    pieces.sort()
+    for one, next_one in zip(pieces, pieces[1:]):
+        assert one[0] != next_one[0] or one[1] + one[2] < next_one[1] + 1e-4
+    return pieces
+
+
+def test_time_line_of_pieces(tmp_path):
+    """So little work is dealt out in turn: both ranks have some, whatever else the machine does."""
     pytest.importorskip("matplotlib")
-    rng = np.random.default_rng(0)
     before = time.time()
-    write(tmp_path / "in.h5", A=hermitian(rng, 4000, 12), B=hermitian(rng, 2, 300))
+    write(tmp_path / "in.h5", A=hermitian(np.random.default_rng(0), 400, 12))
+    run(config(tmp_path, "j"), ranks=2)
+    with multiplet.open(tmp_path / "j-out.h5") as r:
+        d = r["A"].diagnostics
+        pieces = check_pieces(d, before, time.time())
+        assert set(d.rank) == {0, 1} and (d.ranks == 1).all()
+        labels, bars = bars_of(r, "A")
+        assert labels == ["lanes"] and len(bars) == len(pieces) <= 20 and min(bar.x0 for bar in bars) == 0
+        assert {(round(bar.y0, 6), round(bar.y1, 6)) for bar in bars} == {(-0.4, 0.4), (0.6, 1.4)}
+        assert np.isclose(sum(bar.width for bar in bars), d.seconds.sum())
+
+
+def test_time_line_of_spread_matrices(tmp_path):
+    pytest.importorskip("matplotlib")
+    before = time.time()
+    write(tmp_path / "in.h5", B=hermitian(np.random.default_rng(0), 2, 300))
     run(config(tmp_path, "j", run={"distribute_from": 200}), ranks=2)
     with multiplet.open(tmp_path / "j-out.h5") as r:
-        a, b = r["A"].diagnostics, r["B"].diagnostics
-        assert (b.ranks == 2).all() and (b.rank == 0).all() and (a.ranks == 1).all() and set(a.rank) == {0, 1}
-        for d in (a, b):
-            assert (d.started > before).all() and (d.started + d.seconds < time.time()).all()
-        for rank in (0, 1):  # pieces of one rank come one after the other
-            starts, which = np.unique(a.started[a.rank == rank], return_inverse=True)
-            ends = starts + np.bincount(which, a.seconds[a.rank == rank])
-            assert len(starts) > 1 and (ends[:-1] < starts[1:] + 1e-4).all()
-        bars = {}
-        for name in "AB":
-            axes = multiplet.plot(r, name).axes[3]
-            bars[name] = [path.get_extents() for c in axes.collections for path in c.get_paths()]
-            assert [c.get_label() for c in axes.collections] == [{"A": "lanes", "B": "scalapack"}[name]]
-        assert {round((bar.y0 + bar.y1) / 2, 6) for bar in bars["A"]} == {0, 1} and min(x.x0 for x in bars["A"]) == 0
-        assert len(bars["B"]) == 2 and all(np.allclose((x.y0, x.y1), (-0.4, 1.4)) for x in bars["B"])
-        assert np.isclose(sum(bar.width for bar in bars["A"]), a.seconds.sum())
+        d = r["B"].diagnostics
+        assert len(check_pieces(d, before, time.time())) == 2
+        assert d.rank.tolist() == [0, 0] and d.ranks.tolist() == [2, 2]
+        labels, bars = bars_of(r, "B")
+        assert labels == ["scalapack"] and len(bars) == 2
+        assert all(np.allclose((bar.y0, bar.y1), (-0.4, 1.4)) for bar in bars)
+
+
+@pytest.mark.parametrize("lost", [["started", "rank"], ["started"], ["rank"]])
+def test_plot_without_time_line(tmp_path, result, lost):
+    """As of older files: the seconds of each matrix instead."""
+    pytest.importorskip("matplotlib")
+    shutil.copy(result, tmp_path / "old.h5")
+    with h5py.File(tmp_path / "old.h5", "a") as f:
+        for name in lost:
+            del f["a/H/diagnostics"][name]
+    times = multiplet.plot(tmp_path / "old.h5", "a/H").axes[3]
+    assert "no time line" in times.get_title() and not times.collections
+    assert len(times.lines) == 1 and len(times.lines[0].get_xdata()) == 4
 
 
 @pytest.mark.parametrize("count,store,missing", [
