@@ -1,6 +1,8 @@
 """jobs/quickstart.sh as a newcomer runs it."""
+import os
 import re
 import subprocess
+import sys
 
 import h5py
 import pytest
@@ -47,3 +49,15 @@ def test_can_be_run_twice(output):
     again = subprocess.run(["bash", "jobs/quickstart.sh"], cwd=ROOT, capture_output=True, text=True,
                            timeout=500)
     assert again.returncode == 0, (again.stdout, again.stderr)
+
+
+def test_its_picture_in_the_readme(output, tmp_path):
+    """Drawn by the command below it."""
+    pytest.importorskip("matplotlib")
+    text = (ROOT / "README.md").read_text()
+    rest = text.split("](tests/figures/plot.png)", 1)[1]
+    command = re.search(r"`PYTHONPATH=src/python python3 -c '(.*?)'`", rest, re.S).group(1).replace("\n", " ")
+    command = command.replace("OUT.png", str(tmp_path / "plot.png"))
+    subprocess.run([sys.executable, "-c", command], cwd=ROOT, check=True, env={**os.environ, "PYTHONPATH": "src/python"})
+    drawn = (tmp_path / "plot.png").read_bytes()
+    assert drawn[:4] == b"\x89PNG" == (ROOT / "tests/figures/plot.png").read_bytes()[:4] and len(drawn) > 20000

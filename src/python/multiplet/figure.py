@@ -99,6 +99,7 @@ def _times(axes, group, solved):
     axes.autoscale_view()
     axes.set(title="time line of ranks", xlabel="seconds since the first began", ylabel="rank")
     axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.locator_params(axis="x", nbins=5)
     axes.legend()
 
 
