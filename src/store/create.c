@@ -196,6 +196,24 @@ static mpt_code compare(hid_t file, const char *attribute, const char *mine, con
                   path, what);
 }
 
+/* A version that stores less has the same config. */
+static mpt_code check_datasets(hid_t file, const mpt_result_spec *spec, mpt_error *error) {
+  for (int64_t d = 0; d < spec->count; d++)
+    for (int f = 0; f < MPT_FIELD_COUNT; f++)
+      for (int64_t k = 0; k <= spec->function_count; k++) {
+        if (!mpt_is_stored(spec, (mpt_field)f, k)) continue;
+        char *path = mpt_field_path(spec, d, (mpt_field)f, k);
+        const bool exists = path && H5Lexists(file, path, H5P_DEFAULT) > 0;
+        free(path);
+        if (!exists)
+          return mpt_fail(error, MPT_BAD_USAGE,
+                          "cannot continue '%s': it has no %s of '%s', another version made it "
+                          "(--fresh starts over; or name another output.file)",
+                          spec->path, mpt_fields[f].name, spec->datasets[d].path);
+      }
+  return MPT_DONE;
+}
+
 mpt_code mpt_check_same_job(const mpt_result_spec *spec, bool *complete, mpt_error *error) {
   hid_t file;
   int64_t finished = 0;
@@ -211,6 +229,7 @@ mpt_code mpt_check_same_job(const mpt_result_spec *spec, bool *complete, mpt_err
   TRY(compare(file, "config", spec->config, "with another config", spec->path, error));
   TRY(compare(file, "input_fingerprint", spec->fingerprint, "from another input", spec->path,
               error));
+  TRY(check_datasets(file, spec, error));
   *complete = mpt_read_int_attribute(file, "complete", &finished) && finished == 1;
 done:
   H5Fclose(file);

@@ -152,9 +152,11 @@ def other_schema(at):
     return ["run", at / "job.yaml"]
 
 
-def without_dataset(at):
+def without_dataset(at, instead=False):
     with h5py.File(change(solved(at), complete=0), "a") as f:
-        del f["H/eigenvalues"]
+        del f["H/diagnostics/started"]
+        if instead:
+            f.create_group("H/diagnostics/started")
     return ["run", at / "job.yaml"]
 
 
@@ -258,7 +260,8 @@ CASES = {
     "more than can be counted": (lambda at: huge(at, 10 ** 9, "auto"), 3, "split"),
     "it was made %s": (other_program, 2, "by another program"),
     "it was made %s ": (other_schema, 2, "with another schema version"),
-    "it does not open on every rank": (without_dataset, 5, "job-out.h5"),
+    "it has no %s of '%s', another version": (without_dataset, 2, "no diagnostics/started of '/H'"),
+    "it does not open on every rank": (lambda at: without_dataset(at, True), 5, "job-out.h5"),
     "its statuses cannot be read": (unreadable_statuses, 5, "--fresh starts over"),
     "%s (check its directory)": (directory_as_output, 5, "directory"),
     "its attribute config cannot be used": (bad_stored_config, 3, "automatic"),
