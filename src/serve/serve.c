@@ -9,7 +9,7 @@
 #include "queue.h"
 #include "stop.h"
 
-enum { KEPT_SHARE = 4, HELD_MEMORY = 64 << 20 }; /* of a rank's memory, for results; bytes */
+enum { KEPT_SHARE = 4, HELD_MEMORY = 32 << 20 }; /* of a rank's memory, for results; bytes */
 static const double shortest_nap = 2e-5;         /* seconds, of a rank that waits for rank 0 */
 static const double longest_nap = 0.005;         /* likewise, long after the last request */
 static const double attentive_time = 0.05; /* after work, or an arrival, before naps get long */
@@ -216,8 +216,10 @@ mpt_code mpt_serve(MPI_Comm comm, const char *spool, bool shared, mpt_error *err
   s->keep.most = mpt_agree_on_memory(comm) / KEPT_SHARE;
   MPI_Comm_rank(comm, &s->rank);
   MPI_Comm_size(comm, &ranks);
-  mallopt(M_MMAP_THRESHOLD, HELD_MEMORY); /* memory of one request is the next one's */
+#ifdef M_MMAP_THRESHOLD /* memory of one request is the next one's */
+  mallopt(M_MMAP_THRESHOLD, HELD_MEMORY);
   mallopt(M_TRIM_THRESHOLD, HELD_MEMORY);
+#endif
   mpt_stop_install();
   AGREE(comm, s->rank == 0 ? mpt_spool_open(spool, shared, &s->spool, error) : MPT_DONE);
   TRY_COLL(join(s, error));
