@@ -79,11 +79,15 @@ def test_functions_frames_and_selections_too(spool):
     write(spool / "gs.h5", **{"H/eigenvalues": np.ones((5, 2))})
     kinds = {"e": ("functions: [{name: e, kind: exp}]\n", "gf"),
              "x": ("frame: {index: [0, 2], reference: {file: r.h5, dataset: R}}\n", "gx"),
-             "s": ("solve: {select: {lowest: 2}}\n", "gs")}
+             "s": ("solve: {select: {lowest: 2}}\n", "gs"),
+             "q": ("solve: {select: {lowest: 2}, solver: lapack}\n", "gs")}
     with Service(spool, 2):
         for k, (name, (more, g)) in enumerate(kinds.items()):
-            put(spool, f"{name}1", request(f"{name}1", "a.h5", more))
-            answer(spool, f"{name}1")
+            text = request(f"{name}1", "a.h5", more)
+            if name == "q":  # Q and T are taken from memory, too
+                text = text.replace("q1.h5", "q1.h5, store: [eigenvalues, eigenvectors, diagnostics, factor]")
+            put(spool, f"{name}1", text)
+            assert answer(spool, f"{name}1")[0] == "done"
             put(spool, f"{name}2", request(f"{name}2", "a.h5",
                                            f"{more}gradient: {{cotangents: {g}.h5, eigenpairs: {name}1.h5}}\n"))
             assert answer(spool, f"{name}2")[0] == "done"
@@ -96,7 +100,8 @@ def test_functions_frames_and_selections_too(spool):
         g = v @ (quotient * (v.conj().T @ gf[k] @ v)) @ v.conj().T
         assert np.abs(read(spool / "e2.h5")["gradient"][k] - g).max() < 1e-11 * np.abs(g).max()
         p = v[:, :2] @ v[:, :2].conj().T
-        assert np.abs(read(spool / "s2.h5")["gradient"][k] - p).max() < 1e-12
+        for name in "sq":
+            assert np.abs(read(spool / f"{name}2.h5")["gradient"][k] - p).max() < 1e-12
     for name, (more, g) in kinds.items():
         text = request(f"{name}3", "a.h5", f"{more}gradient: {{cotangents: {g}.h5, eigenpairs: {name}1.h5}}\n")
         (spool / f"{name}3.yaml").write_text(text)
