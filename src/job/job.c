@@ -117,10 +117,7 @@ static bool same_selection(const mpt_job *job) {
   mpt_error ignored = {0};
   char *text = mpt_read_text_attribute(job->eigenpairs, "config");
   const bool read = text && mpt_config_from_resolved(text, &theirs, &ignored) == MPT_DONE;
-  const mpt_select *a = &theirs.select, *b = &job->config.select;
-  const bool same = read && a->kind == b->kind && a->at_most == b->at_most &&
-                    !memcmp(a->index, b->index, sizeof a->index) &&
-                    !memcmp(a->range, b->range, sizeof a->range);
+  const bool same = read && mpt_same_select(&theirs.select, &job->config.select);
   mpt_config_release(&theirs);
   free(text);
   return same;

@@ -24,19 +24,13 @@ static bool same_options(const mpt_options *a, const mpt_options *b) {
          a->convention == b->convention;
 }
 
-static bool same_select(const mpt_select *a, const mpt_select *b) {
-  return a->kind == b->kind && a->at_most == b->at_most &&
-         !memcmp(a->index, b->index, sizeof a->index) &&
-         !memcmp(a->range, b->range, sizeof a->range);
-}
-
 /* Whether two units that were read can be one batch. */
 static bool same_kind(const mpt_worker *a, const mpt_worker *b) {
   const mpt_batch *x = &a->batch, *y = &b->batch;
   bool same = a->plan->work->engine == b->plan->work->engine && x->type == y->type &&
               x->n == y->n && x->given == y->given && !x->a == !y->a &&
               same_options(&a->job->options, &b->job->options) &&
-              same_select(&x->select, &y->select) && same_functions(x, y) &&
+              mpt_same_select(&x->select, &y->select) && same_functions(x, y) &&
               same_frame(&x->frame, &y->frame) && a->array_count == b->array_count;
   for (int64_t k = 0; same && k < a->array_count; k++)
     same = a->arrays[k].field == b->arrays[k].field &&

@@ -1,6 +1,6 @@
 #include "spectral.h"
 
-#include <multiplet/function.h>
+#include <string.h>
 
 static int64_t at_most(int64_t count, int64_t n) {
   return count < n ? count : n;
@@ -17,4 +17,10 @@ int64_t mpt_select_columns(const mpt_select *select, int64_t n) {
   default:
     return n;
   }
+}
+
+bool mpt_same_select(const mpt_select *a, const mpt_select *b) {
+  return a->kind == b->kind && a->at_most == b->at_most &&
+         !memcmp(a->index, b->index, sizeof a->index) &&
+         !memcmp(a->range, b->range, sizeof a->range);
 }

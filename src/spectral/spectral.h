@@ -10,7 +10,11 @@
 #ifndef MPT_SPECTRAL_H
 #define MPT_SPECTRAL_H
 
+#include <multiplet/function.h>
 #include "base.h"
+
+/* Whether two selections are of the same pairs. */
+bool mpt_same_select(const mpt_select *a, const mpt_select *b);
 
 /* Numbers the multiplets of `m` ascending eigenvalues from 0 into id[m] by single linkage;
  * `tolerance` is absolute. Returns how many there are. */
