@@ -10,7 +10,7 @@ def plot(result, group=None):
 
     Spectrum with its multiplets marked; histogram of the gaps between neighbours, relative to ||A||, those inside
     multiplets apart; estimated error of each gradient against the smallest gap of its matrix; when which ranks solved
-    how long, or, of older files, the seconds of each matrix. A panel whose data the job did not store says so.
+    how long. A panel whose data the job did not store says so.
     """
     from matplotlib.figure import Figure  # without pyplot: no window, no global state
     if not isinstance(result, reader.Result):
@@ -81,8 +81,6 @@ def _times(axes, group, solved):
     """A bar for each piece that a rank solved at once, as high as it has ranks."""
     from matplotlib.collections import PolyCollection
     d = group.diagnostics
-    if "started" not in d or "rank" not in d:
-        return _seconds(axes, d, solved)
     started = d.started
     done = started > 0
     if not done.any():
@@ -101,15 +99,3 @@ def _times(axes, group, solved):
     axes.yaxis.get_major_locator().set_params(integer=True)
     axes.locator_params(axis="x", nbins=5)
     axes.legend()
-
-
-def _seconds(axes, diagnostics, solved):
-    """Of files from before there was a time line."""
-    seconds, ranks = diagnostics.seconds, diagnostics.ranks
-    axes.set(title="seconds of each matrix (the file has no time line of ranks)", xlabel="matrix", ylabel="seconds",
-             yscale="log")
-    for count in np.unique(ranks[solved]):
-        which = np.flatnonzero(solved & (ranks == count))
-        axes.plot(which, np.maximum(seconds[which], 1e-9), ".", label=f"{count} rank{'s' if count > 1 else ''}")
-    if solved.any():
-        axes.legend()

@@ -200,13 +200,13 @@ class _Eigh(AutogradFunction):
         call.check("eigh")
         w, v = call.tensor(w), call.tensor(v)
         ctx.call = call
-        ctx.save_for_backward(A, w, v)
+        ctx.save_for_backward(w, v)
         ctx.set_materialize_grads(False)
         return w, v
 
     @staticmethod
     def backward(ctx, gw, gv):
-        call, (A, w, v) = ctx.call, ctx.saved_tensors
+        call, (w, v) = ctx.call, ctx.saved_tensors
         if gw is None and gv is None:
             return None, None
         arrays = call.array(w, 1), call.array(v), call.array(gw, 1), call.array(gv)
@@ -214,15 +214,15 @@ class _Eigh(AutogradFunction):
         call.check("gradient of eigh", certificate)
         verdict.check_gauge(certificate, arrays[0], arrays[1], arrays[3], call.gauge)
         g = call.tensor(g)
-        return _differentiable(call, g, A, w, v, gw, gv) if torch.is_grad_enabled() else g, None
+        return _differentiable(call, g, w, v, gw, gv) if torch.is_grad_enabled() else g, None
 
 
-def _differentiable(call, g, A, w, v, gw, gv):
+def _differentiable(call, g, w, v, gw, gv):
     """The gradient of eigh, under create_graph=True."""
     multiplet = call.certificate.multiplet
     if (multiplet[..., 1:] == multiplet[..., :-1]).any():
         return second.refused("second derivatives of eigenpairs need simple eigenvalues (matrix_function(), projector() "
-                              "and frame() have them everywhere: sum f(w) is the trace of f(A))", g, A, w, v, gw, gv)
+                              "and frame() have them everywhere: sum f(w) is the trace of f(A))", g, w, v, gw, gv)
     steps = second.pairs_gradient(w, v, gw, gv)
     return g + (steps - steps.detach())
 

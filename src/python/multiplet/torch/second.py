@@ -20,10 +20,6 @@ def hermitian(x):
     return (x + x.mH) / 2
 
 
-def refuse(why):
-    return RuntimeError(f"multiplet.torch has no derivative here: {why}")
-
-
 class _Refused(AutogradFunction):
     """The identity on a gradient. It depends on all that the gradient was made of, and refuses to pass further."""
 
@@ -34,7 +30,7 @@ class _Refused(AutogradFunction):
 
     @staticmethod
     def backward(ctx, _):
-        raise refuse(ctx.why)
+        raise RuntimeError(f"multiplet.torch has no derivative here: {ctx.why}")
 
 
 def refused(why, gradient, *made_of):
