@@ -415,12 +415,12 @@ static mpt_unit only_unit(const run *r) {
   return (mpt_unit){p->dataset, p->first, p->count, 1, 0, 0};
 }
 
-void mpt_run_together(mpt_job_run *jobs, int count, mpt_keep *keep) {
+void mpt_run_together(mpt_job_run *const *jobs, int count, mpt_keep *keep) {
   run **runs = mpt_alloc(count, sizeof *runs);
   mpt_member *members = mpt_alloc(count, sizeof *members);
   int joint = 0;
   for (int k = 0; k < count; k++) {
-    mpt_job_run *j = &jobs[k];
+    mpt_job_run *j = jobs[k];
     mpt_error *error = &j->error;
     if (j->code != MPT_DONE) continue;
     if (!runs || !members)
@@ -433,7 +433,7 @@ void mpt_run_together(mpt_job_run *jobs, int count, mpt_keep *keep) {
   }
   mpt_do_together(members, joint);
   for (int k = 0, at = 0; runs && members && k < count; k++) {
-    mpt_job_run *j = &jobs[k];
+    mpt_job_run *j = jobs[k];
     const bool member = at < joint && members[at].worker == (runs[k] ? &runs[k]->worker : NULL);
     if (member)
       j->code = end_units(runs[k], members[at++].code, &j->error);

@@ -22,7 +22,7 @@ typedef struct mpt_job_run {
 } mpt_job_run;
 
 /* Several small jobs on this rank alone, those of one kind as one batch; each fails alone. */
-void mpt_run_together(mpt_job_run *jobs, int count, mpt_keep *keep);
+void mpt_run_together(mpt_job_run *const *jobs, int count, mpt_keep *keep);
 
 /* The share of free memory that one of `ranks_on_node` ranks may plan with. */
 int64_t mpt_memory_share(int ranks_on_node);

@@ -12,7 +12,8 @@ void mpt_queue_open(mpt_queue *q, const mpt_spool *spool, mpt_pulse *pulse, int 
   q->spool = spool;
   q->pulse = pulse;
   q->ranks = ranks;
-  q->left = mpt_spool_left(spool);
+  q->waiting = mpt_spool_left(spool);
+  q->accepted = true;
 }
 
 void mpt_queue_clear(mpt_queue *q) {
@@ -23,7 +24,6 @@ void mpt_queue_clear(mpt_queue *q) {
 void mpt_queue_close(mpt_queue *q) {
   mpt_queue_clear(q);
   mpt_request_release(&q->held);
-  mpt_requests_release(&q->left);
   mpt_requests_release(&q->waiting);
 }
 
@@ -34,19 +34,15 @@ static bool take(mpt_queue *q, mpt_request *out) {
     q->held = (mpt_request){0};
     return true;
   }
-  if (q->next_left < q->left.count) {
-    mpt_request_read(q->spool, q->left.names[q->next_left++], out);
-    return true;
-  }
-  if (q->ends) return false;
-  if (q->next_waiting == q->waiting.count) {
+  if (q->next == q->waiting.count && !q->ends) {
     mpt_requests_release(&q->waiting);
-    q->next_waiting = 0;
     q->waiting = mpt_spool_waiting(q->spool);
+    q->next = 0;
+    q->accepted = false;
   }
-  while (q->next_waiting < q->waiting.count) {
-    const char *name = q->waiting.names[q->next_waiting++];
-    if (!mpt_spool_accept(q->spool, name)) continue;
+  while (q->next < q->waiting.count && (q->accepted || !q->ends)) {
+    const char *name = q->waiting.names[q->next++];
+    if (!q->accepted && !mpt_spool_accept(q->spool, name)) continue;
     mpt_request_read(q->spool, name, out);
     return true;
   }
@@ -131,7 +127,7 @@ bool mpt_queue_next(mpt_queue *q) {
     q->ends = mpt_stop_requested() || mpt_spool_stops(q->spool);
     fill(q);
     if (q->ends && !q->count) return false;
-    const int64_t waiting = q->waiting.count - q->next_waiting + (q->held.name != NULL);
+    const int64_t waiting = q->waiting.count - q->next + (q->held.name != NULL);
     mpt_pulse_set(q->pulse, q->count ? q->batch->name : NULL,
                   q->count ? waiting + q->count - 1 : 0);
     if (q->count) return true;

@@ -11,8 +11,9 @@ typedef struct mpt_queue {
   const mpt_spool *spool;
   mpt_pulse *pulse;
   int ranks;
-  mpt_requests left, waiting; /* an earlier service's, and those that arrived */
-  int64_t next_left, next_waiting;
+  mpt_requests waiting; /* an earlier service's at first, then those that arrived */
+  int64_t next;
+  bool accepted;                        /* they are */
   mpt_request batch[MPT_MOST_TOGETHER]; /* to be served now, by one rank each; or one by all */
   int count;
   bool by_all, ends;  /* ends: nothing more is accepted */

@@ -68,40 +68,27 @@ done:
   return code == MPT_STOPPED ? MPT_STOPPED : MPT_DONE;
 }
 
-/* This rank's requests among those of the batch. */
+/* This rank's requests among those of the batch, which have been read. */
 static mpt_tally serve_own(service *s, mpt_request *batch, int count) {
   mpt_tally tally = {.recalled = -s->keep.hits};
-  mpt_job_run *jobs = mpt_alloc(count, sizeof *jobs);
+  mpt_job_run *jobs[MPT_MOST_TOGETHER] = {0};
   int own = 0;
+  for (int k = 0; k < count; k++)
+    if (batch[k].rank == s->rank) jobs[own++] = &batch[k].job;
+  mpt_run_together(jobs, own, &s->keep);
   for (int k = 0; k < count; k++) {
-    mpt_request *r = &batch[k];
-    mpt_error *error = &r->job.error;
-    if (r->rank != s->rank) continue;
-    if (s->rank != 0) mpt_request_parse(&s->spool, r);
-    if (!jobs) r->job.code = mpt_fail(error, MPT_NO_RESOURCE, "cannot serve: out of memory");
-    if (!jobs) continue;
-    jobs[own++] = r->job;
-    r->job.config = (mpt_config){0};
+    if (batch[k].rank != s->rank) continue;
+    mpt_request_answer(&s->spool, &batch[k]);
+    mpt_tally_add(&tally, &batch[k]);
   }
-  if (jobs) mpt_run_together(jobs, own, &s->keep);
-  own = 0;
-  for (int k = 0; k < count; k++) {
-    mpt_request *r = &batch[k];
-    if (r->rank != s->rank) continue;
-    if (jobs) r->job = jobs[own++];
-    mpt_request_answer(&s->spool, r);
-    mpt_tally_add(&tally, r);
-  }
-  free(jobs);
   tally.recalled += s->keep.hits;
   return tally;
 }
 
 /* The requests that other ranks than 0 serve, as one text: of each a line "rank name length", then
- * so many bytes. */
+ * so many bytes. NULL: there are none, or memory is out. */
 static char *pack(const service *s) {
   mpt_text out = {0};
-  mpt_text_add(&out, "%s", "");
   for (int k = 0; k < s->queue.count; k++) {
     const mpt_request *r = &s->queue.batch[k];
     if (r->rank > 0)
@@ -110,34 +97,39 @@ static char *pack(const service *s) {
   return out.data;
 }
 
-/* This rank's requests of such a text; returns how many. */
+/* Reads this rank's requests of such a text; returns how many. */
 static int unpack(const service *s, const char *text, mpt_request *out) {
   int count = 0, rank = 0, header = 0;
   size_t length = 0;
   char name[256];
   while (sscanf(text, "%d %255s %zu%n", &rank, name, &length, &header) == 3) {
     text += header + 1;
-    if (rank == s->rank)
-      out[count++] = (mpt_request){.started = mpt_now(),
-                                   .rank = rank,
-                                   .name = mpt_format("%s", name),
-                                   .text = mpt_format("%.*s", (int)length, text)};
+    if (rank == s->rank) {
+      out[count] = (mpt_request){.started = mpt_now(),
+                                 .rank = rank,
+                                 .name = mpt_format("%s", name),
+                                 .text = mpt_format("%.*s", (int)length, text)};
+      mpt_request_parse(&s->spool, &out[count++]);
+    }
     text += length;
   }
   return count;
 }
 
 /* Requests that are served by one rank each. Collective. */
-static mpt_code serve_each(service *s, int64_t count) {
+static mpt_code serve_each(service *s, int64_t count, mpt_error *error) {
   mpt_code code = MPT_DONE;
-  mpt_error error;
   mpt_tally tally = {0};
   mpt_request *own = NULL;
-  char *packed = s->rank == 0 ? pack(s) : NULL;
-  TRY_COLL(mpt_share_text(s->comm, &packed, &error));
+  char *packed = NULL;
+  if (s->rank == 0) packed = pack(s);
+  if (s->rank != 0) own = mpt_alloc(count, sizeof *own);
+  AGREE(s->comm,
+        packed || own ? MPT_DONE : mpt_fail(error, MPT_NO_RESOURCE, "cannot serve: out of memory"));
+  TRY_COLL(mpt_share_text(s->comm, &packed, error));
   if (s->rank == 0)
     tally = serve_own(s, s->queue.batch, s->queue.count);
-  else if ((own = mpt_alloc(count, sizeof *own)))
+  else
     tally = serve_own(s, own, unpack(s, packed, own));
   for (int64_t k = 0; own && k < count; k++) mpt_request_release(&own[k]);
   MPI_Allreduce(MPI_IN_PLACE, &tally, sizeof tally / sizeof(int64_t), MPI_INT64_T, MPI_SUM,
@@ -172,7 +164,7 @@ static int64_t next_for_all(service *s) {
 }
 
 /* Collective. */
-static mpt_code serve_all(service *s) {
+static mpt_code serve_all(service *s, mpt_error *error) {
   mpt_code code = MPT_DONE;
   while (code == MPT_DONE) {
     mpt_stop_needs(1);
@@ -180,7 +172,7 @@ static mpt_code serve_all(service *s) {
     if (count == THE_END) break;
     if (count == STOPPED) return MPT_STOPPED;
     mpt_stop_needs(2);
-    code = count == ONE_BY_ALL ? serve_by_all(s) : serve_each(s, count);
+    code = count == ONE_BY_ALL ? serve_by_all(s) : serve_each(s, count, error);
     if (s->rank == 0) mpt_queue_clear(&s->queue);
   }
   mpt_stop_needs(1);
@@ -227,7 +219,7 @@ mpt_code mpt_serve(MPI_Comm comm, const char *spool, bool shared, mpt_error *err
   if (s->rank == 0) mpt_queue_open(&s->queue, &s->spool, s->pulse, ranks);
   if (s->rank == 0) mpt_note("serving %s on %d ranks", s->spool.path, ranks);
   mpt_log_speaks(false); /* what happens to requests is in their answers */
-  code = serve_all(s);
+  code = serve_all(s, error);
   mpt_log_speaks(s->rank == 0);
   mpt_pulse_stop(s->pulse);
   if (s->rank == 0) mpt_spool_take_stop(&s->spool);
