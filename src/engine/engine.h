@@ -42,7 +42,8 @@ typedef struct mpt_frame_arrays {
 
 /* A = Q T Q^H of a batch, or rather conj(A) = Q T Q^H, for the matrices are row-major: what
  * LAPACK's ?hetrd('L') leaves. A pass through a selection keeps it, or takes it as given;
- * reflectors NULL: neither. */
+ * reflectors NULL: neither. One that solves the whole spectrum, as lanes do, keeps or takes all
+ * eigenvectors in the reflectors' place, and has no need of T. */
 typedef struct mpt_factor_arrays {
   void *reflectors;             /* [count, rows, n] */
   void *tau;                    /* [count, n] */
@@ -194,6 +195,9 @@ const mpt_engine *mpt_engine_for(const mpt_shape *shape);
  * never fails as a call: what goes wrong is in each problem's report. */
 void mpt_process_batch(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
                        const mpt_options *options, mpt_batch *batch);
+
+/* Whether the batch's selected pairs are made without the others. */
+bool mpt_is_partial(const mpt_engine *engine, const mpt_batch *batch);
 
 /* How far apart neighbours in a multiplet may be, relative to ||A||. */
 double mpt_tolerance(const mpt_options *options, const mpt_batch *batch);

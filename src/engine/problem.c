@@ -48,10 +48,11 @@ static void zero_factor(mpt_batch *b, int64_t k) {
   const int64_t n = b->n, elements = b->rows * n;
   const size_t size = mpt_type_size(b->type), real = mpt_real_size(b->type);
   memset(mpt_part_of(b->factor.reflectors, k, elements, size), 0, (size_t)elements * size);
+  memset(mpt_part_of(b->factor.eigenvalues, k, n, real), 0, (size_t)n * real);
+  if (!b->factor.tau) return;
   memset(mpt_part_of(b->factor.tau, k, n, size), 0, (size_t)n * size);
   memset(mpt_part_of(b->factor.diagonal, k, n, real), 0, (size_t)n * real);
   memset(mpt_part_of(b->factor.offdiagonal, k, n, real), 0, (size_t)n * real);
-  memset(mpt_part_of(b->factor.eigenvalues, k, n, real), 0, (size_t)n * real);
 }
 
 static void zero_outputs(mpt_batch *b, int64_t k) {
@@ -151,11 +152,14 @@ static mpt_code process_each(const mpt_engine *engine, mpt_state *state, const m
 typedef mpt_code process(const mpt_engine *, mpt_state *, const mpt_team *, const mpt_options *,
                          mpt_batch *);
 
-/* Functions, frames and directions see the whole spectrum. */
+/* Functions, frames and directions take the whole spectrum. */
+bool mpt_is_partial(const mpt_engine *engine, const mpt_batch *batch) {
+  return batch->select.kind != MPT_SELECT_ALL && engine->partial && !mpt_has_outputs(batch);
+}
+
 static process *choose_process(const mpt_engine *engine, const mpt_batch *batch) {
   if (batch->select.kind == MPT_SELECT_ALL) return engine->process ? process_whole : process_each;
-  const bool partial = engine->partial && !mpt_has_outputs(batch);
-  return partial ? mpt_process_partial : mpt_process_selection;
+  return mpt_is_partial(engine, batch) ? mpt_process_partial : mpt_process_selection;
 }
 
 void mpt_process_batch(const mpt_engine *engine, mpt_state *state, const mpt_team *team,

@@ -95,11 +95,17 @@ static mpt_code allocate(selection *s) {
   a->w = a->v = a->dw = a->dv = NULL;
   a->multiplet = NULL;
   a->gw = a->gv = NULL;
+  a->factor = (mpt_factor_arrays){0};
   TRY(mpt_allocate(&s->w, n, sizeof *s->w, what, NULL));
   TRY(mpt_allocate(&s->place, b->count, sizeof *s->place, what, NULL));
-  TRY(mpt_allocate(&a->w, values, real, what, NULL));
   TRY(mpt_allocate(&a->multiplet, values, sizeof *a->multiplet, what, NULL));
-  if (b->v) TRY(mpt_allocate(&a->v, elements, size, what, NULL));
+  if (b->factor.reflectors) {
+    a->w = b->factor.eigenvalues;
+    a->v = b->factor.reflectors;
+  } else {
+    TRY(mpt_allocate(&a->w, values, real, what, NULL));
+    if (b->v) TRY(mpt_allocate(&a->v, elements, size, what, NULL));
+  }
   if (b->gw) TRY(mpt_allocate(&gw, values, real, what, NULL));
   a->gw = gw;
   if (b->gv) TRY(mpt_allocate(&gv, elements, size, what, NULL));
@@ -114,9 +120,11 @@ static void release(selection *s) {
   mpt_batch *a = &s->whole;
   free(s->w);
   free(s->place);
-  free(a->w);
+  if (!s->batch->factor.reflectors) {
+    free(a->w);
+    free(a->v);
+  }
   free(a->multiplet);
-  free(a->v);
   free((void *)(uintptr_t)a->gw);
   free((void *)(uintptr_t)a->gv);
   free(a->dw);
@@ -191,7 +199,8 @@ static void differentiate(selection *s, const mpt_engine *engine, mpt_state *sta
                           const mpt_options *options) {
   mpt_batch *b = s->batch;
   mpt_batch one = s->whole;
-  if (!b->given) one.a = NULL; /* given vectors among solved ones are certified again */
+  /* new are given vectors among those that were solved here */
+  if (!b->given || b->factor.given) one.a = NULL;
   one.given = true;
   one.count = b->count;
   double *kept = mpt_alloc(3 * b->count, sizeof *kept);
@@ -219,6 +228,7 @@ mpt_code mpt_process_selection(const mpt_engine *engine, mpt_state *state, const
   if (!failed) {
     mpt_batch pairs = s.whole;
     const bool more = b->g || mpt_has_outputs(b);
+    pairs.given = b->factor.given;
     pairs.g = NULL;
     pairs.gw = pairs.gv = NULL;
     pairs.da = NULL;

@@ -177,7 +177,8 @@ static mpt_code make_tasks(mpt_job *job, mpt_error *error) {
   if (c->eigenpairs) TRY(open_eigenpairs(job, error));
   for (int64_t d = 0; d < job->input.count; d++) {
     const struct mpt_given *g = &job->given[d];
-    const bool partial = c->select.kind != MPT_SELECT_ALL && !outputs;
+    const bool partial =
+        c->select.kind != MPT_SELECT_ALL && !outputs && c->solver != MPT_SOLVER_LANES;
     if (c->eigenpairs && partial) TRY(look_for_factor(job, d, error));
     mpt_task *t = &job->tasks[d];
     *t = (mpt_task){.dataset = &job->input.datasets[d],
@@ -198,6 +199,11 @@ static mpt_code make_tasks(mpt_job *job, mpt_error *error) {
   job->fields = stored_fields(job, vectors);
 done:
   return code;
+}
+
+void mpt_job_use_memory(mpt_job *job) {
+  for (int64_t d = 0; d < job->input.count; d++)
+    job->tasks[d].memory = job->tasks[d].selection && job->tasks[d].vectors;
 }
 
 mpt_code mpt_job_open(mpt_config *config, mpt_job *job, mpt_error *error) {

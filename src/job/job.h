@@ -31,6 +31,9 @@ void mpt_job_close(mpt_job *job);
 /* The earlier result's eigenpairs must be complete, and of the input with this fingerprint. */
 mpt_code mpt_job_check_eigenpairs(const mpt_job *job, const char *fingerprint, mpt_error *error);
 
+/* Memory for what a second pass through a selection needs besides the selected pairs. */
+void mpt_job_use_memory(mpt_job *job);
+
 /* "/a/b/eigenvalues" for dataset d; function counts where there is a dataset for each. The caller
  * frees it. */
 char *mpt_job_path(const mpt_job *job, int64_t d, mpt_field field, int64_t function);

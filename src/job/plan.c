@@ -37,14 +37,15 @@ int64_t mpt_partial_columns(const mpt_task *t) {
  * real T, and products with the columns. */
 static double partial_operations(const mpt_task *t, bool complex) {
   const double k = (double)t->dataset->columns / (double)t->dataset->n;
-  double count = t->solve || !t->factor ? 4.0 / 3 : 0;
+  double count = t->solve || !(t->factor || t->memory) ? 4.0 / 3 : 0;
   if (t->solve && t->vectors) count += (complex ? 1.0 / 3 : 4.0 / 3) + 2 * k;
   if (t->gradient) count += t->vector_gradient ? 6 * k + 6 * k * k : 2 * k;
   return count;
 }
 
 double mpt_operations(const mpt_task *t) {
-  const bool solve = t->solve || t->selection; /* of given pairs, the others are solved for */
+  /* to some given pairs, the others are solved for */
+  const bool solve = t->solve || (t->selection && !t->memory);
   double n3 = pow((double)t->dataset->n, 3),
          complex = mpt_type_is_complex(t->dataset->type) ? 4 : 1;
   double count = 0,
@@ -81,7 +82,7 @@ int64_t mpt_slab_bytes(const mpt_task *t, int ranks, int64_t chunk) {
   const int64_t tangents = t->tangents ? 1 + t->tangents : 0;
   const int64_t pairs = t->vectors + t->vector_gradient + (t->tangents > 0);
   const int64_t arrays = 1 + t->vectors + t->gradient + t->vector_gradient + t->functions +
-                         t->function_gradients + tangents + t->factor;
+                         t->function_gradients + tangents + (t->factor || t->memory);
   /* what was selected of the whole arrays, and a frame with its reference and cotangents */
   const int64_t columns = (t->selection ? pairs * t->dataset->columns : 0) +
                           (t->frame ? 2 + 2 * t->frame_gradient : 0) * t->dataset->frame_columns;

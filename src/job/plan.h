@@ -11,14 +11,15 @@
 /* What has to be done for every problem of a dataset. */
 typedef struct mpt_task {
   const mpt_dataset *dataset;
-  bool solve;                                      /* false: eigenpairs are given */
-  bool vectors;                                    /* eigenvectors are needed */
-  bool gradient;                                   /* ... and the gradient */
-  bool vector_gradient;                            /* ... with eigenvector cotangents */
-  bool selection;                                  /* of eigenpairs */
-  bool outputs;                                    /* functions, frames, tangents */
-  bool factor;                                     /* Q and T are kept, or given */
-  bool frame, frame_gradient;                      /* dataset->frame_columns wide */
+  bool solve;                 /* false: eigenpairs are given */
+  bool vectors;               /* eigenvectors are needed */
+  bool gradient;              /* ... and the gradient */
+  bool vector_gradient;       /* ... with eigenvector cotangents */
+  bool selection;             /* of eigenpairs */
+  bool outputs;               /* functions, frames, tangents */
+  bool factor;                /* Q and T are stored, or given */
+  bool memory;                /* what made a selection stays in memory, or comes from there */
+  bool frame, frame_gradient; /* dataset->frame_columns wide */
   int64_t functions, function_gradients, tangents; /* how many n x n outputs and cotangents */
 } mpt_task;
 

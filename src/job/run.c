@@ -134,11 +134,18 @@ done:
   return code;
 }
 
+static bool keeps_eigenpairs(const run *r) {
+  const unsigned both = MPT_BIT(MPT_EIGENVALUES) | MPT_BIT(MPT_EIGENVECTORS);
+  return r->keep && !r->job.config.eigenpairs && (r->job.fields & both) == both;
+}
+
 static mpt_code open_inputs(run *r, mpt_config *config, mpt_error *error) {
   mpt_code code = MPT_DONE;
   AGREE(r->comm, mpt_job_open(config, &r->job, error));
   TRY_COLL(same_config(r, error));
   look_into_memory(r);
+  r->keeps = keeps_eigenpairs(r);
+  if (r->keeps || r->given) mpt_job_use_memory(&r->job);
   TRY_COLL(find_fingerprint(r, error));
   if (r->rank == 0) code = mpt_job_check_eigenpairs(&r->job, r->fingerprint, error);
   AGREE(r->comm, code);
@@ -177,11 +184,6 @@ done:
   return code;
 }
 
-static bool keeps_eigenpairs(const run *r) {
-  const unsigned both = MPT_BIT(MPT_EIGENVALUES) | MPT_BIT(MPT_EIGENVECTORS);
-  return r->keep && !r->continued && !r->job.config.eigenpairs && (r->job.fields & both) == both;
-}
-
 /* Whether what the ranks have in memory is all that is to be done by teams of one. Collective. */
 static bool recalls_everything(const run *r) {
   int64_t problems = r->given ? mpt_kept_singles(r->given) : 0;
@@ -202,7 +204,7 @@ static void widen_chunks(run *r) {
 
 /* Collective. */
 static void open_memory(run *r) {
-  r->keeps = keeps_eigenpairs(r);
+  r->keeps &= !r->continued;
   r->recalls = recalls_everything(r);
   if (r->recalls) widen_chunks(r);
 }

@@ -27,11 +27,11 @@ static bool same_options(const mpt_options *a, const mpt_options *b) {
 /* Whether two units that were read can be one batch. */
 static bool same_kind(const mpt_worker *a, const mpt_worker *b) {
   const mpt_batch *x = &a->batch, *y = &b->batch;
-  bool same = a->plan->work->engine == b->plan->work->engine && x->type == y->type &&
-              x->n == y->n && x->given == y->given && !x->a == !y->a &&
-              same_options(&a->job->options, &b->job->options) &&
-              mpt_same_select(&x->select, &y->select) && same_functions(x, y) &&
-              same_frame(&x->frame, &y->frame) && a->array_count == b->array_count;
+  bool same =
+      a->plan->work->engine == b->plan->work->engine && x->type == y->type && x->n == y->n &&
+      x->given == y->given && !x->a == !y->a && x->factor.given == y->factor.given &&
+      same_options(&a->job->options, &b->job->options) && mpt_same_select(&x->select, &y->select) &&
+      same_functions(x, y) && same_frame(&x->frame, &y->frame) && a->array_count == b->array_count;
   for (int64_t k = 0; same && k < a->array_count; k++)
     same = a->arrays[k].field == b->arrays[k].field &&
            a->arrays[k].function == b->arrays[k].function &&
@@ -66,6 +66,7 @@ static mpt_code solve_jointly(mpt_worker *const *workers, int count, mpt_error *
   TRY(mpt_worker_prepare(&joint, 0, &alone, error));
   joint.batch.count = total;
   if (!workers[0]->batch.a) joint.batch.a = NULL;
+  joint.batch.factor.given = workers[0]->batch.factor.given;
   for (int k = 0; k < count; first += workers[k++]->batch.count)
     copy_arrays(&joint, first, workers[k], true);
   TRY(mpt_worker_solve(&joint, error));

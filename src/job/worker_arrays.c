@@ -97,16 +97,17 @@ done:
   return code;
 }
 
+/* Where the whole spectrum is solved, its vectors are in the reflectors' place. */
 static mpt_code add_factor(mpt_worker *w, mpt_error *error) {
   mpt_code code = MPT_DONE;
   mpt_factor_arrays *factor = &w->batch.factor;
-  factor->given = w->job->given[w->dataset].factor;
-  const hid_t file = factor->given ? w->job->eigenpairs : H5I_INVALID_HID;
+  const hid_t file = w->job->given[w->dataset].factor ? w->job->eigenpairs : H5I_INVALID_HID;
   TRY(add(w, MPT_REFLECTORS, 0, file, NULL, true, &factor->reflectors, error));
+  TRY(add(w, MPT_SPECTRUM, 0, file, NULL, true, &factor->eigenvalues, error));
+  if (!mpt_is_partial(w->plan->work[w->dataset].engine, &w->batch)) return MPT_DONE;
   TRY(add(w, MPT_TAU, 0, file, NULL, true, &factor->tau, error));
   TRY(add(w, MPT_DIAGONAL, 0, file, NULL, true, &factor->diagonal, error));
   TRY(add(w, MPT_OFFDIAGONAL, 0, file, NULL, true, &factor->offdiagonal, error));
-  TRY(add(w, MPT_SPECTRUM, 0, file, NULL, true, &factor->eigenvalues, error));
 done:
   return code;
 }
@@ -153,11 +154,11 @@ mpt_code mpt_arrays_allocate(mpt_worker *w, int64_t d, mpt_error *error) {
     b->found = data;
   }
   if (task->gradient) TRY(add_cotangents(w, error));
-  if (task->factor) TRY(add_factor(w, error));
   for (int64_t f = 0; f < functions; f++) TRY(add_function(w, f, error));
   b->function_count = (int)functions;
   if (job->config.reference.file) TRY(add_frame(w, error));
   if (job->given[d].direction) TRY(add_tangents(w, error));
+  if (task->factor || task->memory) TRY(add_factor(w, error));
 done:
   return code;
 }
@@ -193,21 +194,38 @@ static mpt_code read_array(mpt_worker *w, const mpt_array *array, const mpt_part
   return code;
 }
 
-/* The input's matrices are needed for what was not solved yet. */
+static bool is_of_factor(mpt_field field) {
+  return field >= MPT_REFLECTORS && field <= MPT_SPECTRUM;
+}
+
+/* Whether the piece has all that is made of the matrices: of a selection, what its other pairs take
+ * in the same way, from Q and T or from all vectors. */
+static bool has_solution(const mpt_worker *w, const mpt_piece *piece) {
+  const mpt_factor_arrays *factor = &w->batch.factor;
+  if (w->batch.select.kind == MPT_SELECT_ALL) return true;
+  return factor->reflectors && piece->data[MPT_REFLECTORS] && !factor->tau == !piece->data[MPT_TAU];
+}
+
+/* The input's matrices are needed for what was not solved yet, and to certify what is made of Q
+ * and T. */
 mpt_code mpt_arrays_read(mpt_worker *w, const mpt_unit *u, const mpt_piece *piece,
                          mpt_error *error) {
   mpt_code code = MPT_DONE;
-  const bool whole = w->batch.select.kind == MPT_SELECT_ALL;
-  w->batch.a = piece && whole ? NULL : w->arrays[0].data;
+  const bool solved = piece && has_solution(w, piece);
+  w->batch.a = solved && !w->batch.factor.tau ? NULL : w->arrays[0].data;
+  w->batch.factor.given =
+      w->batch.factor.reflectors && (solved || w->job->given[u->dataset].factor);
   for (int64_t k = 0; k < w->array_count && code == MPT_DONE; k++) {
     const mpt_array *array = &w->arrays[k];
-    if (array->file < 0 || (k == 0 && !w->batch.a)) continue;
+    const bool of_factor = is_of_factor(array->field), of_file = array->file >= 0;
+    if (k == 0 && !w->batch.a) continue;
     const mpt_part part = part_of(w, array->field, u->first, u->count);
-    const bool known = piece && (k == 0 || array->file == w->job->eigenpairs);
+    const bool of_pairs = of_file && array->file == w->job->eigenpairs;
+    const bool known = piece && (of_factor ? solved : k == 0 || of_pairs);
     const void *kept = known ? piece->data[array->field] : NULL;
     if (kept)
       memcpy(array->data, kept, mpt_array_bytes(w, array, u->count));
-    else
+    else if (of_file)
       code = read_array(w, array, &part, error);
   }
   return code;
@@ -222,14 +240,6 @@ mpt_piece mpt_unit_place(const mpt_worker *w, const mpt_unit *u) {
                      .ranks = w->team.size};
 }
 
-/* Where some pairs were selected, the others are made again, of the matrices. */
-static bool is_kept(const mpt_worker *w, int64_t k) {
-  const mpt_field field = w->arrays[k].field;
-  if (k == 0) return w->batch.select.kind != MPT_SELECT_ALL;
-  return w->arrays[k].write && (field == MPT_EIGENVALUES || field == MPT_EIGENVECTORS ||
-                                (field >= MPT_REFLECTORS && field <= MPT_SPECTRUM));
-}
-
 void mpt_arrays_keep(mpt_worker *w, const mpt_unit *u) {
   const mpt_piece place = mpt_unit_place(w, u);
   mpt_piece *piece = mpt_keep_piece(w->keep, w->making, &place);
@@ -237,7 +247,9 @@ void mpt_arrays_keep(mpt_worker *w, const mpt_unit *u) {
   memcpy(piece->report, w->batch.report, sizeof *piece->report * (size_t)u->count);
   for (int64_t k = 0; k < w->array_count; k++) {
     const mpt_array *array = &w->arrays[k];
-    if (is_kept(w, k))
+    const mpt_field field = array->field;
+    const bool pairs = array->write && (field == MPT_EIGENVALUES || field == MPT_EIGENVECTORS);
+    if (pairs || is_of_factor(field) || (k == 0 && w->batch.factor.tau))
       mpt_keep_copy(w->keep, w->making, array->field, array->data,
                     mpt_array_bytes(w, array, u->count));
   }

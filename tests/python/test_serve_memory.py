@@ -1,5 +1,7 @@
 """What a service keeps in memory, and what it does together: answers are those of `multiplet run`, and right."""
 import json
+import time
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -84,7 +86,7 @@ def test_functions_frames_and_selections_too(spool):
     with Service(spool, 2):
         for k, (name, (more, g)) in enumerate(kinds.items()):
             text = request(f"{name}1", "a.h5", more)
-            if name == "q":  # Q and T are taken from memory, too
+            if name == "q":  # a second pass from the files takes Q and T, too
                 text = text.replace("q1.h5", "q1.h5, store: [eigenvalues, eigenvectors, diagnostics, factor]")
             put(spool, f"{name}1", text)
             assert answer(spool, f"{name}1")[0] == "done"
@@ -107,6 +109,86 @@ def test_functions_frames_and_selections_too(spool):
         (spool / f"{name}3.yaml").write_text(text)
         run(spool / f"{name}3.yaml")
         same(read(spool / f"{name}2.h5"), read(spool / f"{name}3.h5"))
+
+
+SELECTIONS = {"lowest: 1": lambda w: [0], "highest: 4": lambda w: range(len(w) - 4, len(w)),
+              "range: [-2, 3], at_most: 8": lambda w: np.flatnonzero(w < 2.5)}
+
+
+def gradient_of_trace(a, which):
+    """Of the sum of the eigenvalues `which`; where they are some of a multiplet, that many times its mean."""
+    w, v = np.linalg.eigh(a.astype(complex))
+    share = np.zeros(len(w))
+    for multiplet in np.split(np.arange(len(w)), np.flatnonzero(np.diff(w) > 1e-3) + 1):
+        share[multiplet] = np.isin(multiplet, which(w)).mean()
+    return (v * share) @ v.conj().T
+
+
+@pytest.mark.parametrize("solver, n, dtype", [("lanes", 24, "float32"), ("lanes", 24, "complex128"),
+                                              ("lapack", 90, "complex64"), ("scalapack", 90, "float64")])
+def test_what_was_not_selected_is_not_solved_again(spool, solver, n, dtype):
+    """Without output.store having factor; also where multiplets are cut; and when the second pass has functions, for
+    which Q and T do not do."""
+    rng = np.random.default_rng(6)
+    a = hermitian(rng, 6, n, dtype, np.concatenate([MULTIPLETS, np.arange(6, n)]))
+    gf = hermitian(rng, 6, n, dtype)
+    solved = [0, 2, 3, 4, 5]
+    a[1, 0, 0] = np.inf
+    write(spool / "a.h5", H=a)
+    for m in (1, 4, 8):
+        write(spool / f"cotangents-g{m}.h5", **{"H/eigenvalues": np.ones((6, m), a.real.dtype)})
+        write(spool / f"cotangents-gf{m}.h5", **{"H/eigenvalues": np.ones((6, m), a.real.dtype), "H/functions/e": gf})
+    ranks = 1 + (solver == "scalapack")
+    solve = f"run: {{grid: [1, {ranks}]}}\nsolve: {{solver: {solver}, select: "
+    seconds = {}
+    with Service(spool, 2):
+        for select in SELECTIONS:
+            m, forward = select[-1], f"{solve}{{{select}}}}}\n"
+            put(spool, f"f{m}", request(f"f{m}", "a.h5", forward))
+            assert "exit: 4" in answer(spool, f"f{m}")[2]
+            for name, more in {"g": "", "gf": "functions: [{name: e, kind: power, exponent: 2}]\n"}.items():
+                text = f"{forward}{more}gradient: {{cotangents: cotangents-{name}{m}.h5, eigenpairs: f{m}.h5}}\n"
+                put(spool, name + m, request(name + m, "a.h5", text))
+                assert answer(spool, name + m)[0] == "done"
+                seconds[name + m] = text, select
+        recalled(spool, len(seconds))
+    for name, (text, select) in seconds.items():
+        result = read(spool / f"{name}.h5")
+        (spool / "apart.yaml").write_text(request("apart", "a.h5", text))
+        run(spool / "apart.yaml", "--fresh", ranks=ranks, expect=4)
+        apart = read(spool / "apart.h5")
+        if solver == "lanes" or name.startswith("gf"):
+            same(result, apart)
+        else:  # T's other eigenvalues have not been made again, in another way
+            forward = read(spool / f"f{name[-1]}.h5")
+            assert np.array_equal(result["diagnostics/min_gap"], forward["diagnostics/min_gap"])
+        for field in ("status", "multiplet"):
+            assert np.array_equal(result[field], apart[field])
+        for k in solved:
+            g = gradient_of_trace(a[k], SELECTIONS[select])
+            if name.startswith("gf"):
+                g = g + gf[k] @ a[k] + a[k] @ gf[k]
+            assert np.abs(result["gradient"][k] - g).max() < 300 * n * eps(dtype) * max(1, np.abs(g).max()), (name, k)
+
+
+@pytest.mark.parametrize("select", ["all", "{lowest: 2}"])
+def test_a_second_pass_does_not_read_the_matrices(spool, select):
+    """Nor eigenpairs, by the kernel's count; without matrices nothing can be solved."""
+    count, n = 1000, 40
+    write(spool / "a.h5", H=hermitian(np.random.default_rng(7), count, n))
+    write(spool / "g.h5", **{"H/eigenvalues": np.ones((count, n if select == "all" else 2))})
+    time.sleep(3.1)  # a younger file is fingerprinted again
+
+    def bytes_read(service):
+        return int((Path("/proc") / str(service.process.pid) / "io").read_text().split()[1])
+
+    with Service(spool) as service:
+        for name, more in {"f": "", "b": "gradient: {cotangents: g.h5, eigenpairs: f.h5}\n"}.items():
+            before = bytes_read(service)
+            put(spool, name, request(name, "a.h5", f"solve: {{select: {select}}}\n{more}"))
+            assert answer(spool, name)[0] == "done"
+            took = bytes_read(service) - before
+            assert (took < 5e6) == (name == "b"), took  # of 26 MB of matrices
 
 
 def test_what_changed_on_disk_is_not_taken_from_memory(spool):
