@@ -382,6 +382,14 @@ static void frames_and_selections_count(void **state) {
   assert_true(fabs(mpt_operations(&given) - 4e6 * (4.0 / 3 + 0.2)) < 1);
   given.factor = true;
   assert_true(fabs(mpt_operations(&given) - 4e6 * 0.2) < 1);
+  given.factor = false;
+  given.memory = true;
+  assert_true(fabs(mpt_operations(&given) - 4e6 * 0.2) < 1);
+  given.outputs = true; /* of the whole spectrum, which is in memory */
+  assert_true(mpt_operations(&given) < mpt_operations(&plain) / 2);
+  selection.memory = true; /* Q, too */
+  assert_int_equal(mpt_slab_bytes(&selection, 1, 1) - mpt_slab_bytes(&plain, 1, 1),
+                   n * (10 + n) * element);
   assert_true(mpt_operations(&selection) < mpt_operations(&plain) / 2);
 }
 
