@@ -152,7 +152,7 @@ static mpt_code process_each(const mpt_engine *engine, mpt_state *state, const m
 typedef mpt_code process(const mpt_engine *, mpt_state *, const mpt_team *, const mpt_options *,
                          mpt_batch *);
 
-/* Functions, frames and directions take the whole spectrum. */
+/* Functions, frames and directions see the whole spectrum. */
 bool mpt_is_partial(const mpt_engine *engine, const mpt_batch *batch) {
   return batch->select.kind != MPT_SELECT_ALL && engine->partial && !mpt_has_outputs(batch);
 }

@@ -199,7 +199,7 @@ static void differentiate(selection *s, const mpt_engine *engine, mpt_state *sta
                           const mpt_options *options) {
   mpt_batch *b = s->batch;
   mpt_batch one = s->whole;
-  /* new are given vectors among those that were solved here */
+  /* given vectors stand among newly solved ones, with which they have not been certified yet */
   if (!b->given || b->factor.given) one.a = NULL;
   one.given = true;
   one.count = b->count;
