@@ -25,13 +25,25 @@ extern "C" {
 /* How problems are solved and differentiated; all zeros are the defaults. */
 typedef struct mpt_options {
   mpt_triangle triangle;
-  double tolerance; /* of multiplets, relative to ||A||_2; 0: 8 n eps */
+  double tolerance; /* of multiplets, relative to ||A||_2; 0: what rounding cannot tell apart */
   mpt_gauge_policy gauge_policy;
   mpt_spread_policy spread_policy;
   mpt_convention convention;
   int threads;       /* 0: one */
   mpt_solver solver; /* AUTO, LANES or LAPACK */
+  mpt_basis basis;   /* of the vectors inside a multiplet */
+  uint64_t seed;     /* of the bases that TURNED draws */
 } mpt_options;
+
+/* What carried a gradient through equal and near eigenvalues: of several, the last in this order.
+ */
+typedef enum mpt_gradient_rule {
+  MPT_RULE_PLAIN = 0,    /* quotients; equal eigenvalues had equal cotangents */
+  MPT_RULE_FORM = 1,     /* the loss was certified to be one of V f(w) V^H */
+  MPT_RULE_MEAN = 2,     /* cotangents of equal eigenvalues differed and became their mean */
+  MPT_RULE_UNBIASED = 3, /* the estimate in a random basis */
+  MPT_RULE_RAW = 4       /* cotangents that differed were kept as they were */
+} mpt_gradient_rule;
 
 /* What became of one problem, and how far its numbers can be trusted. */
 typedef struct mpt_report {
@@ -46,6 +58,11 @@ typedef struct mpt_report {
   double frame_condition;  /* ||R||_2 / sqrt(lambda_min(R^H P R)); 0 without a frame */
   double tangent_splitting; /* how much a direction splits multiplets, 0 to 1, where derivatives of
                                single eigenvalues do not exist */
+  double tangent_error;     /* estimated relative error of derivatives along a direction */
+  double output_residual;   /* of gradient, functions, frame and tangents against their own factors,
+                               by a random probe, in units of n eps */
+  int8_t rule;              /* an mpt_gradient_rule */
+  int8_t retried;           /* 1: the first solution failed its check; the reference solved it */
   int refused;              /* by a policy: counts as failed, the gradient is zero */
   double seconds;           /* those of the chunk it was solved in / problems in the chunk */
 } mpt_report;

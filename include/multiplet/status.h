@@ -33,6 +33,8 @@ typedef enum mpt_status {
   MPT_NONFINITE_COTANGENT = 8,
   MPT_INTERNAL = 9,
   MPT_TOO_MANY_IN_RANGE = 10,
+  MPT_SUBGRADIENT = 11, /* a warning: eigenvalue cotangents that differ among equal eigenvalues were
+                           replaced by their mean */
   MPT_STATUS_COUNT
 } mpt_status;
 

@@ -27,9 +27,20 @@ typedef enum mpt_convention { MPT_TORCH = 0, MPT_JAX = 1 } mpt_convention;
 /* A loss that depends on the choice of basis inside a multiplet: a warning or a failure. */
 typedef enum mpt_gauge_policy { MPT_GAUGE_WARN = 0, MPT_GAUGE_FAIL = 1 } mpt_gauge_policy;
 
-/* Eigenvalue cotangents that differ inside a multiplet: replaced by their mean (the gauge
- * average), kept, or refused. */
-typedef enum mpt_spread_policy { MPT_MEAN = 0, MPT_RAW = 1, MPT_REFUSE = 2 } mpt_spread_policy;
+/* Eigenvalue cotangents that differ inside a multiplet where no form of the loss is certified:
+ * replaced by their mean (the gauge average), kept, refused, or made an estimate whose mean over
+ * random bases (MPT_TURNED, another seed each time) is the gradient of any basis-independent loss.
+ */
+typedef enum mpt_spread_policy {
+  MPT_MEAN = 0,
+  MPT_RAW = 1,
+  MPT_REFUSE = 2,
+  MPT_UNBIASED = 3
+} mpt_spread_policy;
+
+/* The vectors inside a multiplet: turned by a pseudo-random unitary (or orthogonal) matrix that the
+ * seed decides, so that no loss can hide that it depends on them, or as the solver left them. */
+typedef enum mpt_basis { MPT_TURNED = 0, MPT_SOLVER_BASIS = 1 } mpt_basis;
 
 /* Who solves. On arrays in memory the first three; AUTO goes by type and size. */
 typedef enum mpt_solver {

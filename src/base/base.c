@@ -33,6 +33,11 @@ static const struct {
     [MPT_NONFINITE_COTANGENT] = {"NONFINITE_COTANGENT", "a cotangent holds NaN or infinity", true},
     [MPT_INTERNAL] = {"INTERNAL", "the solution failed its own check", true},
     [MPT_TOO_MANY_IN_RANGE] = {"TOO_MANY_IN_RANGE", "more eigenvalues in range than at_most", true},
+    [MPT_SUBGRADIENT] =
+        {"SUBGRADIENT",
+         "the loss tells equal eigenvalues apart and is no certified function of the "
+         "matrix; the gradient is a mean of its one-sided ones",
+         false},
 };
 
 const char *mpt_status_name(int status) {

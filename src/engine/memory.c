@@ -46,7 +46,8 @@ static const char *wrong_argument(const mpt_batch *b, const mpt_options *o, bool
   if (o->threads < 0) return "threads";
   if ((int)o->triangle < 0 || o->triangle > MPT_UPPER) return "triangle";
   if ((int)o->gauge_policy < 0 || o->gauge_policy > MPT_GAUGE_FAIL) return "gauge_policy";
-  if ((int)o->spread_policy < 0 || o->spread_policy > MPT_REFUSE) return "spread_policy";
+  if ((int)o->spread_policy < 0 || o->spread_policy > MPT_UNBIASED) return "spread_policy";
+  if ((int)o->basis < 0 || o->basis > MPT_SOLVER_BASIS) return "basis";
   if ((int)o->convention < 0 || o->convention > MPT_JAX) return "convention";
   for (int f = 0; f < b->function_count; f++)
     if (!function_fits(&b->functions[f].function, n)) return "function";

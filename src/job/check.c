@@ -101,7 +101,8 @@ static mpt_code prepare_group(mpt_check *c, int64_t k, mpt_error *error) {
                     "%lld (run again)",
                     c->view.name, g->stored->path, (long long)g->input->count,
                     mpt_type_name(g->input->type), (long long)g->input->n);
-  const unsigned any = MPT_BIT(MPT_EIGENVALUES) | MPT_BIT(MPT_EIGENVECTORS) | MPT_BIT(MPT_GRADIENT);
+  const mpt_fieldset any =
+      MPT_BIT(MPT_EIGENVALUES) | MPT_BIT(MPT_EIGENVECTORS) | MPT_BIT(MPT_GRADIENT);
   if (!(g->stored->fields & any))
     return mpt_fail(
         error, MPT_BAD_INPUT,

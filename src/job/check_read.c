@@ -120,7 +120,7 @@ static void number_multiplets(const mpt_check *c, const mpt_check_group *g, mpt_
 static mpt_code read_pairs(const mpt_check *c, const mpt_sources *s, const mpt_check_group *g,
                            int64_t problem, mpt_loss *l, mpt_error *error) {
   mpt_code code = MPT_DONE;
-  const unsigned both = MPT_BIT(MPT_EIGENVALUES) | MPT_BIT(MPT_EIGENVECTORS);
+  const mpt_fieldset both = MPT_BIT(MPT_EIGENVALUES) | MPT_BIT(MPT_EIGENVECTORS);
   const mpt_view *view = &c->view;
   const mpt_view_group *group = g->stored;
   char *values = mpt_view_path(group->path, mpt_fields[MPT_EIGENVALUES].name);

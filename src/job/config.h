@@ -43,9 +43,11 @@ typedef struct mpt_config {
   char *cotangents; /* NULL: no gradient */
   char *eigenpairs; /* NULL: solve */
   mpt_convention convention;
-  double tolerance; /* relative to ||A||_2; 0: 8 n eps */
+  double tolerance; /* relative to ||A||_2; 0: what rounding cannot tell apart */
   mpt_gauge_policy gauge_policy;
   mpt_spread_policy spread_policy;
+  mpt_basis basis;
+  int64_t seed;
   char *output_file;
   unsigned store;
   int64_t distribute_from; /* 0: the planner decides */

@@ -26,17 +26,18 @@ static bool any_frame_cotangent(const mpt_job *job) {
   return any;
 }
 
-static unsigned tangent_fields(const mpt_config *c) {
-  unsigned fields = MPT_BIT(MPT_TANGENT_EIGENVALUES) | MPT_BIT(MPT_TANGENT_FUNCTION);
+static mpt_fieldset tangent_fields(const mpt_config *c) {
+  mpt_fieldset fields = MPT_BIT(MPT_TANGENT_EIGENVALUES) | MPT_BIT(MPT_TANGENT_FUNCTION);
   if (c->eigenvectors) fields |= MPT_BIT(MPT_TANGENT_EIGENVECTORS);
-  if (c->store & MPT_STORE_DIAGNOSTICS) fields |= MPT_BIT(MPT_TANGENT_SPLITTING);
+  if (c->store & MPT_STORE_DIAGNOSTICS)
+    fields |= MPT_BIT(MPT_TANGENT_SPLITTING) | MPT_BIT(MPT_TANGENT_ERROR);
   return fields;
 }
 
-static unsigned stored_fields(const mpt_job *job, bool vectors) {
+static mpt_fieldset stored_fields(const mpt_job *job, bool vectors) {
   const mpt_config *c = &job->config;
   const bool gradient = c->cotangents != NULL, frame = c->reference.file != NULL;
-  unsigned fields = MPT_BIT(MPT_STATUS) | MPT_BIT(MPT_MULTIPLET);
+  mpt_fieldset fields = MPT_BIT(MPT_STATUS) | MPT_BIT(MPT_MULTIPLET);
   if (c->select.kind == MPT_SELECT_RANGE) fields |= MPT_BIT(MPT_FOUND);
   if (c->store & MPT_STORE_EIGENVALUES) fields |= MPT_BIT(MPT_EIGENVALUES);
   if (c->eigenvectors && c->store & MPT_STORE_EIGENVECTORS) fields |= MPT_BIT(MPT_EIGENVECTORS);
@@ -52,12 +53,13 @@ static unsigned stored_fields(const mpt_job *job, bool vectors) {
   if (!(c->store & MPT_STORE_DIAGNOSTICS)) return fields;
   fields |= MPT_BIT(MPT_MIN_GAP) | MPT_BIT(MPT_SECONDS) | MPT_BIT(MPT_STARTED) |
             MPT_BIT(MPT_SOLVER) | MPT_BIT(MPT_RANKS) | MPT_BIT(MPT_RANK) |
-            MPT_BIT(MPT_CHEMICAL_POTENTIAL);
+            MPT_BIT(MPT_CHEMICAL_POTENTIAL) | MPT_BIT(MPT_RETRIED);
   if (vectors) fields |= MPT_BIT(MPT_RESIDUAL) | MPT_BIT(MPT_ORTHOGONALITY);
   if (frame) fields |= MPT_BIT(MPT_FRAME_CONDITION);
   if (gradient)
-    fields |=
-        MPT_BIT(MPT_GAUGE_VIOLATION) | MPT_BIT(MPT_COTANGENT_SPREAD) | MPT_BIT(MPT_GRADIENT_ERROR);
+    fields |= MPT_BIT(MPT_GAUGE_VIOLATION) | MPT_BIT(MPT_COTANGENT_SPREAD) |
+              MPT_BIT(MPT_GRADIENT_ERROR) | MPT_BIT(MPT_GRADIENT_RULE);
+  if (gradient || c->functions.count || frame || c->tangent) fields |= MPT_BIT(MPT_OUTPUT_RESIDUAL);
   return fields;
 }
 
@@ -220,7 +222,9 @@ mpt_code mpt_job_open(mpt_config *config, mpt_job *job, mpt_error *error) {
                                .tolerance = c->tolerance,
                                .gauge_policy = c->gauge_policy,
                                .spread_policy = c->spread_policy,
-                               .convention = c->convention};
+                               .convention = c->convention,
+                               .basis = c->basis,
+                               .seed = (uint64_t)c->seed};
   TRY(mpt_input_open(c->input_file, c->datasets, c->dataset_count, &job->input, error));
   TRY(make_tasks(job, error));
 done:

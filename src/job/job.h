@@ -19,8 +19,8 @@ typedef struct mpt_job {
     bool values, vectors, frame, direction, factor;
     bool *functions; /* [functions of the config] */
   } * given;
-  mpt_task *tasks; /* per dataset */
-  unsigned fields; /* that the result stores */
+  mpt_task *tasks;     /* per dataset */
+  mpt_fieldset fields; /* that the result stores */
 } mpt_job;
 
 /* Opens all files that the config names and checks that they fit together. Takes *config over, also

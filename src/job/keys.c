@@ -16,8 +16,13 @@ static const mpt_word solvers[] = {{"auto", MPT_SOLVER_AUTO, false},
 static const mpt_word conventions[] = {{"torch", MPT_TORCH, false}, {"jax", MPT_JAX, false}, {0}};
 static const mpt_word gauge_policies[] = {
     {"warn", MPT_GAUGE_WARN, false}, {"fail", MPT_GAUGE_FAIL, false}, {0}};
-static const mpt_word spread_policies[] = {
-    {"mean", MPT_MEAN, false}, {"raw", MPT_RAW, false}, {"fail", MPT_REFUSE, false}, {0}};
+static const mpt_word spread_policies[] = {{"mean", MPT_MEAN, false},
+                                           {"raw", MPT_RAW, false},
+                                           {"fail", MPT_REFUSE, false},
+                                           {"unbiased", MPT_UNBIASED, false},
+                                           {0}};
+static const mpt_word bases[] = {
+    {"turned", MPT_TURNED, false}, {"solver", MPT_SOLVER_BASIS, false}, {0}};
 static const mpt_word outputs[] = {
     {"eigenvalues", MPT_STORE_EIGENVALUES, false}, {"eigenvectors", MPT_STORE_EIGENVECTORS, false},
     {"functions", MPT_STORE_FUNCTIONS, false},     {"frame", MPT_STORE_FRAME, false},
@@ -51,11 +56,16 @@ const mpt_key mpt_keys[] = {
     {"gradient.convention", MPT_KEY_WORD, AT(convention), conventions, "torch", false, false,
      "of the gradient of a complex matrix"},
     {"degeneracy.tolerance", MPT_KEY_NUMBER, AT(tolerance), NULL, "auto", false, true,
-     "gap that parts two multiplets, relative to the 2-norm; auto is 8 n eps"},
+     "width of a multiplet, relative to the 2-norm; auto is 5 sqrt(n) eps, what rounding does"},
     {"degeneracy.gauge_dependent_loss", MPT_KEY_WORD, AT(gauge_policy), gauge_policies, "warn",
      false, false, "for a loss that depends on the basis inside a multiplet"},
     {"degeneracy.eigenvalue_cotangents", MPT_KEY_WORD, AT(spread_policy), spread_policies, "mean",
-     false, false, "where eigenvalue cotangents differ inside a multiplet"},
+     false, false,
+     "where eigenvalue cotangents differ inside a multiplet and no form is certified"},
+    {"degeneracy.basis", MPT_KEY_WORD, AT(basis), bases, "turned", false, false,
+     "vectors inside a multiplet: turned by a random unitary, or the solver's own"},
+    {"degeneracy.seed", MPT_KEY_SEED, AT(seed), NULL, "0", false, false,
+     "of the random unitaries; `unbiased` wants another one for each step"},
     {"output.file", MPT_KEY_PATH, AT(output_file), NULL, NULL, true, false,
      "HDF5 file of the result"},
     {"output.store", MPT_KEY_STORE, AT(store), outputs,

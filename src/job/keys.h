@@ -10,7 +10,8 @@ typedef enum mpt_key_kind {
   MPT_KEY_WORD,
   MPT_KEY_SELECT,
   MPT_KEY_BOOLEAN,
-  MPT_KEY_INTEGER,
+  MPT_KEY_INTEGER, /* from 1 */
+  MPT_KEY_SEED,    /* an integer from 0 */
   MPT_KEY_NUMBER,
   MPT_KEY_GRID,
   MPT_KEY_PATH,

@@ -135,7 +135,7 @@ done:
 }
 
 static bool keeps_eigenpairs(const run *r) {
-  const unsigned both = MPT_BIT(MPT_EIGENVALUES) | MPT_BIT(MPT_EIGENVECTORS);
+  const mpt_fieldset both = MPT_BIT(MPT_EIGENVALUES) | MPT_BIT(MPT_EIGENVECTORS);
   return r->keep && !r->job.config.eigenpairs && (r->job.fields & both) == both;
 }
 

@@ -21,7 +21,7 @@ static bool same_frame(const mpt_frame_arrays *a, const mpt_frame_arrays *b) {
 static bool same_options(const mpt_options *a, const mpt_options *b) {
   return a->triangle == b->triangle && a->tolerance == b->tolerance &&
          a->gauge_policy == b->gauge_policy && a->spread_policy == b->spread_policy &&
-         a->convention == b->convention;
+         a->convention == b->convention && a->basis == b->basis && a->seed == b->seed;
 }
 
 /* Whether two units that were read can be one batch. */

@@ -44,6 +44,9 @@ char *mpt_key_expects(const mpt_key *key) {
   case MPT_KEY_INTEGER:
     mpt_text_add(&out, "give %san integer from 1 to %d", automatic, LARGEST);
     break;
+  case MPT_KEY_SEED:
+    mpt_text_add(&out, "give an integer from 0 to %d", LARGEST);
+    break;
   case MPT_KEY_NUMBER:
     mpt_text_add(&out, "give %sa finite number above 0", automatic);
     break;
@@ -177,7 +180,8 @@ const char *mpt_parse_integer(const mpt_yaml *value, int64_t least, int64_t *num
 
 static void read_integer(const mpt_reading *r, const mpt_yaml *value) {
   int64_t number = 0;
-  const char *why = is_auto(r, value) ? NULL : mpt_parse_integer(value, 1, &number);
+  const int64_t least = r->key->kind == MPT_KEY_SEED ? 0 : 1;
+  const char *why = is_auto(r, value) ? NULL : mpt_parse_integer(value, least, &number);
   if (why)
     mpt_refuse_value(r, value, why);
   else
@@ -427,6 +431,7 @@ static const struct {
     [MPT_KEY_SELECT] = {mpt_read_select, mpt_write_select},
     [MPT_KEY_BOOLEAN] = {read_boolean, write_boolean},
     [MPT_KEY_INTEGER] = {read_integer, write_integer},
+    [MPT_KEY_SEED] = {read_integer, write_integer},
     [MPT_KEY_NUMBER] = {read_number, write_number},
     [MPT_KEY_GRID] = {read_grid, write_grid},
     [MPT_KEY_PATH] = {read_path, write_path},

@@ -126,6 +126,10 @@ static double diagnostic(const mpt_report *r, mpt_field field) {
     return r->frame_condition;
   case MPT_TANGENT_SPLITTING:
     return r->tangent_splitting;
+  case MPT_TANGENT_ERROR:
+    return r->tangent_error;
+  case MPT_OUTPUT_RESIDUAL:
+    return r->output_residual;
   default:
     return r->seconds;
   }
@@ -140,6 +144,12 @@ static void fill_column(mpt_worker *w, mpt_field field) {
   for (int64_t k = 0; k < w->batch.count; k++) switch (mpt_fields[field].element) {
     case MPT_E_SOLVER:
       bytes[k] = (int8_t)work->engine->id;
+      break;
+    case MPT_E_RULE:
+      bytes[k] = w->batch.report[k].rule;
+      break;
+    case MPT_E_INT8:
+      bytes[k] = w->batch.report[k].retried;
       break;
     case MPT_E_INT32:
       integers[k] = field == MPT_RANK ? w->rank : work->ranks;

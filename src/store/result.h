@@ -21,7 +21,7 @@ typedef struct mpt_result_spec {
   const char *blas; /* the library's own description */
   const mpt_dataset *datasets;
   int64_t count;
-  unsigned fields; /* MPT_BIT() of those that are stored */
+  mpt_fieldset fields; /* MPT_BIT() of those that are stored */
   const mpt_stored_function *functions;
   int64_t function_count;
   int ranks;

@@ -42,6 +42,14 @@ const mpt_field_info mpt_fields[MPT_FIELD_COUNT] = {
                              "how near the frame's reference comes to missing the subspace"},
     [MPT_TANGENT_SPLITTING] = {"diagnostics/tangent_splitting", MPT_ONE, MPT_E_DOUBLE,
                                "how much the direction splits multiplets, 0 to 1"},
+    [MPT_TANGENT_ERROR] = {"diagnostics/tangent_error", MPT_ONE, MPT_E_DOUBLE,
+                           "estimated relative error of the derivatives along the direction"},
+    [MPT_OUTPUT_RESIDUAL] = {"diagnostics/output_residual", MPT_ONE, MPT_E_DOUBLE,
+                             "of what was made of the eigenpairs against its own factors"},
+    [MPT_GRADIENT_RULE] = {"diagnostics/gradient_rule", MPT_ONE, MPT_E_RULE,
+                           "what carried the gradient through equal and near eigenvalues"},
+    [MPT_RETRIED] = {"diagnostics/retried", MPT_ONE, MPT_E_INT8,
+                     "whether the first solution failed its check and the reference solved it"},
     [MPT_CHEMICAL_POTENTIAL] = {"diagnostics/chemical_potential/", MPT_ONE, MPT_E_DOUBLE,
                                 "mu at the fixed electron number"},
     [MPT_SECONDS] = {"diagnostics/seconds", MPT_ONE, MPT_E_DOUBLE,
@@ -53,6 +61,7 @@ const mpt_field_info mpt_fields[MPT_FIELD_COUNT] = {
 };
 
 const char *const mpt_solver_names[] = {"none", "lapack", "scalapack", "lanes", NULL};
+const char *const mpt_rule_names[] = {"plain", "form", "mean", "unbiased", "raw", NULL};
 
 hid_t mpt_scalar_type(mpt_type type) {
   hid_t real = mpt_real_size(type) == 4 ? H5T_NATIVE_FLOAT : H5T_NATIVE_DOUBLE;
@@ -69,9 +78,9 @@ static hid_t status_type(void) {
   return type;
 }
 
-static hid_t solver_type(void) {
+static hid_t enum_type(const char *const *names) {
   hid_t type = H5Tenum_create(H5T_NATIVE_INT8);
-  for (int8_t s = 0; mpt_solver_names[s]; s++) H5Tenum_insert(type, mpt_solver_names[s], &s);
+  for (int8_t s = 0; names[s]; s++) H5Tenum_insert(type, names[s], &s);
   return type;
 }
 
@@ -87,7 +96,11 @@ hid_t mpt_element_type(mpt_element element, mpt_type type) {
     return H5Tcopy(H5T_NATIVE_INT32);
   case MPT_E_STATUS:
     return status_type();
+  case MPT_E_INT8:
+    return H5Tcopy(H5T_NATIVE_INT8);
+  case MPT_E_RULE:
+    return enum_type(mpt_rule_names);
   default:
-    return solver_type();
+    return enum_type(mpt_solver_names);
   }
 }

@@ -8,7 +8,7 @@
 #include "base.h"
 
 #define MPT_SCHEMA_NAME "multiplet-result"
-#define MPT_SCHEMA_VERSION "1.0"
+#define MPT_SCHEMA_VERSION "1.1" /* files of 1.0 are read too */
 
 typedef enum mpt_field {
   MPT_EIGENVALUES,
@@ -36,6 +36,10 @@ typedef enum mpt_field {
   MPT_GRADIENT_ERROR,
   MPT_FRAME_CONDITION,
   MPT_TANGENT_SPLITTING,
+  MPT_TANGENT_ERROR,
+  MPT_OUTPUT_RESIDUAL,
+  MPT_GRADIENT_RULE,
+  MPT_RETRIED,
   MPT_CHEMICAL_POTENTIAL, /* one for each fermi function at fixed electron number */
   MPT_SECONDS,
   MPT_STARTED,
@@ -61,8 +65,10 @@ typedef enum mpt_element {
   MPT_E_SCALAR, /* the input's type */
   MPT_E_DOUBLE,
   MPT_E_INT32,
+  MPT_E_INT8,
   MPT_E_STATUS, /* enum int8 */
-  MPT_E_SOLVER  /* enum int8 */
+  MPT_E_SOLVER, /* enum int8 */
+  MPT_E_RULE    /* enum int8 */
 } mpt_element;
 
 typedef struct mpt_field_info {
@@ -80,7 +86,9 @@ static inline bool mpt_is_per_function(mpt_field field) {
 }
 
 /* A set of fields. */
-#define MPT_BIT(field) (1u << (field))
+typedef uint64_t mpt_fieldset;
+#define MPT_BIT(field) ((mpt_fieldset)1 << (field))
+_Static_assert(MPT_FIELD_COUNT <= 64, "mpt_fieldset has a bit for each field");
 
 /* An HDF5 type for elements in memory; the caller closes it. */
 hid_t mpt_element_type(mpt_element element, mpt_type type);
@@ -88,5 +96,8 @@ hid_t mpt_scalar_type(mpt_type type); /* the h5py compound {r, i} for complex */
 
 /* Names of the solver enum; NULL behind the last. */
 extern const char *const mpt_solver_names[];
+
+/* Names of the enum of diagnostics/gradient_rule; NULL behind the last. */
+extern const char *const mpt_rule_names[];
 
 #endif

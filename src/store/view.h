@@ -7,8 +7,8 @@
 
 /* What one dataset of the input became. */
 typedef struct mpt_view_group {
-  char *path;      /* of the input dataset and of this group */
-  unsigned fields; /* MPT_BIT() of those that are there */
+  char *path;          /* of the input dataset and of this group */
+  mpt_fieldset fields; /* MPT_BIT() of those that are there */
   int64_t count;
   int64_t n;       /* -1: nothing that is stored tells */
   int64_t columns; /* eigenvalues a problem, n unless some were selected; -1 likewise */

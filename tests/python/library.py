@@ -11,7 +11,7 @@ PATH = pathlib.Path(MULTIPLET).resolve().parents[1] / "libmultiplet.so"
 class Options(ctypes.Structure):
     _fields_ = [("triangle", ctypes.c_int), ("tolerance", ctypes.c_double), ("gauge_policy", ctypes.c_int),
                 ("spread_policy", ctypes.c_int), ("convention", ctypes.c_int), ("threads", ctypes.c_int),
-                ("solver", ctypes.c_int)]
+                ("solver", ctypes.c_int), ("basis", ctypes.c_int), ("seed", ctypes.c_uint64)]
 
 
 KINDS = "exp log sqrt inv_sqrt inverse power tanh sin cos fermi projector".split()
@@ -43,7 +43,8 @@ class Error(ctypes.Structure):
 REPORT = np.dtype([("status", "i1"), ("largest", "f8"), ("residual", "f8"), ("orthogonality", "f8"),
                    ("min_gap", "f8"), ("gauge_violation", "f8"), ("cotangent_spread", "f8"),
                    ("gradient_error", "f8"), ("frame_condition", "f8"),
-                   ("tangent_splitting", "f8"), ("refused", "i4"), ("seconds", "f8")], align=True)
+                   ("tangent_splitting", "f8"), ("tangent_error", "f8"), ("output_residual", "f8"),
+                   ("rule", "i1"), ("retried", "i1"), ("refused", "i4"), ("seconds", "f8")], align=True)
 
 
 class Memory:

@@ -292,7 +292,7 @@ def test_statuses():
     header = (ROOT / "include/multiplet/status.h").read_text()
     listed = re.search(r"typedef enum mpt_status \{(.*?)MPT_STATUS_COUNT", header, re.S).group(1)
     numbers = {int(n): name for name, n in re.findall(r"MPT_([A-Z_]+) = (\d+)", listed)}
-    assert sorted(numbers) == list(range(11)) and set(numbers.values()) == set(STATUSES)
+    assert sorted(numbers) == list(range(12)) and set(numbers.values()) == set(STATUSES)
     assert all(key == name for key, name in STATUSES.items())
     assert numbered(columns(SCHEMA, "| | | outputs |"), 1) == numbers
     readme = numbered(columns(README, "| status | | outputs |"), 0)

@@ -350,7 +350,7 @@ def refused_by_the_library(call, change):
     ({"count": -2}, "count"), ({"count": 2 ** 60}, "count"),
     ({"w": None}, "a null array"), ({"multiplet": None}, "a null array"), ({"report": None}, "a null array"),
     ({"n": 0, "report": None}, "a null array"), ({"threads": -1}, "threads"), ({"triangle": 3}, "triangle"),
-    ({"gauge_policy": -1}, "gauge_policy"), ({"spread_policy": 3}, "spread_policy"),
+    ({"gauge_policy": -1}, "gauge_policy"), ({"spread_policy": 4}, "spread_policy"),
     ({"convention": 2}, "convention")])
 def test_arguments_of_the_library(call, change, text):
     assert refused_by_the_library(call, change) == f"cannot start: bad argument, {text} (see multiplet/eigh.h)"

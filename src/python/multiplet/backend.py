@@ -19,6 +19,9 @@ from . import library
 from .status import Status
 
 
+FAILED = [s.value for s in Status if s.failed]
+
+
 class Options(typing.NamedTuple):
     """How to solve; tolerance 0 is 8 n eps, relative to ||A||_2."""
     triangle: str = "lower"
@@ -88,7 +91,7 @@ class Certificate:
     @property
     def bad(self):
         """Flat indices of the matrices whose outputs are zero because they failed."""
-        return np.flatnonzero(self.statuses > Status.GAUGE_DEPENDENT)
+        return np.flatnonzero(np.isin(self.statuses, FAILED))
 
     def inherit(self, forward):
         """What the backward pass has not looked at again: residuals, and what had failed already."""

@@ -24,7 +24,9 @@ NAME = "libmultiplet.so"
 TYPES = {np.dtype(name): k for k, name in enumerate(("float32", "float64", "complex64", "complex128"))}
 KINDS = "exp log sqrt inv_sqrt inverse power tanh sin cos fermi projector".split()
 TRIANGLES = {"full": 0, "lower": 1, "upper": 2}
-SPREADS = {"mean": 0, "raw": 1, "fail": 2}
+SPREADS = {"mean": 0, "raw": 1, "fail": 2, "unbiased": 3}
+BASES = {"turned": 0, "solver": 1}
+RULES = ("plain", "form", "mean", "unbiased", "raw")
 SOLVERS = {"auto": 0, "lanes": 1, "lapack": 2}
 
 
@@ -32,7 +34,7 @@ class Options(ctypes.Structure):
     """mpt_options"""
     _fields_ = [("triangle", ctypes.c_int), ("tolerance", ctypes.c_double), ("gauge_policy", ctypes.c_int),
                 ("spread_policy", ctypes.c_int), ("convention", ctypes.c_int), ("threads", ctypes.c_int),
-                ("solver", ctypes.c_int)]
+                ("solver", ctypes.c_int), ("basis", ctypes.c_int), ("seed", ctypes.c_uint64)]
 
 
 class Function(ctypes.Structure):
@@ -56,7 +58,9 @@ class CallError(ctypes.Structure):
 # mpt_report
 REPORT = np.dtype([("status", "i1"), ("largest", "f8"), ("residual", "f8"), ("orthogonality", "f8"),
                    ("min_gap", "f8"), ("gauge_violation", "f8"), ("cotangent_spread", "f8"), ("gradient_error", "f8"),
-                   ("frame_condition", "f8"), ("tangent_splitting", "f8"), ("refused", "i4"), ("seconds", "f8")],
+                   ("frame_condition", "f8"), ("tangent_splitting", "f8"), ("tangent_error", "f8"),
+                   ("output_residual", "f8"), ("rule", "i1"), ("retried", "i1"), ("refused", "i4"),
+                   ("seconds", "f8")],
                   align=True)
 
 # How many arrays a call takes between its options (and its spec) and its error.

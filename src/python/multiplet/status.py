@@ -16,6 +16,7 @@ class Status(enum.IntEnum):
     NONFINITE_COTANGENT = 8
     INTERNAL = 9
     TOO_MANY_IN_RANGE = 10
+    SUBGRADIENT = 11
 
     @property
     def text(self):
@@ -28,7 +29,7 @@ class Status(enum.IntEnum):
 
     @property
     def failed(self):
-        return self > Status.GAUGE_DEPENDENT
+        return self not in (Status.PENDING, Status.OK, Status.GAUGE_DEPENDENT, Status.SUBGRADIENT)
 
 
 _TEXT = {
@@ -45,6 +46,8 @@ _TEXT = {
     Status.NONFINITE_COTANGENT: "a cotangent holds NaN or infinity",
     Status.INTERNAL: "the solution failed its own check",
     Status.TOO_MANY_IN_RANGE: "more eigenvalues in range than at_most",
+    Status.SUBGRADIENT: "the loss tells equal eigenvalues apart and is no certified function of the matrix; the "
+                        "gradient is a mean of its one-sided ones",
 }
 
 _REMEDY = {
