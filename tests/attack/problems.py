@@ -210,6 +210,16 @@ class Function:
         return exact.of_function(self.f, self._by_f(exact.function(self.f)))
 
 
+class Frame:
+    """Re tr(C^H F) of a frame; through the library's own entry only."""
+
+    def __init__(self, index, r, c):
+        self.index, self.r, self.c = index, r, c
+
+    def truth(self, exact, v):
+        return exact.of_frame(self.index, self.r, self.c)
+
+
 class Values:
     """A loss of eigenvalues; gw(w) is its derivative. Not `symmetric`: it tells equal eigenvalues apart."""
 
@@ -307,6 +317,22 @@ def _any_values(rng, exact, dtype, scale):
     return [Values(lambda w: gw.astype(w.dtype), False)]
 
 
+def _frame(rng, exact, dtype, scale):
+    """Some of them near the edge of their condition."""
+    n, is_complex = len(exact.w), np.dtype(dtype).kind == "c"
+    stop = _widest(exact, rng)
+    start = _widest(exact, rng)
+    start, stop = (0, stop) if stop <= start else (start, stop)
+    m = stop - start
+    c = int(rng.integers(1, min(m, 3) + 1))
+    inside = draw(rng, (m, c), is_complex)
+    most = 2 if np.dtype(dtype).char in "fF" else 6
+    inside[:, 0] *= 10.0 ** rng.uniform(-most * rng.integers(2), 0)
+    r = exact.v[:, start:stop] @ inside + exact.v[:, :start] @ draw(rng, (start, c), is_complex)
+    r = r + exact.v[:, stop:] @ draw(rng, (n - stop, c), is_complex)
+    return [Frame((start, stop), r.astype(dtype), (scale * draw(rng, (n, c), is_complex)).astype(dtype))]
+
+
 def _both(*makers):
     return lambda *arguments: [term for maker in makers for term in maker(*arguments)]
 
@@ -330,14 +356,18 @@ KINDS = {
     "energy": _occupied,
     "any values": _any_values,
 }
+# Through the library's own entries, matrix_function() and frame().
+ENTRIES = {"entry: function": _function, "entry: projector": _projector, "entry: frame": _frame}
+ALL = {**KINDS, **ENTRIES}
 POSITIVE = ("logdet",)
 INVARIANT = ("projector whole", "projector whole, quadratic", "function", "function, quadratic", "smooth values",
-             "logdet", "energy", "lowest value")
+             "logdet", "energy", "lowest value", *ENTRIES)
 
 
 class Problem:
     def __init__(self, a, family, kind, terms, exact):
         self.a, self.family, self.kind, self.terms, self.exact = a, family, kind, terms, exact
+        self.entry = kind in ENTRIES
 
     @property
     def function(self):
@@ -365,7 +395,7 @@ def make(seed, number, dtype, kind=None):
     """Problem `number` of a sequence."""
     rng = np.random.default_rng([seed, number])
     dtype = np.dtype(dtype)
-    kinds = [k for k in KINDS if dtype.kind == "f" or k != "linear in a vector"]
+    kinds = [k for k in ALL if dtype.kind == "f" or k != "linear in a vector"]
     kind = kind or str(rng.choice(kinds))
     positive = kind in POSITIVE or rng.random() < 0.5
     n = int(rng.choice(SIZES, p=SHARES / SHARES.sum()))
@@ -375,4 +405,4 @@ def make(seed, number, dtype, kind=None):
     exponent = rng.uniform(-most, most) if rng.random() < 0.2 else 0
     if exponent > 0:  # where G itself still has room
         exponent = min(exponent, most + np.log10(max(np.diag(exact.gap, 1).min(), 1e-20 * exact.norm, 1e-30)) - 5)
-    return Problem(a, family, kind, KINDS[kind](rng, exact, dtype, 10.0 ** exponent), exact)
+    return Problem(a, family, kind, ALL[kind](rng, exact, dtype, 10.0 ** exponent), exact)

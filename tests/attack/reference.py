@@ -125,6 +125,26 @@ class Exact:
         step = inside.astype(np.longdouble) - inside.astype(np.longdouble)[:, None]
         return self.out_of(np.where(across, step / np.where(across, self.gap, 1), 0) * self.into(c))
 
+    def _parts(self, index, r):
+        """R^H P R = J diag(sigma^2) J^H, sigma to all digits also where they are of very different size."""
+        return _singular_values(self.v[:, index[0]:index[1]].conj().T @ r)
+
+    def frame(self, index, r):
+        """P R (R^H P R)^(-1/2)"""
+        sigma, j = self._parts(index, r)
+        return self.projector(index) @ r @ (j / sigma) @ j.conj().T
+
+    def of_frame(self, index, r, c):
+        """Of L with dL = Re tr(c^H dframe)."""
+        sigma, j = self._parts(index, r)
+        root = (j / sigma) @ j.conj().T
+        by_root = (self.projector(index) @ r).conj().T @ c
+        by_root = j.conj().T @ (by_root + by_root.conj().T) @ j / 2
+        a, b = sigma[:, None], sigma
+        by_s = j @ (-by_root / (a * b * (a + b))) @ j.conj().T
+        by_p = c @ (r @ root).conj().T + r @ by_s @ r.conj().T
+        return self.of_projector(index, (by_p + by_p.conj().T) / 2)
+
     def function(self, f):
         return (self.v * f.value(self.values)) @ self.v.conj().T
 
@@ -132,6 +152,25 @@ class Exact:
         """Of L with dL = Re tr(c^H df(A)), c Hermitian."""
         x = self.values
         return self.out_of(f.differences(x, self.gap) * self.into(c))
+
+
+def _singular_values(b):
+    """sigma and J with B J = U diag(sigma), in the precision of B, by one-sided Jacobi: for few columns."""
+    b, m = b.copy(), b.shape[1]
+    j = np.eye(m, dtype=b.dtype)
+    for p, q in 12 * [(p, q) for p in range(m) for q in range(p + 1, m)]:
+        x, y = b[:, p], b[:, q]
+        inner, a, d = np.vdot(x, y), np.vdot(x, x).real, np.vdot(y, y).real
+        size = np.abs(inner)
+        if size <= 1e-20 * np.sqrt(a * d):
+            continue
+        tau = (d - a) / (2 * size)
+        t = (1 if tau >= 0 else -1) / (np.abs(tau) + np.sqrt(1 + tau * tau))
+        c = 1 / np.sqrt(1 + t * t)
+        for z in (b, j):
+            u, v = z[:, p].copy(), z[:, q] * (inner.conj() / size)
+            z[:, p], z[:, q] = c * (u - t * v), c * (t * u + v)
+    return np.sqrt((b.conj() * b).real.sum(0)), j
 
 
 def _sinhc(h):
