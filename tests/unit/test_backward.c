@@ -9,7 +9,6 @@
 #include <float.h>
 #include <limits.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "backward.h"
@@ -326,9 +325,7 @@ static void one_function(mpt_type type) {
     compose(type, 0.7L, (double[]){0.5, 0.5, 0.9}, &p);
     compose(type, -1.1L, (double[]){0.5, 0.5, 0.9}, &p);
     found = step(type, pair, &p, &off);
-    if (!(found.kind == MPT_RULE_MEAN && found.differ && off <= 10 * found.error))
-      printf("type %d kind %d differ %d off %g err %g spread %g\n", type, found.kind, found.differ,
-             off, found.error, found.spread);
+    assert_true(found.kind == MPT_RULE_MEAN && found.differ);
 
     for (double gap = 64 * epsilon; gap < 0.1; gap *= 8) {
       memset(&p, 0, sizeof p);
