@@ -82,6 +82,8 @@ static survey survey_cotangents(const mpt_making *m, int64_t k) {
   for (int f = 0; f < b->function_count; f++) {
     const double largest = largest_of(m, b->functions[f].cotangent, k, b->rows * b->n, &s);
     s.functions = fmax(s.functions, largest);
+    if (b->functions[f].function.kind == MPT_PROJECTOR && largest > 0 && m->rule.norm > 0)
+      s.steepest = fmax(s.steepest, 1 / m->rule.norm);
     for (int64_t i = 0; i < b->n && largest > 0; i++)
       s.steepest = fmax(s.steepest, fabs(m->functions[f].slope[i]));
   }
@@ -199,6 +201,16 @@ static void step_function(mpt_making *m, int64_t k, int f, mpt_sums *sums) {
     mpt_function_tile(b->type, &step, &tile, &sums->noise2);
 }
 
+/* mpt_frame_step.edge */
+static double edge_of(const mpt_making *m) {
+  const mpt_spectral_frame *f = &m->frame;
+  const double *w = m->rule.w;
+  double gap = INFINITY;
+  if (f->first > 0) gap = fmin(gap, w[f->first] - w[f->first - 1]);
+  if (f->stop < f->n) gap = fmin(gap, w[f->stop] - w[f->stop - 1]);
+  return 2 * m->rule.epsilon * (1 + f->condition) * (m->rule.norm / gap);
+}
+
 /* The frame's part, and the gradient by the reference. */
 static void step_frame(mpt_making *m, int64_t k, mpt_sums *sums) {
   const mpt_batch *b = m->batch;
@@ -209,7 +221,7 @@ static void step_frame(mpt_making *m, int64_t k, mpt_sums *sums) {
   const mpt_frame_step step = {.frame = f,
                                .w = m->rule.w,
                                .epsilon = m->rule.epsilon,
-                               .norm = m->rule.norm,
+                               .edge = edge_of(m),
                                .unit = mpt_rule_unit(&m->rule)};
   mpt_tile tile;
   mpt_frame_rows(m, k, b->frame.cotangent, true, f->y);

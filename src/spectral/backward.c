@@ -37,9 +37,9 @@ static int exponent_of(double x) {
 }
 
 void mpt_rule_open(mpt_rule *r, double values, double vectors, int others, double *memory) {
-  double **const arrays[MPT_RULE_ARRAYS] = {&r->place,        &r->cotangent, &r->x,
-                                            &r->rho,          &r->rho_error, &r->inside,
-                                            &r->inside_error, &r->turned,    &r->size};
+  double **const arrays[MPT_RULE_ARRAYS] = {
+      &r->place,        &r->cotangent, &r->x,    &r->rho,      &r->rho_error, &r->inside,
+      &r->inside_error, &r->turned,    &r->size, &r->leverage, &r->own};
   for (int k = 0; k < MPT_RULE_ARRAYS; k++) *arrays[k] = memory + k * r->m;
   r->epsilon = mpt_type_epsilon(r->type);
   r->level = 8 * larger(r->epsilon, r->cotangent_epsilon) * sqrt((double)r->n);
@@ -57,13 +57,16 @@ void mpt_rule_open(mpt_rule *r, double values, double vectors, int others, doubl
     r->place[j] = ldexp(r->w[j], -r->norm_exponent);
     r->cotangent[j] = r->gw[j] * r->gw_in[0] * r->gw_in[1];
     r->turned[j] = r->size[j] = 0;
+    r->leverage[j] = 1;
+    r->own[j] = 0;
   }
 }
 
 mpt_rule mpt_rule_of(const mpt_rule *rule, int64_t first, int64_t count) {
   mpt_rule r = *rule;
-  double **const arrays[] = {&r.place,  &r.cotangent,    &r.x,      &r.rho,  &r.rho_error,
-                             &r.inside, &r.inside_error, &r.turned, &r.size, &r.gw};
+  double **const arrays[] = {
+      &r.place,        &r.cotangent, &r.x,    &r.rho,      &r.rho_error, &r.inside,
+      &r.inside_error, &r.turned,    &r.size, &r.leverage, &r.own,       &r.gw};
   for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) *arrays[k] += first;
   if (r.gv_norm) r.gv_norm += first;
   r.w += first;
@@ -97,7 +100,7 @@ static double turns_between(const mpt_rule *r, int64_t i, int64_t first, int64_t
   enum { RUN = 8 };
   double side[RUN] = {0}, sum = 0;
   const double wi = r->place[i], gi = r->cotangent[i];
-  const double rounding = 2 * r->epsilon, blur = r->level;
+  const double rounding = MPT_TURN * r->epsilon, blur = r->level;
   for (int64_t j0 = first; j0 < stop; j0 += RUN) {
     const int count = stop - j0 < RUN ? (int)(stop - j0) : RUN;
     for (int l = 0; l < count; l++) {
@@ -131,12 +134,24 @@ void mpt_rule_diagonal(mpt_rule *r) {
   for (int64_t j = 0; j < r->m; j++) r->gw[j] = r->x[j] * r->x_out[0] * r->x_out[1];
 }
 
+/* What the uncertainty of eigenvalue j itself makes of its cotangent, squared: a logarithm, a root,
+ * an inverse grow towards zero, and then |gw_j| / |w_j| is their slope. Only where gw is larger
+ * here than beside. */
+static double singular2(const mpt_rule *r, int64_t j) {
+  const double *gw = r->cotangent, most = fabs(gw[j]);
+  const double below = j > 0 ? fabs(gw[j - 1]) : 0, above = j + 1 < r->m ? fabs(gw[j + 1]) : 0;
+  const double share = MPT_TURN * r->epsilon / fabs(r->place[j]);
+  const double moved = (most - larger(below, above)) * smaller(1, share);
+  return moved > 0 ? moved * moved : 0;
+}
+
 /* The estimated relative error of the gradient. 1 where the gradient is zero though cotangents are
  * not: all of it may be lost in rounding. */
 static double error_of(const mpt_rule *r, const mpt_sums *sums) {
   double moved2 = 0;
   if (sums->x2 == 0) return r->any ? 1 : 0;
-  for (int64_t j = 0; j < r->m; j++) moved2 += 2 * r->turned[j] * r->size[j];
+  for (int64_t j = 0; j < r->m; j++) moved2 += singular2(r, j);
+  for (int64_t j = 0; j < r->m; j++) moved2 += 2 * r->turned[j] * r->size[j] * r->leverage[j];
   const double error = sqrt((sums->noise2 + sums->turn2 + moved2) / sums->x2);
   const double products = r->epsilon * sqrt((double)r->n);
   return isfinite(error) ? smaller(error + products, 1e300) : 1e300;

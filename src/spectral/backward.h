@@ -1,7 +1,7 @@
 /* The elementwise step of every backward pass: from W = V^H gV and the eigenvalue cotangents gw to
  * the X of G = V X V^H, and how far X can be trusted.
  *
- * With K = skew(W), S = herm(W), d = w_j - w_i, theta = min(1, 2 eps ||A|| / |d|):
+ * With K = skew(W), S = herm(W), d = w_j - w_i, theta = min(1, MPT_TURN eps ||A|| / |d|):
  *
  *   between multiplets   X_ij = K_ij / d, or 0 where |K_ij| is below its noise, or, where the loss
  * is seen to be one of F = V f(w) V^H, X_ij = S_ij tanh(d rho) / d, for which no gap is too small:
@@ -22,8 +22,18 @@
 #include <multiplet/eigh.h>
 #include "base.h"
 
-/* Numbers a pair that mpt_rule_open() lays out, [m] each. */
-enum { MPT_RULE_ARRAYS = 9 };
+/* Arrays that mpt_rule_open() lays out, [m] each. */
+enum { MPT_RULE_ARRAYS = 11 };
+
+/* Rounding turns two eigenvectors into each other by this times eps ||A|| / gap. */
+#define MPT_TURN 3
+
+/* How much more than its cotangent, at most, a turn of vector j may change it: |gv_j| / |S_jj| for
+ * a loss of <a, v_j>, whose second derivative is large where that nearly vanishes. Squared. */
+static inline double mpt_leverage2(double norm2, double s2, double n) {
+  const double share = norm2 / n, most = 1e3;
+  return s2 >= share ? 1 : s2 * most <= share ? most : share / s2;
+}
 
 /* One problem's backward pass. The caller sets what stands before `units`. */
 typedef struct mpt_rule {
@@ -50,10 +60,12 @@ typedef struct mpt_rule {
   double *x;                     /* [m] the diagonal of X */
   double *rho, *rho_error;       /* [m] of the form between multiplets; an infinite error: none */
   double *inside, *inside_error; /* [m] of the form inside; an infinite error: not certified */
-  double *turned,
-      *size;     /* [m] sums over the other pairs: theta^2 where a quotient is kept, |X_ij|^2 */
-  double spread; /* largest difference of gw inside a multiplet / max|gw| */
-  double uncertified; /* the same of multiplets in which no form is certified */
+  double *own;                   /* [m] |S_jj| */
+  double *leverage;              /* [m] mpt_leverage2 */
+  double *turned;                /* [m] sum of theta^2 over the pairs whose quotient is kept */
+  double *size;                  /* [m] sum of |X_ij|^2 off the diagonal */
+  double spread;                 /* largest difference of gw inside a multiplet / max|gw| */
+  double uncertified;            /* the same of multiplets in which no form is certified */
   mpt_gradient_rule kind;
 } mpt_rule;
 

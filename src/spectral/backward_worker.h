@@ -20,11 +20,12 @@ static inline __attribute__((always_inline)) void NAME(step_run)(int count, cons
   enum { P = 1 + IS_COMPLEX };
   const int64_t a = tile->row0 + i, b = tile->col0 + j;
   const double *w = r->place + a, *norm = r->gv_norm + a, *gw = r->cotangent + a, *rho = r->rho + a;
-  const double *rho_error = r->rho_error + a;
+  const double *rho_error = r->rho_error + a, *own = r->own + a;
   const double wb = r->place[b], normb = r->gv_norm[b], gwb = r->cotangent[b], rhob = r->rho[b];
-  const double errorb = r->rho_error[b], in = r->inside[b], in_error = r->inside_error[b];
+  const double errorb = r->rho_error[b], in = r->inside[b], in_error = r->inside_error[b],
+               ownb = r->own[b];
   const double unit0 = r->gv_in[0], unit1 = r->gv_in[1], back0 = r->x_out[0], back1 = r->x_out[1];
-  const double level = r->level, rounding = 2 * r->epsilon;
+  const double level = r->level, rounding = MPT_TURN * r->epsilon;
   const bool certified = in_error < DBL_MAX;
   const int32_t *id = r->multiplet + a, idb = r->multiplet[b];
   Real *t = (Real *)((Scalar *)tile->t + i + j * tile->ldt);
@@ -48,21 +49,29 @@ static inline __attribute__((always_inline)) void NAME(step_run)(int count, cons
     const double slope = mean * NAME(tanhc)(x * x), s = sqrt(s2), half = fabs(mean);
     const double r0 = k0 - s0 * slope * d, r1 = k1 - s1 * slope * d;
     const double bend = differ * (differ / (half > 0 ? half : 1) + fabs(x)) / 6;
-    const double of_form = s * (error + bend) + half * noise / 4, of_quotient = noise / 4 / size;
+    const double of_form = s * (error + bend) + half * noise / 3, of_quotient = noise / 3 / size;
     const bool agrees = r0 * r0 + r1 * r1 <= 2.25 * noise * noise;
-    const bool alike = differ <= 4 * error + half * (4 * fabs(x) + 1e3 * size);
+    const bool alike = differ <= 4 * error + half * (4 * fabs(x) + 10 * size);
     const bool form = !same && x * x < 0.01 && agrees && alike && of_form < of_quotient;
     const bool quotient = !same && !form && above;
-    const double of_inside = s * in_error + fabs(in) * noise / 4;
+    const double of_inside = s * in_error + fabs(in) * noise / 3;
     const double on_k = quotient ? 1 / d : 0;
     const double on_s = same ? (certified ? in : 0) : form ? slope : 0;
     const double x0 = k0 * on_k + s0 * on_s, x1 = k1 * on_k + s1 * on_s;
     const double wrong = same ? (certified ? of_inside : 0) : form ? of_form : 0;
-    const double missed = quotient ? of_quotient : wrong;
-    const double share = rounding / size, near = level / size, near2 = near * near;
+    /* what is dropped may have been more than noise where eigenvalue cotangents differ */
+    const double apart = fabs(gw[l] - gwb), dropped = apart < noise / size ? apart : noise / size;
+    /* a turn of the two vectors brings S into K, unless it goes with eigenvalues' cotangents, of a
+     * function of the matrix, whose gradient does not see turns */
+    const double share = rounding / size, theta = share < 1 ? share : 1;
+    const double both = own[l] > ownb ? own[l] : ownb, turning = theta * both / size;
+    const bool vectors_alone = 100 * (fabs(gw[l]) + fabs(gwb)) * size < sqrt(k2);
+    const double of_turn = vectors_alone ? turning : 0;
+    const double missed = quotient ? of_quotient + of_turn : same || form ? wrong : dropped;
+    const double near = level / size, near2 = near * near;
     const double most = share > near2 ? share : near2;
     const double turn = same ? (certified ? 0 : 1) : form ? 0 : most < 1 ? most : 1;
-    const double moved = turn * (gw[l] - gwb), theta = share < 1 ? share : 1;
+    const double moved = turn * (gw[l] - gwb);
     const bool off = a + l != b;
     side->noise2[l] += off ? missed * missed : 0;
     side->turn2[l] += moved * moved;

@@ -138,8 +138,18 @@ static void fit_multiplet(fit *f) {
   }
 }
 
+static void look_at_vectors(const fit *f) {
+  const mpt_rule *r = f->rule;
+  for (int64_t j = 0; j < r->m; j++) {
+    const double norm = r->gv_norm[j] * r->gv_in[0] * r->gv_in[1], s = s_of(f, j);
+    r->leverage[j] = mpt_leverage2(norm * norm, s * s, (double)r->n);
+    r->own[j] = fabs(s);
+  }
+}
+
 void mpt_rule_fit(mpt_rule *r, const double *s) {
   fit f = {.rule = r, .s = s};
+  if (s && r->gv_norm) look_at_vectors(&f);
   r->spread = r->uncertified = 0;
   r->kind = MPT_RULE_PLAIN;
   for (int64_t j = 0; j < r->m; j++) f.largest = fmax(f.largest, fabs(r->cotangent[j]));

@@ -115,7 +115,7 @@ static void formula(mpt_type type) {
       if (f->id[i] == f->id[j])
         gauge = fmaxl(gauge, cabsl(k) / scale);
       else
-        noise2 += powl(f->rule.level * scale * into / 8 / (f->rule.place[j] - f->rule.place[i]), 2);
+        noise2 += powl(f->rule.level * scale * into / 6 / (f->rule.place[j] - f->rule.place[i]), 2);
     }
   assert_true(fabsl(sums.x2 - x2) < 1e-5L * x2);
   assert_true(fabsl(sums.noise2 - noise2) < 1e-9L * noise2);
@@ -308,6 +308,7 @@ static void one_function(mpt_type type) {
   const int32_t equal[] = {0, 0, 0}, pair[] = {0, 0, 1}, apart[] = {0, 1, 2};
   composed p;
   double off;
+  int taken = 0; /* two functions for one: by one real condition, to rounding */
   for (int repeat = 0; repeat < 200; repeat++) {
     memset(&p, 0, sizeof p);
     compose(type, 0.7L, (double[]){0.5, 0.5, 0.5}, &p);
@@ -325,7 +326,7 @@ static void one_function(mpt_type type) {
     compose(type, 0.7L, (double[]){0.5, 0.5, 0.9}, &p);
     compose(type, -1.1L, (double[]){0.5, 0.5, 0.9}, &p);
     found = step(type, pair, &p, &off);
-    assert_true(found.kind == MPT_RULE_MEAN && found.differ);
+    taken += found.kind != MPT_RULE_MEAN || !found.differ;
 
     for (double gap = 64 * epsilon; gap < 0.1; gap *= 8) {
       memset(&p, 0, sizeof p);
@@ -335,6 +336,7 @@ static void one_function(mpt_type type) {
       assert_true(off < 40 * cbrt(epsilon) * cbrt(epsilon));
     }
   }
+  assert_true(taken <= (mpt_real_size(type) == 4 ? 2 : 0));
 }
 
 static void the_form(void **state) {

@@ -74,7 +74,7 @@ typedef struct NAME(gradient) {
   const Lane *v, *w, *id; /* id: multiplets */
   Lane *gw, *gv;          /* [n], or NULL; [n n] Numbers, or NULL; scaled in place */
   Lane *t, *y;            /* [n n] Numbers each; the gradient ends in t */
-  Lane *norm;             /* [4 n]: norms of gv's columns, scaled eigenvalues, and work */
+  Lane *norm;             /* [6 n]: norms of gv's columns, scaled eigenvalues, and work */
   Real epsilon, noise;    /* noise: 8 eps sqrt(n) */
   Lane scale, gw_scale;   /* what gv and gw are multiplied by */
   Mask no_gv, no_gw;      /* all of it is zero */
@@ -150,7 +150,7 @@ static void NAME(scale_values)(NAME(gradient) * q) {
   q->unit = NAME(max)(NAME(max)(unit, off - limit), limit * -2);
   q->off = NAME(power)(off - q->unit);
   q->on = NAME(select)(NAME(less)(on - q->unit, -limit), limit - limit, NAME(power)(on - q->unit));
-  q->angle = NAME(all)(2 * q->epsilon) * (q->on / q->off);
+  q->angle = NAME(all)(MPT_TURN * q->epsilon) * (q->on / q->off);
   q->near = NAME(all)(2);
   for (int j = 1; j < q->n; j++) q->near = NAME(min)(q->near, x[j] - x[j - 1]);
 }
@@ -163,18 +163,41 @@ typedef struct NAME(sums) {
 } NAME(sums);
 
 /* An entry of K becomes one of X; `inverse`: off / (w_b - w_a). Adds what the estimate takes from
- * it; returns theta^2 = (2 eps / gap)^2 where the quotient is kept. */
+ * it; returns theta^2 = (MPT_TURN eps / gap)^2 where the quotient is kept. `own`: |S_aa| or |S_bb|;
+ * `values`: 100 times the eigenvalues' cotangents, in units of X. */
 static inline Lane NAME(step_entry)(const NAME(gradient) * q, Lane off, Lane k[2], Lane scale,
-                                    Lane inverse, NAME(sums) * sum) {
+                                    Lane inverse, Lane own, Lane values, NAME(sums) * sum) {
   const Lane zero = {0}, level = NAME(all)(q->noise / 2) * scale, level2 = level * level;
   const Lane magnitude2 = k[0] * k[0] + k[1] * k[1];
   const Lane kept = NAME(select)(NAME(less)(level2, magnitude2), inverse, zero);
-  const Lane kept2 = kept * kept, theta = kept * NAME(all)(2 * q->epsilon) / off;
-  sum->noise2 += level2 * kept2 * NAME(all)((Real)0.0625);
+  const Lane kept2 = kept * kept, theta = kept * NAME(all)(MPT_TURN * q->epsilon) / off;
+  sum->noise2 += level2 * kept2 * NAME(all)((Real)(1.0 / 9));
   sum->x2 += magnitude2 * kept2;
+  const Mask alone = NAME(less)(values * values, magnitude2 * kept2);
+  const Lane turning = NAME(select)(alone, theta * own * kept, zero);
+  sum->noise2 += turning * turning;
   k[0] *= kept;
   k[1] *= kept;
   return theta * theta;
+}
+
+/* mpt_leverage2 of a vector. */
+static inline Lane NAME(leverage2)(const NAME(gradient) * q, Lane norm, Lane s) {
+  const Lane share = norm * norm / NAME(all)((Real)q->n), s2 = s * s, most = NAME(all)(1000);
+  const Lane tiny = share / most, one = NAME(all)(1);
+  return NAME(select)(NAME(equal)(share, share - share), one,
+                      NAME(max)(one, share / NAME(max)(s2, tiny)));
+}
+
+/* What the uncertainty of an eigenvalue makes of its own cotangent, as in spectral/backward.c. */
+static inline Lane NAME(singular2)(const NAME(gradient) * q, int j) {
+  const Lane zero = {0}, one = NAME(all)(1), *w = q->norm + q->n;
+  const Lane below = j > 0 ? NAME(abs)(q->gw[j - 1]) : zero;
+  const Lane above = j + 1 < q->n ? NAME(abs)(q->gw[j + 1]) : zero;
+  const Lane share = NAME(all)(MPT_TURN * q->epsilon) / NAME(abs)(w[j]);
+  const Lane more = NAME(max)(NAME(abs)(q->gw[j]) - NAME(max)(below, above), zero);
+  const Lane moved = more * q->on * NAME(min)(share, one);
+  return moved * moved;
 }
 
 /* The phase of one vector: `im`, the imaginary part of K_aa, against 2 |gv_a|. */
@@ -193,7 +216,9 @@ static inline void NAME(phase_entry)(const NAME(gradient) * q, Lane im, Lane nor
 static void NAME(make_x)(NAME(gradient) * q, NAME(sums) * sums) {
   const int n = q->n;
   const Lane zero = {0}, *w = q->norm + n;
-  Lane *turned = q->norm + 2 * n, *size = q->norm + 3 * n, moved2 = zero;
+  Lane *turned = q->norm + 2 * n, *size = q->norm + 3 * n, *leverage = q->norm + 4 * n;
+  Lane *diagonal = q->norm + 5 * n; /* |S_aa| */
+  Lane moved2 = zero;
   NAME(sums) sum = {zero, zero, zero, zero, zero, zero, zero};
   for (int j = 0; j < n; j++) turned[j] = size[j] = zero;
   for (int a = 0; a < n; a++) {
@@ -205,7 +230,10 @@ static void NAME(make_x)(NAME(gradient) * q, NAME(sums) * sums) {
       k[1] = (x.im + y.im) / 2;
 #endif
       const Lane inverse = q->off / (w[b] - w[a]); /* F_ab = 1 / (w_b - w_a) */
-      const Lane theta2 = NAME(step_entry)(q, q->off, k, q->norm[a] + q->norm[b], inverse, &sum);
+      const Lane own = NAME(max)(NAME(abs)(q->t[(a * n + a) * PARTS]), diagonal[b]);
+      const Lane values = (NAME(abs)(q->gw[a]) + NAME(abs)(q->gw[b])) * q->on * NAME(all)(100);
+      const Lane theta2 =
+          NAME(step_entry)(q, q->off, k, q->norm[a] + q->norm[b], inverse, own, values, &sum);
       Number e;
       e.re = k[0];
 #if IS_COMPLEX
@@ -225,10 +253,13 @@ static void NAME(make_x)(NAME(gradient) * q, NAME(sums) * sums) {
     NAME(phase_entry)(q, aa[1], q->norm[a], &sum);
     aa[1] = zero;
 #endif
+    diagonal[a] = NAME(abs)(aa[0]);
+    leverage[a] = NAME(leverage2)(q, q->norm[a], aa[0]);
     aa[0] = q->gw[a] * q->on;
     sum.x2 += aa[0] * aa[0] / 2;
+    sum.turn2 += NAME(singular2)(q, a) / 2;
   }
-  for (int j = 0; j < n; j++) moved2 += turned[j] * size[j];
+  for (int j = 0; j < n; j++) moved2 += turned[j] * size[j] * leverage[j];
   sum.turn2 += moved2;
   *sums = sum;
 }

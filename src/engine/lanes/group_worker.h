@@ -29,7 +29,7 @@ static void NAME(lay_out)(NAME(arena) * arena, NAME(memory) * m, int n, bool vec
   s->w = NAME(lanes)(arena, n * GROUPS);
   s->e = NAME(lanes)(arena, n * GROUPS);
   s->strip = NAME(lanes)(arena, n * NAME(COLUMNS) * PARTS);
-  s->work = NAME(lanes)(arena, 2 * GROUPS * n * PARTS + 4 * n);
+  s->work = NAME(lanes)(arena, 2 * GROUPS * n * PARTS + 6 * n);
   m->id = NAME(lanes)(arena, n);
   m->gw = NAME(lanes)(arena, n);
   const bool here = backward && n <= NAME(INTERLEAVED);
@@ -283,6 +283,7 @@ static void NAME(differentiate_each)(const mpt_lanes_call *c, NAME(memory) * m, 
     if (b->report[first + l].status == MPT_PENDING && !c->lost[g * W + l] &&
         !NAME(in_lane)(q.dead, l))
       NAME(differentiate_lane)(c, m, g, l, &q, &sums);
+  for (int j = 0; j < n; j++) sums.turn2 += NAME(singular2)(&q, j) / NAME(all)(2);
   NAME(judge)(&q, &sums);
   NAME(report_gradient)(c, g, &q);
 }

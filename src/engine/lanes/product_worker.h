@@ -27,8 +27,9 @@ typedef struct NAME(single) {
 typedef struct NAME(product_memory) {
   int64_t ld, ldn; /* Reals from row to row of matrices, and from vector to vector */
   Real *v, *vh, *gv, *t, *th, *y, *norm;
-  Real *turned, *size; /* [ldn] sums of theta^2 and |X|^2 over a row's other entries */
-  Real *w, *gw;        /* [W][ldn] */
+  Real *leverage, *own; /* [ldn] mpt_leverage2, |S_aa| */
+  Real *turned, *size;  /* [ldn] sums of theta^2 and |X|^2 over a row's other entries */
+  Real *w, *gw;         /* [W][ldn] */
 } NAME(product_memory);
 
 /* Rows and their lengths are rounded up to whole tiles; padding stays zero. */
@@ -42,6 +43,8 @@ static void NAME(lay_out_products)(NAME(arena) * arena, NAME(product_memory) * m
   for (size_t k = 0; k < sizeof all / sizeof *all; k++)
     *all[k] = NAME(take)(arena, n ? rows * m->ld : 0, sizeof(Real));
   m->norm = NAME(take)(arena, m->ldn, sizeof(Real));
+  m->leverage = NAME(take)(arena, m->ldn, sizeof(Real));
+  m->own = NAME(take)(arena, m->ldn, sizeof(Real));
   m->turned = NAME(take)(arena, m->ldn, sizeof(Real));
   m->size = NAME(take)(arena, m->ldn, sizeof(Real));
   Real **const vectors[] = {&m->w, &m->gw};
@@ -212,7 +215,11 @@ static inline void NAME(step_lane)(const NAME(product_memory) * m, NAME(single) 
   k[1] = NAME(select)(left, k[1], zero);
   const Lane off = NAME(all)(q->off[s->lane]);
   const Lane inverse = NAME(select)(left, off / (w - NAME(all)(s->w[a])), zero);
-  const Lane theta2 = NAME(step_entry)(q, off, k, norm + NAME(all)(m->norm[a]), inverse, &s->sums);
+  const Lane own = NAME(max)(*(const Lane *)(m->own + b), NAME(all)(m->own[a]));
+  const Lane values =
+      (NAME(abs)(gw) + NAME(all)(s->gw[a] < 0 ? -s->gw[a] : s->gw[a])) * NAME(all)(s->on * 100);
+  const Lane theta2 =
+      NAME(step_entry)(q, off, k, norm + NAME(all)(m->norm[a]), inverse, own, values, &s->sums);
   const Lane turn = inverse * NAME(all)(q->angle[s->lane]) * (gw - NAME(all)(s->gw[a]));
   const Lane x2 = k[0] * k[0] + k[1] * k[1];
   s->sums.turn2 += turn * turn;
@@ -242,15 +249,21 @@ static void NAME(make_single_x)(const NAME(product_memory) * m, NAME(single) * s
   memset(m->turned, 0, sizeof(Real) * (size_t)m->ldn);
   memset(m->size, 0, sizeof(Real) * (size_t)m->ldn);
   for (int a = 0; a < s->n; a++) {
+    const Real t = m->t[a * m->ld + a * PARTS];
+    m->own[a] = t < 0 ? -t : t;
+  }
+  for (int a = 0; a < s->n; a++) {
     Lane row[2] = {{0}, {0}};
     for (int b = 0; b <= a; b += W) NAME(step_lane)(m, s, a, b, count + NAME(all)((Real)b), row);
     m->turned[a] += NAME(sum_of)(row[0]);
     m->size[a] += NAME(sum_of)(row[1]);
+    const Real g = m->norm[a], t = m->t[a * m->ld + a * PARTS];
+    m->leverage[a] = (Real)mpt_leverage2((double)g * g, (double)t * t, s->n);
     const Real x = s->gw[a] * s->on;
     m->t[a * m->ld + a * PARTS] = x;
     s->sums.x2[0] += x * x / 2;
   }
-  for (int a = 0; a < s->n; a++) s->sums.turn2[0] += m->turned[a] * m->size[a];
+  for (int a = 0; a < s->n; a++) s->sums.turn2[0] += m->turned[a] * m->size[a] * m->leverage[a];
   NAME(complete)(s->n, m->t, m->ld);
 }
 
