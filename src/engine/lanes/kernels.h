@@ -13,6 +13,7 @@
 #include <arm_neon.h>
 #endif
 #include "lanes.h"
+#include "turn.h"
 
 enum { ROUND_SWEEPS = 512 };
 
