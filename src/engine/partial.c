@@ -142,6 +142,7 @@ static mpt_status find(partial *p, int64_t k) {
   if (info) return MPT_NO_CONVERGENCE;
   for (int64_t j = 0; j < n; j++) p->w[j] /= p->scale;
   p->size = mpt_spectral_norm(n, p->w);
+  if (b->a && !mpt_certify_values(p->team, b, k, p->w)) return MPT_INTERNAL;
   return mpt_find_selected(b, p->w, &p->place);
 }
 
@@ -210,10 +211,8 @@ static mpt_status make_pairs(partial *p, int64_t k, bool extended) {
   pairs.v = p->vectors;
   pairs.report = &b->report[k];
   pairs.select = (mpt_select){.kind = MPT_SELECT_INDEX, .index = {p->first, p->first + columns}};
-  if (b->a) mpt_certify(p->team, &pairs, 0, p->size);
-  return sound && b->report[k].status == MPT_PENDING && mpt_is_certified(&b->report[k])
-             ? MPT_OK
-             : MPT_INTERNAL;
+  if (b->a) sound &= mpt_certify(p->team, &pairs, 0, p->size);
+  return sound && b->report[k].status == MPT_PENDING ? MPT_OK : MPT_INTERNAL;
 }
 
 static void put_pairs(partial *p, int64_t k) {

@@ -9,10 +9,6 @@
 #include "partial.h"
 #include "selection.h"
 
-/* Beyond this many units of n eps ||A|| a solution is not a solution. LAPACK's own tests warn at
- * 30. */
-static const double certificate_bound = 100;
-
 const mpt_engine *const mpt_engines[] = {&mpt_lapack, &mpt_scalapack, &mpt_lanes, NULL};
 
 const mpt_engine *mpt_engine_by_name(const char *name) {
@@ -79,10 +75,6 @@ void mpt_settle_gradient(const mpt_options *options, mpt_type type, bool finite,
   report->status = dependent || spread ? MPT_GAUGE_DEPENDENT : MPT_OK;
 }
 
-bool mpt_is_certified(const mpt_report *report) {
-  return report->residual <= certificate_bound && report->orthogonality <= certificate_bound;
-}
-
 double mpt_tolerance(const mpt_options *options, const mpt_batch *b) {
   return options->tolerance > 0 ? options->tolerance : 8 * (double)b->n * mpt_type_epsilon(b->type);
 }
@@ -92,8 +84,9 @@ static void finish_problem(mpt_making *m, int64_t k) {
   mpt_report *report = &b->report[k];
   mpt_reals_to_double(b->type, b->n, mpt_part_of(b->w, k, b->n, mpt_real_size(b->type)), m->w);
   const double norm = mpt_spectral_norm(b->n, m->w);
-  if (b->v && b->a) mpt_certify(m->team, b, k, norm);
-  bool sound = mpt_is_certified(report);
+  bool sound = true;
+  if (b->a)
+    sound = b->v ? mpt_certify(m->team, b, k, norm) : mpt_certify_values(m->team, b, k, m->w);
   for (int64_t j = 0; j < b->n; j++) sound &= isfinite(m->w[j]) && (!j || m->w[j - 1] <= m->w[j]);
   if (!sound || report->status != MPT_PENDING) {
     report->status = MPT_INTERNAL;

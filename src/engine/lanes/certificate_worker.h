@@ -168,10 +168,12 @@ static inline Lane NAME(spectral_norm)(int n, const Lane *w, int stride) {
 }
 
 /* Residual and orthogonality by two probes each. */
-static void NAME(certify)(const NAME(pairs) * q, Lane *residual, Lane *orthogonality) {
+static void NAME(certify)(const NAME(pairs) * q, Lane largest, Lane *residual,
+                          Lane *orthogonality) {
   const int n = q->n;
   Lane *y = q->work, *u = y + 2 * n * PARTS, *o = u + 2 * n * PARTS, *w = o + 2 * n * PARTS;
-  const Lane norm = NAME(spectral_norm)(n, q->w, q->stride), s = NAME(inverse_power)(norm);
+  const Lane norm = NAME(max)(NAME(spectral_norm)(n, q->w, q->stride), largest);
+  const Lane s = NAME(inverse_power)(norm);
   const Real unit = (Real)n * EPSILON * (Real)sqrt((double)n);
   const Real tiny = (Real)n * (REAL_BYTES == 4 ? (Real)0x1p-149 : (Real)0x1p-1074);
   NAME(apply_vectors)(q, s, w, y, u);
@@ -179,6 +181,42 @@ static void NAME(certify)(const NAME(pairs) * q, Lane *residual, Lane *orthogona
   const Lane r = NAME(root)(NAME(residual2)(q, s, y, u));
   const Lane size = NAME(all)(unit) * (norm * s) + s * NAME(all)(tiny);
   *residual = NAME(select)(NAME(equal)(norm, (Lane){0}), (Lane){0}, r / size);
+}
+
+/* Adds x to a sum whose rounding errors go into `rest`. */
+static inline void NAME(add_exactly)(Lane x, Lane *sum, Lane *rest) {
+  const Lane old = *sum, now = old + x, part = now - old;
+  *rest += (old - (now - part)) + (x - part);
+  *sum = now;
+}
+
+/* For eigenvalues without vectors: how far they are from the trace, and their squares from the
+ * squared Frobenius norm, in units of n eps ||A|| and 2 n eps ||A||^2. */
+static Lane NAME(values_defect)(const NAME(pairs) * q, Lane largest) {
+  const int n = q->n, row = n * PARTS;
+  const Lane zero = {0};
+  const Lane norm = NAME(max)(NAME(spectral_norm)(n, q->w, q->stride), largest);
+  const Lane s = NAME(inverse_power)(norm);
+  const Real unit = (Real)n * EPSILON;
+  const Real tiny = (Real)n * (REAL_BYTES == 4 ? (Real)0x1p-149 : (Real)0x1p-1074);
+  Lane values = zero, squares = zero, rest[2] = {zero, zero};
+  for (int i = 0; i < n; i++) {
+    Lane part[4] = {{0}, {0}, {0}, {0}};
+    const Lane w = q->w[i * q->stride] * s;
+    for (int j = 0; j < row; j++) {
+      const Lane x = q->a[i * row + j] * s;
+      part[j % 4] += x * x;
+    }
+    NAME(add_exactly)(w, &values, &rest[0]);
+    NAME(add_exactly)(-(q->a[i * row + i * PARTS] * s), &values, &rest[0]);
+    NAME(add_exactly)(w * w, &squares, &rest[1]);
+    NAME(add_exactly)(-((part[0] + part[1]) + (part[2] + part[3])), &squares, &rest[1]);
+  }
+  const Lane size = norm * s, limit = NAME(all)(unit) * size + s * NAME(all)(tiny);
+  const Lane first = NAME(abs)(values + rest[0]) / limit;
+  const Lane second = NAME(abs)(squares + rest[1]) / (limit * size * 2);
+  const Lane defect = NAME(select)(NAME(at_most)(second, first), first, second);
+  return NAME(select)(NAME(equal)(norm, zero), zero, defect);
 }
 
 /* Multiplets by single linkage, numbered from 0 into id [n], and the smallest gap between them

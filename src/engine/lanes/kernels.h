@@ -11,6 +11,7 @@
 #elif defined(__aarch64__)
 #include <arm_neon.h>
 #endif
+#include "certificate.h"
 #include "lanes.h"
 
 enum { ROUND_SWEEPS = 512 };
