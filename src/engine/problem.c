@@ -117,10 +117,13 @@ static mpt_code process_whole(const mpt_engine *engine, mpt_state *state, const 
   pairs.da = NULL;
   pairs.function_count = 0;
   pairs.frame.columns = 0;
-  TRY(engine->process(state, options, &pairs));
+  code = engine->process(state, options, &pairs);
+  for (int64_t k = 0; k < b->count; k++) /* there is more to be made before a problem is OK */
+    if (b->report[k].status == MPT_OK) b->report[k].status = MPT_PENDING;
+  TRY(code);
   TRY(mpt_making_open(engine, state, team, options, b, &m));
   for (int64_t k = 0; k < b->count; k++)
-    if (b->report[k].status == MPT_OK) finish_pairs(&m, k);
+    if (b->report[k].status == MPT_PENDING) finish_pairs(&m, k);
 done:
   mpt_making_close(&m);
   return code;
@@ -158,11 +161,12 @@ static process *choose_process(const mpt_engine *engine, const mpt_batch *batch)
 void mpt_process_batch(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
                        const mpt_options *options, mpt_batch *batch) {
   const double start = mpt_now();
-  const mpt_code code = choose_process(engine, batch)(engine, state, team, options, batch);
+  choose_process(engine, batch)(engine, state, team, options, batch);
   const double seconds = (mpt_now() - start) / (double)(batch->count ? batch->count : 1);
   for (int64_t k = 0; k < batch->count && !batch->bare; k++) {
     mpt_report *report = &batch->report[k];
-    if (code != MPT_DONE && report->status == MPT_PENDING) report->status = MPT_INTERNAL;
+    /* memory ran out, or nobody wanted it: what is left has not all been made */
+    if (report->status == MPT_PENDING) report->status = MPT_INTERNAL;
     report->seconds = seconds;
     if (report->status != MPT_OK && mpt_status_is_failure(report->status))
       zero_outputs(batch, k);
