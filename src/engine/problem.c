@@ -7,6 +7,7 @@
 #include "lanes.h"
 #include "outputs.h"
 #include "partial.h"
+#include "retry.h"
 #include "selection.h"
 
 const mpt_engine *const mpt_engines[] = {&mpt_lapack, &mpt_scalapack, &mpt_lanes, NULL};
@@ -158,10 +159,18 @@ static process *choose_process(const mpt_engine *engine, const mpt_batch *batch)
   return mpt_is_partial(engine, batch) ? mpt_process_partial : mpt_process_selection;
 }
 
+/* Whether those of its problems that failed should be solved again. Lanes have handed over theirs
+ * by then; a selection out of the whole consists of batches that come here themselves. */
+static bool is_first_solution(const mpt_engine *engine, const mpt_batch *b) {
+  const bool whole = b->select.kind == MPT_SELECT_ALL || mpt_is_partial(engine, b);
+  return engine->takes_team && whole && b->a && !b->given && !b->factor.given;
+}
+
 void mpt_process_batch(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
                        const mpt_options *options, mpt_batch *batch) {
   const double start = mpt_now();
   choose_process(engine, batch)(engine, state, team, options, batch);
+  if (is_first_solution(engine, batch)) mpt_retry(team, options, batch);
   const double seconds = (mpt_now() - start) / (double)(batch->count ? batch->count : 1);
   for (int64_t k = 0; k < batch->count && !batch->bare; k++) {
     mpt_report *report = &batch->report[k];

@@ -187,6 +187,7 @@ static mpt_code finish_unit(mpt_worker *w, const mpt_unit *u, mpt_error *error) 
     statuses[k] = r->status;
     w->by_status[statuses[k]]++;
     w->refused += r->refused;
+    w->retried += r->retried;
     if (r->status == MPT_GAUGE_DEPENDENT) w->worst[0] = fmax(w->worst[0], r->gauge_violation);
     if (r->cotangent_spread > spread_worth_a_word)
       w->worst[1] = fmax(w->worst[1], r->cotangent_spread);
