@@ -63,21 +63,21 @@ static void zero_outputs(mpt_batch *b, int64_t k) {
   b->report[k] = (mpt_report){.status = b->report[k].status, .seconds = b->report[k].seconds};
 }
 
-void mpt_settle_gradient(const mpt_options *options, mpt_type type, bool finite,
-                         mpt_report *report) {
-  const double threshold = sqrt(mpt_type_epsilon(type));
-  if (!finite) {
-    report->status = MPT_NONFINITE_COTANGENT;
-    return;
-  }
-  bool dependent = report->gauge_violation > threshold;
-  bool spread = options->spread_policy == MPT_REFUSE && report->cotangent_spread > threshold;
-  report->refused = spread || (dependent && options->gauge_policy == MPT_GAUGE_FAIL);
-  report->status = dependent || spread ? MPT_GAUGE_DEPENDENT : MPT_OK;
+void mpt_settle_gradient(const mpt_options *options, const mpt_finding *found, mpt_report *report) {
+  report->gauge_violation = found->gauge;
+  report->cotangent_spread = found->spread;
+  report->gradient_error = found->error;
+  report->rule = (int8_t)found->kind;
+  report->refused = (found->differ && options->spread_policy == MPT_REFUSE) ||
+                    (found->dependent && options->gauge_policy == MPT_GAUGE_FAIL);
+  report->status = !found->finite     ? MPT_NONFINITE_COTANGENT
+                   : found->dependent ? MPT_GAUGE_DEPENDENT
+                   : found->differ    ? MPT_SUBGRADIENT
+                                      : MPT_OK;
 }
 
 double mpt_tolerance(const mpt_options *options, const mpt_batch *b) {
-  return options->tolerance > 0 ? options->tolerance : 8 * (double)b->n * mpt_type_epsilon(b->type);
+  return options->tolerance > 0 ? options->tolerance : mpt_resolution(b->type, b->n);
 }
 
 static void finish_problem(mpt_making *m, int64_t k) {

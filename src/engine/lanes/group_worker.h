@@ -9,6 +9,7 @@ typedef struct NAME(memory) {
   bool vectors, backward;
   Lane *gw, *gv, *t, *y, *id; /* backward, interleaved */
   Real *signs, *nowhere, *ids;
+  NAME(aside) aside;
   NAME(product_memory) products;
 } NAME(memory);
 
@@ -28,7 +29,7 @@ static void NAME(lay_out)(NAME(arena) * arena, NAME(memory) * m, int n, bool vec
   s->w = NAME(lanes)(arena, n * GROUPS);
   s->e = NAME(lanes)(arena, n * GROUPS);
   s->strip = NAME(lanes)(arena, n * NAME(COLUMNS) * PARTS);
-  s->work = NAME(lanes)(arena, 2 * GROUPS * n * PARTS + 4 * n);
+  s->work = NAME(lanes)(arena, 2 * GROUPS * n * PARTS + 6 * n);
   m->id = NAME(lanes)(arena, n);
   m->gw = NAME(lanes)(arena, n);
   const bool here = backward && n <= NAME(INTERLEAVED);
@@ -38,6 +39,9 @@ static void NAME(lay_out)(NAME(arena) * arena, NAME(memory) * m, int n, bool vec
   m->signs = NAME(take)(arena, 2 * n, sizeof(Real));
   m->nowhere = NAME(take)(arena, n2, sizeof(Real));
   m->ids = NAME(take)(arena, n * W, sizeof(Real));
+  m->aside.numbers = NAME(take)(arena, backward ? (MPT_RULE_ARRAYS + 4) * n : 0, sizeof(double));
+  m->aside.t = NAME(take)(arena, here ? n2 : 0, sizeof(Real));
+  m->aside.th = NAME(take)(arena, here ? n2 : 0, sizeof(Real));
   NAME(lay_out_products)(arena, &m->products, backward && !here ? n : 0);
   s->ql.n = n;
   s->ql.capacity = (int)capacity;
@@ -155,7 +159,8 @@ static void NAME(finish_group)(const mpt_lanes_call *c, NAME(memory) * m, int g,
     v->unsound =
         v->unsound | ~NAME(at_most)(w[(j ? j - 1 : 0) * GROUPS], x) | ~NAME(equal)(x - x, zero);
   }
-  v->gap = NAME(number_multiplets)(n, w, GROUPS, given > 0 ? given : 8 * (Real)n * EPSILON, m->id);
+  v->gap = NAME(number_multiplets)(n, w, GROUPS, given > 0 ? given : (Real)mpt_resolution(TYPE, n),
+                                   m->id);
   NAME(report_group)(c, m, g, v);
   NAME(write_multiplets)(c, m, g);
 }
@@ -187,15 +192,15 @@ static void NAME(start_gradient)(const mpt_lanes_call *c, NAME(memory) * m, int 
   q->norm = m->space.work;
   q->epsilon = EPSILON;
   q->noise = 8 * EPSILON * (Real)sqrt((double)n);
-  q->mean = c->options->spread_policy == MPT_MEAN;
   if (b->gw)
     NAME(gather)(c, m, g, b->gw, n, q->gw);
   else
     memset(q->gw, 0, sizeof(Lane) * (size_t)n);
   if (q->gv) NAME(gather)(c, m, g, b->gv, (int64_t)n * n * PARTS, q->gv);
   NAME(load_cotangents)(q, largest, bad);
-  NAME(apply_spread)(q);
   NAME(scale_values)(q);
+  m->aside.call = c;
+  m->aside.first = c->first + g * W;
 }
 
 static void NAME(report_gradient)(const mpt_lanes_call *c, int g, const NAME(gradient) * q) {
@@ -203,10 +208,12 @@ static void NAME(report_gradient)(const mpt_lanes_call *c, int g, const NAME(gra
   for (int l = 0; l < W && l < left; l++) {
     mpt_report *r = &c->batch->report[c->first + first + l];
     if (r->status != MPT_PENDING || c->lost[first + l]) continue;
-    r->gauge_violation = (double)q->gauge[l];
-    r->cotangent_spread = (double)q->spread[l];
-    r->gradient_error = isfinite(q->error[l]) ? (double)q->error[l] : 1e300;
-    mpt_settle_gradient(c->options, c->batch->type, !NAME(in_lane)(q->dead, l), r);
+    mpt_finding found = {.gauge = (double)q->gauge[l],
+                         .error = isfinite(q->error[l]) ? (double)q->error[l] : 1e300,
+                         .dependent = NAME(in_lane)(q->dependent, l)};
+    if (q->apart[l]) found = q->found[l];
+    found.finite = !NAME(in_lane)(q->dead, l);
+    mpt_settle_gradient(c->options, &found, r);
   }
 }
 
@@ -216,7 +223,7 @@ static void NAME(differentiate_group)(const mpt_lanes_call *c, NAME(memory) * m,
   NAME(gradient) q;
   Real *at[W];
   NAME(start_gradient)(c, m, g, &q, (Lane){0}, (Lane){0});
-  NAME(multiply_all)(&q, c->options->convention == MPT_JAX);
+  NAME(multiply_all)(&q, c->options->convention == MPT_JAX, &m->aside);
   NAME(addresses)(c, g, c->batch->g, n2, m->nowhere, at);
   NAME(deinterleave)(n2, q.t, at, 0);
   NAME(report_gradient)(c, g, &q);
@@ -234,20 +241,21 @@ static void NAME(differentiate_lane)(const mpt_lanes_call *c, NAME(memory) * m, 
   s.gv = b->gv ? (const Real *)b->gv + at : NULL;
   s.w = p->w + l * p->ldn;
   s.gw = p->gw + l * p->ldn;
-  s.id = p->id + l * p->ldn;
+  s.group = q;
+  s.lane = l;
+  s.aside = &m->aside;
   s.scale = q->scale[l];
-  s.off = q->off[l];
   s.on = q->on[l];
-  s.angle = q->angle[l];
-  s.noise = q->noise;
   s.factor[0] = factor[0][l];
   s.factor[1] = factor[1][l];
   s.conjugate = c->options->convention == MPT_JAX;
   NAME(differentiate_single)(p, &s);
-  sums->gauge2[l] = s.gauge2;
-  sums->noise2[l] = s.noise2;
-  sums->x2[l] = s.x2;
-  sums->turn2[l] = s.turn2;
+  sums->gauge2[l] = NAME(top)(s.sums.gauge2);
+  sums->signal2[l] = NAME(top)(s.sums.signal2);
+  sums->violated2[l] = NAME(top)(s.sums.violated2);
+  sums->noise2[l] = NAME(sum_of)(s.sums.noise2);
+  sums->x2[l] = NAME(sum_of)(s.sums.x2);
+  sums->turn2[l] = NAME(sum_of)(s.sums.turn2);
   if (!s.finite) sums->bad[l] = NAN;
 }
 
@@ -259,7 +267,7 @@ static void NAME(differentiate_each)(const mpt_lanes_call *c, NAME(memory) * m, 
   const NAME(product_memory) *p = &m->products;
   Lane largest = {0}, bad = {0};
   NAME(gradient) q;
-  NAME(sums) sums = {{0}, {0}, {0}, {0}, {0}};
+  NAME(sums) sums = {{0}, {0}, {0}, {0}, {0}, {0}, {0}};
   for (int l = 0; l < W && l < left && b->gv; l++) {
     Real most, not_finite;
     NAME(survey)(n2, (const Real *)b->gv + (first + l) * n2, &most, &not_finite);
@@ -267,9 +275,10 @@ static void NAME(differentiate_each)(const mpt_lanes_call *c, NAME(memory) * m, 
     bad[l] = not_finite;
   }
   NAME(start_gradient)(c, m, g, &q, largest, bad);
-  const Lane *const from[] = {q.norm + n, q.gw, q.id};
-  Real *const to[] = {p->w, p->gw, p->id};
-  for (int k = 0; k < 3; k++) {
+  NAME(find_apart)(&q, &m->aside);
+  const Lane *const from[] = {q.norm + n, q.gw};
+  Real *const to[] = {p->w, p->gw};
+  for (int k = 0; k < 2; k++) {
     Real *at[W];
     for (int l = 0; l < W; l++) at[l] = to[k] + l * p->ldn;
     NAME(deinterleave)(n, from[k], at, 0);
@@ -278,6 +287,7 @@ static void NAME(differentiate_each)(const mpt_lanes_call *c, NAME(memory) * m, 
     if (b->report[first + l].status == MPT_PENDING && !c->lost[g * W + l] &&
         !NAME(in_lane)(q.dead, l))
       NAME(differentiate_lane)(c, m, g, l, &q, &sums);
+  for (int j = 0; j < n; j++) sums.turn2 += NAME(singular2)(&q, j) / NAME(all)(2);
   NAME(judge)(&q, &sums);
   NAME(report_gradient)(c, g, &q);
 }
