@@ -35,6 +35,7 @@ typedef struct partial {
   int64_t first, columns; /* of the panels: `place`, or more where multiplets are cut */
   double scale, size;     /* of T against A, and ||A|| */
   bool loaded;            /* U holds the vectors */
+  mpt_probe probe;        /* of the gradient */
   void *vectors, *cotangents, *values; /* [rows, columns] twice, [columns] */
 } partial;
 
@@ -55,6 +56,7 @@ static mpt_code open_partial(partial *p) {
   p->rule_memory = p->diagonal + n;
   p->memory = p->rule_memory + MPT_RULE_ARRAYS * n;
   TRY(mpt_allocate(&p->multiplet, n, sizeof *p->multiplet, what, NULL));
+  if (p->batch->g) TRY(mpt_probe_open(p->batch, &p->probe));
 done:
   return code;
 }
@@ -375,6 +377,7 @@ static mpt_status differentiate(partial *p, int64_t k) {
   rule.norm = p->size;
   rule.policy = p->options->spread_policy;
   rule.cotangent_epsilon = mpt_type_epsilon(b->type);
+  p->probe.worst = 0;
   if (!load_cotangents(p, k, &rule)) return MPT_NONFINITE_COTANGENT;
   if (p->columns == 0) {
     memset(g, 0, (size_t)elements * mpt_type_size(b->type));
@@ -385,14 +388,17 @@ static mpt_status differentiate(partial *p, int64_t k) {
       step_vectors(p, &rule, &sums);
     else
       step_values(p, &rule, &sums);
+    p->ops->store(p->state, MPT_PANEL_B, p->cotangents); /* which have done their part */
     p->ops->assemble(p->state, g);
+    mpt_probe_outer(&p->probe, p->team, b, p->columns, p->vectors, p->cotangents, g);
   }
   sums = mpt_sums_over_team(p->team, &rule, sums);
   if (p->options->convention == MPT_JAX) mpt_conjugate(b->type, elements, g);
   mpt_finding found = mpt_find(&rule, &sums);
   found.finite = mpt_largest_on_team(p->team, b->type, elements, g) >= 0;
   mpt_settle_gradient(p->options, &found, report);
-  return (mpt_status)report->status;
+  report->output_residual = p->probe.worst;
+  return mpt_probe_passed(&p->probe) ? (mpt_status)report->status : MPT_INTERNAL;
 }
 
 /* Collective. */
@@ -437,5 +443,6 @@ mpt_code mpt_process_partial(const mpt_engine *engine, mpt_state *state, const m
   }
   free(p.d);
   free(p.multiplet);
+  mpt_probe_close(&p.probe);
   return failed ? MPT_NO_RESOURCE : MPT_DONE;
 }
