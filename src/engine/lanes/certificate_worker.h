@@ -190,33 +190,35 @@ static inline void NAME(add_exactly)(Lane x, Lane *sum, Lane *rest) {
   *sum = now;
 }
 
-/* For eigenvalues without vectors: how far they are from the trace, and their squares from the
- * squared Frobenius norm, in units of n eps ||A|| and 2 n eps ||A||^2. */
-static Lane NAME(values_defect)(const NAME(pairs) * q, Lane largest) {
+/* For eigenvalues without vectors: which lanes' add up to the trace, and their squares to the
+ * squared Frobenius norm, as mpt_certify_values has it. Few terms need no care. */
+static Mask NAME(values_agree)(const NAME(pairs) * q, Lane largest) {
   const int n = q->n, row = n * PARTS;
-  const Lane zero = {0};
-  const Lane norm = NAME(max)(NAME(spectral_norm)(n, q->w, q->stride), largest);
-  const Lane s = NAME(inverse_power)(norm);
-  const Real unit = (Real)n * EPSILON;
-  const Real tiny = (Real)n * (REAL_BYTES == 4 ? (Real)0x1p-149 : (Real)0x1p-1074);
+  const Lane zero = {0}, norm = NAME(max)(NAME(spectral_norm)(n, q->w, q->stride), largest);
+  const Lane s = NAME(inverse_power)(norm), size = norm * s;
+  const Real unit = (Real)MPT_CERTIFICATE_BOUND * (Real)n * EPSILON;
+  const Real tiny = unit / EPSILON * (REAL_BYTES == 4 ? (Real)0x1p-149 : (Real)0x1p-1074);
   Lane values = zero, squares = zero, rest[2] = {zero, zero};
-  for (int i = 0; i < n; i++) {
-    Lane part[4] = {{0}, {0}, {0}, {0}};
-    const Lane w = q->w[i * q->stride] * s;
-    for (int j = 0; j < row; j++) {
+  for (int i = 0; i < n; i++) { /* the triangle that the solver has seen */
+    Lane part[2] = {{0}, {0}};
+    const Lane w = q->w[i * q->stride] * s, d = q->a[i * row + i * PARTS] * s;
+    for (int j = 0; j < i * PARTS; j++) {
       const Lane x = q->a[i * row + j] * s;
-      part[j % 4] += x * x;
+      part[j % 2] = NAME(fma)(x, x, part[j % 2]);
     }
-    NAME(add_exactly)(w, &values, &rest[0]);
-    NAME(add_exactly)(-(q->a[i * row + i * PARTS] * s), &values, &rest[0]);
-    NAME(add_exactly)(w * w, &squares, &rest[1]);
-    NAME(add_exactly)(-((part[0] + part[1]) + (part[2] + part[3])), &squares, &rest[1]);
+    const Lane sum = part[0] + part[1], difference = w - d;
+    const Lane square = difference * (w + d) - (sum + sum);
+    if (n > 8) {
+      NAME(add_exactly)(difference, &values, &rest[0]);
+      NAME(add_exactly)(square, &squares, &rest[1]);
+    } else {
+      values += difference;
+      squares += square;
+    }
   }
-  const Lane size = norm * s, limit = NAME(all)(unit) * size + s * NAME(all)(tiny);
-  const Lane first = NAME(abs)(values + rest[0]) / limit;
-  const Lane second = NAME(abs)(squares + rest[1]) / (limit * size * 2);
-  const Lane defect = NAME(select)(NAME(at_most)(second, first), first, second);
-  return NAME(select)(NAME(equal)(norm, zero), zero, defect);
+  const Lane limit = NAME(fma)(NAME(all)(unit), size, s * NAME(all)(tiny));
+  return NAME(at_most)(NAME(abs)(values + rest[0]), limit) &
+         NAME(at_most)(NAME(abs)(squares + rest[1]), (limit + limit) * size);
 }
 
 /* Multiplets no wider than the tolerance, numbered from 0 into id [n], and the smallest gap between

@@ -151,9 +151,7 @@ static void NAME(finish_group)(const mpt_lanes_call *c, NAME(memory) * m, int g,
   const NAME(pairs) q = {n, NAME(row_length)(n), GROUPS, s->a[g], s->v, w, m->signs, s->work};
   if (m->vectors && c->batch->a) NAME(certify)(&q, s->largest[g], &v->residual, &v->orthogonality);
   v->unsound = ~NAME(at_most)(NAME(max)(v->residual, v->orthogonality), bound);
-  if (!m->vectors && c->batch->a)
-    v->unsound =
-        ~NAME(at_most)(NAME(values_defect)(&q, s->largest[g]), NAME(all)(MPT_CERTIFICATE_BOUND));
+  if (!m->vectors && c->batch->a) v->unsound = ~NAME(values_agree)(&q, s->largest[g]);
   for (int j = 0; j < n; j++) {
     const Lane x = w[j * GROUPS];
     v->unsound =
