@@ -17,7 +17,7 @@ typedef struct mpt_making {
   mpt_rule rule;                    /* of the current problem */
   double *w, *gw, *norm, *diagonal; /* [n], [n], [n + 1], [n] */
   double *rule_memory;              /* [MPT_RULE_ARRAYS n], where there is a gradient */
-  double *turns, *shift;            /* [n] each, where there are outputs */
+  double *turns, *shift, *spread;   /* [n], [n], [2 n], where there are outputs */
   double *function_memory;
   mpt_spectral_function *functions; /* [function_count] */
   mpt_spectral_frame frame;

@@ -17,6 +17,7 @@
 #include "selection.h"
 #include "tiles.h"
 #include "tridiagonal.h"
+#include "turn.h"
 
 void dsterf_(const int *n, double *d, double *e, int *info); /* LAPACK: eigenvalues of T */
 
@@ -190,17 +191,29 @@ static bool take_given(partial *p, int64_t k, bool extended) {
   return largest <= slack_of(p);
 }
 
+/* Turns new vectors inside multiplets; whether there was anything to turn. Collective. */
+static bool turn_pairs(partial *p, mpt_status *status) {
+  const int32_t *id = p->multiplet + p->first;
+  bool any = false;
+  for (int64_t j = 1; j < p->columns; j++) any |= id[j] == id[j - 1];
+  if (!any || p->options->basis != MPT_TURNED) return false;
+  *status =
+      mpt_turn_multiplets(p->team, p->options, p->batch, p->first, p->columns, id, p->vectors);
+  return true;
+}
+
 /* The selected eigenpairs into w and `vectors`, certified. Collective. */
 static mpt_status make_pairs(partial *p, int64_t k, bool extended) {
   mpt_batch *b = p->batch;
   const int64_t n = b->n, columns = p->columns;
+  mpt_status status = MPT_OK;
   p->loaded = false;
   if (columns == 0) return MPT_OK;
   if (!b->given || extended) {
     if (b->given && p->ops->diagonalize(p->state, p->d, p->e, p->norm)) return MPT_NO_CONVERGENCE;
     if (p->ops->take(p->state, p->first)) return MPT_NO_CONVERGENCE;
     p->ops->store(p->state, MPT_PANEL_U, p->vectors);
-    p->loaded = !b->given;
+    p->loaded = !b->given && !turn_pairs(p, &status);
   }
   bool sound = !b->given || take_given(p, k, extended);
   const double slack = slack_of(p);
@@ -216,7 +229,7 @@ static mpt_status make_pairs(partial *p, int64_t k, bool extended) {
   pairs.report = &b->report[k];
   pairs.select = (mpt_select){.kind = MPT_SELECT_INDEX, .index = {p->first, p->first + columns}};
   if (b->a) sound &= mpt_certify(p->team, &pairs, 0, p->size);
-  return sound && b->report[k].status == MPT_PENDING ? MPT_OK : MPT_INTERNAL;
+  return sound && status == MPT_OK && b->report[k].status == MPT_PENDING ? MPT_OK : MPT_INTERNAL;
 }
 
 static void put_pairs(partial *p, int64_t k) {

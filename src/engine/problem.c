@@ -9,6 +9,7 @@
 #include "partial.h"
 #include "retry.h"
 #include "selection.h"
+#include "turn.h"
 
 const mpt_engine *const mpt_engines[] = {&mpt_lapack, &mpt_scalapack, &mpt_lanes, NULL};
 
@@ -86,15 +87,19 @@ static void finish_problem(mpt_making *m, int64_t k) {
   mpt_reals_to_double(b->type, b->n, mpt_part_of(b->w, k, b->n, mpt_real_size(b->type)), m->w);
   const double norm = mpt_spectral_norm(b->n, m->w);
   bool sound = true;
-  if (b->a)
-    sound = b->v ? mpt_certify(m->team, b, k, norm) : mpt_certify_values(m->team, b, k, m->w);
   for (int64_t j = 0; j < b->n; j++) sound &= isfinite(m->w[j]) && (!j || m->w[j - 1] <= m->w[j]);
+  int32_t *multiplet = mpt_part_of(b->multiplet, k, b->n, sizeof *multiplet);
+  mpt_number_multiplets(b->n, m->w, mpt_tolerance(m->options, b) * norm, multiplet);
+  if (sound && b->v && !b->given)
+    sound =
+        mpt_turn_multiplets(m->team, m->options, b, 0, b->n, multiplet,
+                            mpt_part_of(b->v, k, b->rows * b->n, mpt_type_size(b->type))) == MPT_OK;
+  if (b->a)
+    sound &= b->v ? mpt_certify(m->team, b, k, norm) : mpt_certify_values(m->team, b, k, m->w);
   if (!sound || report->status != MPT_PENDING) {
     report->status = MPT_INTERNAL;
     return;
   }
-  int32_t *multiplet = mpt_part_of(b->multiplet, k, b->n, sizeof *multiplet);
-  mpt_number_multiplets(b->n, m->w, mpt_tolerance(m->options, b) * norm, multiplet);
   report->min_gap = mpt_min_gap(b->n, m->w, multiplet, norm);
   mpt_make_outputs(m, k);
 }

@@ -51,6 +51,7 @@ void mpt_rule_open(mpt_rule *r, double values, double vectors, int others, doubl
   r->any = unit > INT_MIN / 8;
   r->unit = r->any ? unit : 0;
   set_factors(-r->unit - r->gv_exponent, r->gv_in);
+  set_factors(r->gv_norm ? -of_vectors - r->gv_exponent : 0, r->gauge_in);
   set_factors(r->norm_exponent - r->unit, r->gw_in);
   set_factors(r->unit - r->norm_exponent + r->x_exponent, r->x_out);
   for (int64_t j = 0; j < r->m; j++) {

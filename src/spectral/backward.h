@@ -35,6 +35,16 @@ static inline double mpt_leverage2(double norm2, double s2, double n) {
   return s2 >= share ? 1 : s2 * most <= share ? most : share / s2;
 }
 
+/* Whether two eigenvalues a gap d apart (in units of ||A||) can have these rho of one function,
+ * which are known to an error each, and well enough to say so. rho may change by itself over a gap,
+ * of a power of w by d / w, which is about rho d. */
+static inline bool mpt_alike(double rho_a, double error_a, double rho_b, double error_b, double d) {
+  const double mean = (rho_a + rho_b) / 2, half = mean < 0 ? -mean : mean, gap = d < 0 ? -d : d;
+  const double apart = rho_a < rho_b ? rho_b - rho_a : rho_a - rho_b;
+  const double noise = 2 * (error_a + error_b);
+  return noise <= 0.03 * half && apart <= noise + half * gap * (4 * half + 10);
+}
+
 /* One problem's backward pass. The caller sets what stands before `units`. */
 typedef struct mpt_rule {
   mpt_type type;
@@ -53,6 +63,7 @@ typedef struct mpt_rule {
   bool any;                  /* some cotangent is not zero */
   int norm_exponent, unit;   /* ||A|| and the cotangents in powers of two */
   double gv_in[2], gw_in[2]; /* factors that bring gv and gw into units of `unit` */
+  double gauge_in[2];        /* and gv into its own, for what is a share of it */
   double x_out[2];           /* and X back */
   double *place;             /* [m] w / ||A|| */
   double *cotangent;         /* [m] gw */

@@ -138,6 +138,34 @@ static void fit_multiplet(fit *f) {
   }
 }
 
+/* How far from eigenvalue j the quotient K / d says nothing of the form: where K = S rho d is
+ * noise. */
+static double blind_zone(const mpt_rule *r, int64_t j) {
+  const double gw = fabs(r->cotangent[j]);
+  return gw > 0 ? 4 * noise_of(r, j) / gw : 0;
+}
+
+/* By chance two of many near eigenvalues agree in rho, of one function all do: a rho that some
+ * neighbour in the blind zone contradicts is given up. */
+static void ask_neighbours(const fit *f) {
+  mpt_rule *r = f->rule;
+  enum { SIDE = 4 };
+  for (int64_t j = 0; j < r->m; j++) {
+    const double zone = blind_zone(r, j);
+    bool contradicted = false;
+    for (int64_t i = j > SIDE ? j - SIDE : 0; i < r->m && i <= j + SIDE; i++) {
+      const double d = r->place[i] - r->place[j];
+      if (fabs(d) > zone || isinf(r->rho_error[i]) || isinf(r->rho_error[j])) continue;
+      contradicted |= !mpt_alike(r->rho[i], r->rho_error[i], r->rho[j], r->rho_error[j], d);
+    }
+    r->size[j] = contradicted;
+  }
+  for (int64_t j = 0; j < r->m; j++) {
+    if (r->size[j] > 0) r->rho_error[j] = INFINITY;
+    r->size[j] = 0;
+  }
+}
+
 static void look_at_vectors(const fit *f) {
   const mpt_rule *r = f->rule;
   for (int64_t j = 0; j < r->m; j++) {
@@ -161,5 +189,6 @@ void mpt_rule_fit(mpt_rule *r, const double *s) {
     else
       fit_multiplet(&f);
   }
+  if (s && r->gv_norm) ask_neighbours(&f);
   if (r->uncertified <= sqrt(r->epsilon) && r->kind > MPT_RULE_FORM) r->kind = MPT_RULE_PLAIN;
 }

@@ -174,6 +174,41 @@ static void NAME(write_pairs)(const mpt_lanes_call *c, NAME(memory) * m, int g) 
   NAME(deinterleave_rows)(n, n * PARTS, NAME(row_length)(n), s->v, at);
 }
 
+/* Eigenvectors of the batch, interleaved. */
+static void NAME(load_vectors)(const mpt_lanes_call *c, NAME(memory) * m, int g) {
+  const int n = (int)c->batch->n, ld = NAME(row_length)(n);
+  NAME(space) *s = &m->space;
+  if (ld == n * PARTS) {
+    NAME(gather)(c, m, g, c->batch->v, (int64_t)n * ld, s->v);
+    return;
+  }
+  Real *at[W];
+  NAME(addresses)(c, g, c->batch->v, (int64_t)n * n * PARTS, m->nowhere, at);
+  for (int i = 0; i < n; i++) {
+    NAME(interleave)(n * PARTS, (const Real *const *)at, s->v + (int64_t)i * ld);
+    for (int l = 0; l < W && l < c->count - g * W; l++) at[l] += n * PARTS;
+  }
+}
+
+/* Turns multiplets of new vectors in the batch's array, and interleaves these again where the
+ * gradient is made of them. */
+static void NAME(turn_group)(const mpt_lanes_call *c, NAME(memory) * m, int g) {
+  const mpt_batch *b = c->batch;
+  const int64_t n = b->n, n2 = n * n, first = c->first + g * W, left = c->count - g * W;
+  const mpt_team alone = mpt_team_of_one();
+  bool any = false;
+  for (int l = 0; l < W && l < left; l++) {
+    const int32_t *id = b->multiplet + (first + l) * n;
+    mpt_report *r = &b->report[first + l];
+    if (r->status != MPT_PENDING || c->lost[g * W + l] || id[n - 1] == n - 1) continue;
+    any = true;
+    if (mpt_turn_multiplets(&alone, c->options, b, 0, n, id, (Scalar *)b->v + (first + l) * n2) !=
+        MPT_OK)
+      c->lost[g * W + l] = true;
+  }
+  if (any && b->g && n <= NAME(INTERLEAVED)) NAME(load_vectors)(c, m, g);
+}
+
 /* Cotangents and what comes before the products. */
 static void NAME(start_gradient)(const mpt_lanes_call *c, NAME(memory) * m, int g,
                                  NAME(gradient) * q, Lane largest, Lane bad) {
@@ -292,21 +327,11 @@ static void NAME(differentiate_each)(const mpt_lanes_call *c, NAME(memory) * m, 
 
 /* Eigenvectors are interleaved where somebody wants them so. */
 static void NAME(load_given)(const mpt_lanes_call *c, NAME(memory) * m, int g) {
-  const int n = (int)c->batch->n, ld = NAME(row_length)(n);
+  const int n = (int)c->batch->n;
   NAME(space) *s = &m->space;
   NAME(gather)(c, m, g, c->batch->w, n, s->work);
   for (int j = 0; j < n; j++) s->w[j * GROUPS + g] = s->work[j];
-  if (!m->vectors || (!c->batch->a && n > NAME(INTERLEAVED))) return;
-  if (ld == n * PARTS) {
-    NAME(gather)(c, m, g, c->batch->v, (int64_t)n * ld, s->v);
-    return;
-  }
-  Real *at[W];
-  NAME(addresses)(c, g, c->batch->v, (int64_t)n * n * PARTS, m->nowhere, at);
-  for (int i = 0; i < n; i++) {
-    NAME(interleave)(n * PARTS, (const Real *const *)at, s->v + (int64_t)i * ld);
-    for (int l = 0; l < W && l < c->count - g * W; l++) at[l] += n * PARTS;
-  }
+  if (m->vectors && (c->batch->a || n <= NAME(INTERLEAVED))) NAME(load_vectors)(c, m, g);
 }
 
 static void NAME(process)(const mpt_lanes_call *c) {
@@ -342,6 +367,8 @@ static void NAME(process)(const mpt_lanes_call *c) {
     if (!c->batch->given) v[g].lost = s->lost[g];
     if (!c->batch->bare) NAME(finish_group)(c, m, g, &v[g]);
     if (!c->batch->given) NAME(write_pairs)(c, m, g);
+    if (!c->batch->given && c->batch->v && !c->batch->bare && c->options->basis == MPT_TURNED)
+      NAME(turn_group)(c, m, g);
     if (c->batch->g && n <= NAME(INTERLEAVED))
       NAME(differentiate_group)(c, m, g);
     else if (c->batch->g)
