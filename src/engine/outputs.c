@@ -22,6 +22,7 @@ mpt_code mpt_making_open(const mpt_engine *engine, mpt_state *state, const mpt_t
   m->diagonal = memory + 2 * n;
   m->rule_memory = memory + 3 * n;
   m->norm = memory + (arrays - 1) * n;
+  if (b->g || mpt_has_outputs(b)) TRY(mpt_probe_open(b, &m->probe));
   if (!mpt_has_outputs(b)) return MPT_DONE;
   TRY(mpt_allocate(&memory, (4 + MPT_FUNCTION_MEMORY * functions) * n, sizeof *memory, "outputs",
                    NULL));
@@ -44,6 +45,7 @@ void mpt_making_close(mpt_making *m) {
   free(m->turns);
   free(m->functions);
   free(m->frame_memory);
+  mpt_probe_close(&m->probe);
 }
 
 void mpt_team_diagonal(mpt_making *m) {
@@ -77,7 +79,7 @@ static mpt_status make_functions(mpt_making *m, int64_t k) {
     if (arrays->mu) arrays->mu[k] = status == MPT_OK ? m->functions[f].mu : 0;
     void *value = mpt_part_of(arrays->value, k, b->rows * n, mpt_type_size(b->type));
     if (status != MPT_OK || !value) continue;
-    m->engine->from_diagonal(m->state, m->functions[f].value, value);
+    mpt_from_diagonal(m, k, m->functions[f].value, value);
     if (mpt_largest_on_team(m->team, b->type, b->rows * n, value) < 0)
       status = MPT_FUNCTION_UNDEFINED; /* too large for the type */
   }
@@ -177,7 +179,7 @@ static void make_vectors(mpt_making *m, int64_t k, double largest) {
   report->tangent_splitting = norm > 0 ? fmin(step.split / norm, 1) : 0;
   report->tangent_error = error_of_pairs(m, &step);
   void *dv = mpt_part_of(b->dv, k, b->rows * b->n, mpt_type_size(b->type));
-  if (dv) m->engine->out_of_basis(m->state, true, MPT_LEFT, dv);
+  if (dv) mpt_out_of_basis(m, k, true, MPT_LEFT, dv);
 }
 
 static void make_tangent(mpt_making *m, int64_t k, int f, double largest) {
@@ -205,9 +207,8 @@ static void make_tangent(mpt_making *m, int64_t k, int f, double largest) {
   if (m->team->size > 1) MPI_Allreduce(MPI_IN_PLACE, sums, 2, MPI_DOUBLE, MPI_SUM, m->team->comm);
   const double error = sums[1] > 0 ? sqrt(sums[0] / sums[1]) + epsilon * sqrt((double)b->n) : 0;
   b->report[k].tangent_error = fmax(b->report[k].tangent_error, fmin(error, 1e300));
-  m->engine->out_of_basis(
-      m->state, true, MPT_BOTH,
-      mpt_part_of(b->functions[f].tangent, k, b->rows * b->n, mpt_type_size(b->type)));
+  mpt_out_of_basis(m, k, true, MPT_BOTH,
+                   mpt_part_of(b->functions[f].tangent, k, b->rows * b->n, mpt_type_size(b->type)));
 }
 
 /* The direction under the rules for the input. */
@@ -230,7 +231,7 @@ static mpt_status make_tangents(mpt_making *m, int64_t k) {
   const void *da = mpt_part_of(b->da, k, b->rows * b->n, size);
   const double largest = mpt_largest_on_team(m->team, b->type, b->rows * b->n, da);
   mpt_team_norms(m->team, b->type, b->rows, b->n, da, largest, m->norm);
-  m->engine->into_basis(m->state, da, MPT_BOTH);
+  mpt_into_basis(m, k, da, MPT_BOTH);
   mpt_team_diagonal(m);
   make_values(m, k);
   make_vectors(m, k, largest);
@@ -265,6 +266,7 @@ void mpt_make_outputs(mpt_making *m, int64_t k) {
                        .norm = mpt_spectral_norm(b->n, m->w),
                        .epsilon = mpt_type_epsilon(b->type)};
   mpt_status status = MPT_OK;
+  m->probe.worst = 0;
   if (b->g || mpt_has_outputs(b)) m->engine->begin(m->state, b, k, !b->given && b->count == 1);
   status = make_functions(m, k);
   if (status == MPT_OK && b->frame.columns) status = make_frame(m, k);
@@ -272,6 +274,8 @@ void mpt_make_outputs(mpt_making *m, int64_t k) {
   if (status == MPT_OK && b->da && !tangents_are_finite(m, k)) status = MPT_NONFINITE_COTANGENT;
   report->status = status;
   if (status == MPT_OK && b->g) mpt_make_gradient(m, k);
+  report->output_residual = m->probe.worst;
+  if (!mpt_probe_passed(&m->probe)) report->status = MPT_INTERNAL;
 }
 
 void mpt_zero_made(mpt_batch *b, int64_t k) {

@@ -4,6 +4,7 @@
 #define MPT_OUTPUTS_H
 
 #include "engine.h"
+#include "probe.h"
 #include "tiles.h"
 
 /* A problem at a time, and the memory that serves all of a batch. */
@@ -21,6 +22,7 @@ typedef struct mpt_making {
   mpt_spectral_function *functions; /* [function_count] */
   mpt_spectral_frame frame;
   mpt_wide *frame_memory;
+  mpt_probe probe; /* where there is anything to be made */
 } mpt_making;
 
 /* Whether a batch has functions, a frame or a direction. */

@@ -62,6 +62,7 @@ void mpt_summary_reduce(MPI_Comm comm, mpt_summary *s) {
   MPI_Allreduce(times, sums, 3, MPI_DOUBLE, MPI_SUM, comm);
   MPI_Allreduce(MPI_IN_PLACE, s->by_status, MPT_STATUS_COUNT, MPI_INT64_T, MPI_SUM, comm);
   MPI_Allreduce(MPI_IN_PLACE, &s->refused, 1, MPI_INT64_T, MPI_SUM, comm);
+  MPI_Allreduce(MPI_IN_PLACE, &s->retried, 1, MPI_INT64_T, MPI_SUM, comm);
   MPI_Allreduce(MPI_IN_PLACE, s->worst, 2, MPI_DOUBLE, MPI_MAX, comm);
   s->peak_memory = mpt_peak_memory();
   MPI_Allreduce(MPI_IN_PLACE, &s->peak_memory, 1, MPI_INT64_T, MPI_MAX, comm);
@@ -92,6 +93,10 @@ void mpt_summary_print(const mpt_summary *s) {
   mpt_note("%s in %.3g s: %s", s->by_status[MPT_PENDING] ? "stopped, to be continued," : "done",
            s->elapsed, text.length ? text.data : "no problems");
   mpt_text_release(&text);
+  if (s->retried > 0)
+    mpt_warn("the first solution of %lld problem%s failed its check; lapack solved %s again "
+             "(diagnostics/retried)",
+             (long long)s->retried, s->retried == 1 ? "" : "s", s->retried == 1 ? "it" : "them");
   if (s->worst[0] > 0)
     mpt_warn("the loss of %lld problems depends on the arbitrary basis inside a multiplet (gauge "
              "violation up to %.2g): that part has no gradient and was dropped",
