@@ -16,7 +16,8 @@ from multiplet.backend import Function, Library, Options  # noqa: E402
 
 mp.mp.dps = 60
 N = 6
-ELECTRONS = [1e-12, 1e-9, 1e-3, 0.5, 2 - 1e-12, 2 + 1e-12, 3.0, 5 - 1e-9, 5.5, 6 - 1e-3, 6 - 1e-9, 6 - 1e-12, 6 - 2.0 ** -50]
+ELECTRONS = [1e-12, 1e-9, 1e-3, 0.5, 2 - 1e-12, 2 + 1e-12, 3.0, 5 - 1e-9, 5.5, 6 - 1e-3, 6 - 1e-9, 6 - 1e-12,
+             6 - 2.0 ** -50]
 
 
 def matrix(dtype):
