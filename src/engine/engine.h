@@ -202,9 +202,8 @@ bool mpt_is_partial(const mpt_engine *engine, const mpt_batch *batch);
 /* How far apart neighbours in a multiplet may be, relative to ||A||. */
 double mpt_tolerance(const mpt_options *options, const mpt_batch *batch);
 
-/* The status that a gradient's diagnostics in the report call for; `finite`: all of it is. */
-void mpt_settle_gradient(const mpt_options *options, mpt_type type, bool finite,
-                         mpt_report *report);
+/* What a gradient's report says of it, and the status under the policies. */
+void mpt_settle_gradient(const mpt_options *options, const mpt_finding *found, mpt_report *report);
 
 /* Zeroes w and v of problem k: of one that failed, unless they are given. */
 void mpt_zero_pairs(mpt_batch *batch, int64_t k);

@@ -1,6 +1,7 @@
 /* The gradient of one problem: V X V^H with X the sum of what each cotangent contributes. */
 #include "outputs.h"
 
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -81,47 +82,80 @@ static survey survey_cotangents(const mpt_making *m, int64_t k) {
   for (int f = 0; f < b->function_count; f++) {
     const double largest = largest_of(m, b->functions[f].cotangent, k, b->rows * b->n, &s);
     s.functions = fmax(s.functions, largest);
+    if (b->functions[f].function.kind == MPT_PROJECTOR && largest > 0 && m->rule.norm > 0)
+      s.steepest = fmax(s.steepest, 1 / m->rule.norm);
     for (int64_t i = 0; i < b->n && largest > 0; i++)
       s.steepest = fmax(s.steepest, fabs(m->functions[f].slope[i]));
   }
   return s;
 }
 
-/* So that no square of an entry of X leaves the range: entries are up to cotangent / gap, or with
- * functions alone cotangent times slope, which may all be tiny. */
-static double choose_gap_scale(double norm, const survey *s) {
-  const bool functions_alone = s->values == 0 && s->vectors == 0 && s->frame == 0;
-  if (functions_alone && s->steepest > 0) return mpt_scale_of(s->steepest);
-  return fmin(fmin(1, 1 / mpt_scale_of(norm)), mpt_scale_of(s->steepest));
+/* The exponent of what functions and a frame give X: cotangent times slope, cotangent / ||A||. */
+static int exponent_of_others(double norm, const survey *s) {
+  int exponent = INT_MIN / 4;
+  if (s->functions > 0 && s->steepest > 0) exponent = ilogb(s->functions) + ilogb(s->steepest);
+  if (s->frame > 0 && norm > 0) {
+    const int frame = ilogb(s->frame) - ilogb(norm);
+    if (frame > exponent) exponent = frame;
+  }
+  return exponent;
+}
+
+/* The precision of the eigenvectors' cotangents, the same on all ranks: the worst that a rank that
+ * has any finds. */
+static double precision_of(const mpt_making *m, int64_t k) {
+  const mpt_batch *b = m->batch;
+  const int64_t elements = b->rows * b->n;
+  return mpt_team_precision(m->team, b->type, elements,
+                            mpt_part_of(b->gv, k, elements, mpt_type_size(b->type)));
 }
 
 /* Loads the cotangents' sizes into the rule; false when one is not finite. */
 static bool load_cotangents(mpt_making *m, int64_t k) {
   const mpt_batch *b = m->batch;
   const int64_t n = b->n;
+  mpt_rule *rule = &m->rule;
   memset(m->norm, 0, sizeof(double) * (size_t)(n + 1));
   memset(m->gw, 0, sizeof(double) * (size_t)n);
   if (b->gw)
     mpt_reals_to_double(b->type, n, mpt_part_of(b->gw, k, n, mpt_real_size(b->type)), m->gw);
   const survey s = survey_cotangents(m, k);
-  m->rule.gv_norm = NULL;
+  rule->gw = m->gw;
+  rule->policy = m->options->spread_policy;
+  rule->gv_norm = NULL;
+  rule->cotangent_epsilon = rule->epsilon;
   if (!s.finite) return false;
-  m->rule.cotangent_scale =
-      mpt_scale_of(fmax(fmax(s.values, s.vectors), fmax(s.functions, s.frame)));
-  m->rule.gap_scale = choose_gap_scale(m->rule.norm, &s);
-  if (s.vectors == 0) return true;
-  m->rule.gv_norm = m->norm;
-  return mpt_team_norms(m->team, b->type, b->rows, n,
+  if (s.vectors > 0) {
+    rule->gv_norm = m->norm;
+    rule->cotangent_epsilon = precision_of(m, k);
+    if (!mpt_team_norms(m->team, b->type, b->rows, n,
                         mpt_part_of(b->gv, k, b->rows * n, mpt_type_size(b->type)), s.vectors,
-                        m->norm);
+                        m->norm))
+      return false;
+  }
+  mpt_rule_open(rule, s.values, s.vectors, exponent_of_others(rule->norm, &s), m->rule_memory);
+  return true;
 }
 
-mpt_sums mpt_sums_over_team(const mpt_team *team, mpt_sums sums) {
+double mpt_team_precision(const mpt_team *team, mpt_type type, int64_t count, const void *slab) {
+  const double single = mpt_type_epsilon(MPT_FLOAT32);
+  const double own = mpt_type_epsilon(type), found = mpt_cotangent_epsilon(type, count, slab);
+  const mpt_scan scan = mpt_scan_slab(type, 0, 1, count, slab, MPT_FULL);
+  /* a part of zeros alone has no vote */
+  double votes[2] = {scan.largest > 0 && found<single, scan.largest> 0 && found >= single};
+  if (team->size > 1) MPI_Allreduce(MPI_IN_PLACE, votes, 2, MPI_DOUBLE, MPI_SUM, team->comm);
+  return votes[0] == 0 && votes[1] > 0 ? single : own;
+}
+
+mpt_sums mpt_sums_over_team(const mpt_team *team, mpt_rule *rule, mpt_sums sums) {
   if (team->size == 1) return sums;
-  double add[2] = {sums.noise2, sums.x2};
-  MPI_Allreduce(MPI_IN_PLACE, add, 2, MPI_DOUBLE, MPI_SUM, team->comm);
-  MPI_Allreduce(MPI_IN_PLACE, &sums.gauge, 1, MPI_DOUBLE, MPI_MAX, team->comm);
-  return (mpt_sums){.gauge = sums.gauge, .noise2 = add[0], .x2 = add[1]};
+  double add[3] = {sums.noise2, sums.turn2, sums.x2};
+  double most[3] = {sums.gauge, sums.signal, sums.violated};
+  MPI_Allreduce(MPI_IN_PLACE, add, 3, MPI_DOUBLE, MPI_SUM, team->comm);
+  MPI_Allreduce(MPI_IN_PLACE, most, 3, MPI_DOUBLE, MPI_MAX, team->comm);
+  MPI_Allreduce(MPI_IN_PLACE, rule->turned, (int)rule->m, MPI_DOUBLE, MPI_SUM, team->comm);
+  MPI_Allreduce(MPI_IN_PLACE, rule->size, (int)rule->m, MPI_DOUBLE, MPI_SUM, team->comm);
+  return (mpt_sums){most[0], most[1], most[2], add[0], add[1], add[2]};
 }
 
 /* X of the eigenvectors' cotangents, in T. */
@@ -130,14 +164,23 @@ static void step_vectors(mpt_making *m, int64_t k, mpt_sums *sums) {
   mpt_tile tile;
   m->engine->into_basis(m->state, mpt_part_of(b->gv, k, b->rows * b->n, mpt_type_size(b->type)),
                         MPT_LEFT);
+  mpt_team_diagonal(m);
+  mpt_rule_fit(&m->rule, m->diagonal);
   for (int64_t next = 0; m->engine->next_tile(m->state, &next, &tile);)
     mpt_backward_tile(b->type, &m->rule, &tile, sums);
+}
+
+/* X of the eigenvalues' cotangents alone, diag(gw). */
+static void start_values(mpt_making *m, mpt_sums *sums) {
+  mpt_rule_fit(&m->rule, NULL);
+  if (m->team->rank == 0) mpt_add_diagonal(&m->rule, sums);
+  mpt_rule_diagonal(&m->rule);
 }
 
 static void step_function(mpt_making *m, int64_t k, int f, mpt_sums *sums) {
   const mpt_batch *b = m->batch;
   const mpt_spectral_function *function = &m->functions[f];
-  const double unit = m->rule.cotangent_scale * m->rule.gap_scale;
+  const double unit = mpt_rule_unit(&m->rule);
   const void *slab =
       mpt_part_of(b->functions[f].cotangent, k, b->rows * b->n, mpt_type_size(b->type));
   const double largest = mpt_largest_on_team(m->team, b->type, b->rows * b->n, slab);
@@ -158,6 +201,16 @@ static void step_function(mpt_making *m, int64_t k, int f, mpt_sums *sums) {
     mpt_function_tile(b->type, &step, &tile, &sums->noise2);
 }
 
+/* mpt_frame_step.edge */
+static double edge_of(const mpt_making *m) {
+  const mpt_spectral_frame *f = &m->frame;
+  const double *w = m->rule.w;
+  double gap = INFINITY;
+  if (f->first > 0) gap = fmin(gap, w[f->first] - w[f->first - 1]);
+  if (f->stop < f->n) gap = fmin(gap, w[f->stop] - w[f->stop - 1]);
+  return 2 * m->rule.epsilon * (1 + f->condition) * (m->rule.norm / gap);
+}
+
 /* The frame's part, and the gradient by the reference. */
 static void step_frame(mpt_making *m, int64_t k, mpt_sums *sums) {
   const mpt_batch *b = m->batch;
@@ -168,8 +221,8 @@ static void step_frame(mpt_making *m, int64_t k, mpt_sums *sums) {
   const mpt_frame_step step = {.frame = f,
                                .w = m->rule.w,
                                .epsilon = m->rule.epsilon,
-                               .norm = m->rule.norm,
-                               .unit = m->rule.cotangent_scale * m->rule.gap_scale};
+                               .edge = edge_of(m),
+                               .unit = mpt_rule_unit(&m->rule)};
   mpt_tile tile;
   mpt_frame_rows(m, k, b->frame.cotangent, true, f->y);
   mpt_frame_pull_back(f);
@@ -184,9 +237,12 @@ static void step_frame(mpt_making *m, int64_t k, mpt_sums *sums) {
 /* Several terms, added up in the basis of the eigenvectors. */
 static void add_terms(mpt_making *m, int64_t k, mpt_sums *sums) {
   const mpt_batch *b = m->batch;
-  const double unit = m->rule.cotangent_scale * m->rule.gap_scale;
+  const double unit = mpt_rule_unit(&m->rule);
   mpt_tile tile;
-  if (m->rule.gv_norm) step_vectors(m, k, sums);
+  if (m->rule.gv_norm)
+    step_vectors(m, k, sums);
+  else
+    start_values(m, sums);
   for (int64_t next = 0; m->engine->next_tile(m->state, &next, &tile);)
     if (m->rule.gv_norm)
       mpt_start_sum(b->type, &tile);
@@ -215,7 +271,7 @@ static void backward(mpt_making *m, int64_t k, void *g, mpt_sums *sums) {
     step_vectors(m, k, sums);
     m->engine->out_of_basis(m->state, false, MPT_BOTH, g);
   } else {
-    if (m->team->rank == 0) mpt_add_diagonal(&m->rule, sums);
+    start_values(m, sums);
     m->engine->from_diagonal(m->state, m->rule.gw, g);
   }
 }
@@ -223,23 +279,17 @@ static void backward(mpt_making *m, int64_t k, void *g, mpt_sums *sums) {
 void mpt_make_gradient(mpt_making *m, int64_t k) {
   mpt_batch *b = m->batch;
   mpt_report *report = &b->report[k];
-  mpt_rule *rule = &m->rule;
-  rule->gw = m->gw;
-  rule->noise = 8 * rule->epsilon * sqrt((double)b->n);
   if (!load_cotangents(m, k)) {
     report->status = MPT_NONFINITE_COTANGENT;
     return;
   }
-  report->cotangent_spread =
-      mpt_apply_spread_policy(b->n, rule->multiplet, m->options->spread_policy, rule->gw);
   mpt_sums sums = {0};
   void *g = mpt_part_of(b->g, k, b->rows * b->n, mpt_type_size(b->type));
   backward(m, k, g, &sums);
-  sums = mpt_sums_over_team(m->team, sums);
-  report->gauge_violation = fmin(sums.gauge, 1);
-  report->gradient_error = mpt_gradient_error(rule, &sums);
+  sums = mpt_sums_over_team(m->team, &m->rule, sums);
   if (m->options->convention == MPT_JAX) mpt_conjugate(b->type, b->rows * b->n, g);
   /* finite cotangents may be too large for this spectrum */
-  const bool finite = mpt_largest_on_team(m->team, b->type, b->rows * b->n, g) >= 0;
-  mpt_settle_gradient(m->options, b->type, finite, report);
+  mpt_finding found = mpt_find(&m->rule, &sums);
+  found.finite = mpt_largest_on_team(m->team, b->type, b->rows * b->n, g) >= 0;
+  mpt_settle_gradient(m->options, &found, report);
 }

@@ -15,17 +15,19 @@ mpt_code mpt_making_open(const mpt_engine *engine, mpt_state *state, const mpt_t
   const int64_t n = b->n, functions = b->function_count;
   double *memory;
   *m = (mpt_making){.engine = engine, .state = state, .team = team, .options = options, .batch = b};
-  TRY(mpt_allocate(&memory, 3 * n + 1, sizeof *memory, "outputs", NULL));
+  const int64_t arrays = b->g ? 4 + MPT_RULE_ARRAYS : 4;
+  TRY(mpt_allocate(&memory, arrays * n + 1, sizeof *memory, "outputs", NULL));
   m->w = memory;
   m->gw = memory + n;
-  m->norm = memory + 2 * n;
+  m->diagonal = memory + 2 * n;
+  m->rule_memory = memory + 3 * n;
+  m->norm = memory + (arrays - 1) * n;
   if (!mpt_has_outputs(b)) return MPT_DONE;
-  TRY(mpt_allocate(&memory, (3 + MPT_FUNCTION_MEMORY * functions) * n, sizeof *memory, "outputs",
+  TRY(mpt_allocate(&memory, (2 + MPT_FUNCTION_MEMORY * functions) * n, sizeof *memory, "outputs",
                    NULL));
-  m->diagonal = memory;
-  m->turns = memory + n;
-  m->shift = memory + 2 * n;
-  m->function_memory = memory + 3 * n;
+  m->turns = memory;
+  m->shift = memory + n;
+  m->function_memory = memory + 2 * n;
   TRY(mpt_allocate(&m->functions, functions, sizeof *m->functions, "outputs", NULL));
   const int64_t *index = b->frame.index, columns = b->frame.columns;
   if (!columns) return MPT_DONE;
@@ -38,7 +40,7 @@ done:
 
 void mpt_making_close(mpt_making *m) {
   free(m->w);
-  free(m->diagonal);
+  free(m->turns);
   free(m->functions);
   free(m->frame_memory);
 }
@@ -204,7 +206,9 @@ static bool tangents_are_finite(const mpt_making *m, int64_t k) {
 void mpt_make_outputs(mpt_making *m, int64_t k) {
   mpt_batch *b = m->batch;
   mpt_report *report = &b->report[k];
-  m->rule = (mpt_rule){.m = b->n,
+  m->rule = (mpt_rule){.type = b->type,
+                       .n = b->n,
+                       .m = b->n,
                        .w = m->w,
                        .multiplet = mpt_part_of(b->multiplet, k, b->n, sizeof(int32_t)),
                        .norm = mpt_spectral_norm(b->n, m->w),

@@ -14,8 +14,9 @@ typedef struct mpt_making {
   const mpt_options *options;
   mpt_batch *batch;
   mpt_rule rule;                    /* of the current problem */
-  double *w, *gw, *norm;            /* [n], [n], [n + 1] */
-  double *diagonal, *turns, *shift; /* [n] each, where there are outputs */
+  double *w, *gw, *norm, *diagonal; /* [n], [n], [n + 1], [n] */
+  double *rule_memory;              /* [MPT_RULE_ARRAYS n], where there is a gradient */
+  double *turns, *shift;            /* [n] each, where there are outputs */
   double *function_memory;
   mpt_spectral_function *functions; /* [function_count] */
   mpt_spectral_frame frame;
@@ -53,8 +54,11 @@ void mpt_zero_gradient(mpt_batch *batch, int64_t k);
 /* Where problem k's part of an array with `each` elements of `size` bytes a problem begins. */
 void *mpt_part_of(const void *array, int64_t k, int64_t each, size_t size);
 
-/* What the tiles of all ranks add up to. Collective. */
-mpt_sums mpt_sums_over_team(const mpt_team *team, mpt_sums sums);
+/* What the tiles of all ranks add up to; the rule's arrays likewise. Collective. */
+mpt_sums mpt_sums_over_team(const mpt_team *team, mpt_rule *rule, mpt_sums sums);
+
+/* mpt_cotangent_epsilon of all ranks' parts. Collective. */
+double mpt_team_precision(const mpt_team *team, mpt_type type, int64_t count, const void *slab);
 
 /* A power of two that takes a number near 1; the second is 1 for numbers that are not near the ends
  * of the exponent range. */

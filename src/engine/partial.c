@@ -8,6 +8,7 @@
  * when its mean is asked for. */
 #include "partial.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,11 +17,9 @@
 #include "selection.h"
 #include "tiles.h"
 #include "tridiagonal.h"
+#include "turn.h"
 
 void dsterf_(const int *n, double *d, double *e, int *info); /* LAPACK: eigenvalues of T */
-
-/* Eigenvalues of T this near to w, in units of eps ||A||, are w itself. */
-static const double blur = 100;
 
 /* One problem at a time. */
 typedef struct partial {
@@ -31,6 +30,7 @@ typedef struct partial {
   mpt_batch *batch;
   double *d, *e, *w, *gw, *norm, *memory; /* [n] each, the last [MPT_TRIDIAGONAL_MEMORY n] */
   double *column;                         /* [2 n] */
+  double *rule_memory, *diagonal;         /* [MPT_RULE_ARRAYS n], [n] */
   int32_t *multiplet;                     /* [n] */
   mpt_place place;
   int64_t first, columns; /* of the panels: `place`, or more where multiplets are cut */
@@ -44,14 +44,17 @@ static mpt_code open_partial(partial *p) {
   const int64_t n = p->batch->n;
   double *memory;
   const char *what = "a selection";
-  TRY(mpt_allocate(&memory, (7 + MPT_TRIDIAGONAL_MEMORY) * n + 1, sizeof *memory, what, NULL));
+  TRY(mpt_allocate(&memory, (8 + MPT_RULE_ARRAYS + MPT_TRIDIAGONAL_MEMORY) * n + 1, sizeof *memory,
+                   what, NULL));
   p->d = memory;
   p->e = p->d + n;
   p->w = p->e + n;
   p->gw = p->w + n;
   p->norm = p->gw + n;
   p->column = p->norm + n;
-  p->memory = p->column + 2 * n;
+  p->diagonal = p->column + 2 * n;
+  p->rule_memory = p->diagonal + n;
+  p->memory = p->rule_memory + MPT_RULE_ARRAYS * n;
   TRY(mpt_allocate(&p->multiplet, n, sizeof *p->multiplet, what, NULL));
 done:
   return code;
@@ -185,17 +188,29 @@ static bool take_given(partial *p, int64_t k, bool extended) {
   return largest <= slack_of(p);
 }
 
+/* Turns new vectors inside multiplets; whether there was anything to turn. Collective. */
+static bool turn_pairs(partial *p, mpt_status *status) {
+  const int32_t *id = p->multiplet + p->first;
+  bool any = false;
+  for (int64_t j = 1; j < p->columns; j++) any |= id[j] == id[j - 1];
+  if (!any || p->options->basis != MPT_TURNED) return false;
+  *status =
+      mpt_turn_multiplets(p->team, p->options, p->batch, p->first, p->columns, id, p->vectors);
+  return true;
+}
+
 /* The selected eigenpairs into w and `vectors`, certified. Collective. */
 static mpt_status make_pairs(partial *p, int64_t k, bool extended) {
   mpt_batch *b = p->batch;
   const int64_t n = b->n, columns = p->columns;
+  mpt_status status = MPT_OK;
   p->loaded = false;
   if (columns == 0) return MPT_OK;
   if (!b->given || extended) {
     if (b->given && p->ops->diagonalize(p->state, p->d, p->e, p->norm)) return MPT_NO_CONVERGENCE;
     if (p->ops->take(p->state, p->first)) return MPT_NO_CONVERGENCE;
     p->ops->store(p->state, MPT_PANEL_U, p->vectors);
-    p->loaded = !b->given;
+    p->loaded = !b->given && !turn_pairs(p, &status);
   }
   bool sound = !b->given || take_given(p, k, extended);
   const double slack = slack_of(p);
@@ -211,7 +226,8 @@ static mpt_status make_pairs(partial *p, int64_t k, bool extended) {
   pairs.report = &b->report[k];
   pairs.select = (mpt_select){.kind = MPT_SELECT_INDEX, .index = {p->first, p->first + columns}};
   if (b->a) mpt_certify(p->team, &pairs, 0, p->size);
-  return sound && b->report[k].status == MPT_PENDING && mpt_is_certified(&b->report[k])
+  return sound && status == MPT_OK && b->report[k].status == MPT_PENDING &&
+                 mpt_is_certified(&b->report[k])
              ? MPT_OK
              : MPT_INTERNAL;
 }
@@ -233,11 +249,11 @@ static void put_pairs(partial *p, int64_t k) {
                    p->columns, v, m);
 }
 
-/* Cotangents at their places; whether all are finite, and whether there are any of vectors.
- * Collective. */
-static bool load_cotangents(partial *p, int64_t k, mpt_rule *rule, bool *vectors) {
+/* Cotangents at their places, and their sizes into the rule of all n pairs; false when one is not
+ * finite. Collective. */
+static bool load_cotangents(partial *p, int64_t k, mpt_rule *rule) {
   const mpt_batch *b = p->batch;
-  const int64_t m = mpt_batch_columns(b), found = p->place.found;
+  const int64_t m = mpt_batch_columns(b), found = p->place.found, elements = b->rows * p->columns;
   const size_t size = mpt_type_size(b->type);
   double values = 0, largest = 0;
   bool finite = true;
@@ -250,32 +266,48 @@ static bool load_cotangents(partial *p, int64_t k, mpt_rule *rule, bool *vectors
     values = fmax(values, fabs(p->gw[j]));
   }
   if (b->gv) {
-    memset(p->cotangents, 0, (size_t)(b->rows * p->columns) * size);
+    memset(p->cotangents, 0, (size_t)elements * size);
     mpt_copy_columns(b->rows, found, size, mpt_part_of(b->gv, k, b->rows * m, size), m,
                      mpt_part_of(p->cotangents, p->place.first - p->first, 1, size), p->columns);
-    largest = mpt_largest_on_team(p->team, b->type, b->rows * p->columns, p->cotangents);
+    largest = mpt_largest_on_team(p->team, b->type, elements, p->cotangents);
     finite &= largest >= 0;
   }
-  rule->cotangent_scale = mpt_scale_of(fmax(values, largest));
-  rule->gap_scale = fmin(1, 1 / mpt_scale_of(p->size));
   memset(p->norm, 0, sizeof *p->norm * (size_t)b->n);
-  *vectors = finite && largest > 0;
-  return finite && (!*vectors || mpt_team_norms(p->team, b->type, b->rows, p->columns,
-                                                p->cotangents, largest, p->norm));
+  if (finite && largest > 0) {
+    rule->gv_norm = p->norm + p->first;
+    rule->cotangent_epsilon = mpt_team_precision(p->team, b->type, elements, p->cotangents);
+    finite = mpt_team_norms(p->team, b->type, b->rows, p->columns, p->cotangents, largest,
+                            p->norm + p->first);
+  }
+  if (finite) mpt_rule_open(rule, values, largest, INT_MIN / 4, p->rule_memory);
+  if (rule->gv_norm) rule->gv_norm = p->norm;
+  return finite;
 }
 
-/* What the estimate gets from the components outside the selection, of norm |z_j|. */
+/* What the estimate gets from the components of z_j outside the selection, |z_j|^2 = norm2. */
 static void add_outside(const partial *p, const mpt_rule *rule, int64_t j, double norm2,
                         mpt_sums *sums) {
-  const double unit = rule->cotangent_scale, noise = rule->noise * rule->gv_norm[j] / 2 * unit;
-  const double wj = rule->w[j];
+  const double noise = rule->level * rule->gv_norm[j] * rule->gv_in[0] * rule->gv_in[1] / 2;
+  const double rounding = 2 * rule->epsilon;
+  double nearest = INFINITY;
   for (int64_t i = 0; i < p->batch->n; i++) {
     if (i == p->first) i += p->columns;
     if (i >= p->batch->n) break;
-    const double entry = noise * (rule->gap_scale / (p->w[i] - wj));
+    const double gap = fabs(rule->place[i] - rule->place[j]), entry = noise / 4 / gap;
     sums->noise2 += 2 * entry * entry;
+    nearest = fmin(nearest, gap);
   }
   sums->x2 += norm2 / 2;
+  /* the vector's own turn towards the outside, which moves all that stands beside it */
+  rule->turned[j] += fmin(1, rounding / nearest) * fmin(1, rounding / nearest);
+  rule->size[j] += norm2 / 2;
+}
+
+/* Eigenvalues of T this near to w, relative to ||A||, are w itself: far less than a multiplet is
+ * wide, or neighbours across the edge of the selection would be damped with it. What that leaves
+ * along the kept vectors is projected out. */
+static double damping_of(const partial *p) {
+  return mpt_resolution(p->batch->type, p->batch->n) / 32;
 }
 
 /* B = Q^H (I - V V^H) gv becomes Y, column by column; what is rounding alone becomes zero. */
@@ -284,43 +316,66 @@ static void solve_columns(partial *p, const mpt_rule *rule, mpt_sums *sums) {
   const int64_t n = b->n;
   const int parts = mpt_type_is_complex(b->type) ? 2 : 1;
   const mpt_type real = mpt_real_size(b->type) == 4 ? MPT_FLOAT32 : MPT_FLOAT64;
-  const double unit = rule->cotangent_scale, near = blur * rule->epsilon * p->size * p->scale;
+  const double in = rule->gv_in[0] * rule->gv_in[1], out = mpt_rule_unit(rule);
+  const double near = damping_of(p) * p->size * p->scale;
   int64_t first, count;
   char *columns = p->ops->whole_columns(p->state, &first, &count);
   for (int64_t j = first; j < first + count; j++, columns += (size_t)n * mpt_type_size(b->type)) {
     double norm2 = 0, z2 = 0;
     mpt_reals_to_double(real, n * parts, columns, p->column);
-    for (int64_t i = 0; i < n * parts; i++) norm2 += p->column[i] * unit * p->column[i] * unit;
-    if (sqrt(norm2) <= rule->noise * rule->gv_norm[j] * unit) {
+    for (int64_t i = 0; i < n * parts; i++) norm2 += p->column[i] * in * p->column[i] * in;
+    const int64_t at = p->first + j;
+    if (sqrt(norm2) <= rule->level * rule->gv_norm[at] * in) {
       memset(columns, 0, (size_t)n * mpt_type_size(b->type));
       continue;
     }
-    mpt_solve_tridiagonal(n, p->d, p->e, rule->w[j] * p->scale, near, parts, p->column, p->memory);
+    mpt_solve_tridiagonal(n, p->d, p->e, p->w[at] * p->scale, near, parts, p->column, p->memory);
     for (int64_t i = 0; i < n * parts; i++) {
       p->column[i] *= p->scale;
-      const double z = p->column[i] * unit * rule->gap_scale;
+      const double z = p->column[i] * out;
       z2 += z * z;
     }
     mpt_doubles_to_real(real, n * parts, p->column, columns);
-    add_outside(p, rule, j, z2, sums);
+    add_outside(p, rule, at, z2, sums);
   }
   p->ops->whole_columns_back(p->state);
 }
 
+/* S_jj of the kept pairs, on all ranks. Collective. */
+static void get_diagonal(partial *p) {
+  mpt_tile tile;
+  memset(p->diagonal, 0, sizeof *p->diagonal * (size_t)p->batch->n);
+  for (int64_t next = 0; p->ops->next_tile(p->state, &next, &tile);)
+    mpt_tile_diagonal(p->batch->type, &tile, p->diagonal + p->first);
+  if (p->team->size > 1)
+    MPI_Allreduce(MPI_IN_PLACE, p->diagonal, (int)p->batch->n, MPI_DOUBLE, MPI_SUM, p->team->comm);
+}
+
 /* B = U X^T / 2 + Z / 2 of the vectors' cotangents. */
-static void step_vectors(partial *p, const mpt_rule *rule, mpt_sums *sums) {
+static void step_vectors(partial *p, mpt_rule *rule, mpt_sums *sums) {
   const mpt_partial *ops = p->ops;
   mpt_tile tile;
   ops->load(p->state, MPT_PANEL_B, p->cotangents);
   ops->overlap(p->state);
+  get_diagonal(p);
+  mpt_rule_fit(rule, p->diagonal);
+  const mpt_rule kept = mpt_rule_of(rule, p->first, p->columns);
   for (int64_t next = 0; ops->next_tile(p->state, &next, &tile);)
-    mpt_backward_tile(p->batch->type, rule, &tile, sums);
+    mpt_backward_tile(p->batch->type, &kept, &tile, sums);
   ops->project(p->state);
   ops->turn(p->state, false);
   solve_columns(p, rule, sums);
   ops->turn(p->state, true);
   ops->project(p->state);
   ops->combine(p->state, NULL);
+  if (p->team->rank == 0) mpt_add_outer_turns(rule, p->first, p->columns, sums);
+}
+
+static void step_values(partial *p, mpt_rule *rule, mpt_sums *sums) {
+  mpt_rule_fit(rule, NULL);
+  if (p->team->rank == 0) mpt_add_diagonal(rule, sums);
+  mpt_rule_diagonal(rule);
+  p->ops->combine(p->state, p->gw + p->first);
 }
 
 /* Collective. */
@@ -329,37 +384,29 @@ static mpt_status differentiate(partial *p, int64_t k) {
   mpt_report *report = &b->report[k];
   const int64_t elements = b->rows * b->n;
   void *g = mpt_part_of(b->g, k, elements, mpt_type_size(b->type));
-  mpt_rule whole = {.m = b->n, .w = p->w, .multiplet = p->multiplet, .gw = p->gw, .norm = p->size};
+  mpt_rule rule = {.type = b->type, .n = b->n, .m = b->n, .w = p->w, .multiplet = p->multiplet};
   mpt_sums sums = {0};
-  bool vectors;
-  whole.epsilon = mpt_type_epsilon(b->type);
-  whole.noise = 8 * whole.epsilon * sqrt((double)b->n);
-  if (!load_cotangents(p, k, &whole, &vectors)) return MPT_NONFINITE_COTANGENT;
-  report->cotangent_spread =
-      mpt_apply_spread_policy(b->n, p->multiplet, p->options->spread_policy, p->gw);
-  mpt_rule rule = whole;
-  rule.m = p->columns;
-  rule.w += p->first;
-  rule.multiplet += p->first;
-  rule.gw += p->first;
-  rule.gv_norm = p->norm;
+  rule.gw = p->gw;
+  rule.norm = p->size;
+  rule.policy = p->options->spread_policy;
+  rule.cotangent_epsilon = mpt_type_epsilon(b->type);
+  if (!load_cotangents(p, k, &rule)) return MPT_NONFINITE_COTANGENT;
   if (p->columns == 0) {
     memset(g, 0, (size_t)elements * mpt_type_size(b->type));
+    mpt_rule_fit(&rule, NULL);
   } else {
     if (!p->loaded) p->ops->load(p->state, MPT_PANEL_U, p->vectors);
-    if (vectors)
+    if (rule.gv_norm)
       step_vectors(p, &rule, &sums);
     else
-      p->ops->combine(p->state, rule.gw);
-    if (!vectors && p->team->rank == 0) mpt_add_diagonal(&rule, &sums);
+      step_values(p, &rule, &sums);
     p->ops->assemble(p->state, g);
   }
-  sums = mpt_sums_over_team(p->team, sums);
-  report->gauge_violation = fmin(sums.gauge, 1);
-  report->gradient_error = mpt_gradient_error(&whole, &sums);
+  sums = mpt_sums_over_team(p->team, &rule, sums);
   if (p->options->convention == MPT_JAX) mpt_conjugate(b->type, elements, g);
-  const bool finite = mpt_largest_on_team(p->team, b->type, elements, g) >= 0;
-  mpt_settle_gradient(p->options, b->type, finite, report);
+  mpt_finding found = mpt_find(&rule, &sums);
+  found.finite = mpt_largest_on_team(p->team, b->type, elements, g) >= 0;
+  mpt_settle_gradient(p->options, &found, report);
   return (mpt_status)report->status;
 }
 

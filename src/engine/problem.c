@@ -8,6 +8,7 @@
 #include "outputs.h"
 #include "partial.h"
 #include "selection.h"
+#include "turn.h"
 
 /* Beyond this many units of n eps ||A|| a solution is not a solution. LAPACK's own tests warn at
  * 30. */
@@ -66,17 +67,17 @@ static void zero_outputs(mpt_batch *b, int64_t k) {
   b->report[k] = (mpt_report){.status = b->report[k].status, .seconds = b->report[k].seconds};
 }
 
-void mpt_settle_gradient(const mpt_options *options, mpt_type type, bool finite,
-                         mpt_report *report) {
-  const double threshold = sqrt(mpt_type_epsilon(type));
-  if (!finite) {
-    report->status = MPT_NONFINITE_COTANGENT;
-    return;
-  }
-  bool dependent = report->gauge_violation > threshold;
-  bool spread = options->spread_policy == MPT_REFUSE && report->cotangent_spread > threshold;
-  report->refused = spread || (dependent && options->gauge_policy == MPT_GAUGE_FAIL);
-  report->status = dependent || spread ? MPT_GAUGE_DEPENDENT : MPT_OK;
+void mpt_settle_gradient(const mpt_options *options, const mpt_finding *found, mpt_report *report) {
+  report->gauge_violation = found->gauge;
+  report->cotangent_spread = found->spread;
+  report->gradient_error = found->error;
+  report->rule = (int8_t)found->kind;
+  report->refused = (found->differ && options->spread_policy == MPT_REFUSE) ||
+                    (found->dependent && options->gauge_policy == MPT_GAUGE_FAIL);
+  report->status = !found->finite     ? MPT_NONFINITE_COTANGENT
+                   : found->dependent ? MPT_GAUGE_DEPENDENT
+                   : found->differ    ? MPT_SUBGRADIENT
+                                      : MPT_OK;
 }
 
 bool mpt_is_certified(const mpt_report *report) {
@@ -84,7 +85,7 @@ bool mpt_is_certified(const mpt_report *report) {
 }
 
 double mpt_tolerance(const mpt_options *options, const mpt_batch *b) {
-  return options->tolerance > 0 ? options->tolerance : 8 * (double)b->n * mpt_type_epsilon(b->type);
+  return options->tolerance > 0 ? options->tolerance : mpt_resolution(b->type, b->n);
 }
 
 static void finish_problem(mpt_making *m, int64_t k) {
@@ -92,15 +93,19 @@ static void finish_problem(mpt_making *m, int64_t k) {
   mpt_report *report = &b->report[k];
   mpt_reals_to_double(b->type, b->n, mpt_part_of(b->w, k, b->n, mpt_real_size(b->type)), m->w);
   const double norm = mpt_spectral_norm(b->n, m->w);
-  if (b->v && b->a) mpt_certify(m->team, b, k, norm);
-  bool sound = mpt_is_certified(report);
+  bool sound = true;
   for (int64_t j = 0; j < b->n; j++) sound &= isfinite(m->w[j]) && (!j || m->w[j - 1] <= m->w[j]);
-  if (!sound || report->status != MPT_PENDING) {
+  int32_t *multiplet = mpt_part_of(b->multiplet, k, b->n, sizeof *multiplet);
+  mpt_number_multiplets(b->n, m->w, mpt_tolerance(m->options, b) * norm, multiplet);
+  if (sound && b->v && !b->given)
+    sound =
+        mpt_turn_multiplets(m->team, m->options, b, 0, b->n, multiplet,
+                            mpt_part_of(b->v, k, b->rows * b->n, mpt_type_size(b->type))) == MPT_OK;
+  if (b->v && b->a) mpt_certify(m->team, b, k, norm);
+  if (!sound || !mpt_is_certified(report) || report->status != MPT_PENDING) {
     report->status = MPT_INTERNAL;
     return;
   }
-  int32_t *multiplet = mpt_part_of(b->multiplet, k, b->n, sizeof *multiplet);
-  mpt_number_multiplets(b->n, m->w, mpt_tolerance(m->options, b) * norm, multiplet);
   report->min_gap = mpt_min_gap(b->n, m->w, multiplet, norm);
   mpt_make_outputs(m, k);
 }

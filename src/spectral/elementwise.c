@@ -2,22 +2,8 @@
 
 #include "scalar.h"
 
-#define Value double
-#define Flag bool
-#define LARGER(a, b) ((a) > (b) ? (a) : (b))
-#define LESS(a, b) ((a) < (b))
-#define CHOOSE(flag, a, b) ((flag) ? (a) : (b))
-#define NAME(x) x
-#include "entry_worker.h"
-#undef NAME
 #define WORKER "elementwise_worker.h"
 #include "for_each_type.h"
-
-void mpt_backward_tile(mpt_type type, const mpt_rule *rule, const mpt_tile *tile, mpt_sums *sums) {
-  static void (*const table[])(const mpt_rule *, const mpt_tile *, mpt_sums *) =
-      WORKER_TABLE(backward_tile);
-  table[type](rule, tile, sums);
-}
 
 mpt_scan mpt_scan_slab(mpt_type type, int64_t row0, int64_t rows, int64_t cols, const void *a,
                        mpt_triangle triangle) {

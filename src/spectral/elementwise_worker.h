@@ -1,51 +1,5 @@
 /* Included once per scalar type by elementwise.c. */
 
-enum { NAME(RUN) = 8 };
-
-/* `count` entries of one column of the tile from row i on; sums are kept side by side, so that the
- * loop vectorizes. */
-static inline __attribute__((always_inline)) void NAME(step_run)(int count, const mpt_rule *rule,
-                                                                 const mpt_tile *tile, int64_t i,
-                                                                 int64_t j,
-                                                                 double sums[3][NAME(RUN)]) {
-  const int64_t a = tile->row0 + i, b = tile->col0 + j;
-  const double *w = rule->w + a, *norm = rule->gv_norm + a, unit = rule->cotangent_scale;
-  const double gap_unit = rule->gap_scale, back = 1 / gap_unit, wb = rule->w[b],
-               normb = rule->gv_norm[b], noise = rule->noise;
-  const int32_t *id = rule->multiplet + a, idb = rule->multiplet[b];
-  Real *t = (Real *)((Scalar *)tile->t + i + j * tile->ldt);
-  const Real *th = (const Real *)((const Scalar *)tile->th + i + j * tile->ldth);
-  enum { P = 1 + IS_COMPLEX };
-  for (int l = 0; l < count; l++) {
-    double k[2] = {(double)(t[l * P] - th[l * P]) / 2 * unit, 0};
-    if (IS_COMPLEX) k[1] = (double)(t[l * P + P - 1] - th[l * P + P - 1]) / 2 * unit;
-    const double scale = (norm[l] + normb) * unit;
-    const bool same = id[l] == idb;
-    gauge_entry(k, scale, same, &sums[0][l]);
-    step_entry(k, scale, gap_unit / (w[l] - wb), same, noise, &sums[1][l], &sums[2][l]);
-    t[l * P] = (Real)(k[0] * back / unit);
-    if (IS_COMPLEX) t[l * P + P - 1] = (Real)(k[1] * back / unit);
-  }
-}
-
-VECTOR_CLONES
-static void NAME(backward_tile)(const mpt_rule *rule, const mpt_tile *tile, mpt_sums *sums) {
-  enum { RUN = NAME(RUN) };
-  double side[3][RUN] = {{0}};
-  for (int64_t j = 0; j < tile->cols; j++) {
-    int64_t i = 0;
-    for (; i + RUN <= tile->rows; i += RUN) NAME(step_run)(RUN, rule, tile, i, j, side);
-    NAME(step_run)((int)(tile->rows - i), rule, tile, i, j, side);
-    const int64_t a = tile->col0 + j, diagonal = a - tile->row0;
-    if (diagonal < 0 || diagonal >= tile->rows) continue;
-    ((Scalar *)tile->t)[diagonal + j * tile->ldt] = (Real)rule->gw[a];
-    const double x = rule->gw[a] * rule->cotangent_scale * rule->gap_scale;
-    sums->x2 += x * x;
-  }
-  for (int l = 0; l < RUN; l++)
-    mpt_sums_add(sums, &(mpt_sums){sqrt(side[0][l]), side[1][l], side[2][l]});
-}
-
 /* Both loops are branch-free so that they vectorize: x - x is 0 for finite x and NaN otherwise. */
 VECTOR_CLONES
 static mpt_scan NAME(scan_slab)(int64_t row0, int64_t rows, int64_t cols, const void *a,

@@ -1,15 +1,22 @@
 #include "spectral.h"
 
 #include <math.h>
-#include "scalar.h"
 
 int64_t mpt_number_multiplets(int64_t m, const double *w, double tolerance, int32_t *id) {
   int32_t current = 0;
+  int64_t first = 0;
   for (int64_t j = 0; j < m; j++) {
-    if (j > 0 && w[j] - w[j - 1] > tolerance) current++;
+    if (w[j] - w[first] > tolerance) {
+      current++;
+      first = j;
+    }
     id[j] = current;
   }
   return m ? current + 1 : 0;
+}
+
+double mpt_resolution(mpt_type type, int64_t n) {
+  return 5 * sqrt((double)n) * mpt_type_epsilon(type);
 }
 
 double mpt_spectral_norm(int64_t m, const double *w) {
@@ -38,51 +45,8 @@ double mpt_apply_spread_policy(int64_t m, const int32_t *multiplet, mpt_spread_p
     }
     if (high == low) continue;
     spread = fmax(spread, high / largest - low / largest);
-    if (policy != MPT_MEAN) continue;
+    if (policy == MPT_RAW || policy == MPT_REFUSE) continue;
     for (int64_t j = start; j < stop; j++) gw[j] = sum * ((double)m / (double)(stop - start));
   }
   return spread;
-}
-
-void mpt_sums_add(mpt_sums *sums, const mpt_sums *more) {
-  sums->gauge = fmax(sums->gauge, more->gauge);
-  sums->noise2 += more->noise2;
-  sums->x2 += more->x2;
-}
-
-void mpt_add_diagonal(const mpt_rule *rule, mpt_sums *sums) {
-  for (int64_t j = 0; j < rule->m; j++) {
-    const double x = rule->gw[j] * rule->cotangent_scale * rule->gap_scale;
-    sums->x2 += x * x;
-  }
-}
-
-/* Squares of eps ||A|| difference / gap between eigenvalue i and those below it; the sums stand
- * side by side, so that the loop vectorizes. */
-VECTOR_CLONES
-static double turns_of(const mpt_rule *rule, int64_t i) {
-  enum { RUN = 8 };
-  double side[RUN] = {0}, sum = 0;
-  const double wi = rule->w[i], gi = rule->gw[i], unit = rule->cotangent_scale;
-  const double angle = rule->epsilon * rule->norm * rule->gap_scale;
-  for (int64_t j0 = 0; j0 < i; j0 += RUN) {
-    const int count = i - j0 < RUN ? (int)(i - j0) : RUN;
-    for (int l = 0; l < count; l++) {
-      const bool same = rule->multiplet[j0 + l] == rule->multiplet[i];
-      const double gap = same ? 1 : wi - rule->w[j0 + l];
-      const double turn = same ? 0 : (gi - rule->gw[j0 + l]) * unit * (angle / gap);
-      side[l] += turn * turn;
-    }
-  }
-  for (int l = 0; l < RUN; l++) sum += side[l];
-  return sum;
-}
-
-double mpt_gradient_error(const mpt_rule *rule, const mpt_sums *sums) {
-  if (sums->x2 == 0) return 0;
-  double turn2 = 0;
-  for (int64_t i = 1; i < rule->m; i++) turn2 += 2 * turns_of(rule, i);
-  double error = sqrt((sums->noise2 + turn2) / sums->x2);
-  error += rule->epsilon * sqrt((double)rule->m);
-  return isfinite(error) ? fmin(error, 1e300) : 1e300;
 }

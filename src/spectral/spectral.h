@@ -5,19 +5,19 @@
  * Functions here say which of the two they take.
  *
  * dL = Re tr(G^H dA); gw and gV are the derivatives of the real loss L by eigenvalues and
- * eigenvectors; W = V^H gV, K = (W - W^H)/2; a multiplet is a maximal run of sorted eigenvalues
- * whose neighbours are no further apart than the tolerance. */
+ * eigenvectors; W = V^H gV, K = (W - W^H)/2; a multiplet is a run of sorted eigenvalues that is no
+ * wider than the tolerance, by default the width that rounding gives to equal ones. */
 #ifndef MPT_SPECTRAL_H
 #define MPT_SPECTRAL_H
 
 #include <multiplet/function.h>
-#include "base.h"
+#include "backward.h"
 
 /* Whether two selections are of the same pairs. */
 bool mpt_same_select(const mpt_select *a, const mpt_select *b);
 
-/* Numbers the multiplets of `m` ascending eigenvalues from 0 into id[m] by single linkage;
- * `tolerance` is absolute. Returns how many there are. */
+/* Numbers the multiplets of `m` ascending eigenvalues from 0 into id[m]: none is wider than
+ * `tolerance`, which is absolute. Returns how many there are. */
 int64_t mpt_number_multiplets(int64_t m, const double *w, double tolerance, int32_t *id);
 
 /* The smallest gap between multiplets relative to `norm`, at most 2; 2, the largest that there can
@@ -27,61 +27,14 @@ double mpt_min_gap(int64_t m, const double *w, const int32_t *multiplet, double 
 /* ||A||_2 of a Hermitian matrix with these ascending eigenvalues. */
 double mpt_spectral_norm(int64_t m, const double *w);
 
-/* Everything that the elementwise step needs to know besides the tile. */
-typedef struct mpt_rule {
-  int64_t m;
-  const double *w;          /* [m] ascending */
-  const int32_t *multiplet; /* [m] */
-  double *gw;               /* [m] eigenvalue cotangents under the spread policy */
-  const double *gv_norm;    /* [m] 2-norms of the eigenvector cotangents */
-  double noise; /* 8 eps sqrt(n): entries of K below noise (|gv_i| + |gv_j|)/2 are zero */
-  double norm;  /* ||A||_2 */
-  double epsilon;
-  double cotangent_scale; /* powers of two: times the first, no square of a cotangent leaves the */
-  double gap_scale;       /* range; times both, none of an entry of X (1 / gap can be large) */
-} mpt_rule;
+/* How wide computed eigenvalues of a multiplet may be, relative to ||A||_2: measured, equal ones
+ * come out up to 4.3 sqrt(n) eps apart. */
+double mpt_resolution(mpt_type type, int64_t n);
 
-/* What tiles add up to; the sums of several tiles combine by mpt_sums_add. */
-typedef struct mpt_sums {
-  double gauge; /* largest 2 |K_ij| / (|gv_i| + |gv_j|) inside a multiplet */
-  double
-      noise2; /* sum of (noise_ij / gap_ij)^2 over kept entries, times the squares of both scales */
-  double x2;  /* squared Frobenius norm of X, likewise */
-} mpt_sums;
-void mpt_sums_add(mpt_sums *sums, const mpt_sums *more);
-
-/* Adds what X = diag(gw) gives. */
-void mpt_add_diagonal(const mpt_rule *rule, mpt_sums *sums);
-
-/* Applies the policy to gw inside multiplets (MEAN replaces by the mean, the gauge average; RAW and
- * REFUSE keep) and returns the largest spread inside a multiplet / max|gw|. */
+/* The mean of gw inside multiplets, the gauge average, unless the policy keeps what it was (RAW,
+ * REFUSE). Returns the largest spread inside a multiplet / max|gw|. */
 double mpt_apply_spread_policy(int64_t m, const int32_t *multiplet, mpt_spread_policy policy,
                                double *gw);
-
-/* The elementwise step of the backward pass, on one tile (rows row0.., columns col0..) of the
- * column-major m x m matrix T = W^T = gV^T conj(V):
- *
- *   X^T_ab = skew(T)_ab / (w_a - w_b)   between multiplets, 0 where |skew(T)_ab| is below the noise
- *   X^T_ab = 0                          inside a multiplet, a != b
- *   X^T_aa = gw_a
- *
- * so that G = V X V^H. `t` holds T and receives X^T; `th` holds T^H at the same positions.
- * (Magnus 1985; the signal-to-noise rule replaces any threshold on the gap, so that losses on
- * subspaces stay exact at every gap and near-degenerate K ~ gap keeps its meaning.) */
-typedef struct mpt_tile {
-  int64_t row0, col0, rows, cols;
-  void *t;
-  int64_t ldt;
-  const void *th;
-  int64_t ldth;
-  void *sum; /* of several terms, see tiles.h; its leading dimension is ldt. NULL: none */
-} mpt_tile;
-void mpt_backward_tile(mpt_type type, const mpt_rule *rule, const mpt_tile *tile, mpt_sums *sums);
-
-/* The estimated relative error of the gradient from the sums over all tiles: the noise of every
- * kept entry, the turn of the eigenvectors by rounding (eps ||A|| / gap) where the eigenvalue
- * cotangents differ, and the rounding of the products. */
-double mpt_gradient_error(const mpt_rule *rule, const mpt_sums *sums);
 
 /* The largest |Re|, |Im| of rows x cols elements, and whether all are finite. Only the part of the
  * row-major slab (rows row0.. of a matrix) that `triangle` names is read. */

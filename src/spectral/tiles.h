@@ -23,7 +23,9 @@ void mpt_function_tile(mpt_type type, const mpt_function_step *step, const mpt_t
 typedef struct mpt_frame_step {
   const mpt_spectral_frame *frame;
   const double *w;
-  double epsilon, norm, unit; /* norm: ||A||_2 */
+  double epsilon, unit;
+  double edge; /* relative error of the frame by rounding: 2 eps (1 + condition) ||A|| / gap at the
+                  edges of its range (measured) */
 } mpt_frame_step;
 void mpt_frame_tile(mpt_type type, const mpt_frame_step *step, const mpt_tile *tile,
                     double *noise2);

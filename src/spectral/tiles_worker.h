@@ -29,14 +29,16 @@ static void NAME(function_tile)(const mpt_function_step *step, const mpt_tile *t
       const double im = ((double)IM(t) + (double)IM(th)) / 2;
       const double shift = a == b && step->shift ? step->shift[a] : 0;
       NAME(put)(NAME(sum_at)(tile, i, j), step->first, d * re + shift, d * im);
-      const double turn = fmax(step->turns[a], step->turns[b]) * hypot(re, im) * step->unit;
-      const double level = step->level * d * step->unit;
+      const double size = hypot(re * step->unit, im * step->unit);
+      const double turn = fmax(step->turns[a], step->turns[b]) * size;
+      const double level = step->level * step->unit * d;
       sum += turn * turn + level * level;
     }
   *noise2 += sum;
 }
 
 static void NAME(frame_tile)(const mpt_frame_step *step, const mpt_tile *tile, double *noise2) {
+  const double edge = step->edge, unit = step->unit;
   const mpt_spectral_frame *f = step->frame;
   const int64_t m = f->columns;
   double sum = 0;
@@ -54,8 +56,8 @@ static void NAME(frame_tile)(const mpt_frame_step *step, const mpt_tile *tile, d
       }
       const double d = a_in != b_in ? (a_in ? 1 : -1) / (step->w[a] - step->w[b]) / 2 : 0;
       NAME(put)(NAME(sum_at)(tile, i, j), false, d * creal(x), d * cimag(x));
-      const double turn = step->epsilon * step->norm * d * d * cabs(x) * 2 * step->unit;
-      const double level = step->epsilon * f->condition * size * d * step->unit;
+      const double entry = cabs(x) * unit * d, turn = entry * edge;
+      const double level = step->epsilon * f->condition * (size * unit) * d;
       sum += turn * turn + level * level;
     }
   *noise2 += sum;

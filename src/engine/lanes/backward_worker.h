@@ -1,18 +1,8 @@
-/* The backward pass of W small matrices at once, in interleaved form (see spectral/spectral.h for
- * what is computed). Eigenvalues, gw and gv are each scaled by a power of two, so that no square
- * leaves the range, and X until the end by one that takes the larger of its parts near 1. */
-
-#define Value Lane
-#define Flag Mask
-#define LARGER NAME(max)
-#define LESS NAME(less)
-#define CHOOSE NAME(select)
-#include "entry_worker.h"
-#undef Value
-#undef Flag
-#undef LARGER
-#undef LESS
-#undef CHOOSE
+/* The backward pass of W small matrices at once, in interleaved form (see spectral/backward.h for
+ * what is computed). Lanes whose eigenvalues are all far apart are differentiated by quotients
+ * here; the others' elementwise step is that of spectral/backward.c, one by one. Eigenvalues, gw
+ * and gv are each scaled by a power of two, so that no square leaves the range, and X until the end
+ * by one that takes the larger of its parts near 1. */
 
 enum { NAME(PLAIN), NAME(LEFT_CONJUGATE), NAME(RIGHT_CONJUGATE) };
 
@@ -84,16 +74,19 @@ typedef struct NAME(gradient) {
   const Lane *v, *w, *id; /* id: multiplets */
   Lane *gw, *gv;          /* [n], or NULL; [n n] Numbers, or NULL; scaled in place */
   Lane *t, *y;            /* [n n] Numbers each; the gradient ends in t */
-  Lane *norm;             /* [4 n]: norms of gv's columns, scaled eigenvalues, and work */
+  Lane *norm;             /* [6 n]: norms of gv's columns, scaled eigenvalues, and work */
   Real epsilon, noise;    /* noise: 8 eps sqrt(n) */
-  bool mean;              /* the spread policy */
   Lane scale, gw_scale;   /* what gv and gw are multiplied by */
   Mask no_gv, no_gw;      /* all of it is zero */
   Lane unit;              /* X is in units of 2 to this power */
   Lane off, on, angle; /* what entries off and on the diagonal are therefore multiplied by; the turn
                           of eigenvectors a gap of 1 away by rounding */
-  Lane gauge, spread, error;
-  Mask dead; /* cotangents that are not finite, or whose gradient is not */
+  Lane near;           /* smallest distance of scaled eigenvalues */
+  Lane gauge, error;
+  Mask dependent;
+  Mask dead;            /* cotangents that are not finite, or whose gradient is not */
+  bool apart[W];        /* lanes that are left to spectral/backward.c */
+  mpt_finding found[W]; /* which says this of them */
 } NAME(gradient);
 
 /* Scales the cotangents by a power of two each lane, and finds those that are not finite and the
@@ -127,34 +120,6 @@ static void NAME(load_cotangents)(NAME(gradient) * q, Lane largest, Lane bad) {
   for (int j = 0; j < n; j++) q->norm[j] = NAME(root)(q->norm[j]);
 }
 
-/* The spread of gw inside multiplets, and their means where the policy asks for them. */
-static void NAME(apply_spread)(NAME(gradient) * q) {
-  const int n = q->n;
-  Lane *sum = q->norm + n, *count = sum + n, *range = count + n; /* before the eigenvalues */
-  Lane largest = {0}, spread = {0}, low = {0}, high = {0};
-  const Lane one = NAME(all)(1), zero = {0};
-  for (int j = 0; j < n; j++) {
-    const Lane x = q->gw[j];
-    const Mask on = j ? NAME(equal)(q->id[j], q->id[j - 1]) : NAME(less)(one, zero);
-    low = NAME(select)(on, NAME(min)(low, x), x);
-    high = NAME(select)(on, NAME(max)(high, x), x);
-    sum[j] = NAME(select)(on, sum[j ? j - 1 : 0] + x, x);
-    count[j] = NAME(select)(on, count[j ? j - 1 : 0] + one, one);
-    range[j] = high - low;
-    spread = NAME(max)(spread, range[j]);
-    largest = NAME(max)(largest, NAME(abs)(x));
-  }
-  q->spread = NAME(select)(NAME(equal)(largest, zero), zero, spread / largest);
-  if (!q->mean) return;
-  Lane mean = zero, all = zero;
-  for (int j = n - 1; j >= 0; j--) {
-    const Mask on = j + 1 < n ? NAME(equal)(q->id[j], q->id[j + 1]) : NAME(less)(one, zero);
-    mean = NAME(select)(on, mean, sum[j] / count[j]);
-    all = NAME(select)(on, all, range[j]);
-    q->gw[j] = NAME(select)(NAME(equal)(all, zero), q->gw[j], mean);
-  }
-}
-
 enum { NAME(LIMIT) = REAL_BYTES == 4 ? 120 : 1000 }; /* of exponents, as in inverse_power */
 
 /* Of a power of two, and back; beyond the limits it stays there. */
@@ -185,21 +150,77 @@ static void NAME(scale_values)(NAME(gradient) * q) {
   q->unit = NAME(max)(NAME(max)(unit, off - limit), limit * -2);
   q->off = NAME(power)(off - q->unit);
   q->on = NAME(select)(NAME(less)(on - q->unit, -limit), limit - limit, NAME(power)(on - q->unit));
-  q->angle = NAME(all)(q->epsilon) * NAME(spectral_norm)(q->n, x, 1) * (q->on / q->off);
+  q->angle = NAME(all)(MPT_TURN * q->epsilon) * (q->on / q->off);
+  q->near = NAME(all)(2);
+  for (int j = 1; j < q->n; j++) q->near = NAME(min)(q->near, x[j] - x[j - 1]);
 }
 
-/* What entries of X add up to, besides the turn of the eigenvectors by rounding where eigenvalue
- * cotangents differ. */
+/* What entries of X add up to. */
 typedef struct NAME(sums) {
-  Lane gauge2, noise2, x2, turn2;
+  Lane gauge2, signal2, violated2; /* of phases */
+  Lane noise2, x2, turn2;
   Lane bad; /* not zero: the gradient is not finite */
 } NAME(sums);
+
+/* An entry of K becomes one of X; `inverse`: off / (w_b - w_a). Adds what the estimate takes from
+ * it; returns theta^2 = (MPT_TURN eps / gap)^2 where the quotient is kept. `own`: |S_aa| or |S_bb|;
+ * `values`: 100 times the eigenvalues' cotangents, in units of X. */
+static inline Lane NAME(step_entry)(const NAME(gradient) * q, Lane off, Lane k[2], Lane scale,
+                                    Lane inverse, Lane own, Lane values, NAME(sums) * sum) {
+  const Lane zero = {0}, level = NAME(all)(q->noise / 2) * scale, level2 = level * level;
+  const Lane magnitude2 = k[0] * k[0] + k[1] * k[1];
+  const Lane kept = NAME(select)(NAME(less)(level2, magnitude2), inverse, zero);
+  const Lane kept2 = kept * kept, theta = kept * NAME(all)(MPT_TURN * q->epsilon) / off;
+  sum->noise2 += level2 * kept2 * NAME(all)((Real)(1.0 / 9));
+  sum->x2 += magnitude2 * kept2;
+  const Mask alone = NAME(less)(values * values, magnitude2 * kept2);
+  const Lane turning = NAME(select)(alone, theta * own * kept, zero);
+  sum->noise2 += turning * turning;
+  k[0] *= kept;
+  k[1] *= kept;
+  return theta * theta;
+}
+
+/* mpt_leverage2 of a vector. */
+static inline Lane NAME(leverage2)(const NAME(gradient) * q, Lane norm, Lane s) {
+  const Lane share = norm * norm / NAME(all)((Real)q->n), s2 = s * s, most = NAME(all)(1000);
+  const Lane tiny = share / most, one = NAME(all)(1);
+  return NAME(select)(NAME(equal)(share, share - share), one,
+                      NAME(max)(one, share / NAME(max)(s2, tiny)));
+}
+
+/* What the uncertainty of an eigenvalue makes of its own cotangent, as in spectral/backward.c. */
+static inline Lane NAME(singular2)(const NAME(gradient) * q, int j) {
+  const Lane zero = {0}, one = NAME(all)(1), *w = q->norm + q->n;
+  const Lane below = j > 0 ? NAME(abs)(q->gw[j - 1]) : zero;
+  const Lane above = j + 1 < q->n ? NAME(abs)(q->gw[j + 1]) : zero;
+  const Lane share = NAME(all)(MPT_TURN * q->epsilon) / NAME(abs)(w[j]);
+  const Lane more = NAME(max)(NAME(abs)(q->gw[j]) - NAME(max)(below, above), zero);
+  const Lane moved = more * q->on * NAME(min)(share, one);
+  return moved * moved;
+}
+
+/* The phase of one vector: `im`, the imaginary part of K_aa, against 2 |gv_a|. */
+static inline void NAME(phase_entry)(const NAME(gradient) * q, Lane im, Lane norm,
+                                     NAME(sums) * sum) {
+  const Lane zero = {0}, one = NAME(all)(1), level = NAME(all)(q->noise) * norm, k2 = im * im;
+  const Lane norm2 = norm * norm;
+  const Lane ratio2 = k2 / NAME(select)(NAME(less)(zero, norm2), norm2, one);
+  const Mask above = NAME(less)(level * level, k2);
+  sum->gauge2 = NAME(max)(sum->gauge2, ratio2);
+  sum->signal2 = NAME(max)(sum->signal2, NAME(select)(above, ratio2, zero));
+  sum->violated2 = NAME(max)(sum->violated2, NAME(select)(above, k2, zero));
+}
 
 /* T = V^H gV becomes X; each pair of entries is counted once, the diagonal half. */
 static void NAME(make_x)(NAME(gradient) * q, NAME(sums) * sums) {
   const int n = q->n;
-  const Lane zero = {0}, noise = NAME(all)(q->noise), *w = q->norm + n;
-  NAME(sums) sum = {zero, zero, zero, zero, zero};
+  const Lane zero = {0}, *w = q->norm + n;
+  Lane *turned = q->norm + 2 * n, *size = q->norm + 3 * n, *leverage = q->norm + 4 * n;
+  Lane *diagonal = q->norm + 5 * n; /* |S_aa| */
+  Lane moved2 = zero;
+  NAME(sums) sum = {zero, zero, zero, zero, zero, zero, zero};
+  for (int j = 0; j < n; j++) turned[j] = size[j] = zero;
   for (int a = 0; a < n; a++) {
     for (int b = 0; b < a; b++) {
       Lane *ab = q->t + (a * n + b) * PARTS, *ba = q->t + (b * n + a) * PARTS;
@@ -208,11 +229,11 @@ static void NAME(make_x)(NAME(gradient) * q, NAME(sums) * sums) {
 #if IS_COMPLEX
       k[1] = (x.im + y.im) / 2;
 #endif
-      const Lane scale = q->norm[a] + q->norm[b];
-      const Mask same = NAME(equal)(q->id[a], q->id[b]);
-      if (NAME(any)(same)) NAME(gauge_entry)(k, scale, same, &sum.gauge2);
-      const Lane inverse = NAME(step_entry)(k, scale, q->off / (w[b] - w[a]), same, noise,
-                                            &sum.noise2, &sum.x2); /* F_ab = 1 / (w_b - w_a) */
+      const Lane inverse = q->off / (w[b] - w[a]); /* F_ab = 1 / (w_b - w_a) */
+      const Lane own = NAME(max)(NAME(abs)(q->t[(a * n + a) * PARTS]), diagonal[b]);
+      const Lane values = (NAME(abs)(q->gw[a]) + NAME(abs)(q->gw[b])) * q->on * NAME(all)(100);
+      const Lane theta2 =
+          NAME(step_entry)(q, q->off, k, q->norm[a] + q->norm[b], inverse, own, values, &sum);
       Number e;
       e.re = k[0];
 #if IS_COMPLEX
@@ -220,30 +241,42 @@ static void NAME(make_x)(NAME(gradient) * q, NAME(sums) * sums) {
 #endif
       NAME(store)(ab, e);
       NAME(store)(ba, NAME(conjugate)(e));
-      const Lane turn = inverse * q->angle * (q->gw[a] - q->gw[b]);
+      const Lane turn = inverse * q->angle * (q->gw[a] - q->gw[b]), x2 = NAME(norm2)(e);
       sum.turn2 += turn * turn;
+      turned[a] += theta2;
+      turned[b] += theta2;
+      size[a] += x2;
+      size[b] += x2;
     }
     Lane *aa = q->t + (a * n + a) * PARTS;
 #if IS_COMPLEX
-    const Lane k[2] = {zero, aa[1]}; /* the phase of one vector */
-    NAME(gauge_entry)(k, q->norm[a] + q->norm[a], NAME(everywhere)(), &sum.gauge2);
+    NAME(phase_entry)(q, aa[1], q->norm[a], &sum);
     aa[1] = zero;
 #endif
+    diagonal[a] = NAME(abs)(aa[0]);
+    leverage[a] = NAME(leverage2)(q, q->norm[a], aa[0]);
     aa[0] = q->gw[a] * q->on;
     sum.x2 += aa[0] * aa[0] / 2;
+    sum.turn2 += NAME(singular2)(q, a) / 2;
   }
+  for (int j = 0; j < n; j++) moved2 += turned[j] * size[j] * leverage[j];
+  sum.turn2 += moved2;
   *sums = sum;
 }
 
 /* The diagnostics from the sums. */
 static void NAME(judge)(NAME(gradient) * q, const NAME(sums) * s) {
-  const Lane zero = {0}, one = NAME(all)(1);
+  const Lane zero = {0}, one = NAME(all)(1), threshold = NAME(all)((Real)sqrt(q->epsilon));
   const Mask nothing = NAME(equal)(s->x2, zero);
   const Lane relative2 = (s->noise2 + s->turn2) / NAME(select)(nothing, one, s->x2);
   q->gauge = NAME(min)(NAME(root)(s->gauge2), one);
   q->error = NAME(root)(relative2) + NAME(all)(q->epsilon * (Real)sqrt((double)q->n));
-  /* gw may be so small against gv, of which nothing was kept, that its square has vanished */
-  q->error = NAME(select)(nothing & q->no_gw, zero, q->error);
+  /* all of the cotangents may be lost in rounding; or there were none */
+  q->error = NAME(select)(nothing, one, q->error);
+  q->error = NAME(select)(nothing & q->no_gw & q->no_gv, zero, q->error);
+  const Lane whole = NAME(root)(s->x2 + s->x2) / q->off;
+  q->dependent = NAME(less)(threshold, NAME(root)(s->signal2)) |
+                 NAME(less)(threshold * whole, NAME(root)(s->violated2));
   q->dead = q->dead | ~NAME(equal)(s->bad, zero);
 }
 
@@ -277,29 +310,4 @@ static void NAME(unscale)(NAME(gradient) * q, bool conjugate) {
       NAME(store)(conjugate ? low : high, NAME(conjugate)(x));
     }
   q->dead = q->dead | ~NAME(equal)(bad, (Lane){0});
-}
-
-static void NAME(multiply_all)(NAME(gradient) * q, bool conjugate) {
-  const int n = q->n;
-  const NAME(view) v = {(Lane *)(uintptr_t)q->v, q->ldv, PARTS};
-  const NAME(view) vt = {v.at, PARTS, q->ldv};
-  const NAME(view) t = {q->t, n * PARTS, PARTS}, y = {q->y, n * PARTS, PARTS};
-  NAME(sums) sums;
-  if (q->gv) {
-    const NAME(view) gv = {q->gv, n * PARTS, PARTS};
-    NAME(multiply)(NAME(LEFT_CONJUGATE), false, n, vt, gv, t);
-  } else {
-    memset(q->t, 0, sizeof(Lane) * (size_t)(n * n * PARTS));
-  }
-  NAME(make_x)(q, &sums);
-  NAME(judge)(q, &sums);
-  if (q->gv)
-    NAME(multiply)(NAME(PLAIN), false, n, v, t, y);
-  else
-    for (int i = 0; i < n; i++)
-      for (int j = 0; j < n; j++) NAME(store)
-  (q->y + (i * n + j) * PARTS,
-   NAME(times_real)(NAME(load)(q->v + (int64_t)i * q->ldv + j * PARTS), q->t[(j * n + j) * PARTS]));
-  NAME(multiply)(NAME(RIGHT_CONJUGATE), true, n, y, vt, t);
-  NAME(unscale)(q, conjugate);
 }

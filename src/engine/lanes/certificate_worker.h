@@ -181,16 +181,17 @@ static void NAME(certify)(const NAME(pairs) * q, Lane *residual, Lane *orthogona
   *residual = NAME(select)(NAME(equal)(norm, (Lane){0}), (Lane){0}, r / size);
 }
 
-/* Multiplets by single linkage, numbered from 0 into id [n], and the smallest gap between them
- * relative to the norm (2 when there is none). */
+/* Multiplets no wider than the tolerance, numbered from 0 into id [n], and the smallest gap between
+ * them relative to the norm (2 when there is none). */
 static Lane NAME(number_multiplets)(int n, const Lane *w, int stride, Real tolerance, Lane *id) {
   const Lane norm = NAME(spectral_norm)(n, w, stride), one = NAME(all)(1);
   const Lane least = norm * NAME(all)(tolerance);
-  Lane gap = NAME(all)(2), current = {0};
+  Lane gap = NAME(all)(2), current = {0}, first = w[0];
   id[0] = current;
   for (int j = 1; j < n; j++) {
     const Lane low = w[(j - 1) * stride], high = w[j * stride];
-    const Mask apart = NAME(less)(least, high - low);
+    const Mask apart = NAME(less)(least, high - first);
+    first = NAME(select)(apart, high, first);
     current = NAME(select)(apart, current + one, current);
     gap = NAME(select)(apart, NAME(min)(gap, high / norm - low / norm), gap);
     id[j] = current;

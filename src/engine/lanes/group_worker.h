@@ -9,6 +9,7 @@ typedef struct NAME(memory) {
   bool vectors, backward;
   Lane *gw, *gv, *t, *y, *id; /* backward, interleaved */
   Real *signs, *nowhere, *ids;
+  NAME(aside) aside;
   NAME(product_memory) products;
 } NAME(memory);
 
@@ -28,7 +29,7 @@ static void NAME(lay_out)(NAME(arena) * arena, NAME(memory) * m, int n, bool vec
   s->w = NAME(lanes)(arena, n * GROUPS);
   s->e = NAME(lanes)(arena, n * GROUPS);
   s->strip = NAME(lanes)(arena, n * NAME(COLUMNS) * PARTS);
-  s->work = NAME(lanes)(arena, 2 * GROUPS * n * PARTS + 4 * n);
+  s->work = NAME(lanes)(arena, 2 * GROUPS * n * PARTS + 6 * n);
   m->id = NAME(lanes)(arena, n);
   m->gw = NAME(lanes)(arena, n);
   const bool here = backward && n <= NAME(INTERLEAVED);
@@ -38,6 +39,9 @@ static void NAME(lay_out)(NAME(arena) * arena, NAME(memory) * m, int n, bool vec
   m->signs = NAME(take)(arena, 2 * n, sizeof(Real));
   m->nowhere = NAME(take)(arena, n2, sizeof(Real));
   m->ids = NAME(take)(arena, n * W, sizeof(Real));
+  m->aside.numbers = NAME(take)(arena, backward ? (MPT_RULE_ARRAYS + 4) * n : 0, sizeof(double));
+  m->aside.t = NAME(take)(arena, here ? n2 : 0, sizeof(Real));
+  m->aside.th = NAME(take)(arena, here ? n2 : 0, sizeof(Real));
   NAME(lay_out_products)(arena, &m->products, backward && !here ? n : 0);
   s->ql.n = n;
   s->ql.capacity = (int)capacity;
@@ -151,7 +155,8 @@ static void NAME(finish_group)(const mpt_lanes_call *c, NAME(memory) * m, int g,
     v->unsound =
         v->unsound | ~NAME(at_most)(w[(j ? j - 1 : 0) * GROUPS], x) | ~NAME(equal)(x - x, zero);
   }
-  v->gap = NAME(number_multiplets)(n, w, GROUPS, given > 0 ? given : 8 * (Real)n * EPSILON, m->id);
+  v->gap = NAME(number_multiplets)(n, w, GROUPS, given > 0 ? given : (Real)mpt_resolution(TYPE, n),
+                                   m->id);
   NAME(report_group)(c, m, g, v);
   NAME(write_multiplets)(c, m, g);
 }
@@ -165,6 +170,41 @@ static void NAME(write_pairs)(const mpt_lanes_call *c, NAME(memory) * m, int g) 
   if (!c->batch->v) return;
   NAME(addresses)(c, g, c->batch->v, (int64_t)n * n * PARTS, m->nowhere, at);
   NAME(deinterleave_rows)(n, n * PARTS, NAME(row_length)(n), s->v, at);
+}
+
+/* Eigenvectors of the batch, interleaved. */
+static void NAME(load_vectors)(const mpt_lanes_call *c, NAME(memory) * m, int g) {
+  const int n = (int)c->batch->n, ld = NAME(row_length)(n);
+  NAME(space) *s = &m->space;
+  if (ld == n * PARTS) {
+    NAME(gather)(c, m, g, c->batch->v, (int64_t)n * ld, s->v);
+    return;
+  }
+  Real *at[W];
+  NAME(addresses)(c, g, c->batch->v, (int64_t)n * n * PARTS, m->nowhere, at);
+  for (int i = 0; i < n; i++) {
+    NAME(interleave)(n * PARTS, (const Real *const *)at, s->v + (int64_t)i * ld);
+    for (int l = 0; l < W && l < c->count - g * W; l++) at[l] += n * PARTS;
+  }
+}
+
+/* Turns multiplets of new vectors in the batch's array, and interleaves these again where the
+ * gradient is made of them. */
+static void NAME(turn_group)(const mpt_lanes_call *c, NAME(memory) * m, int g) {
+  const mpt_batch *b = c->batch;
+  const int64_t n = b->n, n2 = n * n, first = c->first + g * W, left = c->count - g * W;
+  const mpt_team alone = mpt_team_of_one();
+  bool any = false;
+  for (int l = 0; l < W && l < left; l++) {
+    const int32_t *id = b->multiplet + (first + l) * n;
+    mpt_report *r = &b->report[first + l];
+    if (r->status != MPT_PENDING || c->lost[g * W + l] || id[n - 1] == n - 1) continue;
+    any = true;
+    if (mpt_turn_multiplets(&alone, c->options, b, 0, n, id, (Scalar *)b->v + (first + l) * n2) !=
+        MPT_OK)
+      c->lost[g * W + l] = true;
+  }
+  if (any && b->g && n <= NAME(INTERLEAVED)) NAME(load_vectors)(c, m, g);
 }
 
 /* Cotangents and what comes before the products. */
@@ -183,15 +223,15 @@ static void NAME(start_gradient)(const mpt_lanes_call *c, NAME(memory) * m, int 
   q->norm = m->space.work;
   q->epsilon = EPSILON;
   q->noise = 8 * EPSILON * (Real)sqrt((double)n);
-  q->mean = c->options->spread_policy == MPT_MEAN;
   if (b->gw)
     NAME(gather)(c, m, g, b->gw, n, q->gw);
   else
     memset(q->gw, 0, sizeof(Lane) * (size_t)n);
   if (q->gv) NAME(gather)(c, m, g, b->gv, (int64_t)n * n * PARTS, q->gv);
   NAME(load_cotangents)(q, largest, bad);
-  NAME(apply_spread)(q);
   NAME(scale_values)(q);
+  m->aside.call = c;
+  m->aside.first = c->first + g * W;
 }
 
 static void NAME(report_gradient)(const mpt_lanes_call *c, int g, const NAME(gradient) * q) {
@@ -199,10 +239,12 @@ static void NAME(report_gradient)(const mpt_lanes_call *c, int g, const NAME(gra
   for (int l = 0; l < W && l < left; l++) {
     mpt_report *r = &c->batch->report[c->first + first + l];
     if (r->status != MPT_PENDING || c->lost[first + l]) continue;
-    r->gauge_violation = (double)q->gauge[l];
-    r->cotangent_spread = (double)q->spread[l];
-    r->gradient_error = isfinite(q->error[l]) ? (double)q->error[l] : 1e300;
-    mpt_settle_gradient(c->options, c->batch->type, !NAME(in_lane)(q->dead, l), r);
+    mpt_finding found = {.gauge = (double)q->gauge[l],
+                         .error = isfinite(q->error[l]) ? (double)q->error[l] : 1e300,
+                         .dependent = NAME(in_lane)(q->dependent, l)};
+    if (q->apart[l]) found = q->found[l];
+    found.finite = !NAME(in_lane)(q->dead, l);
+    mpt_settle_gradient(c->options, &found, r);
   }
 }
 
@@ -212,7 +254,7 @@ static void NAME(differentiate_group)(const mpt_lanes_call *c, NAME(memory) * m,
   NAME(gradient) q;
   Real *at[W];
   NAME(start_gradient)(c, m, g, &q, (Lane){0}, (Lane){0});
-  NAME(multiply_all)(&q, c->options->convention == MPT_JAX);
+  NAME(multiply_all)(&q, c->options->convention == MPT_JAX, &m->aside);
   NAME(addresses)(c, g, c->batch->g, n2, m->nowhere, at);
   NAME(deinterleave)(n2, q.t, at, 0);
   NAME(report_gradient)(c, g, &q);
@@ -230,20 +272,21 @@ static void NAME(differentiate_lane)(const mpt_lanes_call *c, NAME(memory) * m, 
   s.gv = b->gv ? (const Real *)b->gv + at : NULL;
   s.w = p->w + l * p->ldn;
   s.gw = p->gw + l * p->ldn;
-  s.id = p->id + l * p->ldn;
+  s.group = q;
+  s.lane = l;
+  s.aside = &m->aside;
   s.scale = q->scale[l];
-  s.off = q->off[l];
   s.on = q->on[l];
-  s.angle = q->angle[l];
-  s.noise = q->noise;
   s.factor[0] = factor[0][l];
   s.factor[1] = factor[1][l];
   s.conjugate = c->options->convention == MPT_JAX;
   NAME(differentiate_single)(p, &s);
-  sums->gauge2[l] = s.gauge2;
-  sums->noise2[l] = s.noise2;
-  sums->x2[l] = s.x2;
-  sums->turn2[l] = s.turn2;
+  sums->gauge2[l] = NAME(top)(s.sums.gauge2);
+  sums->signal2[l] = NAME(top)(s.sums.signal2);
+  sums->violated2[l] = NAME(top)(s.sums.violated2);
+  sums->noise2[l] = NAME(sum_of)(s.sums.noise2);
+  sums->x2[l] = NAME(sum_of)(s.sums.x2);
+  sums->turn2[l] = NAME(sum_of)(s.sums.turn2);
   if (!s.finite) sums->bad[l] = NAN;
 }
 
@@ -255,7 +298,7 @@ static void NAME(differentiate_each)(const mpt_lanes_call *c, NAME(memory) * m, 
   const NAME(product_memory) *p = &m->products;
   Lane largest = {0}, bad = {0};
   NAME(gradient) q;
-  NAME(sums) sums = {{0}, {0}, {0}, {0}, {0}};
+  NAME(sums) sums = {{0}, {0}, {0}, {0}, {0}, {0}, {0}};
   for (int l = 0; l < W && l < left && b->gv; l++) {
     Real most, not_finite;
     NAME(survey)(n2, (const Real *)b->gv + (first + l) * n2, &most, &not_finite);
@@ -263,9 +306,10 @@ static void NAME(differentiate_each)(const mpt_lanes_call *c, NAME(memory) * m, 
     bad[l] = not_finite;
   }
   NAME(start_gradient)(c, m, g, &q, largest, bad);
-  const Lane *const from[] = {q.norm + n, q.gw, q.id};
-  Real *const to[] = {p->w, p->gw, p->id};
-  for (int k = 0; k < 3; k++) {
+  NAME(find_apart)(&q, &m->aside);
+  const Lane *const from[] = {q.norm + n, q.gw};
+  Real *const to[] = {p->w, p->gw};
+  for (int k = 0; k < 2; k++) {
     Real *at[W];
     for (int l = 0; l < W; l++) at[l] = to[k] + l * p->ldn;
     NAME(deinterleave)(n, from[k], at, 0);
@@ -274,27 +318,18 @@ static void NAME(differentiate_each)(const mpt_lanes_call *c, NAME(memory) * m, 
     if (b->report[first + l].status == MPT_PENDING && !c->lost[g * W + l] &&
         !NAME(in_lane)(q.dead, l))
       NAME(differentiate_lane)(c, m, g, l, &q, &sums);
+  for (int j = 0; j < n; j++) sums.turn2 += NAME(singular2)(&q, j) / NAME(all)(2);
   NAME(judge)(&q, &sums);
   NAME(report_gradient)(c, g, &q);
 }
 
 /* Eigenvectors are interleaved where somebody wants them so. */
 static void NAME(load_given)(const mpt_lanes_call *c, NAME(memory) * m, int g) {
-  const int n = (int)c->batch->n, ld = NAME(row_length)(n);
+  const int n = (int)c->batch->n;
   NAME(space) *s = &m->space;
   NAME(gather)(c, m, g, c->batch->w, n, s->work);
   for (int j = 0; j < n; j++) s->w[j * GROUPS + g] = s->work[j];
-  if (!c->batch->a && n > NAME(INTERLEAVED)) return;
-  if (ld == n * PARTS) {
-    NAME(gather)(c, m, g, c->batch->v, (int64_t)n * ld, s->v);
-    return;
-  }
-  Real *at[W];
-  NAME(addresses)(c, g, c->batch->v, (int64_t)n * n * PARTS, m->nowhere, at);
-  for (int i = 0; i < n; i++) {
-    NAME(interleave)(n * PARTS, (const Real *const *)at, s->v + (int64_t)i * ld);
-    for (int l = 0; l < W && l < c->count - g * W; l++) at[l] += n * PARTS;
-  }
+  if (c->batch->a || n <= NAME(INTERLEAVED)) NAME(load_vectors)(c, m, g);
 }
 
 static void NAME(process)(const mpt_lanes_call *c) {
@@ -330,6 +365,8 @@ static void NAME(process)(const mpt_lanes_call *c) {
     if (!c->batch->given) v[g].lost = s->lost[g];
     if (!c->batch->bare) NAME(finish_group)(c, m, g, &v[g]);
     if (!c->batch->given) NAME(write_pairs)(c, m, g);
+    if (!c->batch->given && c->batch->v && !c->batch->bare && c->options->basis == MPT_TURNED)
+      NAME(turn_group)(c, m, g);
     if (c->batch->g && n <= NAME(INTERLEAVED))
       NAME(differentiate_group)(c, m, g);
     else if (c->batch->g)

@@ -4,6 +4,7 @@
  *   MASK_REGISTERS  1 where comparisons give one bit a lane,
  *   RUNS_HERE       whether the processor has it,
  *   LARGEST         for each type, the n up to which `auto` prefers these kernels to lapack. */
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 #if defined(__x86_64__)
@@ -12,6 +13,7 @@
 #include <arm_neon.h>
 #endif
 #include "lanes.h"
+#include "turn.h"
 
 enum { ROUND_SWEEPS = 512 };
 

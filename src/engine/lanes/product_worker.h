@@ -14,17 +14,22 @@ typedef struct NAME(single) {
   int n;
   const void *v, *gv; /* gv NULL: eigenvalue cotangents alone */
   void *g;
-  const Real *w, *gw, *id;
-  Real scale, off, on, angle, noise, factor[2];
+  const Real *w, *gw;
+  NAME(gradient) * group;
+  int lane;
+  const NAME(aside) * aside;
+  Real scale, on, factor[2];
   bool conjugate;
-  Real gauge2, noise2, x2, turn2; /* out, as NAME(sums) */
+  NAME(sums) sums; /* out, each lane a part of it */
   bool finite;
 } NAME(single);
 
 typedef struct NAME(product_memory) {
   int64_t ld, ldn; /* Reals from row to row of matrices, and from vector to vector */
   Real *v, *vh, *gv, *t, *th, *y, *norm;
-  Real *w, *gw, *id; /* [W][ldn] */
+  Real *leverage, *own; /* [ldn] mpt_leverage2, |S_aa| */
+  Real *turned, *size;  /* [ldn] sums of theta^2 and |X|^2 over a row's other entries */
+  Real *w, *gw;         /* [W][ldn] */
 } NAME(product_memory);
 
 /* Rows and their lengths are rounded up to whole tiles; padding stays zero. */
@@ -38,7 +43,11 @@ static void NAME(lay_out_products)(NAME(arena) * arena, NAME(product_memory) * m
   for (size_t k = 0; k < sizeof all / sizeof *all; k++)
     *all[k] = NAME(take)(arena, n ? rows * m->ld : 0, sizeof(Real));
   m->norm = NAME(take)(arena, m->ldn, sizeof(Real));
-  Real **const vectors[] = {&m->w, &m->gw, &m->id};
+  m->leverage = NAME(take)(arena, m->ldn, sizeof(Real));
+  m->own = NAME(take)(arena, m->ldn, sizeof(Real));
+  m->turned = NAME(take)(arena, m->ldn, sizeof(Real));
+  m->size = NAME(take)(arena, m->ldn, sizeof(Real));
+  Real **const vectors[] = {&m->w, &m->gw};
   for (size_t k = 0; k < sizeof vectors / sizeof *vectors; k++)
     *vectors[k] = NAME(take)(arena, m->ldn * W, sizeof(Real));
 }
@@ -183,30 +192,41 @@ static void NAME(complete)(int n, Real *a, int64_t ld) {
 }
 
 /* One Lane of row a of X, as far as it is left of the diagonal, from those of T and T^H. */
-static inline void NAME(step_lane)(const NAME(product_memory) * m, const NAME(single) * s, int a,
-                                   int b, Lane count, NAME(sums) * sums) {
-  Lane *t = (Lane *)(m->t + a * m->ld + b * PARTS);
-  const Lane *th = (const Lane *)(m->th + a * m->ld + b * PARTS);
+static inline void NAME(step_lane)(const NAME(product_memory) * m, NAME(single) * s, int a, int b,
+                                   Lane count, Lane row[2]) {
+  const NAME(gradient) *q = s->group;
+  Lane *t = (Lane *)(m->t + a * m->ld + b * PARTS), *turned = (Lane *)(m->turned + b);
+  Lane *size = (Lane *)(m->size + b);
+  const Lane *th = (const Lane *)(m->th + a * m->ld + b * PARTS), zero = {0};
   const Lane w = *(const Lane *)(s->w + b), gw = *(const Lane *)(s->gw + b);
-  const Lane id = *(const Lane *)(s->id + b), norm = *(const Lane *)(m->norm + b);
+  const Lane norm = *(const Lane *)(m->norm + b);
   Lane k[2] = {(t[0] - th[0]) / 2, {0}};
   if (IS_COMPLEX) {
     const Lane first = k[0], second = (t[PARTS - 1] - th[PARTS - 1]) / 2;
     k[0] = __builtin_shufflevector(first, second, INDEX(EVEN, 0));
     k[1] = __builtin_shufflevector(first, second, INDEX(EVEN, 1));
   }
-  const Mask known =
-      NAME(at_most)(count, NAME(all)((Real)a)); /* T^H has not been made further right */
-  k[0] = NAME(select)(known, k[0], (Lane){0});
-  k[1] = NAME(select)(known, k[1], (Lane){0});
-  const Mask same = NAME(equal)(id, NAME(all)(s->id[a])) & known;
-  const Mask none = same | ~NAME(less)(count, NAME(all)((Real)a));
-  const Lane scale = norm + NAME(all)(m->norm[a]);
-  if (NAME(any)(same)) NAME(gauge_entry)(k, scale, same, &sums->gauge2);
-  const Lane inverse = NAME(step_entry)(k, scale, NAME(all)(s->off) / (w - NAME(all)(s->w[a])),
-                                        none, NAME(all)(s->noise), &sums->noise2, &sums->x2);
-  const Lane turn = inverse * NAME(all)(s->angle) * (gw - NAME(all)(s->gw[a]));
-  sums->turn2 += turn * turn;
+  /* T^H has not been made right of the diagonal */
+  const Mask left = NAME(less)(count, NAME(all)((Real)a));
+  const Mask diagonal = NAME(equal)(count, NAME(all)((Real)a));
+  if (IS_COMPLEX && NAME(any)(diagonal))
+    NAME(phase_entry)(q, NAME(select)(diagonal, k[1], zero), norm, &s->sums);
+  k[0] = NAME(select)(left, k[0], zero);
+  k[1] = NAME(select)(left, k[1], zero);
+  const Lane off = NAME(all)(q->off[s->lane]);
+  const Lane inverse = NAME(select)(left, off / (w - NAME(all)(s->w[a])), zero);
+  const Lane own = NAME(max)(*(const Lane *)(m->own + b), NAME(all)(m->own[a]));
+  const Lane values =
+      (NAME(abs)(gw) + NAME(all)(s->gw[a] < 0 ? -s->gw[a] : s->gw[a])) * NAME(all)(s->on * 100);
+  const Lane theta2 =
+      NAME(step_entry)(q, off, k, norm + NAME(all)(m->norm[a]), inverse, own, values, &s->sums);
+  const Lane turn = inverse * NAME(all)(q->angle[s->lane]) * (gw - NAME(all)(s->gw[a]));
+  const Lane x2 = k[0] * k[0] + k[1] * k[1];
+  s->sums.turn2 += turn * turn;
+  *turned += theta2;
+  *size += x2;
+  row[0] += theta2;
+  row[1] += x2;
   if (IS_COMPLEX) {
     t[0] = __builtin_shufflevector(k[0], k[1], INDEX(ZIPPED, 0));
     t[PARTS - 1] = __builtin_shufflevector(k[0], k[1], INDEX(ZIPPED, W / 2));
@@ -215,25 +235,51 @@ static inline void NAME(step_lane)(const NAME(product_memory) * m, const NAME(si
   }
 }
 
+static Real NAME(sum_of)(Lane x) {
+  Real sum = 0;
+  for (int l = 0; l < W; l++) sum += x[l];
+  return sum;
+}
+
 /* T becomes X; each pair of entries is counted once, the diagonal half. */
 static void NAME(make_single_x)(const NAME(product_memory) * m, NAME(single) * s) {
-  NAME(sums) sums = {{0}, {0}, {0}, {0}, {0}};
   Lane count;
   NAME(adjoint)(true, s->n, m->t, m->ld, m->th, m->ld);
   for (int l = 0; l < W; l++) count[l] = (Real)l;
+  memset(m->turned, 0, sizeof(Real) * (size_t)m->ldn);
+  memset(m->size, 0, sizeof(Real) * (size_t)m->ldn);
   for (int a = 0; a < s->n; a++) {
-    for (int b = 0; b <= a; b += W) NAME(step_lane)(m, s, a, b, count + NAME(all)((Real)b), &sums);
+    const Real t = m->t[a * m->ld + a * PARTS];
+    m->own[a] = t < 0 ? -t : t;
+  }
+  for (int a = 0; a < s->n; a++) {
+    Lane row[2] = {{0}, {0}};
+    for (int b = 0; b <= a; b += W) NAME(step_lane)(m, s, a, b, count + NAME(all)((Real)b), row);
+    m->turned[a] += NAME(sum_of)(row[0]);
+    m->size[a] += NAME(sum_of)(row[1]);
+    const Real g = m->norm[a], t = m->t[a * m->ld + a * PARTS];
+    m->leverage[a] = (Real)mpt_leverage2((double)g * g, (double)t * t, s->n);
     const Real x = s->gw[a] * s->on;
     m->t[a * m->ld + a * PARTS] = x;
-    s->x2 += x * x / 2;
+    s->sums.x2[0] += x * x / 2;
   }
+  for (int a = 0; a < s->n; a++) s->sums.turn2[0] += m->turned[a] * m->size[a] * m->leverage[a];
   NAME(complete)(s->n, m->t, m->ld);
-  s->gauge2 = NAME(top)(sums.gauge2);
-  for (int l = 0; l < W; l++) {
-    s->noise2 += sums.noise2[l];
-    s->x2 += sums.x2[l];
-    s->turn2 += sums.turn2[l];
-  }
+}
+
+/* The same of a problem that stands apart. */
+static void NAME(make_single_apart)(const NAME(product_memory) * m, NAME(single) * s) {
+  double *norm = s->aside->numbers + (MPT_RULE_ARRAYS + 2) * s->n;
+  NAME(adjoint)(false, s->n, m->t, m->ld, m->th, m->ld);
+  for (int j = 0; j < s->n; j++) norm[j] = (double)m->norm[j];
+  NAME(step_apart)(s->group, s->aside, s->lane, m->t, m->th, m->ld);
+}
+
+static void NAME(make_any_x)(const NAME(product_memory) * m, NAME(single) * s) {
+  if (s->group->apart[s->lane])
+    NAME(make_single_apart)(m, s);
+  else
+    NAME(make_single_x)(m, s);
 }
 
 /* Without eigenvector cotangents X is diagonal, and Y = V X at once. */
@@ -242,10 +288,10 @@ static void NAME(scale_columns)(const NAME(product_memory) * m, NAME(single) * s
   const int n = s->n;
   memset(m->t, 0, sizeof(Real) * (size_t)(n * m->ld));
   memset(m->norm, 0, sizeof(Real) * (size_t)m->ldn);
-  NAME(make_single_x)(m, s);
+  NAME(make_any_x)(m, s);
   for (int i = 0; i < n; i++)
     for (int j = 0; j < n * PARTS; j++)
-      m->y[i * m->ld + j] = v[i * ldv + j] * (s->gw[j / PARTS] * s->on);
+      m->y[i * m->ld + j] = v[i * ldv + j] * m->t[j / PARTS * m->ld + j / PARTS * PARTS];
 }
 
 /* The lower half of the product, scaled, makes G. */
@@ -286,7 +332,7 @@ static void NAME(differentiate_single)(const NAME(product_memory) * m, NAME(sing
     NAME(copy_rows)(n, s->gv, s->scale, m->gv, ld);
     NAME(column_norms)(m, n);
     NAME(small_product)(true, false, n, v, PARTS, ldv, m->gv, m->t, ld);
-    NAME(make_single_x)(m, s);
+    NAME(make_any_x)(m, s);
     NAME(small_product)(false, false, n, v, ldv, PARTS, m->t, m->y, ld);
   } else {
     NAME(scale_columns)(m, s, v, ldv);

@@ -23,12 +23,14 @@ FAILED = [s.value for s in Status if s.failed]
 
 
 class Options(typing.NamedTuple):
-    """How to solve; tolerance 0 is 8 n eps, relative to ||A||_2."""
+    """How to solve; tolerance 0 is what rounding cannot tell apart, 5 sqrt(n) eps, relative to ||A||_2."""
     triangle: str = "lower"
     tolerance: float = 0.0
     spread: str = "mean"
     threads: int = 1
     solver: str = "auto"
+    basis: str = "turned"
+    seed: int = 0
 
 
 class Function(typing.NamedTuple):
@@ -51,7 +53,8 @@ class Certificate:
       min_gap           smallest gap between multiplets / ||A||; 2 when there is only one multiplet
       gauge_violation   how much of the loss depends on the basis inside a multiplet, 0 to 1; 0 before backward
       cotangent_spread  how much eigenvalue cotangents differ inside a multiplet / the largest
-      gradient_error    estimated relative error of the gradient; 0 before backward
+      gradient_error    upper estimate of the gradient's relative error; 0 before backward
+      rule              what carried the gradient through equal and near eigenvalues, an index of multiplet.library.RULES
       frame_condition   1 at best; 0 without a frame
       refused           true where a policy refused the gradient
       seconds           of the solution
@@ -143,7 +146,8 @@ class Library:
         multiplet, report = np.empty((count, n), np.int32), np.empty(count, library.REPORT)
         settings = library.Options(triangle=library.TRIANGLES[options.triangle], tolerance=options.tolerance,
                                    spread_policy=library.SPREADS[options.spread], threads=options.threads,
-                                   solver=library.SOLVERS[options.solver])
+                                   solver=library.SOLVERS[options.solver], basis=library.BASES[options.basis],
+                                   seed=options.seed)
         library.call(name, (like.dtype, n, count), settings, spec, *arrays, multiplet, report)
         return Certificate(report, multiplet)
 

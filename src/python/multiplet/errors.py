@@ -28,5 +28,14 @@ class GaugeError(ProblemError):
     """The loss depends on the arbitrary basis inside a multiplet, which was not to be."""
 
 
+class SubgradientError(GaugeError):
+    """The loss tells equal eigenvalues apart and no form of it is certified, which was not to be."""
+
+
+class SubgradientWarning(UserWarning):
+    """The loss tells equal eigenvalues apart, and no form of it is certified: its gradient there is one of many, their
+    mean."""
+
+
 class GaugeWarning(UserWarning):
     """The loss depends on the arbitrary basis inside a multiplet: that part of it has no gradient, and was dropped."""

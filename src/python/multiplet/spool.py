@@ -263,7 +263,8 @@ class _Job:
         self.config = {"input": {"file": self.input, "triangle": options.triangle},
                        "output": {"file": self._name(self.out)},
                        "degeneracy": {"eigenvalue_cotangents": options.spread,
-                                      "tolerance": options.tolerance or "auto"}}
+                                      "tolerance": options.tolerance or "auto",
+                                      "basis": options.basis, "seed": options.seed}}
 
     def put(self, datasets):
         """The name of a file with these arrays, as a request names it."""

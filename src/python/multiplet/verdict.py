@@ -3,7 +3,7 @@ import warnings
 
 import numpy as np
 
-from .errors import GaugeError, GaugeWarning, ProblemError
+from .errors import GaugeError, GaugeWarning, ProblemError, SubgradientError, SubgradientWarning
 from .status import Status
 
 
@@ -55,21 +55,30 @@ def _gauge_text(certificate, k, w, v, gv):
 
 def _spread_text(certificate, k):
     spread = certificate.report["cotangent_spread"][k]
-    return (f"the loss has cotangents that differ inside a multiplet's eigenvalues, of {name_of(certificate, k)}: spread "
-            f"{spread:.2g}", "use multiplet.torch.matrix_function for a function of the matrix, or "
-                             "eigenvalue_cotangents='mean'")
+    return (f"the loss tells equal eigenvalues apart, of {name_of(certificate, k)}, and no form of it is certified: spread "
+            f"of their cotangents {spread:.2g} of the largest", "use multiplet.torch.matrix_function for each function of "
+                                                                "the matrix, or eigenvalue_cotangents='unbiased'")
+
+
+def check_spread(certificate, policy):
+    """One SubgradientWarning about the worst matrix, SubgradientError where the gradient was refused; nothing of what
+    was asked for."""
+    differ = np.flatnonzero(certificate.statuses == Status.SUBGRADIENT)
+    if not differ.size or policy in ("raw", "unbiased"):
+        return
+    text, remedy = _spread_text(certificate, differ[certificate.report["cotangent_spread"][differ].argmax()])
+    text += _others(differ.size)
+    if policy in ("error", "fail"):
+        raise SubgradientError(f"{text} ({remedy})", certificate)
+    warnings.warn(f"{text}. They were replaced by their mean ({remedy})", SubgradientWarning, stacklevel=3)
 
 
 def check_gauge(certificate, w, v, gv, policy):
-    """One GaugeWarning about the worst matrix; GaugeError under policy 'error', or where the gradient was refused."""
+    """One GaugeWarning about the worst matrix; GaugeError under policy 'error'."""
     dependent = np.flatnonzero(certificate.statuses == Status.GAUGE_DEPENDENT)
     if not dependent.size:
         return
     report = certificate.report
-    refused = dependent[report["refused"][dependent] != 0]
-    if refused.size:
-        text, remedy = _spread_text(certificate, refused[report["cotangent_spread"][refused].argmax()])
-        raise GaugeError(f"{text}{_others(refused.size)} ({remedy})", certificate)
     worst = dependent[report["gauge_violation"][dependent].argmax()]
     text, remedy = _gauge_text(certificate, worst, w, v, gv)
     text += _others(dependent.size)

@@ -14,7 +14,7 @@ sum; under failed='zero' such a matrix has zeros.
 
 Keywords that are common to several functions:
   UPLO                   'L' or 'U', the triangle that is read
-  tolerance              eigenvalues this near, relative to ||A||_2, belong to one multiplet; None: 8 n eps
+  tolerance              the width of a multiplet, relative to ||A||_2; None: what rounding cannot tell apart, 5 sqrt(n) eps
   failed                 'raise': ProblemError for a matrix that has no answer (NaN, a logarithm of a negative
                          spectrum, ...); 'zero': its outputs and gradient are zero, its status says why
 """
@@ -33,6 +33,8 @@ Eigh = collections.namedtuple("Eigh", "eigenvalues eigenvectors")
 TYPES = (torch.float32, torch.float64, torch.complex64, torch.complex128)
 PARAMETERS = {"power": {"scale", "exponent"}, "fermi": {"beta", "mu", "electrons"}, "projector": {"index"}}
 
+SPREADS = {"mean": "mean", "raw": "raw", "error": "fail", "fail": "fail", "unbiased": "unbiased"}
+
 _last = contextvars.ContextVar("multiplet_last_certificate", default=None)
 
 
@@ -47,10 +49,13 @@ def eigh(A, UPLO="L", *, gauge="warn", eigenvalue_cotangents="mean", tolerance=N
     Each column has unit norm, its largest component real and positive. The gradient is finite at repeated
     eigenvalues. Where the loss depends on the arbitrary basis inside a multiplet, or on a phase, that part has no
     gradient: it is dropped, with one GaugeWarning a backward pass; gauge='error' raises GaugeError instead.
-    A loss made of V f(w) V^H depends on no such choice, and yet its gradient is not in the eigenpairs' where they
-    coincide: last_certificate().cotangent_spread is above 0 then, and matrix_function() has the right one.
-    eigenvalue_cotangents, where they differ inside a multiplet: 'mean' replaces them by their mean, 'raw' keeps
-    them, 'fail' raises GaugeError.
+    A loss of V f(w) V^H has its exact gradient at every gap, none included: that form is recognised and certified.
+    eigenvalue_cotangents, where they differ inside a multiplet and no form is certified: 'mean' replaces them by their
+    mean, with one SubgradientWarning a backward pass; 'raw' keeps them; 'error' raises SubgradientError; 'unbiased'
+    estimates the gradient in a random basis, drawn anew by PyTorch's generator in each forward pass, so that its mean
+    is the exact gradient of any loss that depends on no basis.
+    Where a gradient may be asked for, the vectors inside a multiplet are turned by a fixed pseudo-random matrix, so that
+    no loss can hide that it depends on them.
     """
     call = _Call(A, UPLO, tolerance, failed, gauge, eigenvalue_cotangents)
     w, v = _Eigh.apply(A, call)
@@ -161,12 +166,15 @@ class _Call:
         _choice("UPLO", UPLO, "LU")
         _choice("failed", failed, ("raise", "zero"))
         _choice("gauge", gauge, ("warn", "error"))
-        _choice("eigenvalue_cotangents", spread, library.SPREADS)
+        _choice("eigenvalue_cotangents", spread, SPREADS)
         if tolerance is not None and not tolerance > 0:
             raise ValueError(f"tolerance has to be above 0, or None, not {tolerance!r}")
         self.batch, self.gauge, self.failed, self.backend = A.shape[:-2], gauge, failed, current()
-        self.options = Options(triangle="lower" if UPLO == "L" else "upper", tolerance=tolerance or 0.0, spread=spread,
-                               threads=torch.get_num_threads())
+        self.spread, backward = spread, A.requires_grad and torch.is_grad_enabled()
+        seed = int(torch.randint(2**31 - 1, ()).item()) if spread == "unbiased" and backward else 0
+        self.options = Options(triangle="lower" if UPLO == "L" else "upper", tolerance=tolerance or 0.0,
+                               spread=SPREADS[spread], threads=torch.get_num_threads(),
+                               basis="turned" if backward else "solver", seed=seed)
         self.certificate = None
         self.notes = []  # from second derivatives on their way to eigh's backward pass: see pairs.py
 
@@ -219,6 +227,7 @@ class _Eigh(AutogradFunction):
         g, certificate = call.backend.eigh_backward(*arrays, call.certificate, call.options)
         call.check("gradient of eigh", certificate)
         verdict.check_gauge(certificate, arrays[0], arrays[1], arrays[3], call.gauge)
+        verdict.check_spread(certificate, call.spread)
         g = call.tensor(g)
         if note:
             g = pairs.check(call, certificate, g if answered is None else g + answered, note)

@@ -246,8 +246,7 @@ def _why_multiplet(call, rule, wanted):
 def check(call, certificate, g, note):
     """Of the second derivative g that eigh's backward pass gave: refused where it is mostly rounding."""
     size, report = _size(g, 2).double().reshape(-1), certificate.report
-    own = torch.as_tensor(report["gradient_error"].copy()).clamp(max=1e100) * size
-    error = torch.hypot(own, note.error.double().reshape(-1))
+    error = note.error.double().reshape(-1) + 2 * note.rule.bound * size
     relative = torch.where(size > 0, error / size, torch.zeros_like(size))
     report["gradient_error"] = relative.numpy()
     bad = error > LARGEST_ERROR * torch.maximum(size, note.scale.double().reshape(-1))

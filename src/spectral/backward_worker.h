@@ -1,0 +1,135 @@
+/* Included once per scalar type by backward.c. */
+
+enum { NAME(RUN) = 8 };
+
+/* tanh(x) / x for x^2 up to 0.01, to 1e-13. */
+static inline double NAME(tanhc)(double x2) {
+  return 1 + x2 * (-1.0 / 3 + x2 * (2.0 / 15 + x2 * (-17.0 / 315 + x2 * (62.0 / 2835))));
+}
+
+typedef struct NAME(side) {
+  double gauge[NAME(RUN)], signal[NAME(RUN)], violated[NAME(RUN)], noise2[NAME(RUN)];
+  double turn2[NAME(RUN)], turned[NAME(RUN)], size[NAME(RUN)];
+} NAME(side);
+
+/* `count` entries of one column of the tile from row i on, without a branch; sums are kept side by
+ * side, so that the loop vectorizes. */
+static inline __attribute__((always_inline)) void NAME(step_run)(int count, const mpt_rule *r,
+                                                                 const mpt_tile *tile, int64_t i,
+                                                                 int64_t j, NAME(side) * side) {
+  enum { P = 1 + IS_COMPLEX };
+  const int64_t a = tile->row0 + i, b = tile->col0 + j;
+  const double *w = r->place + a, *norm = r->gv_norm + a, *gw = r->cotangent + a, *rho = r->rho + a;
+  const double *rho_error = r->rho_error + a, *own = r->own + a;
+  const double wb = r->place[b], normb = r->gv_norm[b], gwb = r->cotangent[b], rhob = r->rho[b];
+  const double errorb = r->rho_error[b], in = r->inside[b], in_error = r->inside_error[b],
+               ownb = r->own[b];
+  const double unit0 = r->gv_in[0], unit1 = r->gv_in[1], back0 = r->x_out[0], back1 = r->x_out[1];
+  const double level = r->level, rounding = MPT_TURN * r->epsilon;
+  const bool certified = in_error < DBL_MAX;
+  const int32_t *id = r->multiplet + a, idb = r->multiplet[b];
+  Real *t = (Real *)((Scalar *)tile->t + i + j * tile->ldt);
+  const Real *th = (const Real *)((const Scalar *)tile->th + i + j * tile->ldth);
+  for (int l = 0; l < count; l++) {
+    const double t0 = (double)t[l * P] * unit0 * unit1, h0 = (double)th[l * P] * unit0 * unit1;
+    const double t1 = IS_COMPLEX ? (double)t[l * P + P - 1] * unit0 * unit1 : 0;
+    const double h1 = IS_COMPLEX ? (double)th[l * P + P - 1] * unit0 * unit1 : 0;
+    const double k0 = (t0 - h0) / 2, k1 = (t1 - h1) / 2, s0 = (t0 + h0) / 2, s1 = (t1 + h1) / 2;
+    const double k2 = k0 * k0 + k1 * k1, s2 = s0 * s0 + s1 * s1;
+    const double scale = (norm[l] + normb) * unit0 * unit1, noise = level * scale / 2;
+    const bool same = id[l] == idb, above = k2 > noise * noise;
+    /* inside a multiplet */
+    const double ratio2 = 4 * k2 / (scale > 0 ? scale * scale : 1);
+    side->gauge[l] = same && ratio2 > side->gauge[l] ? ratio2 : side->gauge[l];
+    side->signal[l] = same && above && ratio2 > side->signal[l] ? ratio2 : side->signal[l];
+    side->violated[l] = same && above && k2 > side->violated[l] ? k2 : side->violated[l];
+    /* between multiplets: the quotient and the form */
+    const double d = same ? 1 : w[l] - wb, size = fabs(d), mean = (rho[l] + rhob) / 2;
+    const double differ = fabs(rho[l] - rhob), error = (rho_error[l] + errorb) / 2, x = mean * d;
+    const double slope = mean * NAME(tanhc)(x * x), s = sqrt(s2), half = fabs(mean);
+    const double r0 = k0 - s0 * slope * d, r1 = k1 - s1 * slope * d;
+    const double bend = differ * (differ / (half > 0 ? half : 1) + fabs(x)) / 6;
+    const double of_form = s * (error + bend) + half * noise / 3, of_quotient = noise / 3 / size;
+    const bool agrees = r0 * r0 + r1 * r1 <= 2.25 * noise * noise;
+    const bool alike = differ <= 4 * error + half * (4 * fabs(x) + 10 * size);
+    const bool form = !same && x * x < 0.01 && agrees && alike && of_form < of_quotient;
+    const bool quotient = !same && !form && above;
+    const double of_inside = s * in_error + fabs(in) * noise / 3;
+    const double on_k = quotient ? 1 / d : 0;
+    const double on_s = same ? (certified ? in : 0) : form ? slope : 0;
+    const double x0 = k0 * on_k + s0 * on_s, x1 = k1 * on_k + s1 * on_s;
+    const double wrong = same ? (certified ? of_inside : 0) : form ? of_form : 0;
+    /* what is dropped may have been more than noise where eigenvalue cotangents differ */
+    const double apart = fabs(gw[l] - gwb), dropped = apart < noise / size ? apart : noise / size;
+    /* a turn of the two vectors brings S into K, unless it goes with eigenvalues' cotangents, of a
+     * function of the matrix, whose gradient does not see turns */
+    const double share = rounding / size, theta = share < 1 ? share : 1;
+    const double both = own[l] > ownb ? own[l] : ownb, turning = theta * both / size;
+    const bool vectors_alone = 100 * (fabs(gw[l]) + fabs(gwb)) * size < sqrt(k2);
+    const double of_turn = vectors_alone ? turning : 0;
+    const double missed = quotient ? of_quotient + of_turn : same || form ? wrong : dropped;
+    const double near = level / size, near2 = near * near;
+    const double most = share > near2 ? share : near2;
+    const double turn = same ? (certified ? 0 : 1) : form ? 0 : most < 1 ? most : 1;
+    const double moved = turn * (gw[l] - gwb);
+    const bool off = a + l != b;
+    side->noise2[l] += off ? missed * missed : 0;
+    side->turn2[l] += moved * moved;
+    side->turned[l] += quotient ? theta * theta : 0;
+    side->size[l] += off ? x0 * x0 + x1 * x1 : 0;
+    t[l * P] = (Real)(x0 * back0 * back1);
+    if (IS_COMPLEX) t[l * P + P - 1] = (Real)(x1 * back0 * back1);
+  }
+}
+
+static void NAME(add_column)(const mpt_rule *r, int64_t b, NAME(side) * side, mpt_sums *sums) {
+  double turned = 0, size = 0;
+  for (int l = 0; l < NAME(RUN); l++) {
+    turned += side->turned[l];
+    size += side->size[l];
+    side->turned[l] = side->size[l] = 0;
+  }
+  r->turned[b] += turned;
+  r->size[b] += size;
+  sums->x2 += size;
+}
+
+VECTOR_CLONES
+static void NAME(backward_tile)(const mpt_rule *r, const mpt_tile *tile, mpt_sums *sums) {
+  enum { RUN = NAME(RUN) };
+  NAME(side) side = {{0}, {0}, {0}, {0}, {0}, {0}, {0}};
+  for (int64_t j = 0; j < tile->cols; j++) {
+    int64_t i = 0;
+    for (; i + RUN <= tile->rows; i += RUN) NAME(step_run)(RUN, r, tile, i, j, &side);
+    NAME(step_run)((int)(tile->rows - i), r, tile, i, j, &side);
+    const int64_t b = tile->col0 + j, diagonal = b - tile->row0;
+    NAME(add_column)(r, b, &side, sums);
+    if (diagonal < 0 || diagonal >= tile->rows) continue;
+    ((Scalar *)tile->t)[diagonal + j * tile->ldt] = (Real)(r->x[b] * r->x_out[0] * r->x_out[1]);
+    sums->x2 += r->x[b] * r->x[b];
+  }
+  for (int l = 0; l < RUN; l++)
+    mpt_sums_add(sums, &(mpt_sums){sqrt(side.gauge[l]), sqrt(side.signal[l]),
+                                   sqrt(side.violated[l]), side.noise2[l], side.turn2[l], 0});
+}
+
+/* Whether all elements are float32 numbers and most of them, zeros apart, have more digits than
+ * numbers that somebody wrote down. */
+static bool NAME(are_single)(int64_t count, const void *elements) {
+#if REAL_BYTES == 8
+  const Real *x = elements;
+  int64_t other = 0, full = 0;
+  for (int64_t i = 0; i < count * (1 + IS_COMPLEX); i++) {
+    if (x[i] == 0) continue;
+    if ((double)(float)x[i] != x[i]) return false;
+    const double scaled = ldexp(x[i], 12 - ilogb(x[i]));
+    full += scaled != floor(scaled);
+    other++;
+  }
+  return 2 * full > other;
+#else
+  (void)count;
+  (void)elements;
+  return false;
+#endif
+}

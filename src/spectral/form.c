@@ -1,0 +1,165 @@
+/* Which form a loss has inside a multiplet: the fit of gw = rho diag(S) + a (backward.h). */
+#include <float.h>
+#include <math.h>
+#include "backward.h"
+
+/* One multiplet. */
+typedef struct fit {
+  mpt_rule *rule;
+  const double *s;              /* [m] the diagonal of S, or NULL */
+  int64_t first, stop;          /* its pairs */
+  double largest;               /* |gw| of all pairs */
+  double low, high, mean, most; /* of gw here; the largest |gw| here */
+  double bend;                  /* relative change of rho that the members' distance explains */
+} fit;
+
+static double s_of(const fit *f, int64_t j) {
+  return f->s ? f->s[j] * f->rule->gv_in[0] * f->rule->gv_in[1] : 0;
+}
+
+static double noise_of(const mpt_rule *r, int64_t j) {
+  return r->gv_norm ? r->level * r->gv_norm[j] * r->gv_in[0] * r->gv_in[1] : 0;
+}
+
+/* gw is known to its own rounding and to what it shares with S. */
+static double noise_of_value(const mpt_rule *r, double rho, double noise, double gw) {
+  return fabs(rho) * noise + r->level * fabs(gw) / 4;
+}
+
+/* Between multiplets a simple eigenvalue has its own rho. */
+static void fit_single(const fit *f) {
+  mpt_rule *r = f->rule;
+  const int64_t j = f->first;
+  const double s = s_of(f, j), noise = noise_of(r, j), gw = r->cotangent[j];
+  r->x[j] = gw;
+  r->inside[j] = 0;
+  r->inside_error[j] = 0;
+  r->rho[j] = 0;
+  r->rho_error[j] = INFINITY;
+  if (fabs(s) <= 4 * noise || s == 0) return;
+  r->rho[j] = gw / s;
+  r->rho_error[j] =
+      (noise_of_value(r, r->rho[j], noise, gw) + fabs(r->rho[j]) * noise) / 4 / fabs(s);
+}
+
+/* Least squares of gw by rho s (+ a), and whether what is left is rounding. */
+static bool try_form(const fit *f, bool constant, double *rho, double *error) {
+  const mpt_rule *r = f->rule;
+  const double count = (double)(f->stop - f->first);
+  double sm = 0, ss = 0, sg = 0;
+  for (int64_t j = f->first; j < f->stop; j++) sm += constant ? s_of(f, j) / count : 0;
+  for (int64_t j = f->first; j < f->stop; j++) {
+    const double s = s_of(f, j) - sm, g = r->cotangent[j] - (constant ? f->mean : 0);
+    ss += s * s;
+    sg += s * g;
+  }
+  if (ss == 0) return false;
+  *rho = sg / ss;
+  *error = 0;
+  bool fits = true;
+  for (int64_t j = f->first; j < f->stop; j++) {
+    const double s = s_of(f, j) - sm, g = r->cotangent[j] - (constant ? f->mean : 0);
+    const double noise = noise_of(r, j), own = noise_of_value(r, *rho, noise, f->most);
+    const double allowed = own + fabs(*rho * s_of(f, j)) * f->bend;
+    fits &= fabs(g - *rho * s) <= allowed && allowed <= sqrt(r->epsilon) * (f->high - f->low);
+    *error = fmax(*error, (own + fabs(*rho) * noise) / 4 / sqrt(ss / count));
+  }
+  return fits;
+}
+
+static void certify(const fit *f, double rho, double error, bool pairs) {
+  mpt_rule *r = f->rule;
+  for (int64_t j = f->first; j < f->stop; j++) {
+    r->x[j] = r->cotangent[j];
+    r->inside[j] = rho;
+    r->inside_error[j] = error;
+    r->rho[j] = pairs ? rho : 0;
+    r->rho_error[j] = pairs ? error : INFINITY;
+  }
+  if (r->kind < MPT_RULE_FORM) r->kind = MPT_RULE_FORM;
+}
+
+/* The second moment of a Haar-random basis gives the weights: the mean over bases is the truth. */
+static double unbiased(const fit *f, int64_t j) {
+  const mpt_rule *r = f->rule;
+  const double m = (double)(f->stop - f->first), gw = r->cotangent[j], trace = m * f->mean;
+  return mpt_type_is_complex(r->type) ? (m + 1) * gw - trace : ((m + 2) * gw - trace) / 2;
+}
+
+static void apply_policy(const fit *f, bool differ) {
+  static const mpt_gradient_rule kinds[] = {[MPT_MEAN] = MPT_RULE_MEAN,
+                                            [MPT_RAW] = MPT_RULE_RAW,
+                                            [MPT_REFUSE] = MPT_RULE_RAW,
+                                            [MPT_UNBIASED] = MPT_RULE_UNBIASED};
+  mpt_rule *r = f->rule;
+  const mpt_spread_policy policy = r->policy;
+  const bool keep = policy == MPT_RAW || policy == MPT_REFUSE;
+  for (int64_t j = f->first; j < f->stop; j++) {
+    r->x[j] = keep ? r->cotangent[j] : policy == MPT_UNBIASED && differ ? unbiased(f, j) : f->mean;
+    r->inside[j] = r->rho[j] = 0;
+    r->inside_error[j] = differ ? INFINITY : 0;
+    r->rho_error[j] = INFINITY;
+  }
+  if (differ && r->kind < kinds[policy]) r->kind = kinds[policy];
+}
+
+static void survey(fit *f) {
+  const mpt_rule *r = f->rule;
+  const double count = (double)(f->stop - f->first);
+  f->low = f->high = r->cotangent[f->first];
+  f->mean = f->most = 0;
+  for (int64_t j = f->first; j < f->stop; j++) {
+    const double gw = r->cotangent[j];
+    f->low = fmin(f->low, gw);
+    f->high = fmax(f->high, gw);
+    f->most = fmax(f->most, fabs(gw));
+    f->mean += gw / count;
+  }
+  const double w = fabs(r->place[f->first] + r->place[f->stop - 1]) / 2;
+  const double width = r->place[f->stop - 1] - r->place[f->first];
+  f->bend = w > 0 ? fmin(4 * width / w, 1e4 * r->epsilon) : 0;
+}
+
+static void fit_multiplet(fit *f) {
+  mpt_rule *r = f->rule;
+  double rho, error;
+  survey(f);
+  const double spread = f->largest > 0 ? (f->high - f->low) / f->largest : 0;
+  r->spread = fmax(r->spread, spread);
+  if (f->high - f->low <= 2 * r->epsilon * sqrt((double)r->n) * f->most)
+    apply_policy(f, false);
+  else if (try_form(f, false, &rho, &error))
+    certify(f, rho, error, true);
+  else if (f->stop - f->first > 2 && try_form(f, true, &rho, &error))
+    certify(f, rho, error, false);
+  else {
+    r->uncertified = fmax(r->uncertified, spread);
+    apply_policy(f, true);
+  }
+}
+
+static void look_at_vectors(const fit *f) {
+  const mpt_rule *r = f->rule;
+  for (int64_t j = 0; j < r->m; j++) {
+    const double norm = r->gv_norm[j] * r->gv_in[0] * r->gv_in[1], s = s_of(f, j);
+    r->leverage[j] = mpt_leverage2(norm * norm, s * s, (double)r->n);
+    r->own[j] = fabs(s);
+  }
+}
+
+void mpt_rule_fit(mpt_rule *r, const double *s) {
+  fit f = {.rule = r, .s = s};
+  if (s && r->gv_norm) look_at_vectors(&f);
+  r->spread = r->uncertified = 0;
+  r->kind = MPT_RULE_PLAIN;
+  for (int64_t j = 0; j < r->m; j++) f.largest = fmax(f.largest, fabs(r->cotangent[j]));
+  for (f.first = 0; f.first < r->m; f.first = f.stop) {
+    f.stop = f.first + 1;
+    while (f.stop < r->m && r->multiplet[f.stop] == r->multiplet[f.first]) f.stop++;
+    if (f.stop - f.first == 1)
+      fit_single(&f);
+    else
+      fit_multiplet(&f);
+  }
+  if (r->uncertified <= sqrt(r->epsilon) && r->kind > MPT_RULE_FORM) r->kind = MPT_RULE_PLAIN;
+}
