@@ -86,6 +86,8 @@ static mpt_code read_cotangent(const mpt_check *c, const mpt_sources *s, const m
     TRY(mpt_loss_read_row(s->cotangents, path, problem, g->columns, l->gw, error));
   else
     TRY(mpt_loss_read(l, s->cotangents, path, problem, g->columns, l->gv, error));
+  if (!values && c->config.convention == MPT_JAX)
+    mpt_conjugate(MPT_COMPLEX128, l->n * g->columns, l->gv);
   mpt_loss_place(l, values ? 1 : l->n, values ? (void *)l->gw : l->gv,
                  values ? sizeof *l->gw : sizeof *l->gv);
 done:
