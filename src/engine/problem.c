@@ -96,7 +96,7 @@ static void finish_problem(mpt_making *m, int64_t k) {
   mpt_number_multiplets(b->n, m->w, mpt_tolerance(m->options, b) * norm, multiplet);
   if (sound && b->v && !b->given)
     sound =
-        mpt_turn_multiplets(m->team, m->options, b, 0, b->n, multiplet,
+        mpt_turn_multiplets(m->team, m->options, b, 0, b->n, m->w, norm, multiplet,
                             mpt_part_of(b->v, k, b->rows * b->n, mpt_type_size(b->type))) == MPT_OK;
   if (b->a)
     sound &= b->v ? mpt_certify(m->team, b, k, norm) : mpt_certify_values(m->team, b, k, m->w);

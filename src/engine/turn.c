@@ -97,7 +97,10 @@ mpt_status mpt_turn_multiplets(const mpt_team *team, const mpt_options *options,
   int failed = !allocate(&t, columns);
   if (team->size > 1) MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, team->comm);
   for (int64_t start = 0, stop; start < columns && !failed; start = stop) {
-    for (stop = start + 1; stop < columns && multiplet[stop] == multiplet[start];) stop++;
+    for (stop = start + 1; stop < columns && multiplet[stop] == multiplet[start];) {
+      if (w[stop] - w[start] > width) break;
+      stop++;
+    }
     t.count = stop - start;
     t.v = (char *)v + (size_t)start * mpt_type_size(b->type);
     if (t.count > 1) turn_one(&t, first + start);
