@@ -88,7 +88,9 @@ static bool has_multiplets(int64_t columns, const int32_t *multiplet) {
 }
 
 mpt_status mpt_turn_multiplets(const mpt_team *team, const mpt_options *options, const mpt_batch *b,
-                               int64_t first, int64_t columns, const int32_t *multiplet, void *v) {
+                               int64_t first, int64_t columns, const double *w, double norm,
+                               const int32_t *multiplet, void *v) {
+  const double width = mpt_resolution(b->type, b->n) * norm;
   turning t = {.team = team, .options = options, .type = b->type, .n = b->n};
   if (options->basis != MPT_TURNED || !has_multiplets(columns, multiplet)) return MPT_OK;
   t.row0 = b->row0;
