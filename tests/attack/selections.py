@@ -22,7 +22,8 @@ import problems  # noqa: E402
 from multiplet.status import Status  # noqa: E402
 from reference import Exact, Scalar  # noqa: E402
 
-SIZES = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
+GROUPS = ((2, 3, 4), (6, 8, 12, 16), (24, 32, 48, 64))  # the sizes of a job
+SIZES = sum(GROUPS, ())
 FUNCTION = Scalar("exp")
 
 
@@ -78,33 +79,34 @@ class Loss:
 
 def measure(folder, dtype, solver, seed, count):
     """Rows as estimates.py makes them, of `count` matrices of each size."""
-    rng, folder = np.random.default_rng([seed, job.TYPES.index(dtype)]), pathlib.Path(folder)
-    sets = {}
-    for n in SIZES:
-        k = int(rng.integers(1, n))
-        sets[n] = k, rng.random() < 0.3, np.stack([matrix(rng, n, k, dtype) for _ in range(count)])
+    rng = np.random.default_rng([seed, job.TYPES.index(dtype)])
     rows = []
-    for n, (k, highest, a) in sets.items():
-        at = folder / str(n)
+    for sizes in GROUPS:
+        at = pathlib.Path(folder) / str(sizes[0])
         at.mkdir()
-        stop = n if highest else k
-        kept = slice(stop - (n - k if highest else k), stop)
-        settings = {"solve": {"select": {"highest": n - k} if highest else {"lowest": k}, "solver": solver}}
-        job.write(at / "in.h5", H=a)
-        job.run(job.config(at, "forward", output={"file": "forward.h5"}, **settings))
-        r = job.read(at / "forward.h5")
-        kinds = [Loss.KINDS[rng.integers(3)] for _ in range(count)]
-        losses = [Loss(rng, kind, n, kept.stop - kept.start, dtype) for kind in kinds]
-        parts = [loss.cotangents(w, v) for loss, w, v in zip(losses, r["eigenvalues"], r["eigenvectors"])]
-        job.write(at / "c.h5", **{"H/eigenvalues": np.stack([p[0] for p in parts]),
-                                  "H/eigenvectors": np.stack([p[1] for p in parts])})
-        path = job.config(at, gradient={"cotangents": "c.h5", "eigenpairs": "forward.h5"}, **settings)
-        done = job.subprocess.run(job.command(path), capture_output=True, text=True)
-        assert done.returncode in (0, 4), done.stderr
-        r = job.read(at / "job-out.h5")
-        for b in range(count):
-            rows.append(row(r, b, dtype, losses[b], Exact(a[b]), kept))
-    return rows
+        highest, k = rng.random() < 0.3, int(rng.integers(1, sizes[0]))
+        kept = {n: slice(n - k, n) if highest else slice(0, k) for n in sizes}
+        a = {n: np.stack([matrix(rng, n, n - k if highest else k, dtype) for _ in range(count)]) for n in sizes}
+        losses = {n: [Loss(rng, Loss.KINDS[rng.integers(3)], n, k, dtype) for _ in range(count)] for n in sizes}
+        result = two_passes(at, a, losses, {"select": {"highest" if highest else "lowest": k}, "solver": solver})
+        rows += [row(result[n], b, dtype, losses[n][b], Exact(a[n][b]), kept[n]) for n in sizes for b in range(count)]
+    return [{**r, "number": k} for k, r in enumerate(rows)]
+
+
+def two_passes(at, a, losses, solve):
+    """The second one's result, of each size."""
+    job.write(at / "in.h5", **{f"H{n}": x for n, x in a.items()})
+    job.run(job.config(at, "forward", output={"file": "forward.h5"}, solve=solve))
+    cotangents = {}
+    for n in a:
+        r = job.read(at / "forward.h5", f"H{n}")
+        parts = [loss.cotangents(w, v) for loss, w, v in zip(losses[n], r["eigenvalues"], r["eigenvectors"])]
+        cotangents[f"H{n}/eigenvalues"], cotangents[f"H{n}/eigenvectors"] = map(np.stack, zip(*parts))
+    job.write(at / "c.h5", **cotangents)
+    path = job.config(at, solve=solve, gradient={"cotangents": "c.h5", "eigenpairs": "forward.h5"})
+    done = job.subprocess.run(job.command(path), capture_output=True, text=True)
+    assert done.returncode in (0, 4), done.stderr
+    return {n: job.read(at / "job-out.h5", f"H{n}") for n in a}
 
 
 def row(r, b, dtype, loss, exact, kept):
