@@ -3,15 +3,40 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "outputs.h"
 #include "scalar.h"
 
 #define WORKER "certificate_worker.h"
 #include "for_each_type.h"
 
-void mpt_certify(const mpt_team *team, mpt_batch *batch, int64_t k, double norm) {
+bool mpt_certify(const mpt_team *team, mpt_batch *batch, int64_t k, double norm) {
   static void (*const table[])(const mpt_team *, mpt_batch *, int64_t, double) =
       WORKER_TABLE(certify);
-  table[batch->type](team, batch, k, norm);
+  const mpt_report *report = &batch->report[k];
+  const double columns = sqrt((double)mpt_batch_columns(batch)); /* ||x|| */
+  table[batch->type](team, batch, k, fmax(norm, report->largest));
+  return report->residual * columns <= MPT_CERTIFICATE_BOUND &&
+         report->orthogonality * columns <= MPT_CERTIFICATE_BOUND;
+}
+
+bool mpt_certify_values(const mpt_team *team, const mpt_batch *b, int64_t k, const double *w) {
+  static void (*const table[])(const mpt_batch *, int64_t, double, double[2]) =
+      WORKER_TABLE(moments);
+  const double norm = fmax(mpt_spectral_norm(b->n, w), b->report[k].largest);
+  if (norm == 0 || b->n == 0) return true;
+  const double scale = mpt_scale_of(norm); /* no square leaves the range */
+  const double unit = (double)b->n * mpt_type_epsilon(b->type);
+  const double tiny = (double)b->n * (mpt_real_size(b->type) == 4 ? 0x1p-149 : 0x1p-1074);
+  double sums[2] = {0}, values = 0, squares = 0, rest[2] = {0};
+  table[b->type](b, k, scale, sums);
+  if (team->size > 1) MPI_Allreduce(MPI_IN_PLACE, sums, 2, MPI_DOUBLE, MPI_SUM, team->comm);
+  for (int64_t j = 0; j < b->n; j++) {
+    mpt_add_exactly(w[j] * scale, &values, &rest[0]);
+    mpt_add_exactly(w[j] * scale * (w[j] * scale), &squares, &rest[1]);
+  }
+  const double bound = MPT_CERTIFICATE_BOUND * (unit * (norm * scale) + tiny * scale);
+  return fabs(values + rest[0] - sums[0]) <= bound &&
+         fabs(squares + rest[1] - sums[1]) <= 2 * bound * (norm * scale);
 }
 
 static char *slab_of(const mpt_batch *batch, int64_t k) {

@@ -49,6 +49,34 @@ static void NAME(four_axpys)(int64_t rows, int64_t length, const Real *row, cons
   }
 }
 
+/* Sum of squares of `length` numbers, each times `scale`. */
+VECTOR_CLONES
+static double NAME(sum_of_squares)(int64_t length, const Real *row, Real scale) {
+  enum { L = NAME(LANES) };
+  NAME(lanes) sums = {0};
+  double sum = 0;
+  int64_t j = 0;
+  for (; j + L <= length; j += L) {
+    const NAME(lanes) v = *(const NAME(lanes) *)(row + j) * scale;
+    sums += v * v;
+  }
+  for (int l = 0; l < L; l++) sum += sums[l];
+  for (; j < length; j++) sum += (double)(row[j] * scale) * (double)(row[j] * scale);
+  return sum;
+}
+
+/* Trace and squared Frobenius norm of this rank's rows of matrix k times `scale`. */
+static void NAME(moments)(const mpt_batch *b, int64_t k, double scale, double sums[2]) {
+  const int64_t length = b->n * NAME(PARTS);
+  const Real *row = (const Real *)b->a + k * b->rows * length;
+  double rest[2] = {0};
+  for (int64_t i = 0; i < b->rows; i++, row += length) {
+    mpt_add_exactly(row[(b->row0 + i) * NAME(PARTS)] * scale, &sums[0], &rest[0]);
+    mpt_add_exactly(NAME(sum_of_squares)(length, row, (Real)scale), &sums[1], &rest[1]);
+  }
+  for (int i = 0; i < 2; i++) sums[i] += rest[i];
+}
+
 /* Vectors 0, 1: random signs x; vectors 2, 3: s w o x. */
 static void NAME(make_probes)(int64_t n, const Real *w, double s, Real *x) {
   uint64_t state = 0x9e3779b97f4a7c15u;

@@ -162,8 +162,7 @@ mpt_sums mpt_sums_over_team(const mpt_team *team, mpt_rule *rule, mpt_sums sums)
 static void step_vectors(mpt_making *m, int64_t k, mpt_sums *sums) {
   const mpt_batch *b = m->batch;
   mpt_tile tile;
-  m->engine->into_basis(m->state, mpt_part_of(b->gv, k, b->rows * b->n, mpt_type_size(b->type)),
-                        MPT_LEFT);
+  mpt_into_basis(m, k, mpt_part_of(b->gv, k, b->rows * b->n, mpt_type_size(b->type)), MPT_LEFT);
   mpt_team_diagonal(m);
   mpt_rule_fit(&m->rule, m->diagonal);
   for (int64_t next = 0; m->engine->next_tile(m->state, &next, &tile);)
@@ -189,7 +188,7 @@ static void step_function(mpt_making *m, int64_t k, int f, mpt_sums *sums) {
   if (largest == 0) return;
   step.level = m->rule.epsilon * largest;
   mpt_function_turns(function, m->rule.epsilon * m->rule.norm, m->turns);
-  m->engine->into_basis(m->state, slab, MPT_BOTH);
+  mpt_into_basis(m, k, slab, MPT_BOTH);
   if (function->weight) {
     double response = 0;
     mpt_team_diagonal(m);
@@ -266,13 +265,13 @@ static void backward(mpt_making *m, int64_t k, void *g, mpt_sums *sums) {
   const bool others = has_other_cotangents(m->batch);
   if (others) {
     add_terms(m, k, sums);
-    m->engine->out_of_basis(m->state, true, MPT_BOTH, g);
+    mpt_out_of_basis(m, k, true, MPT_BOTH, g);
   } else if (m->rule.gv_norm) {
     step_vectors(m, k, sums);
-    m->engine->out_of_basis(m->state, false, MPT_BOTH, g);
+    mpt_out_of_basis(m, k, false, MPT_BOTH, g);
   } else {
     start_values(m, sums);
-    m->engine->from_diagonal(m->state, m->rule.gw, g);
+    mpt_from_diagonal(m, k, m->rule.gw, g);
   }
 }
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "outputs.h"
+#include "self_test.h"
 
 /* What a thread has of its own. */
 typedef struct worker {
@@ -60,6 +61,20 @@ static const char *wrong_argument(const mpt_batch *b, const mpt_options *o, bool
   return b->count && (!b->report || (n && !filled)) ? "a null array" : NULL;
 }
 
+/* An engine that is not what it should be gives way to lapack, where nobody asked for it. */
+static mpt_code test_engine(call *c, mpt_type type, mpt_error *error) {
+  const mpt_team alone = mpt_team_of_one();
+  mpt_error text = {0};
+  const mpt_code code = mpt_self_test(c->engine, type, &alone, &text);
+  if (code != MPT_DONE && c->options->solver == MPT_SOLVER_AUTO && c->engine != &mpt_lapack) {
+    mpt_warn("%s: lapack is used instead", text.text);
+    c->engine = &mpt_lapack;
+    return mpt_self_test(c->engine, type, &alone, error);
+  }
+  if (code != MPT_DONE && error) *error = text;
+  return code;
+}
+
 static mpt_code choose_engine(call *c, const mpt_shape *shape, mpt_error *error) {
   static const char *const names[] = {[MPT_SOLVER_AUTO] = "auto",
                                       [MPT_SOLVER_LANES] = "lanes",
@@ -69,7 +84,7 @@ static mpt_code choose_engine(call *c, const mpt_shape *shape, mpt_error *error)
   const size_t solver = (size_t)c->options->solver;
   const char *name = solver < sizeof names / sizeof *names ? names[solver] : "of no name";
   c->engine = solver == MPT_SOLVER_AUTO ? mpt_engine_for(shape) : mpt_engine_by_name(name);
-  if (c->engine && !c->engine->takes_team) return MPT_DONE;
+  if (c->engine && !c->engine->takes_team) return test_engine(c, shape->type, error);
   return mpt_fail(error, MPT_BAD_USAGE,
                   "cannot start: solver %s does not work on arrays in memory (MPT_SOLVER_AUTO "
                   "chooses one that does)",

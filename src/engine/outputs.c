@@ -22,12 +22,14 @@ mpt_code mpt_making_open(const mpt_engine *engine, mpt_state *state, const mpt_t
   m->diagonal = memory + 2 * n;
   m->rule_memory = memory + 3 * n;
   m->norm = memory + (arrays - 1) * n;
+  if (b->g || mpt_has_outputs(b)) TRY(mpt_probe_open(b, &m->probe));
   if (!mpt_has_outputs(b)) return MPT_DONE;
-  TRY(mpt_allocate(&memory, (2 + MPT_FUNCTION_MEMORY * functions) * n, sizeof *memory, "outputs",
+  TRY(mpt_allocate(&memory, (4 + MPT_FUNCTION_MEMORY * functions) * n, sizeof *memory, "outputs",
                    NULL));
   m->turns = memory;
   m->shift = memory + n;
-  m->function_memory = memory + 2 * n;
+  m->spread = memory + 2 * n;
+  m->function_memory = memory + 4 * n;
   TRY(mpt_allocate(&m->functions, functions, sizeof *m->functions, "outputs", NULL));
   const int64_t *index = b->frame.index, columns = b->frame.columns;
   if (!columns) return MPT_DONE;
@@ -43,6 +45,7 @@ void mpt_making_close(mpt_making *m) {
   free(m->turns);
   free(m->functions);
   free(m->frame_memory);
+  mpt_probe_close(&m->probe);
 }
 
 void mpt_team_diagonal(mpt_making *m) {
@@ -76,7 +79,7 @@ static mpt_status make_functions(mpt_making *m, int64_t k) {
     if (arrays->mu) arrays->mu[k] = status == MPT_OK ? m->functions[f].mu : 0;
     void *value = mpt_part_of(arrays->value, k, b->rows * n, mpt_type_size(b->type));
     if (status != MPT_OK || !value) continue;
-    m->engine->from_diagonal(m->state, m->functions[f].value, value);
+    mpt_from_diagonal(m, k, m->functions[f].value, value);
     if (mpt_largest_on_team(m->team, b->type, b->rows * n, value) < 0)
       status = MPT_FUNCTION_UNDEFINED; /* too large for the type */
   }
@@ -122,28 +125,74 @@ static double diagonal_split(const mpt_making *m) {
   return split;
 }
 
-/* V (F o M), and how far the direction splits multiplets. */
-static void make_vectors(mpt_making *m, int64_t k) {
-  const mpt_batch *b = m->batch;
-  double split = diagonal_split(m);
-  mpt_tile tile;
-  for (int64_t next = 0; m->engine->next_tile(m->state, &next, &tile);)
-    mpt_tangent_tile(b->type, m->rule.w, m->rule.multiplet, &tile, &split);
-  if (m->team->size > 1) MPI_Allreduce(MPI_IN_PLACE, &split, 1, MPI_DOUBLE, MPI_MAX, m->team->comm);
-  double norm = 0;
-  for (int64_t i = 0; i < b->n; i++) norm = hypot(norm, m->norm[i]);
-  b->report[k].tangent_splitting = norm > 0 ? fmin(split / norm, 1) : 0;
-  void *dv = mpt_part_of(b->dv, k, b->rows * b->n, mpt_type_size(b->type));
-  if (dv) m->engine->out_of_basis(m->state, true, MPT_LEFT, dv);
+/* The sums of all ranks. Collective. */
+static void add_over_team(const mpt_making *m, mpt_tangent_step *step) {
+  const int n = (int)m->batch->n;
+  double sums[2] = {step->noise2, step->x2};
+  if (m->team->size == 1) return;
+  MPI_Allreduce(MPI_IN_PLACE, &step->split, 1, MPI_DOUBLE, MPI_MAX, m->team->comm);
+  MPI_Allreduce(MPI_IN_PLACE, sums, 2, MPI_DOUBLE, MPI_SUM, m->team->comm);
+  MPI_Allreduce(MPI_IN_PLACE, step->turned, 2 * n, MPI_DOUBLE, MPI_SUM, m->team->comm);
+  step->noise2 = sums[0];
+  step->x2 = sums[1];
 }
 
-static void make_tangent(mpt_making *m, int64_t k, int f) {
+/* The estimated errors of the derivatives of eigenvectors and of eigenvalues: noise of every entry,
+ * and the turn of the vectors by rounding, by which columns mix and a part of M comes to the
+ * diagonal. */
+static double error_of_pairs(const mpt_making *m, const mpt_tangent_step *step) {
+  const int64_t n = m->batch->n;
+  const double rounding = MPT_TURN * step->epsilon;
+  double moved2 = step->noise2, values2 = 0, values = 0;
+  for (int64_t j = 0; j < n; j++) {
+    const double value = m->diagonal[j] * step->unit;
+    moved2 += 2 * step->turned[j] * step->size[j];
+    values2 += 4 * rounding * rounding * step->size[j];
+    values += value * value;
+  }
+  const double noise = 3 * step->level * step->unit;
+  const double of_vectors = step->x2 > 0 ? sqrt(moved2 / step->x2) : 0;
+  const double of_values = values > 0 ? sqrt((values2 + (double)n * noise * noise) / values) : 0;
+  return fmax(m->batch->dv ? of_vectors : 0, fmin(of_values, 1));
+}
+
+/* V (F o M), how far the direction splits multiplets, and how far all this can be trusted. */
+static void make_vectors(mpt_making *m, int64_t k, double largest) {
+  const mpt_batch *b = m->batch;
+  mpt_report *report = &b->report[k];
+  double norm = 0;
+  for (int64_t i = 0; i < b->n; i++) norm = hypot(norm, m->norm[i]);
+  mpt_tangent_step step = {.w = m->rule.w,
+                           .multiplet = m->rule.multiplet,
+                           .norm = m->rule.norm,
+                           .epsilon = mpt_type_epsilon(b->type),
+                           .split = diagonal_split(m),
+                           .unit = mpt_scale_of(largest),
+                           .turned = m->spread,
+                           .size = m->spread + b->n};
+  step.level = step.epsilon * norm;
+  memset(m->spread, 0, 2 * sizeof *m->spread * (size_t)b->n);
+  mpt_tile tile;
+  for (int64_t next = 0; m->engine->next_tile(m->state, &next, &tile);)
+    mpt_tangent_tile(b->type, &step, &tile);
+  add_over_team(m, &step);
+  report->tangent_splitting = norm > 0 ? fmin(step.split / norm, 1) : 0;
+  report->tangent_error = error_of_pairs(m, &step);
+  void *dv = mpt_part_of(b->dv, k, b->rows * b->n, mpt_type_size(b->type));
+  if (dv) mpt_out_of_basis(m, k, true, MPT_LEFT, dv);
+}
+
+static void make_tangent(mpt_making *m, int64_t k, int f, double largest) {
   const mpt_batch *b = m->batch;
   const mpt_spectral_function *function = &m->functions[f];
+  const double epsilon = mpt_type_epsilon(b->type);
   mpt_function_step step = {.function = function, .turns = m->turns, .first = true};
-  double ignored = 0, response = 0;
+  double sums[2] = {0}, response = 0, steepest = 0; /* noise2, x2 */
   mpt_tile tile;
-  memset(m->turns, 0, sizeof *m->turns * (size_t)b->n);
+  for (int64_t i = 0; i < b->n; i++) steepest = fmax(steepest, fabs(function->slope[i]));
+  step.unit = mpt_scale_of(largest) * mpt_scale_of(fmax(steepest, 0x1p-500));
+  step.level = epsilon * largest;
+  mpt_function_turns(function, epsilon * m->rule.norm, m->turns);
   if (function->weight) {
     for (int64_t i = 0; i < b->n; i++) response += function->weight[i] * m->diagonal[i];
     for (int64_t i = 0; i < b->n; i++) m->shift[i] = -response * function->slope[i];
@@ -152,11 +201,14 @@ static void make_tangent(mpt_making *m, int64_t k, int f) {
   for (int64_t next = 0; m->engine->next_tile(m->state, &next, &tile);) {
     tile.th = tile.t; /* T is Hermitian, and what held its conjugate transpose is work by now */
     tile.ldth = tile.ldt;
-    mpt_function_tile(b->type, &step, &tile, &ignored);
+    mpt_function_tile(b->type, &step, &tile, &sums[0]);
+    mpt_tile_norm(b->type, &tile, step.unit, &sums[1]);
   }
-  m->engine->out_of_basis(
-      m->state, true, MPT_BOTH,
-      mpt_part_of(b->functions[f].tangent, k, b->rows * b->n, mpt_type_size(b->type)));
+  if (m->team->size > 1) MPI_Allreduce(MPI_IN_PLACE, sums, 2, MPI_DOUBLE, MPI_SUM, m->team->comm);
+  const double error = sums[1] > 0 ? sqrt(sums[0] / sums[1]) + epsilon * sqrt((double)b->n) : 0;
+  b->report[k].tangent_error = fmax(b->report[k].tangent_error, fmin(error, 1e300));
+  mpt_out_of_basis(m, k, true, MPT_BOTH,
+                   mpt_part_of(b->functions[f].tangent, k, b->rows * b->n, mpt_type_size(b->type)));
 }
 
 /* The direction under the rules for the input. */
@@ -179,12 +231,12 @@ static mpt_status make_tangents(mpt_making *m, int64_t k) {
   const void *da = mpt_part_of(b->da, k, b->rows * b->n, size);
   const double largest = mpt_largest_on_team(m->team, b->type, b->rows * b->n, da);
   mpt_team_norms(m->team, b->type, b->rows, b->n, da, largest, m->norm);
-  m->engine->into_basis(m->state, da, MPT_BOTH);
+  mpt_into_basis(m, k, da, MPT_BOTH);
   mpt_team_diagonal(m);
   make_values(m, k);
-  make_vectors(m, k);
+  make_vectors(m, k, largest);
   for (int f = 0; f < b->function_count; f++)
-    if (b->functions[f].tangent) make_tangent(m, k, f);
+    if (b->functions[f].tangent) make_tangent(m, k, f, largest);
   return MPT_OK;
 }
 
@@ -214,6 +266,7 @@ void mpt_make_outputs(mpt_making *m, int64_t k) {
                        .norm = mpt_spectral_norm(b->n, m->w),
                        .epsilon = mpt_type_epsilon(b->type)};
   mpt_status status = MPT_OK;
+  m->probe.worst = 0;
   if (b->g || mpt_has_outputs(b)) m->engine->begin(m->state, b, k, !b->given && b->count == 1);
   status = make_functions(m, k);
   if (status == MPT_OK && b->frame.columns) status = make_frame(m, k);
@@ -221,6 +274,8 @@ void mpt_make_outputs(mpt_making *m, int64_t k) {
   if (status == MPT_OK && b->da && !tangents_are_finite(m, k)) status = MPT_NONFINITE_COTANGENT;
   report->status = status;
   if (status == MPT_OK && b->g) mpt_make_gradient(m, k);
+  report->output_residual = m->probe.worst;
+  if (!mpt_probe_passed(&m->probe)) report->status = MPT_INTERNAL;
 }
 
 void mpt_zero_made(mpt_batch *b, int64_t k) {

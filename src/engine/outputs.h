@@ -4,6 +4,7 @@
 #define MPT_OUTPUTS_H
 
 #include "engine.h"
+#include "probe.h"
 #include "tiles.h"
 
 /* A problem at a time, and the memory that serves all of a batch. */
@@ -16,11 +17,12 @@ typedef struct mpt_making {
   mpt_rule rule;                    /* of the current problem */
   double *w, *gw, *norm, *diagonal; /* [n], [n], [n + 1], [n] */
   double *rule_memory;              /* [MPT_RULE_ARRAYS n], where there is a gradient */
-  double *turns, *shift;            /* [n] each, where there are outputs */
+  double *turns, *shift, *spread;   /* [n], [n], [2 n], where there are outputs */
   double *function_memory;
   mpt_spectral_function *functions; /* [function_count] */
   mpt_spectral_frame frame;
   mpt_wide *frame_memory;
+  mpt_probe probe; /* where there is anything to be made */
 } mpt_making;
 
 /* Whether a batch has functions, a frame or a direction. */

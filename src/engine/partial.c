@@ -36,6 +36,7 @@ typedef struct partial {
   int64_t first, columns; /* of the panels: `place`, or more where multiplets are cut */
   double scale, size;     /* of T against A, and ||A|| */
   bool loaded;            /* U holds the vectors */
+  mpt_probe probe;        /* of the gradient */
   void *vectors, *cotangents, *values; /* [rows, columns] twice, [columns] */
 } partial;
 
@@ -56,6 +57,7 @@ static mpt_code open_partial(partial *p) {
   p->rule_memory = p->diagonal + n;
   p->memory = p->rule_memory + MPT_RULE_ARRAYS * n;
   TRY(mpt_allocate(&p->multiplet, n, sizeof *p->multiplet, what, NULL));
+  if (p->batch->g) TRY(mpt_probe_open(p->batch, &p->probe));
 done:
   return code;
 }
@@ -145,6 +147,7 @@ static mpt_status find(partial *p, int64_t k) {
   if (info) return MPT_NO_CONVERGENCE;
   for (int64_t j = 0; j < n; j++) p->w[j] /= p->scale;
   p->size = mpt_spectral_norm(n, p->w);
+  if (b->a && !mpt_certify_values(p->team, b, k, p->w)) return MPT_INTERNAL;
   return mpt_find_selected(b, p->w, &p->place);
 }
 
@@ -225,11 +228,8 @@ static mpt_status make_pairs(partial *p, int64_t k, bool extended) {
   pairs.v = p->vectors;
   pairs.report = &b->report[k];
   pairs.select = (mpt_select){.kind = MPT_SELECT_INDEX, .index = {p->first, p->first + columns}};
-  if (b->a) mpt_certify(p->team, &pairs, 0, p->size);
-  return sound && status == MPT_OK && b->report[k].status == MPT_PENDING &&
-                 mpt_is_certified(&b->report[k])
-             ? MPT_OK
-             : MPT_INTERNAL;
+  if (b->a) sound &= mpt_certify(p->team, &pairs, 0, p->size);
+  return sound && status == MPT_OK && b->report[k].status == MPT_PENDING ? MPT_OK : MPT_INTERNAL;
 }
 
 static void put_pairs(partial *p, int64_t k) {
@@ -390,6 +390,7 @@ static mpt_status differentiate(partial *p, int64_t k) {
   rule.norm = p->size;
   rule.policy = p->options->spread_policy;
   rule.cotangent_epsilon = mpt_type_epsilon(b->type);
+  p->probe.worst = 0;
   if (!load_cotangents(p, k, &rule)) return MPT_NONFINITE_COTANGENT;
   if (p->columns == 0) {
     memset(g, 0, (size_t)elements * mpt_type_size(b->type));
@@ -400,14 +401,17 @@ static mpt_status differentiate(partial *p, int64_t k) {
       step_vectors(p, &rule, &sums);
     else
       step_values(p, &rule, &sums);
+    p->ops->store(p->state, MPT_PANEL_B, p->cotangents); /* which have done their part */
     p->ops->assemble(p->state, g);
+    mpt_probe_outer(&p->probe, p->team, b, p->columns, p->vectors, p->cotangents, g);
   }
   sums = mpt_sums_over_team(p->team, &rule, sums);
   if (p->options->convention == MPT_JAX) mpt_conjugate(b->type, elements, g);
   mpt_finding found = mpt_find(&rule, &sums);
   found.finite = mpt_largest_on_team(p->team, b->type, elements, g) >= 0;
   mpt_settle_gradient(p->options, &found, report);
-  return (mpt_status)report->status;
+  report->output_residual = p->probe.worst;
+  return mpt_probe_passed(&p->probe) ? (mpt_status)report->status : MPT_INTERNAL;
 }
 
 /* Collective. */
@@ -452,5 +456,6 @@ mpt_code mpt_process_partial(const mpt_engine *engine, mpt_state *state, const m
   }
   free(p.d);
   free(p.multiplet);
+  mpt_probe_close(&p.probe);
   return failed ? MPT_NO_RESOURCE : MPT_DONE;
 }

@@ -7,12 +7,9 @@
 #include "lanes.h"
 #include "outputs.h"
 #include "partial.h"
+#include "retry.h"
 #include "selection.h"
 #include "turn.h"
-
-/* Beyond this many units of n eps ||A|| a solution is not a solution. LAPACK's own tests warn at
- * 30. */
-static const double certificate_bound = 100;
 
 const mpt_engine *const mpt_engines[] = {&mpt_lapack, &mpt_scalapack, &mpt_lanes, NULL};
 
@@ -72,16 +69,16 @@ void mpt_settle_gradient(const mpt_options *options, const mpt_finding *found, m
   report->cotangent_spread = found->spread;
   report->gradient_error = found->error;
   report->rule = (int8_t)found->kind;
-  report->refused = (found->differ && options->spread_policy == MPT_REFUSE) ||
-                    (found->dependent && options->gauge_policy == MPT_GAUGE_FAIL);
-  report->status = !found->finite     ? MPT_NONFINITE_COTANGENT
-                   : found->dependent ? MPT_GAUGE_DEPENDENT
-                   : found->differ    ? MPT_SUBGRADIENT
-                                      : MPT_OK;
-}
-
-bool mpt_is_certified(const mpt_report *report) {
-  return report->residual <= certificate_bound && report->orthogonality <= certificate_bound;
+  /* a status tells what was refused: the gauge first, as of the warnings */
+  const bool gauge = found->dependent && options->gauge_policy == MPT_GAUGE_FAIL;
+  const bool spread = found->differ && options->spread_policy == MPT_REFUSE;
+  report->refused = gauge || spread;
+  if (!found->finite)
+    report->status = MPT_NONFINITE_COTANGENT;
+  else if (found->dependent && (gauge || !spread))
+    report->status = MPT_GAUGE_DEPENDENT;
+  else
+    report->status = found->differ ? MPT_SUBGRADIENT : MPT_OK;
 }
 
 double mpt_tolerance(const mpt_options *options, const mpt_batch *b) {
@@ -101,8 +98,9 @@ static void finish_problem(mpt_making *m, int64_t k) {
     sound =
         mpt_turn_multiplets(m->team, m->options, b, 0, b->n, multiplet,
                             mpt_part_of(b->v, k, b->rows * b->n, mpt_type_size(b->type))) == MPT_OK;
-  if (b->v && b->a) mpt_certify(m->team, b, k, norm);
-  if (!sound || !mpt_is_certified(report) || report->status != MPT_PENDING) {
+  if (b->a)
+    sound &= b->v ? mpt_certify(m->team, b, k, norm) : mpt_certify_values(m->team, b, k, m->w);
+  if (!sound || report->status != MPT_PENDING) {
     report->status = MPT_INTERNAL;
     return;
   }
@@ -129,10 +127,13 @@ static mpt_code process_whole(const mpt_engine *engine, mpt_state *state, const 
   pairs.da = NULL;
   pairs.function_count = 0;
   pairs.frame.columns = 0;
-  TRY(engine->process(state, options, &pairs));
+  code = engine->process(state, options, &pairs);
+  for (int64_t k = 0; k < b->count; k++) /* there is more to be made before a problem is OK */
+    if (b->report[k].status == MPT_OK) b->report[k].status = MPT_PENDING;
+  TRY(code);
   TRY(mpt_making_open(engine, state, team, options, b, &m));
   for (int64_t k = 0; k < b->count; k++)
-    if (b->report[k].status == MPT_OK) finish_pairs(&m, k);
+    if (b->report[k].status == MPT_PENDING) finish_pairs(&m, k);
 done:
   mpt_making_close(&m);
   return code;
@@ -167,14 +168,23 @@ static process *choose_process(const mpt_engine *engine, const mpt_batch *batch)
   return mpt_is_partial(engine, batch) ? mpt_process_partial : mpt_process_selection;
 }
 
+/* Whether those of its problems that failed should be solved again. Lanes have handed over theirs
+ * by then; a selection out of the whole consists of batches that come here themselves. */
+static bool is_first_solution(const mpt_engine *engine, const mpt_batch *b) {
+  const bool whole = b->select.kind == MPT_SELECT_ALL || mpt_is_partial(engine, b);
+  return engine->takes_team && whole && b->a && !b->given && !b->factor.given;
+}
+
 void mpt_process_batch(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
                        const mpt_options *options, mpt_batch *batch) {
   const double start = mpt_now();
-  const mpt_code code = choose_process(engine, batch)(engine, state, team, options, batch);
+  choose_process(engine, batch)(engine, state, team, options, batch);
+  if (is_first_solution(engine, batch)) mpt_retry(team, options, batch);
   const double seconds = (mpt_now() - start) / (double)(batch->count ? batch->count : 1);
   for (int64_t k = 0; k < batch->count && !batch->bare; k++) {
     mpt_report *report = &batch->report[k];
-    if (code != MPT_DONE && report->status == MPT_PENDING) report->status = MPT_INTERNAL;
+    /* memory ran out, or nobody wanted it: what is left has not all been made */
+    if (report->status == MPT_PENDING) report->status = MPT_INTERNAL;
     report->seconds = seconds;
     if (report->status != MPT_OK && mpt_status_is_failure(report->status))
       zero_outputs(batch, k);

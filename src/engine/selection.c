@@ -76,6 +76,7 @@ typedef struct selection {
   mpt_batch *batch, whole;
   const mpt_team *team;
   double *w;        /* [n], of one problem */
+  double *kept;     /* [3 count]: what the certificate said of the whole */
   mpt_place *place; /* [count] */
   int64_t m;
 } selection;
@@ -97,6 +98,7 @@ static mpt_code allocate(selection *s) {
   a->gw = a->gv = NULL;
   a->factor = (mpt_factor_arrays){0};
   TRY(mpt_allocate(&s->w, n, sizeof *s->w, what, NULL));
+  TRY(mpt_allocate(&s->kept, 3 * b->count, sizeof *s->kept, what, NULL));
   TRY(mpt_allocate(&s->place, b->count, sizeof *s->place, what, NULL));
   TRY(mpt_allocate(&a->multiplet, values, sizeof *a->multiplet, what, NULL));
   if (b->factor.reflectors) {
@@ -119,6 +121,7 @@ done:
 static void release(selection *s) {
   mpt_batch *a = &s->whole;
   free(s->w);
+  free(s->kept);
   free(s->place);
   if (!s->batch->factor.reflectors) {
     free(a->w);
@@ -203,21 +206,20 @@ static void differentiate(selection *s, const mpt_engine *engine, mpt_state *sta
   if (!b->given || b->factor.given) one.a = NULL;
   one.given = true;
   one.count = b->count;
-  double *kept = mpt_alloc(3 * b->count, sizeof *kept);
+  double *kept = s->kept;
   for (int64_t k = 0; k < b->count; k++) {
     mpt_report *r = &b->report[k];
-    if (kept) memcpy(kept + 3 * k, (double[]){r->residual, r->orthogonality, r->min_gap}, 24);
+    memcpy(kept + 3 * k, (double[]){r->residual, r->orthogonality, r->min_gap}, 24);
     if (r->status == MPT_OK) r->status = MPT_PENDING;
   }
   mpt_process_batch(engine, state, s->team, options, &one);
-  for (int64_t k = 0; k < b->count && kept; k++) {
+  for (int64_t k = 0; k < b->count; k++) {
     mpt_report *r = &b->report[k];
     if (mpt_status_is_failure(r->status)) continue;
     if (!b->given) r->residual = kept[3 * k];
     if (!b->given) r->orthogonality = kept[3 * k + 1];
     r->min_gap = kept[3 * k + 2];
   }
-  free(kept);
 }
 
 mpt_code mpt_process_selection(const mpt_engine *engine, mpt_state *state, const mpt_team *team,

@@ -113,7 +113,7 @@ bool mpt_loss_is_cut(const mpt_loss *l, int64_t j) {
 
 static void number_multiplets(const mpt_check *c, const mpt_check_group *g, mpt_loss *l) {
   double tolerance = c->config.tolerance;
-  if (!(tolerance > 0)) tolerance = 8 * (double)l->n * mpt_type_epsilon(g->input->type);
+  if (!(tolerance > 0)) tolerance = mpt_resolution(g->input->type, l->n);
   mpt_number_multiplets(l->n, l->w, tolerance * mpt_spectral_norm(l->n, l->w), l->multiplet);
 }
 

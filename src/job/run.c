@@ -334,7 +334,8 @@ static mpt_code conclude(run *r, mpt_summary *out) {
                          .solve_seconds = r->worker.solve_seconds,
                          .wait_seconds = r->wait_seconds,
                          .elapsed = mpt_now() - r->progress.started,
-                         .refused = r->worker.refused};
+                         .refused = r->worker.refused,
+                         .retried = r->worker.retried};
   memcpy(summary.by_status, r->worker.by_status, sizeof summary.by_status);
   memcpy(summary.worst, r->worker.worst, sizeof summary.worst);
   if (r->rank == 0) mpt_count_statuses(&r->job, r->statuses, &summary);

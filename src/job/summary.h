@@ -8,6 +8,7 @@
 typedef struct mpt_summary {
   int64_t by_status[MPT_STATUS_COUNT]; /* of all problems, PENDING being those left */
   int64_t refused;                     /* GAUGE_DEPENDENT that a policy counts as failed */
+  int64_t retried;                     /* whose first solution failed its check */
   double elapsed, solve_seconds, io_seconds, wait_seconds;
   double slowest[3]; /* the largest of each over ranks */
   int slowest_rank[3];

@@ -5,9 +5,8 @@
 #include <string.h>
 #include <time.h>
 #include "agree.h"
+#include "self_test.h"
 #include "worker_arrays.h"
-
-static const double spread_worth_a_word = 1e-6;
 
 void mpt_worker_open(mpt_worker *w, const mpt_job *job, const mpt_plan *plan, mpt_result *result) {
   *w = (mpt_worker){.job = job, .plan = plan, .result = result, .dataset = -1};
@@ -51,8 +50,13 @@ static mpt_code open_engine(mpt_worker *w, mpt_error *error) {
                            .backward = task->gradient,
                            .outputs = task->outputs,
                            .columns = mpt_partial_columns(task)};
+  const mpt_engine *engine = w->plan->work[w->dataset].engine;
+  mpt_code code = MPT_DONE;
   if (w->state) return MPT_DONE;
-  return w->plan->work[w->dataset].engine->open(&shape, &w->team, &w->state, error);
+  TRY_COLL(mpt_self_test(engine, shape.type, &w->team, error));
+  TRY_COLL(engine->open(&shape, &w->team, &w->state, error));
+done:
+  return code;
 }
 
 /* A problem that failed in the earlier result keeps that status. */
@@ -187,9 +191,9 @@ static mpt_code finish_unit(mpt_worker *w, const mpt_unit *u, mpt_error *error) 
     statuses[k] = r->status;
     w->by_status[statuses[k]]++;
     w->refused += r->refused;
+    w->retried += r->retried;
     if (r->status == MPT_GAUGE_DEPENDENT) w->worst[0] = fmax(w->worst[0], r->gauge_violation);
-    if (r->cotangent_spread > spread_worth_a_word)
-      w->worst[1] = fmax(w->worst[1], r->cotangent_spread);
+    if (r->status == MPT_SUBGRADIENT) w->worst[1] = fmax(w->worst[1], r->cotangent_spread);
   }
   mpt_code code = mpt_result_finish(w->result, u->dataset, u->first, u->count, statuses, error);
   if (code != MPT_DONE) return code;

@@ -21,7 +21,7 @@ typedef struct mpt_worker {
   struct mpt_array *arrays; /* the batch's */
   int64_t array_count;
   double *column; /* one diagnostic of a chunk */
-  int64_t by_status[MPT_STATUS_COUNT], refused;
+  int64_t by_status[MPT_STATUS_COUNT], refused, retried;
   double worst[2]; /* largest gauge violation of a GAUGE_DEPENDENT problem, cotangent spread */
   double solve_seconds, io_seconds;
   double started; /* the solution of the unit in hand, in seconds since 1970 */

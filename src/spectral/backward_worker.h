@@ -21,11 +21,13 @@ static inline __attribute__((always_inline)) void NAME(step_run)(int count, cons
   const int64_t a = tile->row0 + i, b = tile->col0 + j;
   const double *w = r->place + a, *norm = r->gv_norm + a, *gw = r->cotangent + a, *rho = r->rho + a;
   const double *rho_error = r->rho_error + a, *own = r->own + a;
+  const double *drift = r->drift + a, driftb = r->drift[b];
   const double wb = r->place[b], normb = r->gv_norm[b], gwb = r->cotangent[b], rhob = r->rho[b];
   const double errorb = r->rho_error[b], in = r->inside[b], in_error = r->inside_error[b],
                ownb = r->own[b];
   const double unit0 = r->gv_in[0], unit1 = r->gv_in[1], back0 = r->x_out[0], back1 = r->x_out[1];
   const double level = r->level, rounding = MPT_TURN * r->epsilon;
+  const double gauge0 = r->gauge_in[0], gauge1 = r->gauge_in[1];
   const bool certified = in_error < DBL_MAX;
   const int32_t *id = r->multiplet + a, idb = r->multiplet[b];
   Real *t = (Real *)((Scalar *)tile->t + i + j * tile->ldt);
@@ -38,11 +40,16 @@ static inline __attribute__((always_inline)) void NAME(step_run)(int count, cons
     const double k2 = k0 * k0 + k1 * k1, s2 = s0 * s0 + s1 * s1;
     const double scale = (norm[l] + normb) * unit0 * unit1, noise = level * scale / 2;
     const bool same = id[l] == idb, above = k2 > noise * noise;
-    /* inside a multiplet */
-    const double ratio2 = 4 * k2 / (scale > 0 ? scale * scale : 1);
+    /* inside a multiplet, as a share of gv */
+    const double own0 = (double)(t[l * P] - th[l * P]) / 2 * gauge0 * gauge1;
+    const double own1 =
+        IS_COMPLEX ? (double)(t[l * P + P - 1] - th[l * P + P - 1]) / 2 * gauge0 * gauge1 : 0;
+    const double whole = (norm[l] + normb) * gauge0 * gauge1, own2 = own0 * own0 + own1 * own1;
+    const double ratio2 = 4 * own2 / (whole > 0 ? whole * whole : 1);
+    const bool signal = 4 * own2 > level * level * whole * whole;
     side->gauge[l] = same && ratio2 > side->gauge[l] ? ratio2 : side->gauge[l];
-    side->signal[l] = same && above && ratio2 > side->signal[l] ? ratio2 : side->signal[l];
-    side->violated[l] = same && above && k2 > side->violated[l] ? k2 : side->violated[l];
+    side->signal[l] = same && signal && ratio2 > side->signal[l] ? ratio2 : side->signal[l];
+    side->violated[l] = same && signal && k2 > side->violated[l] ? k2 : side->violated[l];
     /* between multiplets: the quotient and the form */
     const double d = same ? 1 : w[l] - wb, size = fabs(d), mean = (rho[l] + rhob) / 2;
     const double differ = fabs(rho[l] - rhob), error = (rho_error[l] + errorb) / 2, x = mean * d;
@@ -51,7 +58,8 @@ static inline __attribute__((always_inline)) void NAME(step_run)(int count, cons
     const double bend = differ * (differ / (half > 0 ? half : 1) + fabs(x)) / 6;
     const double of_form = s * (error + bend) + half * noise / 3, of_quotient = noise / 3 / size;
     const bool agrees = r0 * r0 + r1 * r1 <= 2.25 * noise * noise;
-    const bool alike = differ <= 4 * error + half * (4 * fabs(x) + 10 * size);
+    const bool alike =
+        mpt_alike(rho[l], rho_error[l], rhob, errorb, d, drift[l] > driftb ? drift[l] : driftb);
     const bool form = !same && x * x < 0.01 && agrees && alike && of_form < of_quotient;
     const bool quotient = !same && !form && above;
     const double of_inside = s * in_error + fabs(in) * noise / 3;

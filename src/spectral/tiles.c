@@ -20,11 +20,9 @@ void mpt_frame_tile(mpt_type type, const mpt_frame_step *step, const mpt_tile *t
   table[type](step, tile, noise2);
 }
 
-void mpt_tangent_tile(mpt_type type, const double *w, const int32_t *multiplet,
-                      const mpt_tile *tile, double *split) {
-  static void (*const table[])(const double *, const int32_t *, const mpt_tile *, double *) =
-      WORKER_TABLE(tangent_tile);
-  table[type](w, multiplet, tile, split);
+void mpt_tangent_tile(mpt_type type, mpt_tangent_step *step, const mpt_tile *tile) {
+  static void (*const table[])(mpt_tangent_step *, const mpt_tile *) = WORKER_TABLE(tangent_tile);
+  table[type](step, tile);
 }
 
 void mpt_start_sum(mpt_type type, const mpt_tile *tile) {

@@ -4,6 +4,7 @@
 #ifndef MPT_TILES_H
 #define MPT_TILES_H
 
+#include "backward.h"
 #include "frame.h"
 #include "function.h"
 
@@ -30,10 +31,19 @@ typedef struct mpt_frame_step {
 void mpt_frame_tile(mpt_type type, const mpt_frame_step *step, const mpt_tile *tile,
                     double *noise2);
 
-/* sum = M_ij / (w_j - w_i) between multiplets, else 0: V times it is the derivative of the
- * eigenvectors in the parallel gauge. *split becomes the largest |M_ij|, i != j, inside one. */
-void mpt_tangent_tile(mpt_type type, const double *w, const int32_t *multiplet,
-                      const mpt_tile *tile, double *split);
+/* sum = M_ij / (w_j - w_i) between multiplets, 0 inside and where |M_ij| is below its noise, the
+ * rule of the backward pass: V times it is the derivative of the eigenvectors in the parallel
+ * gauge. */
+typedef struct mpt_tangent_step {
+  const double *w;
+  const int32_t *multiplet;
+  double norm, epsilon; /* ||A||_2 */
+  double level, unit;   /* noise of M_ij; a power of two that takes |dA| near 1 */
+  double split;         /* out: the largest |M_ij|, i != j, inside a multiplet */
+  double noise2, x2; /* out, added to: errors and sizes of entries, times (||A|| unit)^2, unit^2 */
+  double *turned, *size; /* [n] likewise, by column: theta^2, and |entry|^2 */
+} mpt_tangent_step;
+void mpt_tangent_tile(mpt_type type, mpt_tangent_step *step, const mpt_tile *tile);
 
 /* sum = t: what mpt_backward_tile left there; or sum = diag(d). */
 void mpt_start_sum(mpt_type type, const mpt_tile *tile);

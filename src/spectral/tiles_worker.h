@@ -63,16 +63,25 @@ static void NAME(frame_tile)(const mpt_frame_step *step, const mpt_tile *tile, d
   *noise2 += sum;
 }
 
-static void NAME(tangent_tile)(const double *w, const int32_t *multiplet, const mpt_tile *tile,
-                               double *split) {
+static void NAME(tangent_tile)(mpt_tangent_step *step, const mpt_tile *tile) {
   for (int64_t j = 0; j < tile->cols; j++)
     for (int64_t i = 0; i < tile->rows; i++) {
       const int64_t a = tile->row0 + i, b = tile->col0 + j;
       const Scalar t = ((const Scalar *)tile->t)[i + j * tile->ldt];
-      const bool same = multiplet[a] == multiplet[b];
-      const double gap = same ? INFINITY : w[a] - w[b];
+      const bool same = step->multiplet[a] == step->multiplet[b];
+      const double size = hypot((double)RE(t), (double)IM(t));
+      const bool kept = !same && size > 8 * step->level;
+      const double gap = kept ? step->w[a] - step->w[b] : INFINITY;
       NAME(put)(NAME(sum_at)(tile, i, j), true, (double)RE(t) / gap, (double)IM(t) / gap);
-      if (same && a != b) *split = fmax(*split, hypot((double)RE(t), (double)IM(t)));
+      if (same && a != b) step->split = fmax(step->split, size);
+      if (!kept) continue;
+      const double d = fabs(gap) / step->norm, entry = size * step->unit / d;
+      const double noise = 3 * step->level * step->unit / d;
+      const double theta = fmin(1, MPT_TURN * step->epsilon / d);
+      step->noise2 += noise * noise;
+      step->x2 += entry * entry;
+      step->turned[b] += theta * theta;
+      step->size[b] += entry * entry;
     }
 }
 

@@ -126,13 +126,15 @@ static void check_pairs(const arrays *x, int64_t k, const problem *p) {
   }
 }
 
-/* Whether rounding may put a gap on either side of the tolerance. */
+/* Whether rounding may make a multiplet of other eigenvalues. */
 static bool ambiguous(const problem *q, double epsilon) {
-  const double tolerance = 8 * (double)q->n * epsilon * q->norm;
-  for (int64_t j = 1; j < q->n; j++) {
-    const double gap = q->w[j] - q->w[j - 1];
-    if (gap > tolerance / 2 && gap < 2 * tolerance) return true;
-  }
+  const double tolerance = 5 * sqrt((double)q->n) * epsilon * q->norm;
+  const double rounding = value_bound * (double)q->n * epsilon * q->norm;
+  for (int64_t j = 1; j < q->n; j++)
+    for (int64_t i = 0; i < j; i++) {
+      const double width = q->w[j] - q->w[i];
+      if (width > tolerance / 2 - rounding && width < 2 * tolerance + rounding) return true;
+    }
   return false;
 }
 

@@ -168,10 +168,12 @@ static inline Lane NAME(spectral_norm)(int n, const Lane *w, int stride) {
 }
 
 /* Residual and orthogonality by two probes each. */
-static void NAME(certify)(const NAME(pairs) * q, Lane *residual, Lane *orthogonality) {
+static void NAME(certify)(const NAME(pairs) * q, Lane largest, Lane *residual,
+                          Lane *orthogonality) {
   const int n = q->n;
   Lane *y = q->work, *u = y + 2 * n * PARTS, *o = u + 2 * n * PARTS, *w = o + 2 * n * PARTS;
-  const Lane norm = NAME(spectral_norm)(n, q->w, q->stride), s = NAME(inverse_power)(norm);
+  const Lane norm = NAME(max)(NAME(spectral_norm)(n, q->w, q->stride), largest);
+  const Lane s = NAME(inverse_power)(norm);
   const Real unit = (Real)n * EPSILON * (Real)sqrt((double)n);
   const Real tiny = (Real)n * (REAL_BYTES == 4 ? (Real)0x1p-149 : (Real)0x1p-1074);
   NAME(apply_vectors)(q, s, w, y, u);
@@ -179,6 +181,44 @@ static void NAME(certify)(const NAME(pairs) * q, Lane *residual, Lane *orthogona
   const Lane r = NAME(root)(NAME(residual2)(q, s, y, u));
   const Lane size = NAME(all)(unit) * (norm * s) + s * NAME(all)(tiny);
   *residual = NAME(select)(NAME(equal)(norm, (Lane){0}), (Lane){0}, r / size);
+}
+
+/* Adds x to a sum whose rounding errors go into `rest`. */
+static inline void NAME(add_exactly)(Lane x, Lane *sum, Lane *rest) {
+  const Lane old = *sum, now = old + x, part = now - old;
+  *rest += (old - (now - part)) + (x - part);
+  *sum = now;
+}
+
+/* For eigenvalues without vectors: which lanes' add up to the trace, and their squares to the
+ * squared Frobenius norm, as mpt_certify_values has it. Few terms need no care. */
+static Mask NAME(values_agree)(const NAME(pairs) * q, Lane largest) {
+  const int n = q->n, row = n * PARTS;
+  const Lane zero = {0}, norm = NAME(max)(NAME(spectral_norm)(n, q->w, q->stride), largest);
+  const Lane s = NAME(inverse_power)(norm), size = norm * s;
+  const Real unit = (Real)MPT_CERTIFICATE_BOUND * (Real)n * EPSILON;
+  const Real tiny = unit / EPSILON * (REAL_BYTES == 4 ? (Real)0x1p-149 : (Real)0x1p-1074);
+  Lane values = zero, squares = zero, rest[2] = {zero, zero};
+  for (int i = 0; i < n; i++) { /* the triangle that the solver has seen */
+    Lane part[2] = {{0}, {0}};
+    const Lane w = q->w[i * q->stride] * s, d = q->a[i * row + i * PARTS] * s;
+    for (int j = 0; j < i * PARTS; j++) {
+      const Lane x = q->a[i * row + j] * s;
+      part[j % 2] = NAME(fma)(x, x, part[j % 2]);
+    }
+    const Lane sum = part[0] + part[1], difference = w - d;
+    const Lane square = difference * (w + d) - (sum + sum);
+    if (n > 8) {
+      NAME(add_exactly)(difference, &values, &rest[0]);
+      NAME(add_exactly)(square, &squares, &rest[1]);
+    } else {
+      values += difference;
+      squares += square;
+    }
+  }
+  const Lane limit = NAME(fma)(NAME(all)(unit), size, s * NAME(all)(tiny));
+  return NAME(at_most)(NAME(abs)(values + rest[0]), limit) &
+         NAME(at_most)(NAME(abs)(squares + rest[1]), (limit + limit) * size);
 }
 
 /* Multiplets no wider than the tolerance, numbered from 0 into id [n], and the smallest gap between

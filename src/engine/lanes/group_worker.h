@@ -144,12 +144,14 @@ static void NAME(finish_group)(const mpt_lanes_call *c, NAME(memory) * m, int g,
                                NAME(verdict) * v) {
   const int n = (int)c->batch->n;
   NAME(space) *s = &m->space;
-  const Lane *w = s->w + g, bound = NAME(all)(100), zero = {0};
+  const Lane *w = s->w + g, zero = {0};
+  const Lane bound = NAME(all)((Real)MPT_CERTIFICATE_BOUND / (Real)sqrt((double)n));
   const Real given = (Real)c->options->tolerance;
   v->residual = v->orthogonality = zero;
   const NAME(pairs) q = {n, NAME(row_length)(n), GROUPS, s->a[g], s->v, w, m->signs, s->work};
-  if (m->vectors && c->batch->a) NAME(certify)(&q, &v->residual, &v->orthogonality);
+  if (m->vectors && c->batch->a) NAME(certify)(&q, s->largest[g], &v->residual, &v->orthogonality);
   v->unsound = ~NAME(at_most)(NAME(max)(v->residual, v->orthogonality), bound);
+  if (!m->vectors && c->batch->a) v->unsound = ~NAME(values_agree)(&q, s->largest[g]);
   for (int j = 0; j < n; j++) {
     const Lane x = w[j * GROUPS];
     v->unsound =
@@ -329,7 +331,7 @@ static void NAME(load_given)(const mpt_lanes_call *c, NAME(memory) * m, int g) {
   NAME(space) *s = &m->space;
   NAME(gather)(c, m, g, c->batch->w, n, s->work);
   for (int j = 0; j < n; j++) s->w[j * GROUPS + g] = s->work[j];
-  if (c->batch->a || n <= NAME(INTERLEAVED)) NAME(load_vectors)(c, m, g);
+  if (m->vectors && (c->batch->a || n <= NAME(INTERLEAVED))) NAME(load_vectors)(c, m, g);
 }
 
 static void NAME(process)(const mpt_lanes_call *c) {

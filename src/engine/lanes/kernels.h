@@ -12,6 +12,7 @@
 #elif defined(__aarch64__)
 #include <arm_neon.h>
 #endif
+#include "certificate.h"
 #include "lanes.h"
 #include "turn.h"
 

@@ -146,6 +146,7 @@ static mpt_code hand_over(mpt_state *s, const mpt_options *options, const mpt_ba
   one.report = batch->report + k;
   *one.report = (mpt_report){0};
   mpt_process_batch(&mpt_lapack, s->lapack, &alone, options, &one);
+  one.report->retried = !one.given && !mpt_status_is_failure(one.report->status);
 done:
   return code;
 }

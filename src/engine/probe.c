@@ -1,0 +1,215 @@
+#include "probe.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "outputs.h"
+#include "scalar.h"
+
+#define WORKER "probe_worker.h"
+#include "for_each_type.h"
+
+mpt_code mpt_probe_open(const mpt_batch *b, mpt_probe *p) {
+  mpt_code code = MPT_DONE;
+  const int64_t n = b->n, wide = n + 1;
+  double *memory;
+  *p = (mpt_probe){.scale = 1};
+  TRY(mpt_allocate(&memory, 6 * wide + 4 * b->rows, sizeof *memory, "a probe", NULL));
+  p->x = memory;
+  p->y = memory + 2 * wide;
+  p->z = memory + 4 * wide;
+  p->mine = memory + 6 * wide;
+  p->out = p->mine + 2 * b->rows;
+  TRY(mpt_allocate(&p->spread, 2 * wide, mpt_type_size(b->type), "a probe", NULL));
+done:
+  return code;
+}
+
+void mpt_probe_close(mpt_probe *p) {
+  free(p->x);
+  free(p->spread);
+}
+
+bool mpt_probe_passed(const mpt_probe *p) {
+  return p->worst <= MPT_PROBE_BOUND;
+}
+
+static void add_up(const mpt_team *team, int64_t count, double *x) {
+  if (team->size > 1) MPI_Allreduce(MPI_IN_PLACE, x, (int)count, MPI_DOUBLE, MPI_SUM, team->comm);
+}
+
+static void draw_signs(mpt_probe *p, int64_t n, double scale) {
+  uint64_t state = 0x2545f4914f6cdd1du;
+  p->scale = scale;
+  for (int64_t j = 0; j < n; j++) {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    p->x[2 * j] = state >> 63 ? scale : -scale;
+    p->x[2 * j + 1] = 0;
+  }
+}
+
+/* out = S y on this rank's rows; out = S^H u of all ranks' rows. */
+static void rows_times(const mpt_batch *b, int64_t width, const void *slab, const double *y,
+                       mpt_probe *p, double *out) {
+  static void (*const table[])(int64_t, int64_t, const void *, const double *, void *, double *) =
+      WORKER_TABLE(rows_times);
+  table[b->type](b->rows, width, slab, y, p->spread, out);
+}
+
+static void adjoint_times(const mpt_team *team, const mpt_batch *b, int64_t width, const void *slab,
+                          const double *u, mpt_probe *p, double *out) {
+  static void (*const table[])(int64_t, int64_t, const void *, const double *, void *, double *) =
+      WORKER_TABLE(adjoint_times);
+  table[b->type](b->rows, width, slab, u, p->spread, out);
+  add_up(team, 2 * width, out);
+}
+
+static double squares(mpt_type type, int64_t count, const void *array, double scale) {
+  static double (*const table[])(int64_t, const void *, double) = WORKER_TABLE(squares);
+  return table[type](count, array, scale);
+}
+
+/* out_j = sum_i t_ij y_i over the tiles of all ranks. */
+static void tiles_times(mpt_making *m, bool sum, const double *y, double *out) {
+  static void (*const spread[])(int64_t, const double *, void *) = WORKER_TABLE(spread);
+  static void (*const table[])(int64_t, const mpt_tile *, const void *, const void *, double *) =
+      WORKER_TABLE(tile_times);
+  const int64_t n = m->batch->n;
+  mpt_tile tile;
+  memset(out, 0, sizeof *out * (size_t)(2 * n));
+  spread[m->batch->type](n, y, m->probe.spread);
+  for (int64_t next = 0; m->engine->next_tile(m->state, &next, &tile);)
+    table[m->batch->type](n, &tile, sum ? tile.sum : tile.t, m->probe.spread, out);
+  add_up(m->team, 2 * n, out);
+}
+
+/* The largest element of all tiles; negative when one is not finite. */
+static double largest_of_tiles(mpt_making *m, bool sum) {
+  const size_t size = mpt_type_size(m->batch->type);
+  double found[2] = {0, 0};
+  mpt_tile tile;
+  for (int64_t next = 0; m->engine->next_tile(m->state, &next, &tile);)
+    for (int64_t j = 0; j < tile.cols; j++) {
+      const char *column = (const char *)(sum ? tile.sum : tile.t) + (size_t)(j * tile.ldt) * size;
+      const mpt_scan scan = mpt_scan_slab(m->batch->type, 0, 1, tile.rows, column, MPT_FULL);
+      found[0] = fmax(found[0], scan.finite ? 0 : 1);
+      found[1] = fmax(found[1], scan.largest);
+    }
+  if (m->team->size > 1) MPI_Allreduce(MPI_IN_PLACE, found, 2, MPI_DOUBLE, MPI_MAX, m->team->comm);
+  return found[0] > 0 ? -1 : found[1];
+}
+
+static double tiles_squares(mpt_making *m, double scale) {
+  const size_t size = mpt_type_size(m->batch->type);
+  double sum = 0;
+  mpt_tile tile;
+  for (int64_t next = 0; m->engine->next_tile(m->state, &next, &tile);)
+    for (int64_t j = 0; j < tile.cols; j++)
+      sum += squares(m->batch->type, tile.rows,
+                     (const char *)tile.t + (size_t)(j * tile.ldt) * size, scale);
+  return sum;
+}
+
+/* The difference of two vectors into the probe's worst. sums: squares of the difference, of what
+ * was expected, and of the output's elements. */
+static void judge(mpt_probe *p, const mpt_batch *b, const double sums[3]) {
+  const double n = (double)b->n;
+  const double tiny = n * n * (mpt_real_size(b->type) == 4 ? 0x1p-149 : 0x1p-1074);
+  const double size = sqrt(fmax(sums[1], sums[2]));
+  const double unit = n * mpt_type_epsilon(b->type) * size + tiny * p->scale;
+  const double units = sums[0] == 0 ? 0 : sqrt(sums[0]) / unit;
+  if (!(units <= p->worst)) p->worst = isfinite(units) ? units : 1e300;
+}
+
+static void compare(int64_t count, const double *is, const double *should, double sums[3]) {
+  for (int64_t i = 0; i < 2 * count; i++) {
+    sums[0] += (is[i] - should[i]) * (is[i] - should[i]);
+    sums[1] += should[i] * should[i];
+  }
+}
+
+static const void *vectors_of(const mpt_batch *b, int64_t k) {
+  return mpt_part_of(b->v, k, b->rows * b->n, mpt_type_size(b->type));
+}
+
+/* `slab` times x against what is expected of this rank's rows, in p->mine. */
+static void check_slab(mpt_probe *p, const mpt_team *team, const mpt_batch *b, const void *slab) {
+  double sums[3] = {0};
+  if (mpt_largest_on_team(team, b->type, b->rows * b->n, slab) < 0) return; /* its own status */
+  rows_times(b, b->n, slab, p->x, p, p->out);
+  compare(b->rows, p->out, p->mine, sums);
+  sums[2] = squares(b->type, b->rows * b->n, slab, p->scale);
+  add_up(team, 3, sums);
+  judge(p, b, sums);
+}
+
+/* T = V^H M V or V^H M, transposed: T^T x against V^H (M (V x)). */
+void mpt_into_basis(mpt_making *m, int64_t k, const void *slab, mpt_side side) {
+  const mpt_batch *b = m->batch;
+  mpt_probe *p = &m->probe;
+  const int64_t n = b->n;
+  const double *from = p->x;
+  double sums[3] = {0};
+  m->engine->into_basis(m->state, slab, side);
+  const double largest = largest_of_tiles(m, false);
+  if (largest < 0) return;
+  draw_signs(p, n, mpt_extreme_scale(b->type, largest));
+  if (side == MPT_BOTH) {
+    memset(p->y, 0, sizeof *p->y * (size_t)(2 * n));
+    rows_times(b, n, vectors_of(b, k), p->x, p, p->y + 2 * b->row0);
+    add_up(m->team, 2 * n, p->y);
+    from = p->y;
+  }
+  rows_times(b, n, slab, from, p, p->mine);
+  adjoint_times(m->team, b, n, vectors_of(b, k), p->mine, p, p->z);
+  tiles_times(m, false, p->x, p->y);
+  compare(n, p->y, p->z, sums);
+  sums[2] = tiles_squares(m, p->scale);
+  add_up(m->team, 1, &sums[2]);
+  judge(p, b, sums);
+}
+
+/* V X V^H x against V (X (V^H x)), or V X x against V (X x); X is gone afterwards. */
+void mpt_out_of_basis(mpt_making *m, int64_t k, bool sum, mpt_side side, void *slab) {
+  const mpt_batch *b = m->batch;
+  mpt_probe *p = &m->probe;
+  const double largest = largest_of_tiles(m, sum), *from = p->x;
+  if (largest >= 0) {
+    draw_signs(p, b->n, mpt_extreme_scale(b->type, largest));
+    if (side == MPT_BOTH)
+      adjoint_times(m->team, b, b->n, vectors_of(b, k), p->x + 2 * b->row0, p, p->y);
+    if (side == MPT_BOTH) from = p->y;
+    tiles_times(m, sum, from, p->z);
+    rows_times(b, b->n, vectors_of(b, k), p->z, p, p->mine);
+  }
+  m->engine->out_of_basis(m->state, sum, side, slab);
+  if (largest >= 0) check_slab(p, m->team, b, slab);
+}
+
+void mpt_from_diagonal(mpt_making *m, int64_t k, const double *diagonal, void *slab) {
+  const mpt_batch *b = m->batch;
+  mpt_probe *p = &m->probe;
+  double largest = 0;
+  for (int64_t j = 0; j < b->n; j++) largest = fmax(largest, fabs(diagonal[j]));
+  m->engine->from_diagonal(m->state, diagonal, slab);
+  draw_signs(p, b->n, mpt_extreme_scale(b->type, largest));
+  adjoint_times(m->team, b, b->n, vectors_of(b, k), p->x + 2 * b->row0, p, p->y);
+  for (int64_t j = 0; j < 2 * b->n; j++) p->z[j] = p->y[j] * diagonal[j / 2];
+  rows_times(b, b->n, vectors_of(b, k), p->z, p, p->mine);
+  check_slab(p, m->team, b, slab);
+}
+
+void mpt_probe_outer(mpt_probe *p, const mpt_team *team, const mpt_batch *b, int64_t columns,
+                     const void *v, const void *z, const void *g) {
+  const double largest = mpt_largest_on_team(team, b->type, b->rows * b->n, g);
+  const void *const sides[2][2] = {{v, z}, {z, v}};
+  if (largest < 0) return;
+  draw_signs(p, b->n, mpt_extreme_scale(b->type, largest));
+  memset(p->mine, 0, sizeof *p->mine * (size_t)(2 * b->rows));
+  for (int i = 0; i < 2; i++) {
+    adjoint_times(team, b, columns, sides[i][1], p->x + 2 * b->row0, p, p->y);
+    rows_times(b, columns, sides[i][0], p->y, p, p->out);
+    for (int64_t j = 0; j < 2 * b->rows; j++) p->mine[j] += p->out[j];
+  }
+  check_slab(p, team, b, g);
+}

@@ -1,0 +1,43 @@
+/* Products with eigenvectors, and what they gave held against the factors they were made of, by one
+ * vector of random signs: G x against V (X (V^H x)). An element of G that is off by d moves G x by
+ * d, whatever x is, so that O(n^2) operations see every one of n^2 elements.
+ *
+ * Differences are in units of n eps ||G||_F, as they are, not divided by ||x||, so that their bound
+ * holds for each element alone. Sound products of all kinds come to less than 2 for n <= 3 and to
+ * less than 1 beyond, falling as 1/n. */
+#ifndef MPT_PROBE_H
+#define MPT_PROBE_H
+
+#include "engine.h"
+
+enum { MPT_PROBE_BOUND = 20 };
+
+struct mpt_making;
+
+/* Memory for one making's probes, and what they found of the current problem. */
+typedef struct mpt_probe {
+  double *x, *y, *z;  /* [n][2] each, complex: the signs and what they become */
+  double *mine, *out; /* [rows][2] each */
+  void *spread;       /* real numbers of the type, [2][n parts] */
+  double scale;       /* of x, a power of two */
+  double worst;       /* the largest difference */
+} mpt_probe;
+
+/* MPT_NO_RESOURCE without memory. */
+mpt_code mpt_probe_open(const mpt_batch *batch, mpt_probe *probe);
+void mpt_probe_close(mpt_probe *probe);
+
+/* Whether all products of the current problem were what they should be. */
+bool mpt_probe_passed(const mpt_probe *probe);
+
+/* The engine's into_basis(), out_of_basis() and from_diagonal() for problem k, and probes of what
+ * they gave. Collective. */
+void mpt_into_basis(struct mpt_making *making, int64_t k, const void *slab, mpt_side side);
+void mpt_out_of_basis(struct mpt_making *making, int64_t k, bool sum, mpt_side side, void *slab);
+void mpt_from_diagonal(struct mpt_making *making, int64_t k, const double *diagonal, void *slab);
+
+/* The same for G = V Z^H + Z V^H with slabs of V and Z [rows, columns]. Collective. */
+void mpt_probe_outer(mpt_probe *probe, const mpt_team *team, const mpt_batch *batch,
+                     int64_t columns, const void *v, const void *z, const void *g);
+
+#endif

@@ -1,0 +1,207 @@
+#include "retry.h"
+
+#include <stdlib.h>
+#include "outputs.h"
+
+/* An array of one problem that the ranks hold as slabs of `width` elements a row. */
+typedef struct part {
+  void *slab;
+  void *whole; /* on the first rank */
+  int64_t width;
+  bool goes_in;
+} part;
+
+/* One problem on its way to the first rank and back. */
+typedef struct retry {
+  const mpt_team *team;
+  mpt_batch *batch, one; /* `one` is the first rank's: the whole problem */
+  int64_t k;
+  size_t size;
+  part *parts;
+  int count;
+  bool failed;
+  int *rows, *starts; /* [size of the team] */
+} retry;
+
+bool mpt_is_worth_retrying(const mpt_report *report) {
+  return report->status == MPT_INTERNAL || report->status == MPT_NO_CONVERGENCE;
+}
+
+/* Returns the whole, on the first rank; NULL where there is none or no memory, which `failed` says.
+ */
+static void *add(retry *r, const void *array, int64_t k, int64_t width, bool goes_in) {
+  const int64_t n = r->batch->n;
+  void *whole = NULL;
+  if (!array) return NULL;
+  if (r->team->rank == 0)
+    r->failed |= mpt_allocate(&whole, n * width, r->size, "a whole matrix", NULL) != MPT_DONE;
+  r->parts[r->count++] =
+      (part){mpt_part_of(array, k, r->batch->rows * width, r->size), whole, width, goes_in};
+  return whole;
+}
+
+/* Everything that the ranks hold in slabs: `one` gets the whole of it. */
+static mpt_code list_parts(retry *r) {
+  mpt_code code = MPT_DONE;
+  const mpt_batch *b = r->batch;
+  const mpt_frame_arrays *frame = &b->frame;
+  mpt_batch *o = &r->one;
+  const int64_t k = r->k, n = b->n, m = mpt_batch_columns(b), columns = frame->columns;
+  TRY(mpt_allocate(&r->parts, 11 + 3 * b->function_count, sizeof *r->parts, "a matrix", NULL));
+  TRY(mpt_allocate(&o->functions, b->function_count, sizeof *o->functions, "functions", NULL));
+  o->a = add(r, b->a, k, n, true);
+  o->gv = add(r, b->gv, k, m, true);
+  o->da = add(r, b->da, k, n, true);
+  o->v = add(r, b->v, k, m, false);
+  o->g = add(r, b->g, k, n, false);
+  o->dv = add(r, b->dv, k, m, false);
+  o->factor.reflectors = add(r, b->factor.reflectors, k, n, false);
+  o->frame.reference = add(r, frame->reference, frame->each ? k : 0, columns, true);
+  o->frame.cotangent = add(r, frame->cotangent, k, columns, true);
+  o->frame.value = add(r, frame->value, k, columns, false);
+  o->frame.gradient_reference = add(r, frame->gradient_reference, k, columns, false);
+  for (int f = 0; f < b->function_count; f++) {
+    const mpt_function_arrays *from = &b->functions[f];
+    o->functions[f] = *from;
+    o->functions[f].cotangent = add(r, from->cotangent, k, n, true);
+    o->functions[f].value = add(r, from->value, k, n, false);
+    o->functions[f].tangent = add(r, from->tangent, k, n, false);
+  }
+done:
+  return code != MPT_DONE || !r->failed ? code : MPT_NO_RESOURCE;
+}
+
+/* What every rank has all of becomes the first rank's. */
+static void share(const retry *r, void *array, size_t bytes) {
+  if (array) MPI_Bcast(array, (int)bytes, MPI_BYTE, 0, r->team->comm);
+}
+
+static void share_results(const retry *r) {
+  const mpt_batch *o = &r->one;
+  const size_t m = (size_t)mpt_batch_columns(r->batch), n = (size_t)o->n;
+  const size_t real = mpt_real_size(o->type);
+  share(r, o->report, sizeof *o->report);
+  share(r, o->w, m * real);
+  share(r, o->dw, m * real);
+  share(r, o->multiplet, m * sizeof *o->multiplet);
+  share(r, o->found, sizeof *o->found);
+  share(r, o->factor.tau, n * r->size);
+  share(r, o->factor.diagonal, n * real);
+  share(r, o->factor.offdiagonal, n * real);
+  share(r, o->factor.eigenvalues, n * real);
+  for (int f = 0; f < o->function_count; f++) share(r, o->functions[f].mu, sizeof(double));
+}
+
+/* Problem k as a batch of its own, in place where all ranks have the same. */
+static void point_at_problem(retry *r) {
+  const mpt_batch *b = r->batch;
+  mpt_batch *o = &r->one;
+  const int64_t k = r->k, n = b->n, m = mpt_batch_columns(b);
+  const size_t real = mpt_real_size(b->type);
+  mpt_factor_arrays *f = &o->factor;
+  o->count = 1;
+  o->row0 = 0;
+  o->rows = n;
+  o->w = mpt_part_of(b->w, k, m, real);
+  o->gw = mpt_part_of(b->gw, k, m, real);
+  o->dw = mpt_part_of(b->dw, k, m, real);
+  o->multiplet = mpt_part_of(b->multiplet, k, m, sizeof *b->multiplet);
+  o->found = mpt_part_of(b->found, k, 1, sizeof *b->found);
+  o->report = b->report + k;
+  f->tau = mpt_part_of(b->factor.tau, k, n, r->size);
+  f->diagonal = mpt_part_of(b->factor.diagonal, k, n, real);
+  f->offdiagonal = mpt_part_of(b->factor.offdiagonal, k, n, real);
+  f->eigenvalues = mpt_part_of(b->factor.eigenvalues, k, n, real);
+  for (int i = 0; i < b->function_count; i++)
+    o->functions[i].mu = mpt_part_of(b->functions[i].mu, k, 1, sizeof(double));
+}
+
+static mpt_shape shape_of(const mpt_batch *b) {
+  return (mpt_shape){.type = b->type,
+                     .n = b->n,
+                     .vectors = b->v != NULL,
+                     .backward = b->g != NULL,
+                     .outputs = mpt_has_outputs(b)};
+}
+
+/* Whether the first rank can hold it: half of what is free is enough. */
+static mpt_code check_memory(const retry *r) {
+  const mpt_batch *b = r->batch;
+  const mpt_shape shape = shape_of(b);
+  const int one[2] = {1, 1};
+  int64_t bytes;
+  const mpt_code code = mpt_lapack.workspace(&shape, one, &bytes, NULL);
+  if (code != MPT_DONE) return code;
+  /* pairs, cotangents, gradient, direction; a selection makes as much again for the whole */
+  const int64_t matrices = 16 + 3 * b->function_count;
+  bytes += matrices * b->n * b->n * (int64_t)r->size;
+  return bytes <= mpt_free_memory() / 2 ? MPT_DONE : MPT_NO_RESOURCE;
+}
+
+static mpt_code open_retry(retry *r, mpt_state **state) {
+  mpt_code code = MPT_DONE;
+  const mpt_batch *b = r->batch;
+  const mpt_shape shape = shape_of(b);
+  const mpt_team alone = mpt_team_of_one();
+  r->one = *b;
+  TRY(mpt_allocate(&r->rows, 2 * r->team->size, sizeof *r->rows, "a matrix", NULL));
+  r->starts = r->rows + r->team->size;
+  for (int p = 0; p < r->team->size; p++) {
+    r->starts[p] = (int)mpt_slab_start(b->n, r->team->size, p);
+    r->rows[p] = (int)mpt_slab_start(b->n, r->team->size, p + 1) - r->starts[p];
+  }
+  if (r->team->rank == 0) TRY(check_memory(r));
+  TRY(list_parts(r));
+  point_at_problem(r);
+  if (r->team->rank == 0) TRY(mpt_lapack.open(&shape, &alone, state, NULL));
+done:
+  return code;
+}
+
+static void close_retry(retry *r, mpt_state *state) {
+  mpt_lapack.close(state);
+  for (int i = 0; i < r->count; i++) free(r->parts[i].whole);
+  free(r->parts);
+  free(r->rows);
+  if (r->one.functions != r->batch->functions) free(r->one.functions);
+}
+
+/* All parts that go in to the first rank, or the others back. */
+static void move(const retry *r, bool in) {
+  for (int i = 0; i < r->count; i++) {
+    const part *p = &r->parts[i];
+    MPI_Datatype row;
+    if (p->goes_in != in) continue;
+    MPI_Type_contiguous((int)(p->width * (int64_t)r->size), MPI_BYTE, &row);
+    MPI_Type_commit(&row);
+    const int rows = r->rows[r->team->rank];
+    if (in)
+      MPI_Gatherv(p->slab, rows, row, p->whole, r->rows, r->starts, row, 0, r->team->comm);
+    else
+      MPI_Scatterv(p->whole, r->rows, r->starts, row, p->slab, rows, row, 0, r->team->comm);
+    MPI_Type_free(&row);
+  }
+}
+
+static void retry_problem(const mpt_team *team, const mpt_options *options, mpt_batch *b,
+                          int64_t k) {
+  retry r = {.team = team, .batch = b, .k = k, .size = mpt_type_size(b->type)};
+  const mpt_team alone = mpt_team_of_one();
+  mpt_state *state = NULL;
+  int failed = open_retry(&r, &state) != MPT_DONE;
+  MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, team->comm);
+  if (!failed) {
+    move(&r, true);
+    b->report[k] = (mpt_report){.status = MPT_PENDING};
+    if (team->rank == 0) mpt_process_batch(&mpt_lapack, state, &alone, options, &r.one);
+    share_results(&r);
+    move(&r, false);
+    b->report[k].retried = !mpt_status_is_failure(b->report[k].status);
+  }
+  close_retry(&r, state);
+}
+
+void mpt_retry(const mpt_team *team, const mpt_options *options, mpt_batch *b) {
+  for (int64_t k = 0; k < b->count; k++)
+    if (mpt_is_worth_retrying(&b->report[k])) retry_problem(team, options, b, k);
+}
