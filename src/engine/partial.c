@@ -288,13 +288,15 @@ static bool load_cotangents(partial *p, int64_t k, mpt_rule *rule) {
 static void add_outside(const partial *p, const mpt_rule *rule, int64_t j, double norm2,
                         mpt_sums *sums) {
   const double noise = rule->level * rule->gv_norm[j] * rule->gv_in[0] * rule->gv_in[1] / 2;
-  const double rounding = 2 * rule->epsilon;
+  const double rounding = 2 * MPT_TURN * rule->epsilon; /* T has the reduction's own */
+  const bool alone = 100 * fabs(rule->cotangent[j]) < sqrt(norm2);
   double nearest = INFINITY;
   for (int64_t i = 0; i < p->batch->n; i++) {
     if (i == p->first) i += p->columns;
     if (i >= p->batch->n) break;
-    const double gap = fabs(rule->place[i] - rule->place[j]), entry = noise / 4 / gap;
-    sums->noise2 += 2 * entry * entry;
+    const double gap = fabs(rule->place[i] - rule->place[j]), entry = noise / 3 / gap;
+    const double turning = alone ? fmin(1, rounding / gap) * rule->own[j] / gap : 0;
+    sums->noise2 += 2 * (entry * entry + turning * turning);
     nearest = fmin(nearest, gap);
   }
   sums->x2 += norm2 / 2;
@@ -303,11 +305,11 @@ static void add_outside(const partial *p, const mpt_rule *rule, int64_t j, doubl
   rule->size[j] += norm2 / 2;
 }
 
-/* Eigenvalues of T this near to w, relative to ||A||, are w itself: far less than a multiplet is
+/* Eigenvalues of T this near to w, relative to ||A||, are w itself: less than a multiplet is
  * wide, or neighbours across the edge of the selection would be damped with it. What that leaves
  * along the kept vectors is projected out. */
 static double damping_of(const partial *p) {
-  return mpt_resolution(p->batch->type, p->batch->n) / 32;
+  return mpt_resolution(p->batch->type, p->batch->n) / 4;
 }
 
 /* B = Q^H (I - V V^H) gv becomes Y, column by column; what is rounding alone becomes zero. */

@@ -81,7 +81,7 @@ void mpt_solve_tridiagonal(int64_t n, const double *d, const double *e, double s
     c[i] = y[i];
     y[i] = 0;
   }
-  for (int step = 0; step < 2; step++)
+  for (int step = 0; step < 3; step++)
     for (int p = 0; p < parts; p++) {
       residual(n, d, e, shift, parts, c + p, y + p, x);
       substitute(n, &f, x, parts, y + p);
