@@ -81,12 +81,11 @@ def test_readme_python(readme_job, monkeypatch, capsys):
     w, v, g = found["w"], found["v"], found["g"]
     assert np.allclose(a[0] @ v[0], v[0] * w[0], atol=1e-14) and np.isfinite(g).all() and g.any()
     assert found["names"]["GAUGE_DEPENDENT"] == 2 == found["status"][0]
-    # of the vectors that the solver returned, here by its definition; 0.42 in the text above: the
-    # vectors of the matrix's two blocks of two
+    # of the vectors that the solver returned, here by its definition
     violation = abs(v[0, :, 1].sum()) / np.linalg.norm(np.ones(4))
     printed = float(capsys.readouterr().out.split()[-1].strip("[]"))
-    assert printed == pytest.approx(violation, rel=1e-6) and printed == pytest.approx(0.42, abs=0.01)
-    assert "gauge violation 0.42" in README
+    assert printed == pytest.approx(violation, rel=1e-6) and printed == pytest.approx(0.26, abs=0.005)
+    assert "gauge violation 0.26" in README
 
 
 def test_readme_reader(readme_job, monkeypatch, capsys):
