@@ -243,6 +243,7 @@ static void NAME(start_gradient)(const mpt_lanes_call *c, NAME(memory) * m, int 
 
 static void NAME(report_gradient)(const mpt_lanes_call *c, int g, const NAME(gradient) * q) {
   const int64_t first = g * W, left = c->count - first;
+  const double unit = (double)c->batch->n * EPSILON;
   for (int l = 0; l < W && l < left; l++) {
     mpt_report *r = &c->batch->report[c->first + first + l];
     if (r->status != MPT_PENDING || c->lost[first + l]) continue;
@@ -252,8 +253,8 @@ static void NAME(report_gradient)(const mpt_lanes_call *c, int g, const NAME(gra
     if (q->apart[l]) found = q->found[l];
     found.finite = !NAME(in_lane)(q->dead, l);
     mpt_settle_gradient(c->options, &found, r);
-    r->output_residual = (double)q->output[l];
-    if (found.finite && !(q->output[l] <= MPT_PROBE_BOUND)) c->lost[first + l] = true;
+    r->output_residual = sqrt((double)q->output[l]) / unit;
+    if (found.finite && !(r->output_residual <= MPT_PROBE_BOUND)) c->lost[first + l] = true;
   }
 }
 
@@ -297,7 +298,7 @@ static void NAME(differentiate_lane)(const mpt_lanes_call *c, NAME(memory) * m, 
   sums->noise2[l] = NAME(sum_of)(s.sums.noise2);
   sums->x2[l] = NAME(sum_of)(s.sums.x2);
   sums->turn2[l] = NAME(sum_of)(s.sums.turn2);
-  q->output[l] = s.output;
+  q->output[l] = s.output * s.output;
   if (!s.finite) sums->bad[l] = NAN;
 }
 

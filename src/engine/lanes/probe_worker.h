@@ -60,16 +60,15 @@ static void NAME(adjoint_times)(int n, const Lane *m, int64_t ld, const Lane *y,
   }
 }
 
-/* The difference of p and q in units of n eps of what `size2` is the square of. */
+/* The square of a difference, as a share of `size2`, into q->output. */
 static void NAME(note_difference)(NAME(gradient) * q, const Lane *is, const Lane *should,
                                   Lane size2) {
   const Lane zero = {0}, tiny = NAME(all)(REAL_BYTES == 4 ? (Real)0x1p-120 : (Real)0x1p-1000);
   Lane sum = zero;
   for (int j = 0; j < q->n * PARTS; j++) sum += (is[j] - should[j]) * (is[j] - should[j]);
-  const Lane unit = NAME(all)((Real)q->n * EPSILON);
-  const Lane units = NAME(root)(sum / NAME(max)(size2, tiny)) / unit;
+  const Lane share = sum / NAME(max)(size2, tiny);
   /* also where it is not a number */
-  q->output = NAME(select)(NAME(at_most)(units, q->output), q->output, units);
+  q->output = NAME(select)(NAME(at_most)(share, q->output), q->output, share);
 }
 
 /* T = V^H gV, by T^H s. */
@@ -171,29 +170,39 @@ static inline __attribute__((always_inline)) void NAME(single_rows)(const int pa
     NAME(row_dot)(parts, n * PARTS, m + i * ld, spread, n * PARTS, out + 2 * i);
 }
 
-/* sums += row y. */
-static inline __attribute__((always_inline)) void NAME(add_row)(const int parts, int length,
-                                                                const Real *row, const Real y[2],
-                                                                int apart, Real *sums) {
-  int j = 0;
-  for (; j + W <= length; j += W)
-    for (int p = 0; p < parts; p++) {
-      Loose *at = (Loose *)(sums + p * apart + j);
-      *at = NAME(fma)(*(const Loose *)(row + j), NAME(all)(y[p]), *at);
-    }
-  for (; j < length; j++)
-    for (int p = 0; p < parts; p++) sums[p * apart + j] += row[j] * y[p];
+/* `blocks` vectors of M^H y before conjugation, in registers over all rows. */
+static inline __attribute__((always_inline)) void
+NAME(adjoint_block)(const int parts, const int blocks, int n, const Real *m, int64_t ld,
+                    const Real *y, int apart, Real *sums) {
+  Lane sum[2][4];
+  for (int p = 0; p < parts; p++)
+    for (int b = 0; b < blocks; b++) sum[p][b] = (Lane){0};
+  for (int i = 0; i < n; i++)
+    for (int p = 0; p < parts; p++)
+      for (int b = 0; b < blocks; b++)
+        sum[p][b] =
+            NAME(fma)(*(const Loose *)(m + i * ld + b * W), NAME(all)(y[2 * i + p]), sum[p][b]);
+  for (int p = 0; p < parts; p++)
+    for (int b = 0; b < blocks; b++) *(Loose *)(sums + p * apart + b * W) = sum[p][b];
 }
 
-/* out = M^H y, likewise. */
+/* out = M^H y; `parts` is 1 for a real y. */
 static inline __attribute__((always_inline)) void NAME(single_adjoint)(const int parts, int n,
                                                                        const Real *m, int64_t ld,
                                                                        const Real *y, Real *sums,
                                                                        Real *out) {
-  memset(sums, 0, sizeof *sums * (size_t)(2 * n * PARTS));
-  for (int i = 0; i < n; i++)
-    NAME(add_row)(parts, n * PARTS, m + i * ld, y + 2 * i, n * PARTS, sums);
-  for (int j = 0; j < n; j++) {
+  const int length = n * PARTS;
+  int j = 0;
+  if (parts < PARTS) memset(sums + length, 0, sizeof *sums * (size_t)length);
+  for (; j + 4 * W <= length; j += 4 * W)
+    NAME(adjoint_block)(parts, 4, n, m + j, ld, y, length, sums + j);
+  for (; j + W <= length; j += W) NAME(adjoint_block)(parts, 1, n, m + j, ld, y, length, sums + j);
+  for (int p = 0; p < parts; p++)
+    for (int k = j; k < length; k++) sums[p * length + k] = 0;
+  for (int i = 0; i < n && j < length; i++)
+    for (int p = 0; p < parts; p++)
+      for (int k = j; k < length; k++) sums[p * length + k] += m[i * ld + k] * y[2 * i + p];
+  for (j = 0; j < n; j++) {
     const Real *re = sums + j * PARTS, *im = re + n * PARTS;
     out[2 * j] = PARTS == 1 ? re[0] : re[0] + im[PARTS - 1];
     out[2 * j + 1] = PARTS == 1 ? 0 : im[0] - re[PARTS - 1];
@@ -213,10 +222,11 @@ static void NAME(single_signs)(int n, const Real *signs, Real *out) {
   }
 }
 
-static Real NAME(single_units)(int n, const Real *is, const Real *should, Real size2) {
+/* The square root of the difference's share of `size2`. */
+static Real NAME(single_share)(int n, const Real *is, const Real *should, Real size2) {
   Real sum = 0;
   for (int j = 0; j < 2 * n; j++) sum += (is[j] - should[j]) * (is[j] - should[j]);
-  return sum == 0 ? 0 : (Real)sqrt((double)sum / (double)size2) / ((Real)n * EPSILON);
+  return sum == 0 ? 0 : (Real)sqrt((double)sum / (double)size2);
 }
 
 static Real NAME(single_overlap)(int n, const Real *v, int64_t ldv, const Real *gv, const Real *t,
@@ -227,7 +237,7 @@ static Real NAME(single_overlap)(int n, const Real *v, int64_t ldv, const Real *
   NAME(single_adjoint)(PARTS, n, gv, ld, y, spread, z);
   NAME(single_adjoint)(1, n, t, ld, x, spread, y);
   for (int j = 0; j < n; j++) size2 += norm[j] * norm[j];
-  return NAME(single_units)(n, y, z, size2);
+  return NAME(single_share)(n, y, z, size2);
 }
 
 static void NAME(single_expect)(int n, const Real *v, int64_t ldv, const Real *t, int64_t ld,
@@ -239,30 +249,21 @@ static void NAME(single_expect)(int n, const Real *v, int64_t ldv, const Real *t
   NAME(single_rows)(PARTS, n, v, ldv, z, spread, kept);
 }
 
+/* Of all of G. */
 static Real NAME(single_gradient)(int n, const Real *t, int64_t ld, const Real *signs,
                                   Real *memory) {
-  Real *x = memory, *kept = x + 2 * n, *is = kept + 2 * n, *spread = is + 2 * n;
-  Real *sums = spread + 2 * n * PARTS, size2 = 0; /* what rows add to those above them */
-  Lane squares = {0};
+  Real *x = memory, *kept = x + 2 * n, *is = kept + 2 * n, *sums = is + 2 * n, size2 = 0;
+  Lane squares[2] = {{0}, {0}};
   NAME(single_signs)(n, signs, x);
-  NAME(spread)(n, x, spread);
-  memset(sums, 0, sizeof *sums * (size_t)(n * PARTS));
+  NAME(single_adjoint)(1, n, t, ld, x, sums, is);
   for (int i = 0; i < n; i++) {
-    const Real *row = t + i * ld, d = row[i * PARTS];
-    const int length = i * PARTS;
+    const Real *row = t + i * ld;
     int j = 0;
-    NAME(row_dot)(1, length, row, spread, 0, is + 2 * i);
-    NAME(add_row)(1, length, row, x + 2 * i, 0, sums);
-    for (; j + W <= length; j += W)
-      squares = NAME(fma)(*(const Loose *)(row + j), *(const Loose *)(row + j), squares);
-    for (; j < length; j++) size2 += 2 * row[j] * row[j];
-    is[2 * i] += d * x[2 * i];
-    size2 += d * d;
+    for (; j + W <= n * PARTS; j += W)
+      squares[i % 2] =
+          NAME(fma)(*(const Loose *)(row + j), *(const Loose *)(row + j), squares[i % 2]);
+    for (; j < n * PARTS; j++) size2 += row[j] * row[j];
   }
-  for (int j = 0; j < n; j++) {
-    is[2 * j] += sums[j * PARTS];
-    if (PARTS == 2) is[2 * j + 1] -= sums[j * PARTS + PARTS - 1];
-  }
-  for (int l = 0; l < W; l++) size2 += 2 * squares[l];
-  return NAME(single_units)(n, is, kept, size2);
+  for (int l = 0; l < W; l++) size2 += squares[0][l] + squares[1][l];
+  return NAME(single_share)(n, is, kept, size2);
 }

@@ -298,21 +298,23 @@ static void NAME(scale_columns)(const NAME(product_memory) * m, NAME(single) * s
       m->y[i * m->ld + j] = v[i * ldv + j] * m->t[j / PARTS * m->ld + j / PARTS * PARTS];
 }
 
-/* The lower half of the product, scaled, makes G. */
+/* The lower half of the product makes G, which is held against its factors and scaled. */
 static void NAME(write_gradient)(const NAME(product_memory) * m, NAME(single) * s) {
   const int n = s->n;
   const int64_t ld = m->ld;
   const Lane x = NAME(all)(s->factor[0]), y = NAME(all)(s->factor[1]);
   Lane bad = {0};
-  for (int i = 0; i < n; i++)
-    for (int j = 0; j <= i * PARTS; j += W) {
+  NAME(complete)(n, m->t, ld);
+  const Real found = NAME(single_gradient)(n, m->t, ld, s->signs, m->probe);
+  if (!(found <= s->output)) s->output = found;
+  for (int i = 0; i < n; i++) {
+    for (int j = 0; j < n * PARTS; j += W) {
       Lane *at = (Lane *)(m->t + i * ld + j);
       *at = *at * x * y + (Lane){0};
       bad += *at - *at;
     }
-  NAME(complete)(n, m->t, ld);
-  for (int i = 0; i < n; i++)
     memcpy((Real *)s->g + i * n * PARTS, m->t + i * ld, sizeof(Real) * (size_t)(n * PARTS));
+  }
   if (s->conjugate) mpt_conjugate(TYPE, (int64_t)n * n, s->g);
   s->finite = !NAME(any)(~NAME(equal)(bad, (Lane){0}));
 }
@@ -348,7 +350,5 @@ static void NAME(differentiate_single)(const NAME(product_memory) * m, NAME(sing
   if (s->group->spoil == 2) NAME(spoil_row)(n, m->y + (n - 1) * ld);
   NAME(small_product)(false, true, n, m->y, ld, PARTS, m->vh, m->t, ld);
   if (s->group->spoil == 3) NAME(spoil_row)(n, m->t + (n - 1) * ld);
-  const Real found = NAME(single_gradient)(n, m->t, ld, s->signs, m->probe);
-  if (!(found <= s->output)) s->output = found;
   NAME(write_gradient)(m, s);
 }
