@@ -64,6 +64,9 @@ MPT_API const char *mpt_status_meaning(int status);
 /* True for the statuses under which outputs are zero. */
 MPT_API int mpt_status_is_failure(int status);
 
+/* True for OK and for the warnings: outputs are there. */
+MPT_API int mpt_status_is_solved(int status);
+
 /* Writes the text, sets and returns the code; `error` may be NULL. */
 MPT_API mpt_code mpt_fail(mpt_error *error, mpt_code code, const char *format, ...)
     MPT_PRINTF(3, 4);

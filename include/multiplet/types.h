@@ -20,8 +20,8 @@ typedef enum mpt_type {
 /* Which part of the input matrix is read. FULL is also checked to be Hermitian. */
 typedef enum mpt_triangle { MPT_FULL = 0, MPT_LOWER = 1, MPT_UPPER = 2 } mpt_triangle;
 
-/* Of what the gradient of a complex matrix is made: PyTorch's is G with dL = Re tr(G^H dA),
- * JAX's is its complex conjugate. */
+/* Of complex gradients, and of the cotangents that they are made of: dL = Re tr(G^H dA) as PyTorch
+ * has it, dL = Re tr(G^T dA) as JAX. One's are the other's complex conjugates. */
 typedef enum mpt_convention { MPT_TORCH = 0, MPT_JAX = 1 } mpt_convention;
 
 /* A loss that depends on the choice of basis inside a multiplet: a warning or a failure. */

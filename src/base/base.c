@@ -52,6 +52,10 @@ int mpt_status_is_failure(int status) {
   return status < 0 || status >= MPT_STATUS_COUNT || statuses[status].failure;
 }
 
+int mpt_status_is_solved(int status) {
+  return status != MPT_PENDING && !mpt_status_is_failure(status);
+}
+
 mpt_code mpt_fail(mpt_error *error, mpt_code code, const char *format, ...) {
   if (!error) return code;
   error->code = code;

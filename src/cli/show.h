@@ -39,7 +39,7 @@ bool mpt_show_line(int64_t k, int64_t count, bool all, bool *gap);
 
 /* Whether a problem of this status has outputs. */
 static inline bool mpt_show_solved(int8_t status) {
-  return status == MPT_OK || status == MPT_GAUGE_DEPENDENT;
+  return mpt_status_is_solved(status);
 }
 
 #endif

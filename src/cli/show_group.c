@@ -6,10 +6,10 @@
 #include "spectral.h"
 #include "table.h"
 
-static void print_solver(int8_t solver) {
-  int known = 0;
-  while (mpt_solver_names[known]) known++;
-  printf("%-10s", solver >= 0 && solver < known ? mpt_solver_names[solver] : "unknown");
+static void print_name(const char *const *names, int8_t value) {
+  int count = 0;
+  while (names[count]) count++;
+  printf("%-10s", value >= 0 && value < count ? names[value] : "unknown");
 }
 
 /* Diagnostics of one value a problem as text; "" for one that was not stored. */
@@ -91,7 +91,7 @@ done:
 static mpt_code read_multiplets(const mpt_view *view, const mpt_view_group *group, int64_t index,
                                 const double *w, int32_t *id, mpt_error *error) {
   const int64_t n = group->columns;
-  double tolerance = 8 * (double)n * mpt_type_epsilon(group->type) * mpt_spectral_norm(n, w);
+  double tolerance = mpt_resolution(group->type, n) * mpt_spectral_norm(n, w);
   if (mpt_view_has(group, MPT_MULTIPLET))
     return mpt_view_read(view, group, MPT_MULTIPLET, index, 1, id, error);
   mpt_number_multiplets(n, w, tolerance, id);
@@ -189,18 +189,23 @@ static void print_time(double seconds) {
 static mpt_code print_diagnostic(const mpt_view *view, const mpt_view_group *group, int64_t index,
                                  mpt_field field, mpt_error *error) {
   mpt_code code;
-  int8_t solver = 0;
+  const mpt_element element = mpt_fields[field].element;
+  int8_t small = 0;
   int32_t integer = 0;
   double value = 0;
-  const bool counts = mpt_fields[field].element == MPT_E_INT32;
-  void *out = field == MPT_SOLVER ? (void *)&solver : counts ? (void *)&integer : &value;
+  const bool counts = element == MPT_E_INT32, real = element == MPT_E_DOUBLE;
+  void *out = counts ? (void *)&integer : real ? (void *)&value : &small;
   const char *slash = mpt_fields[field].name;
   for (const char *c = slash; *c; c++)
     if (*c == '/') slash = c + 1;
   TRY(mpt_view_read(view, group, field, index, 1, out, error));
   printf("  %-18s", slash);
-  if (field == MPT_SOLVER)
-    print_solver(solver);
+  if (element == MPT_E_SOLVER)
+    print_name(mpt_solver_names, small);
+  else if (element == MPT_E_RULE)
+    print_name(mpt_rule_names, small);
+  else if (element == MPT_E_INT8)
+    printf("%-10d", (int)small);
   else if (field == MPT_STARTED)
     print_time(value);
   else if (counts)

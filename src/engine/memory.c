@@ -13,7 +13,8 @@
 /* What a thread has of its own. */
 typedef struct worker {
   mpt_state *state;
-  void *a; /* a chunk's matrices, for an engine that writes them; else NULL */
+  void *a;          /* a chunk's matrices, for an engine that writes them; else NULL */
+  void *conjugated; /* a chunk's cotangents, where they come in JAX's convention; else NULL */
 } worker;
 
 typedef struct call {
@@ -104,6 +105,20 @@ static int64_t chunk_size(const mpt_batch *all, int threads, bool whole) {
   return most > 0 ? most / unit * unit : 1;
 }
 
+/* Cotangents in JAX's convention are the complex conjugates of those that the engines take. */
+static bool has_conjugates(const call *c, const mpt_shape *shape) {
+  return shape->backward && c->options->convention == MPT_JAX && mpt_type_is_complex(shape->type);
+}
+
+/* The caller's array or a conjugated copy of it. A call has one array of complex cotangents. */
+static const void *torch_cotangent(const worker *mine, mpt_type type, int64_t count,
+                                   const void *array) {
+  if (!array || !mine->conjugated) return array;
+  memcpy(mine->conjugated, array, (size_t)count * mpt_type_size(type));
+  mpt_conjugate(type, count, mine->conjugated);
+  return mine->conjugated;
+}
+
 static mpt_code open_workers(call *c, const mpt_shape *shape, mpt_error *error) {
   mpt_code code = MPT_DONE;
   const mpt_team alone = mpt_team_of_one();
@@ -117,6 +132,9 @@ static mpt_code open_workers(call *c, const mpt_shape *shape, mpt_error *error) 
     if (c->engine->writes_input && c->all->a)
       TRY(mpt_allocate(&c->workers[t].a, c->chunk * shape->n * shape->n, mpt_type_size(shape->type),
                        "a chunk of matrices", error));
+    if (has_conjugates(c, shape))
+      TRY(mpt_allocate(&c->workers[t].conjugated, c->chunk * shape->n * shape->n,
+                       mpt_type_size(shape->type), "a chunk of cotangents", error));
   }
 done:
   return code;
@@ -126,6 +144,7 @@ static void close_workers(call *c) {
   for (int t = 0; c->workers && t < c->threads; t++) {
     c->engine->close(c->workers[t].state);
     free(c->workers[t].a);
+    free(c->workers[t].conjugated);
   }
   free(c->workers);
 }
@@ -141,20 +160,22 @@ static void do_chunk(const call *c, const worker *mine, int64_t first) {
   b.w = mpt_part_of(b.w, first, n, real);
   b.v = mpt_part_of(b.v, first, n2, element);
   b.gw = mpt_part_of(b.gw, first, n, real);
-  b.gv = mpt_part_of(b.gv, first, n2, element);
+  b.gv = torch_cotangent(mine, b.type, b.count * n2, mpt_part_of(b.gv, first, n2, element));
   b.g = mpt_part_of(b.g, first, n2, element);
   b.multiplet = mpt_part_of(b.multiplet, first, n, sizeof *b.multiplet);
   b.report += first;
   if (b.function_count) { /* one, in calls on memory */
     one = b.functions[0];
     one.value = mpt_part_of(one.value, first, n2, element);
-    one.cotangent = mpt_part_of(one.cotangent, first, n2, element);
+    one.cotangent =
+        torch_cotangent(mine, b.type, b.count * n2, mpt_part_of(one.cotangent, first, n2, element));
     b.functions = &one;
   }
   const int64_t nc = n * b.frame.columns;
   if (b.frame.each) b.frame.reference = mpt_part_of(b.frame.reference, first, nc, element);
   b.frame.value = mpt_part_of(b.frame.value, first, nc, element);
-  b.frame.cotangent = mpt_part_of(b.frame.cotangent, first, nc, element);
+  b.frame.cotangent = torch_cotangent(mine, b.type, b.count * nc,
+                                      mpt_part_of(b.frame.cotangent, first, nc, element));
   b.frame.gradient_reference = mpt_part_of(b.frame.gradient_reference, first, nc, element);
   memset(b.report, 0, (size_t)b.count * sizeof *b.report);
   if (mine->a && n) b.a = memcpy(mine->a, b.a, (size_t)(b.count * n2) * element);

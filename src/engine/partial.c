@@ -197,8 +197,8 @@ static bool turn_pairs(partial *p, mpt_status *status) {
   bool any = false;
   for (int64_t j = 1; j < p->columns; j++) any |= id[j] == id[j - 1];
   if (!any || p->options->basis != MPT_TURNED) return false;
-  *status =
-      mpt_turn_multiplets(p->team, p->options, p->batch, p->first, p->columns, id, p->vectors);
+  *status = mpt_turn_multiplets(p->team, p->options, p->batch, p->first, p->columns,
+                                p->w + p->first, p->size, id, p->vectors);
   return true;
 }
 

@@ -69,12 +69,16 @@ void mpt_settle_gradient(const mpt_options *options, const mpt_finding *found, m
   report->cotangent_spread = found->spread;
   report->gradient_error = found->error;
   report->rule = (int8_t)found->kind;
-  report->refused = (found->differ && options->spread_policy == MPT_REFUSE) ||
-                    (found->dependent && options->gauge_policy == MPT_GAUGE_FAIL);
-  report->status = !found->finite     ? MPT_NONFINITE_COTANGENT
-                   : found->dependent ? MPT_GAUGE_DEPENDENT
-                   : found->differ    ? MPT_SUBGRADIENT
-                                      : MPT_OK;
+  /* a status tells what was refused: the gauge first, as of the warnings */
+  const bool gauge = found->dependent && options->gauge_policy == MPT_GAUGE_FAIL;
+  const bool spread = found->differ && options->spread_policy == MPT_REFUSE;
+  report->refused = gauge || spread;
+  if (!found->finite)
+    report->status = MPT_NONFINITE_COTANGENT;
+  else if (found->dependent && (gauge || !spread))
+    report->status = MPT_GAUGE_DEPENDENT;
+  else
+    report->status = found->differ ? MPT_SUBGRADIENT : MPT_OK;
 }
 
 double mpt_tolerance(const mpt_options *options, const mpt_batch *b) {
@@ -92,7 +96,7 @@ static void finish_problem(mpt_making *m, int64_t k) {
   mpt_number_multiplets(b->n, m->w, mpt_tolerance(m->options, b) * norm, multiplet);
   if (sound && b->v && !b->given)
     sound =
-        mpt_turn_multiplets(m->team, m->options, b, 0, b->n, multiplet,
+        mpt_turn_multiplets(m->team, m->options, b, 0, b->n, m->w, norm, multiplet,
                             mpt_part_of(b->v, k, b->rows * b->n, mpt_type_size(b->type))) == MPT_OK;
   if (b->a)
     sound &= b->v ? mpt_certify(m->team, b, k, norm) : mpt_certify_values(m->team, b, k, m->w);

@@ -88,7 +88,9 @@ static bool has_multiplets(int64_t columns, const int32_t *multiplet) {
 }
 
 mpt_status mpt_turn_multiplets(const mpt_team *team, const mpt_options *options, const mpt_batch *b,
-                               int64_t first, int64_t columns, const int32_t *multiplet, void *v) {
+                               int64_t first, int64_t columns, const double *w, double norm,
+                               const int32_t *multiplet, void *v) {
+  const double width = mpt_resolution(b->type, b->n) * norm;
   turning t = {.team = team, .options = options, .type = b->type, .n = b->n};
   if (options->basis != MPT_TURNED || !has_multiplets(columns, multiplet)) return MPT_OK;
   t.row0 = b->row0;
@@ -97,7 +99,10 @@ mpt_status mpt_turn_multiplets(const mpt_team *team, const mpt_options *options,
   int failed = !allocate(&t, columns);
   if (team->size > 1) MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, team->comm);
   for (int64_t start = 0, stop; start < columns && !failed; start = stop) {
-    for (stop = start + 1; stop < columns && multiplet[stop] == multiplet[start];) stop++;
+    for (stop = start + 1; stop < columns && multiplet[stop] == multiplet[start];) {
+      if (w[stop] - w[start] > width) break;
+      stop++;
+    }
     t.count = stop - start;
     t.v = (char *)v + (size_t)start * mpt_type_size(b->type);
     if (t.count > 1) turn_one(&t, first + start);

@@ -24,7 +24,7 @@ const char *mpt_flaw_text(int k) {
 }
 
 bool mpt_check_is_solved(int8_t status) {
-  return status == MPT_OK || status == MPT_GAUGE_DEPENDENT;
+  return mpt_status_is_solved(status);
 }
 
 static mpt_code read_config(mpt_check *c, mpt_error *error) {
@@ -281,9 +281,10 @@ static void finish_group(const mpt_check *c, mpt_check_group *g) {
     if (!mpt_status_name(g->status[b])) g->flaws[b] |= MPT_FLAW_STATUS;
     if (m[MPT_M_DEFECT] > 100 * (double)g->input->n * epsilon * m[MPT_M_LARGEST])
       g->flaws[b] |= MPT_FLAW_NOT_HERMITIAN;
-    if (g->status[b] == MPT_GAUGE_DEPENDENT && c->config.gauge_policy == MPT_GAUGE_FAIL &&
-        m[MPT_M_LARGEST] > 0)
-      g->flaws[b] |= MPT_FLAW_NOT_ZERO;
+    const bool refused =
+        (g->status[b] == MPT_GAUGE_DEPENDENT && c->config.gauge_policy == MPT_GAUGE_FAIL) ||
+        (g->status[b] == MPT_SUBGRADIENT && c->config.spread_policy == MPT_REFUSE);
+    if (refused && m[MPT_M_LARGEST] > 0) g->flaws[b] |= MPT_FLAW_NOT_ZERO;
   }
 }
 

@@ -1,5 +1,6 @@
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 #include "agree.h"
 #include "check.h"
 #include "check_outputs.h"
@@ -28,14 +29,34 @@ static void judge(const mpt_loss *l, const mpt_difference *d, double stored,
   mpt_sample_record(sample, difference, MPT_DIFFERENCES_CARRY, slack);
 }
 
-/* Under the `fail` policies a gauge-dependent problem has no gradient. */
+/* Under the `fail` policies a problem of a warning has no gradient. */
 static bool is_refused(const mpt_check *c, const mpt_check_group *g, const mpt_check_sample *s,
                        const mpt_loss *l) {
-  bool refusing = c->config.gauge_policy == MPT_GAUGE_FAIL || c->config.spread_policy == MPT_REFUSE;
-  if (g->status[s->index] != MPT_GAUGE_DEPENDENT || !refusing) return false;
-  for (int64_t i = 0; i < l->n * l->n; i++)
-    if (l->g[i] != 0) return c->config.gauge_policy == MPT_GAUGE_FAIL;
-  return true;
+  (void)l;
+  return (g->status[s->index] == MPT_GAUGE_DEPENDENT && c->config.gauge_policy == MPT_GAUGE_FAIL) ||
+         (g->status[s->index] == MPT_SUBGRADIENT && c->config.spread_policy == MPT_REFUSE);
+}
+
+/* Whether gw differs inside a multiplet. */
+static bool tells_apart(const mpt_loss *l) {
+  double *gw = mpt_alloc(l->n, sizeof *gw);
+  if (!gw) return true;
+  memcpy(gw, l->gw, (size_t)l->n * sizeof *gw);
+  const double spread = mpt_apply_spread_policy(l->n, l->multiplet, MPT_RAW, gw);
+  free(gw);
+  return spread > sqrt(l->epsilon);
+}
+
+/* Whether the gradient is one that cotangents and differences of their own loss do not have: of a
+ * function of the matrix, which is more than they say inside a multiplet, or a random estimate. */
+static mpt_code is_beyond(const mpt_check *c, const mpt_check_group *g, const mpt_check_sample *s,
+                          const mpt_loss *l, bool *beyond, mpt_error *error) {
+  int8_t rule = MPT_RULE_PLAIN;
+  mpt_code code = MPT_DONE;
+  if (mpt_view_has(g->stored, MPT_GRADIENT_RULE))
+    code = mpt_view_read(&c->view, g->stored, MPT_GRADIENT_RULE, s->index, 1, &rule, error);
+  *beyond = (rule == MPT_RULE_FORM || rule == MPT_RULE_UNBIASED) && tells_apart(l);
+  return code;
 }
 
 static mpt_code try_loss(const mpt_check *c, mpt_check_group *g, mpt_check_sample *sample,
@@ -69,6 +90,8 @@ static mpt_code try_gradient(const mpt_check *c, mpt_check_sample *sample, mpt_l
   TRY(path ? MPT_DONE : mpt_fail(error, MPT_NO_RESOURCE, "cannot make a name: out of memory"));
   TRY(mpt_loss_read(l, c->view.file, path, sample->index, l->n, l->g, error));
   if (c->config.convention == MPT_JAX) mpt_conjugate(MPT_COMPLEX128, l->n * l->n, l->g);
+  bool beyond;
+  TRY(is_beyond(c, g, sample, l, &beyond, error));
   sample->trial = MPT_TRIAL_PASSED;
   /* Cotangents of eigenvalues alone do not care which basis a multiplet has, under `mean`. */
   const bool known = l->pairs || (!l->vectors && c->config.spread_policy == MPT_MEAN);
@@ -79,7 +102,7 @@ static mpt_code try_gradient(const mpt_check *c, mpt_check_sample *sample, mpt_l
     double size = mpt_scan_slab(MPT_COMPLEX128, 0, l->n, l->n, l->g, MPT_FULL).largest;
     sample->trial = size > 0 ? MPT_TRIAL_FAILED : MPT_TRIAL_PASSED;
     sample->difference = size > 0;
-  } else if (!usable || !known) {
+  } else if (!usable || !known || beyond) {
     sample->trial = MPT_TRIAL_UNTESTABLE;
   } else {
     TRY(try_loss(c, g, sample, l, error));

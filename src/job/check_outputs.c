@@ -377,7 +377,8 @@ static mpt_code try_all_values(outputs *o, mpt_check_sample *items, mpt_error *e
   }
   TRY(try_frame(o, &items[FRAME], &at, error));
   /* a gradient that was refused is zero */
-  if (o->group->status[o->problem] != MPT_GAUGE_DEPENDENT)
+  const int8_t status = o->group->status[o->problem];
+  if (status != MPT_GAUGE_DEPENDENT && status != MPT_SUBGRADIENT)
     TRY(try_reference(o, &items[REFERENCE], &at, error));
 done:
   return code;

@@ -86,6 +86,8 @@ static mpt_code read_cotangent(const mpt_check *c, const mpt_sources *s, const m
     TRY(mpt_loss_read_row(s->cotangents, path, problem, g->columns, l->gw, error));
   else
     TRY(mpt_loss_read(l, s->cotangents, path, problem, g->columns, l->gv, error));
+  if (!values && c->config.convention == MPT_JAX)
+    mpt_conjugate(MPT_COMPLEX128, l->n * g->columns, l->gv);
   mpt_loss_place(l, values ? 1 : l->n, values ? (void *)l->gw : l->gv,
                  values ? sizeof *l->gw : sizeof *l->gv);
 done:
@@ -111,7 +113,7 @@ bool mpt_loss_is_cut(const mpt_loss *l, int64_t j) {
 
 static void number_multiplets(const mpt_check *c, const mpt_check_group *g, mpt_loss *l) {
   double tolerance = c->config.tolerance;
-  if (!(tolerance > 0)) tolerance = 8 * (double)l->n * mpt_type_epsilon(g->input->type);
+  if (!(tolerance > 0)) tolerance = mpt_resolution(g->input->type, l->n);
   mpt_number_multiplets(l->n, l->w, tolerance * mpt_spectral_norm(l->n, l->w), l->multiplet);
 }
 

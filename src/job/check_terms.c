@@ -43,6 +43,7 @@ static mpt_code read_function(const mpt_check *c, const mpt_check_group *g, hid_
   if (!path) TRY(mpt_fail(error, MPT_NO_RESOURCE, "cannot make a name: out of memory"));
   TRY(mpt_read_wide(cotangents, path, problem, n, n, mpt_check_type(g->input->type), out, &there,
                     error));
+  if (c->config.convention == MPT_JAX) mpt_conjugate(MPT_COMPLEX128, n * n, out);
   mpt_turn_wide(n, out);
   if (there) t->functions[t->count++] = &named->function;
 done:
@@ -74,6 +75,8 @@ static mpt_code read_frame(const mpt_check *c, const mpt_check_group *g, hid_t c
                    sizeof *t->frame_memory, "a frame", error));
   TRY(mpt_read_wide(cotangents, path, problem, t->n, columns, type, t->frame_cotangent,
                     &t->frame_counts, error));
+  if (c->config.convention == MPT_JAX)
+    mpt_conjugate(MPT_COMPLEX128, t->n * columns, t->frame_cotangent);
   if (!columns) goto done;
   TRY(mpt_read_wide(file, c->config.reference.dataset, rank == 3 ? problem : 0, t->n, columns, type,
                     t->reference, &there, error));

@@ -30,7 +30,6 @@ void mpt_announce(const mpt_job *job, const mpt_plan *plan, int8_t *const *statu
 
 void mpt_count_statuses(const mpt_job *job, int8_t *const *statuses, mpt_summary *summary) {
   const mpt_config *c = &job->config;
-  const bool strict = c->gauge_policy == MPT_GAUGE_FAIL || c->spread_policy == MPT_REFUSE;
   for (int s = MPT_PENDING + 1; s < MPT_STATUS_COUNT; s++)
     summary->by_status[MPT_PENDING] -= summary->by_status[s];
   for (int64_t d = 0; d < job->input.count; d++)
@@ -38,7 +37,8 @@ void mpt_count_statuses(const mpt_job *job, int8_t *const *statuses, mpt_summary
       int8_t s =
           statuses[d][k] >= 0 && statuses[d][k] < MPT_STATUS_COUNT ? statuses[d][k] : MPT_INTERNAL;
       summary->by_status[s]++;
-      summary->refused += strict && s == MPT_GAUGE_DEPENDENT;
+      summary->refused += (s == MPT_GAUGE_DEPENDENT && c->gauge_policy == MPT_GAUGE_FAIL) ||
+                          (s == MPT_SUBGRADIENT && c->spread_policy == MPT_REFUSE);
     }
 }
 
@@ -102,8 +102,10 @@ void mpt_summary_print(const mpt_summary *s) {
              "violation up to %.2g): that part has no gradient and was dropped",
              (long long)s->by_status[MPT_GAUGE_DEPENDENT], s->worst[0]);
   if (s->worst[1] > 0)
-    mpt_note("  eigenvalue cotangents differ inside multiplets, by up to %.2g of the largest",
-             s->worst[1]);
+    mpt_warn(
+        "the loss of %lld problems tells equal eigenvalues apart (cotangents that differ by up to "
+        "%.2g of the largest), and no form of it is certified: SUBGRADIENT",
+        (long long)s->by_status[MPT_SUBGRADIENT], s->worst[1]);
   for (int k = 0; k < 3; k++)
     mpt_note("  %-20s %9.3f s a rank, most %.3f s on rank %d", phases[k], sums[k] / s->ranks,
              s->slowest[k], s->slowest_rank[k]);

@@ -8,8 +8,6 @@
 #include "self_test.h"
 #include "worker_arrays.h"
 
-static const double spread_worth_a_word = 1e-6;
-
 void mpt_worker_open(mpt_worker *w, const mpt_job *job, const mpt_plan *plan, mpt_result *result) {
   *w = (mpt_worker){.job = job, .plan = plan, .result = result, .dataset = -1};
 }
@@ -195,8 +193,7 @@ static mpt_code finish_unit(mpt_worker *w, const mpt_unit *u, mpt_error *error) 
     w->refused += r->refused;
     w->retried += r->retried;
     if (r->status == MPT_GAUGE_DEPENDENT) w->worst[0] = fmax(w->worst[0], r->gauge_violation);
-    if (r->cotangent_spread > spread_worth_a_word)
-      w->worst[1] = fmax(w->worst[1], r->cotangent_spread);
+    if (r->status == MPT_SUBGRADIENT) w->worst[1] = fmax(w->worst[1], r->cotangent_spread);
   }
   mpt_code code = mpt_result_finish(w->result, u->dataset, u->first, u->count, statuses, error);
   if (code != MPT_DONE) return code;

@@ -186,11 +186,16 @@ size_t mpt_array_bytes(const mpt_worker *w, const mpt_array *array, int64_t coun
   return (size_t)(part.count * part.rows * part.cols) * element;
 }
 
+/* Cotangents come in the convention of the config, engines take PyTorch's. */
 static mpt_code read_array(mpt_worker *w, const mpt_array *array, const mpt_part *part,
                            mpt_error *error) {
   hid_t type = mpt_element_type(mpt_fields[array->field].element, w->batch.type);
   const mpt_code code = mpt_read_part(array->file, array->path, part, type, array->data, error);
   H5Tclose(type);
+  const bool conjugate = w->job->options.convention == MPT_JAX &&
+                         array->file == w->job->cotangents && array->field != MPT_EIGENVALUES;
+  if (code == MPT_DONE && conjugate)
+    mpt_conjugate(w->batch.type, part->count * part->rows * part->cols, array->data);
   return code;
 }
 

@@ -39,7 +39,7 @@ static int exponent_of(double x) {
 void mpt_rule_open(mpt_rule *r, double values, double vectors, int others, double *memory) {
   double **const arrays[MPT_RULE_ARRAYS] = {
       &r->place,        &r->cotangent, &r->x,    &r->rho,      &r->rho_error, &r->inside,
-      &r->inside_error, &r->turned,    &r->size, &r->leverage, &r->own};
+      &r->inside_error, &r->turned,    &r->size, &r->leverage, &r->own,       &r->drift};
   for (int k = 0; k < MPT_RULE_ARRAYS; k++) *arrays[k] = memory + k * r->m;
   r->epsilon = mpt_type_epsilon(r->type);
   r->level = 8 * larger(r->epsilon, r->cotangent_epsilon) * sqrt((double)r->n);
@@ -60,14 +60,15 @@ void mpt_rule_open(mpt_rule *r, double values, double vectors, int others, doubl
     r->turned[j] = r->size[j] = 0;
     r->leverage[j] = 1;
     r->own[j] = 0;
+    r->drift[j] = 0;
   }
 }
 
 mpt_rule mpt_rule_of(const mpt_rule *rule, int64_t first, int64_t count) {
   mpt_rule r = *rule;
-  double **const arrays[] = {
-      &r.place,        &r.cotangent, &r.x,    &r.rho,      &r.rho_error, &r.inside,
-      &r.inside_error, &r.turned,    &r.size, &r.leverage, &r.own,       &r.gw};
+  double **const arrays[] = {&r.place,  &r.cotangent,    &r.x,      &r.rho,  &r.rho_error,
+                             &r.inside, &r.inside_error, &r.turned, &r.size, &r.leverage,
+                             &r.own,    &r.drift,        &r.gw};
   for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) *arrays[k] += first;
   if (r.gv_norm) r.gv_norm += first;
   r.w += first;

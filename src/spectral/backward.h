@@ -23,7 +23,7 @@
 #include "base.h"
 
 /* Arrays that mpt_rule_open() lays out, [m] each. */
-enum { MPT_RULE_ARRAYS = 11 };
+enum { MPT_RULE_ARRAYS = 12 };
 
 /* Rounding turns two eigenvectors into each other by this times eps ||A|| / gap. */
 #define MPT_TURN 3
@@ -36,13 +36,14 @@ static inline double mpt_leverage2(double norm2, double s2, double n) {
 }
 
 /* Whether two eigenvalues a gap d apart (in units of ||A||) can have these rho of one function,
- * which are known to an error each, and well enough to say so. rho may change by itself over a gap,
- * of a power of w by d / w, which is about rho d. */
-static inline bool mpt_alike(double rho_a, double error_a, double rho_b, double error_b, double d) {
+ * which are known to an error each, and well enough to say so. rho may change by itself over a gap:
+ * of a power of w by d / w, which is about rho d, or as fast as it is seen to `drift`. */
+static inline bool mpt_alike(double rho_a, double error_a, double rho_b, double error_b, double d,
+                             double drift) {
   const double mean = (rho_a + rho_b) / 2, half = mean < 0 ? -mean : mean, gap = d < 0 ? -d : d;
   const double apart = rho_a < rho_b ? rho_b - rho_a : rho_a - rho_b;
   const double noise = 2 * (error_a + error_b);
-  return noise <= 0.03 * half && apart <= noise + half * gap * (4 * half + 10);
+  return noise <= 0.03 * half && apart <= noise + half * gap * (4 * half + drift);
 }
 
 /* One problem's backward pass. The caller sets what stands before `units`. */
@@ -71,12 +72,13 @@ typedef struct mpt_rule {
   double *x;                     /* [m] the diagonal of X */
   double *rho, *rho_error;       /* [m] of the form between multiplets; an infinite error: none */
   double *inside, *inside_error; /* [m] of the form inside; an infinite error: not certified */
-  double *own;                   /* [m] |S_jj| */
-  double *leverage;              /* [m] mpt_leverage2 */
-  double *turned;                /* [m] sum of theta^2 over the pairs whose quotient is kept */
-  double *size;                  /* [m] sum of |X_ij|^2 off the diagonal */
-  double spread;                 /* largest difference of gw inside a multiplet / max|gw| */
-  double uncertified;            /* the same of multiplets in which no form is certified */
+  double *drift;      /* [m] relative change of rho over a gap of ||A||, from further neighbours */
+  double *own;        /* [m] |S_jj| */
+  double *leverage;   /* [m] mpt_leverage2 */
+  double *turned;     /* [m] sum of theta^2 over the pairs whose quotient is kept */
+  double *size;       /* [m] sum of |X_ij|^2 off the diagonal */
+  double spread;      /* largest difference of gw inside a multiplet / max|gw| */
+  double uncertified; /* the same of multiplets in which no form is certified */
   mpt_gradient_rule kind;
 } mpt_rule;
 

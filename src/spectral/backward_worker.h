@@ -21,6 +21,7 @@ static inline __attribute__((always_inline)) void NAME(step_run)(int count, cons
   const int64_t a = tile->row0 + i, b = tile->col0 + j;
   const double *w = r->place + a, *norm = r->gv_norm + a, *gw = r->cotangent + a, *rho = r->rho + a;
   const double *rho_error = r->rho_error + a, *own = r->own + a;
+  const double *drift = r->drift + a, driftb = r->drift[b];
   const double wb = r->place[b], normb = r->gv_norm[b], gwb = r->cotangent[b], rhob = r->rho[b];
   const double errorb = r->rho_error[b], in = r->inside[b], in_error = r->inside_error[b],
                ownb = r->own[b];
@@ -57,7 +58,8 @@ static inline __attribute__((always_inline)) void NAME(step_run)(int count, cons
     const double bend = differ * (differ / (half > 0 ? half : 1) + fabs(x)) / 6;
     const double of_form = s * (error + bend) + half * noise / 3, of_quotient = noise / 3 / size;
     const bool agrees = r0 * r0 + r1 * r1 <= 2.25 * noise * noise;
-    const bool alike = mpt_alike(rho[l], rho_error[l], rhob, errorb, d);
+    const bool alike =
+        mpt_alike(rho[l], rho_error[l], rhob, errorb, d, drift[l] > driftb ? drift[l] : driftb);
     const bool form = !same && x * x < 0.01 && agrees && alike && of_form < of_quotient;
     const bool quotient = !same && !form && above;
     const double of_inside = s * in_error + fabs(in) * noise / 3;

@@ -21,15 +21,17 @@ static void add_term(log_sum *s, double l, double slope) {
   s->moment += term * slope;
 }
 
-/* log(electrons above the lowest `whole` states) - log(holes below + the fraction): rises with mu,
- * and is right to all digits also where both underflow, in a gap. *slope is its derivative by
- * beta mu. */
+/* With the lowest `whole` states filled, whole the integer nearest to the electrons, and the rest
+ * of them of either sign: log(electrons above, and what is missing to whole) - log(holes below, and
+ * what is beyond whole). It rises with mu, and is right to all digits also where both are tiny, in
+ * a gap and within a hair of all states empty or full. *slope is its derivative by beta mu. */
 static double excess(int64_t m, const double *w, double beta, double electrons, double mu,
                      double *slope) {
-  const int64_t whole = (int64_t)floor(electrons);
-  const double fraction = electrons - (double)whole;
+  const int64_t whole = (int64_t)round(electrons);
+  const double rest = electrons - (double)whole; /* exact */
   log_sum up = {-INFINITY, 0, 0}, down = {-INFINITY, 0, 0};
-  if (fraction > 0) add_term(&down, log(fraction), 0);
+  if (rest > 0) add_term(&down, log(rest), 0);
+  if (rest < 0) add_term(&up, log(-rest), 0);
   for (int64_t i = 0; i < m; i++) {
     const double x = beta * (w[i] - mu), f = exp(mpt_log_fermi(x));
     if (i >= whole)
@@ -46,7 +48,7 @@ double mpt_chemical_potential(int64_t m, const double *w, double beta, double el
   const double reach =
       (log((double)m) + fabs(log(electrons)) + fabs(log((double)m - electrons)) + 40) / beta;
   double low = w[0] - reach, high = w[m - 1] + reach;
-  const int64_t whole = (int64_t)floor(electrons);
+  const int64_t whole = (int64_t)round(electrons);
   double mu = whole > 0 && whole < m ? w[whole - 1] / 2 + w[whole] / 2 : low / 2 + high / 2;
   for (int k = 0; k < MOST; k++) {
     double slope;

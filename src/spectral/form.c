@@ -17,13 +17,16 @@ static double s_of(const fit *f, int64_t j) {
   return f->s ? f->s[j] * f->rule->gv_in[0] * f->rule->gv_in[1] : 0;
 }
 
+/* Of S_jj: a few roundings of the cotangent. Both S and gw are made of the same vectors, whose own
+ * errors do not matter here; r->level, which the noise of K goes by, is a cautious bound. */
 static double noise_of(const mpt_rule *r, int64_t j) {
-  return r->gv_norm ? r->level * r->gv_norm[j] * r->gv_in[0] * r->gv_in[1] : 0;
+  const double epsilon = fmax(r->epsilon, r->cotangent_epsilon);
+  return r->gv_norm ? 3 * epsilon * r->gv_norm[j] * r->gv_in[0] * r->gv_in[1] : 0;
 }
 
 /* gw is known to its own rounding and to what it shares with S. */
 static double noise_of_value(const mpt_rule *r, double rho, double noise, double gw) {
-  return fabs(rho) * noise + r->level * fabs(gw) / 4;
+  return fabs(rho) * noise + 4 * fmax(r->epsilon, r->cotangent_epsilon) * fabs(gw);
 }
 
 /* Between multiplets a simple eigenvalue has its own rho. */
@@ -60,8 +63,9 @@ static bool try_form(const fit *f, bool constant, double *rho, double *error) {
   for (int64_t j = f->first; j < f->stop; j++) {
     const double s = s_of(f, j) - sm, g = r->cotangent[j] - (constant ? f->mean : 0);
     const double noise = noise_of(r, j), own = noise_of_value(r, *rho, noise, f->most);
-    const double allowed = own + fabs(*rho * s_of(f, j)) * f->bend;
-    fits &= fabs(g - *rho * s) <= allowed && allowed <= sqrt(r->epsilon) * (f->high - f->low);
+    const double allowed = 2.5 * own + fabs(*rho * s_of(f, j)) * f->bend;
+    fits &= fabs(g - *rho * s) <= allowed;
+    fits &= own <= 4 * sqrt(r->epsilon) * (f->high - f->low); /* or the fit says nothing */
     *error = fmax(*error, (own + fabs(*rho) * noise) / 4 / sqrt(ss / count));
   }
   return fits;
@@ -117,7 +121,7 @@ static void survey(fit *f) {
   }
   const double w = fabs(r->place[f->first] + r->place[f->stop - 1]) / 2;
   const double width = r->place[f->stop - 1] - r->place[f->first];
-  f->bend = w > 0 ? fmin(4 * width / w, 1e4 * r->epsilon) : 0;
+  f->bend = fmin(width * (w > 0 ? 4 / w : 0) + 100 * width, 1e4 * r->epsilon);
 }
 
 static void fit_multiplet(fit *f) {
@@ -142,21 +146,39 @@ static void fit_multiplet(fit *f) {
  * noise. */
 static double blind_zone(const mpt_rule *r, int64_t j) {
   const double gw = fabs(r->cotangent[j]);
-  return gw > 0 ? 4 * noise_of(r, j) / gw : 0;
+  const double noise = r->level * r->gv_norm[j] * r->gv_in[0] * r->gv_in[1];
+  return gw > 0 ? 4 * noise / gw : 0;
+}
+
+enum { NEIGHBOURS = 4 }; /* that are asked on either side */
+
+/* How fast rho changes, as far as the nearest eigenvalues beyond the blind zone tell. */
+static double drift_of(const mpt_rule *r, int64_t j, double zone) {
+  const double least = 10, most = mpt_real_size(r->type) == 4 ? 200 : 2000;
+  double drift = most;
+  for (int side = -1; side <= 1; side += 2)
+    for (int64_t i = j + side, k = 0; i >= 0 && i < r->m && k < 2 * NEIGHBOURS; i += side, k++) {
+      const double d = fabs(r->place[i] - r->place[j]);
+      if (d <= zone || isinf(r->rho_error[i])) continue;
+      drift = fmin(drift, 2 * fabs(r->rho[i] - r->rho[j]) / (fabs(r->rho[j]) * d));
+      break;
+    }
+  return drift > least ? drift : least;
 }
 
 /* By chance two of many near eigenvalues agree in rho, of one function all do: a rho that some
  * neighbour in the blind zone contradicts is given up. */
 static void ask_neighbours(const fit *f) {
   mpt_rule *r = f->rule;
-  enum { SIDE = 4 };
+  for (int64_t j = 0; j < r->m; j++)
+    if (!isinf(r->rho_error[j]) && r->rho[j] != 0) r->drift[j] = drift_of(r, j, blind_zone(r, j));
   for (int64_t j = 0; j < r->m; j++) {
     const double zone = blind_zone(r, j);
     bool contradicted = false;
-    for (int64_t i = j > SIDE ? j - SIDE : 0; i < r->m && i <= j + SIDE; i++) {
-      const double d = r->place[i] - r->place[j];
+    for (int64_t i = j > NEIGHBOURS ? j - NEIGHBOURS : 0; i < r->m && i <= j + NEIGHBOURS; i++) {
+      const double d = r->place[i] - r->place[j], drift = fmax(r->drift[i], r->drift[j]);
       if (fabs(d) > zone || isinf(r->rho_error[i]) || isinf(r->rho_error[j])) continue;
-      contradicted |= !mpt_alike(r->rho[i], r->rho_error[i], r->rho[j], r->rho_error[j], d);
+      contradicted |= !mpt_alike(r->rho[i], r->rho_error[i], r->rho[j], r->rho_error[j], d, drift);
     }
     r->size[j] = contradicted;
   }

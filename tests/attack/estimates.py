@@ -71,8 +71,8 @@ def measure(arguments):
     report = certificate.report[0]
     return dict(number=number, type=dtype, kind=problem.kind, function=problem.function, family=problem.family,
                 n=len(v), gap=problem.gap, status=Status(int(report["status"])).name,
-                estimate=float(report["gradient_error"]), error=error, scale=float(scale), gauge=float(report["gauge_violation"]),
-                spread=float(report["cotangent_spread"]), rule=int(report["rule"]))
+                estimate=float(report["gradient_error"]), error=error, scale=float(scale),
+                gauge=float(report["gauge_violation"]), spread=float(report["cotangent_spread"]), rule=int(report["rule"]))
 
 
 def decade(gap):
@@ -85,8 +85,8 @@ def _quantiles(x):
     return " ".join(f"{q:8.1e}" for q in (np.median(x), np.quantile(x, 0.99), x.max()))
 
 
-HEADER = (f"{'':42}{'statuses':28}{'true error':>26}{'estimate':>10} {'true / estimate':>26}  above: {'3':>6} {'10':>6}"
-          f" {'est/true':>9}\n{'':70}{'median     99 %      max':>26}{'median':>10} {'median     99 %      max':>26}")
+HEADER = (f"{'':42}{'statuses':28}{'true error':>26}{'estimate':>10} {'true / estimate':>26}  above: {'3':>6} "
+          f"{'10':>6} {'est/true':>9}\n{'':70}{'median     99 %      max':>26}{'median':>10} {'median     99 %      max':>26}")
 
 
 def line(name, rows):

@@ -227,12 +227,16 @@ static double largest(const matrix *m) {
   return out;
 }
 
+/* What is negligible is so against the whole matrix, or against the two diagonal elements if that
+ * is 0. */
 static int sweep(matrix *b, matrix *vt, double negligible) {
   int turned = 0;
   for (int p = 0; p < b->n; p++)
     for (int q = p + 1; q < b->n; q++) {
       const zz off = at(row_of(b, p), q);
-      if (hypot(off.re.hi, off.im.hi) <= negligible) continue;
+      const double pp = at(row_of(b, p), p).re.hi, qq = at(row_of(b, q), q).re.hi;
+      const double least = negligible > 0 ? negligible : 2e-32 * sqrt(fabs(pp)) * sqrt(fabs(qq));
+      if (hypot(off.re.hi, off.im.hi) <= least) continue;
       rotate(b, vt, p, q);
       turned++;
     }
@@ -241,9 +245,11 @@ static int sweep(matrix *b, matrix *vt, double negligible) {
 
 /* Eigenvalues w = wh + wl, ascending, and eigenvectors v = vh + vl in columns. In: the matrix,
  * exact, and in vh approximate eigenvectors, independent of each other. im, vih and vil are NULL
- * for a real matrix. Returns the sweeps that were needed, or -1 when memory is out. */
-int mpt_quad_eigh(int n, const double *re, const double *im, double *wh, double *wl, double *vh,
-                  double *vl, double *vih, double *vil) {
+ * for a real matrix. A `graded` one, whose rows and columns are of very different size and which is
+ * diagonally dominant but for these, keeps the digits of its small eigenvalues: it is taken as it
+ * is, not in another basis. Returns the sweeps that were needed, or -1 when memory is out. */
+int mpt_quad_eigh(int n, int graded, const double *re, const double *im, double *wh, double *wl,
+                  double *vh, double *vl, double *vih, double *vil) {
   enum { MOST = 30 };
   const size_t bytes = sizeof(double) * (size_t)n * (size_t)n;
   matrix a, v, b, work;
@@ -256,12 +262,16 @@ int mpt_quad_eigh(int n, const double *re, const double *im, double *wh, double 
   memcpy(v.part[0], vh, bytes);
   if (im) memcpy(a.part[2], im, bytes);
   if (im) memcpy(v.part[2], vih, bytes);
+  for (int i = 0; i < n * n && graded; i++) {
+    v.part[0][i] = i % (n + 1) == 0;
+    if (im) v.part[2][i] = 0;
+  }
   orthonormalize(&v, &work);
   memset(work.memory, 0, bytes * (im ? 4 : 2));
   into_basis(&a, &v, &work, &b);
   for (int i = 0; i < n; i++)
     for (int j = 0; j < n; j++) put(row_of(&work, j), i, at(row_of(&v, i), j));
-  const double negligible = 2e-32 * largest(&a) * sqrt((double)n);
+  const double negligible = graded ? 0 : 2e-32 * largest(&a) * sqrt((double)n);
   for (sweeps = 1; sweeps < MOST && sweep(&b, &work, negligible); sweeps++)
     ;
   for (int i = 0; i < n; i++) { /* by insertion: it is nearly sorted */

@@ -128,7 +128,9 @@ class Case:
             g, violation = gradient(w.astype(float), v.astype(wide), ids, gw,
                                     cotangent["eigenvectors"][b].astype(wide), eps,
                                     self.options["spread"])
-            out["gradient"][b] = g.conj() if self.options["convention"] == "jax" else g
+            if self.options["convention"] == "jax":
+                g, cotangent["eigenvectors"][b] = g.conj(), cotangent["eigenvectors"][b].conj()
+            out["gradient"][b] = g
             out["diagnostics/gauge_violation"][b] = violation
             out["diagnostics/gradient_error"][b] = eps * np.sqrt(n)
             if violation > np.sqrt(eps):

@@ -99,10 +99,10 @@ static void cotangents(known *p, const run *r, const long double *weight) {
 }
 
 static void check_gradient(const bench *b, const known *p, const run *r, int64_t k,
-                           long double most, const char *what) {
+                           long double most, mpt_status status, const char *what) {
   long double off = difference(p->n * p->n, r->g + k * p->n * p->n, p->expected);
-  CHECK(r->report[k].status == MPT_OK, "%s: %s %s n=%lld: status %s", bench_name(b), what,
-        mpt_type_name(p->type), (long long)p->n, mpt_status_name(r->report[k].status));
+  CHECK((mpt_status)r->report[k].status == status, "%s: %s %s n=%lld: status %s", bench_name(b),
+        what, mpt_type_name(p->type), (long long)p->n, mpt_status_name(r->report[k].status));
   CHECK(off <= most, "%s: %s %s n=%lld: gradient off by %Lg", bench_name(b), what,
         mpt_type_name(p->type), (long long)p->n, off);
 }
@@ -116,7 +116,7 @@ static void differentiate(bench *b, known *p, run *r, bool anew, long double mos
   for (int given = 1; given >= !anew; given--) {
     r->given = given;
     run_batch(b, r);
-    check_gradient(b, p, r, 0, most, what);
+    check_gradient(b, p, r, 0, most, MPT_OK, what);
   }
 }
 
@@ -189,7 +189,8 @@ static void eigenvalue_losses(void **state) {
       long double none[256] = {0};
       expect_weighted(&p, none, NULL);
       for (int64_t k = 0; k < 2; k++)
-        check_gradient(&b, &p, &r, k, bound(p.type), "eigenvalue loss");
+        check_gradient(&b, &p, &r, k, bound(p.type), n < 2 ? MPT_OK : MPT_SUBGRADIENT,
+                       "eigenvalue loss");
       end(&p, &r);
       free(w);
     }
@@ -262,7 +263,7 @@ static void gauge_scramble(void **state) {
       r.gv = p.gv;
       r.given = true;
       run_batch(&b, &r);
-      check_gradient(&b, &p, &r, 0, bound(p.type), "scrambled");
+      check_gradient(&b, &p, &r, 0, bound(p.type), MPT_OK, "scrambled");
       end(&p, &r);
       free(w);
       free(weight);

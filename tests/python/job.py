@@ -9,7 +9,7 @@ import numpy as np
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MULTIPLET = os.environ.get("MULTIPLET", str(ROOT / "build/bin/multiplet"))
 TYPES = ["float32", "float64", "complex64", "complex128"]
-OK, GAUGE, NONFINITE, NOT_HERMITIAN, NONFINITE_COTANGENT = 1, 2, 3, 4, 8
+OK, GAUGE, NONFINITE, NOT_HERMITIAN, NONFINITE_COTANGENT, SUBGRADIENT = 1, 2, 3, 4, 8, 11
 
 
 def eps(dtype):

@@ -3,7 +3,7 @@ output, at plain, degenerate and near-degenerate spectra."""
 import numpy as np
 import pytest
 
-from job import OK, hermitian, solve, write
+from job import OK, SUBGRADIENT, hermitian, solve, write
 
 FUNCTIONS = [{"name": "exp", "kind": "exp", "scale": -0.5}, {"name": "log", "kind": "log"},
              {"name": "sqrt", "kind": "sqrt"}, {"name": "inv_sqrt", "kind": "inv_sqrt"},
@@ -40,7 +40,8 @@ def test_adjoint_identity(tmp_path, spectrum, dtype, solver, ranks):
     cotangents["eigenvalues"][-1] = rng.standard_normal(n)
     r = solve(tmp_path, a, ranks=ranks, solve={"solver": solver}, functions=FUNCTIONS, tangent="direction.h5",
               cotangents=cotangents)
-    assert (r["status"] == OK).all()
+    told = OK if spectrum != "degenerate" else SUBGRADIENT  # of eigenvalues that are equal
+    assert (r["status"][:-1] == OK).all() and r["status"][-1] == told
     for k, f in enumerate(FUNCTIONS):
         cotangent = cotangents[f"functions/{f['name']}"][k]
         scale = np.linalg.norm(r["gradient"][k]) * np.linalg.norm(d[k])
@@ -50,10 +51,11 @@ def test_adjoint_identity(tmp_path, spectrum, dtype, solver, ranks):
 
 
 @pytest.mark.parametrize("dtype", ["float64", "complex128"])
-@pytest.mark.parametrize("spectrum", ["plain", "degenerate"])
+@pytest.mark.parametrize("spectrum", SPECTRA)
 @pytest.mark.parametrize("solver, ranks", [("lanes", 1), ("lapack", 1), ("scalapack", 2)])
 def test_adjoint_identity_of_eigenvectors(tmp_path, spectrum, dtype, solver, ranks):
-    """In the parallel gauge; the loss is invariant inside multiplets, and any loss elsewhere but for the phase."""
+    """In the parallel gauge; the loss is invariant inside multiplets and near pairs, and any loss elsewhere but for the
+    phase. Derivatives of vectors of a near pair are as large as 1 / gap, and are rounded in proportion."""
     rng, n = np.random.default_rng(3), 7
     a, d, c = (hermitian(rng, 1, n, dtype, SPECTRA[spectrum]), hermitian(rng, 1, n, dtype), hermitian(rng, 1, n, dtype))
     write(tmp_path / "direction.h5", H=d)
@@ -65,7 +67,8 @@ def test_adjoint_identity_of_eigenvectors(tmp_path, spectrum, dtype, solver, ran
     r = solve(tmp_path, a, ranks=ranks, cotangents={"eigenvectors": gv}, gradient={"eigenpairs": "forward-out.h5"},
               solve={"solver": solver})
     assert (r["status"] == OK).all()
-    same(inner(gv[0], dv[0]), inner(r["gradient"][0], d[0]), np.linalg.norm(r["gradient"]) * np.linalg.norm(d))
+    scale = np.linalg.norm(r["gradient"]) * np.linalg.norm(d)
+    same(inner(gv[0], dv[0]), inner(r["gradient"][0], d[0]), max(scale, np.linalg.norm(gv) * np.linalg.norm(dv)))
     assert (forward["diagnostics/tangent_splitting"] > 0.01).all() == (spectrum == "degenerate")
 
 

@@ -64,8 +64,8 @@ def losses(m):
     projector = problems.Projector((0, k), c=m.c)
     energy = problems.Values(lambda w: np.r_[np.full(k, 2), np.zeros(len(w) - k)].astype(w.dtype), False)
     logs = problems.Values(log_like, False)
-    return {"projector": [projector], "energy": [energy], "log-like": [logs], "projector + energy": [projector, energy],
-            "projector + log-like": [projector, logs],
+    return {"projector": [projector], "energy": [energy], "log-like": [logs],
+            "projector + energy": [projector, energy], "projector + log-like": [projector, logs],
             "fermi": [problems.Function(fermi, c=m.c)], "exp": [problems.Function(heat, c=m.c)],
             "tanh": [problems.Function(reach, c=m.c)],
             "density fit": [problems.Function(fermi, target=m.c)]}
@@ -92,7 +92,8 @@ def check(m, name, entry, terms, engine):
     print(m.a.dtype, len(m.a), engine, line)  # seen with -s
     assert report["status"] == 1, line
     assert error <= 10 * estimate, line
-    blurred = 10 * np.finfo(m.a.dtype).eps / m.gaps[0] if "log" in name else 0  # it tells the lowest level from the next
+    # the logarithms tell the lowest level from the next
+    blurred = 10 * np.finfo(m.a.dtype).eps / m.gaps[0] if "log" in name else 0
     assert error <= max(LARGEST[m.a.dtype.name], blurred), line
 
 

@@ -19,7 +19,8 @@ PARAMETERS = {"power": {"exponent": 0.25}, "fermi": {"beta": 3.0, "mu": 0.5}, "t
 
 
 def exactly(a):
-    return mp.matrix([[mp.mpmathify(complex(x)) if np.iscomplexobj(a) else mp.mpf(float(x)) for x in row] for row in a])
+    number = mp.mpmathify if np.iscomplexobj(a) else mp.mpf
+    return mp.matrix([[number(x) for x in row] for row in a.tolist()])
 
 
 def longs(m):

@@ -181,7 +181,7 @@ def test_gradient_against_the_formula(tmp_path, dtype, solver, ranks):
         assert error <= 50 * n * eps(dtype)
         assert np.array_equal(r["gradient"][b], r["gradient"][b].conj().T)
     jax = solve(tmp_path, a, ranks=ranks, name="jax", solve={"solver": solver},
-                cotangents={"eigenvalues": gw, "eigenvectors": gv}, gradient={"convention": "jax"})
+                cotangents={"eigenvalues": gw, "eigenvectors": gv.conj()}, gradient={"convention": "jax"})
     assert np.allclose(jax["gradient"], r["gradient"].conj(), rtol=0, atol=100 * eps(dtype) *
                        np.abs(r["gradient"]).max())
 

@@ -41,7 +41,7 @@ static void NAME(lay_out)(NAME(arena) * arena, NAME(memory) * m, int n, bool vec
   m->signs = NAME(take)(arena, 2 * n, sizeof(Real));
   m->nowhere = NAME(take)(arena, n2, sizeof(Real));
   m->ids = NAME(take)(arena, n * W, sizeof(Real));
-  m->aside.numbers = NAME(take)(arena, backward ? (MPT_RULE_ARRAYS + 4) * n : 0, sizeof(double));
+  m->aside.numbers = NAME(take)(arena, backward ? (MPT_RULE_ARRAYS + 4) * n : n, sizeof(double));
   m->aside.t = NAME(take)(arena, here ? n2 : 0, sizeof(Real));
   m->aside.th = NAME(take)(arena, here ? n2 : 0, sizeof(Real));
   NAME(lay_out_products)(arena, &m->products, backward && !here ? n : 0);
@@ -141,14 +141,23 @@ static void NAME(write_multiplets)(const mpt_lanes_call *c, NAME(memory) * m, in
   for (int j = 0; j < (left < W ? (int)left : W) * n; j++) out[j] = (int32_t)m->ids[j];
 }
 
-/* Certificate, multiplets and outputs of group g, whose eigenpairs are in w and v. */
+/* Multiplets of group g, whose eigenvalues are in w. */
+static void NAME(number_group)(const mpt_lanes_call *c, NAME(memory) * m, int g,
+                               NAME(verdict) * v) {
+  const int n = (int)c->batch->n;
+  const Real given = (Real)c->options->tolerance;
+  const Real width = given > 0 ? given : (Real)mpt_resolution(TYPE, n);
+  v->gap = NAME(number_multiplets)(n, m->space.w + g, GROUPS, width, m->id);
+  NAME(write_multiplets)(c, m, g);
+}
+
+/* Certificate and report of group g, whose eigenpairs are in w and v. */
 static void NAME(finish_group)(const mpt_lanes_call *c, NAME(memory) * m, int g,
                                NAME(verdict) * v) {
   const int n = (int)c->batch->n;
   NAME(space) *s = &m->space;
   const Lane *w = s->w + g, zero = {0};
   const Lane bound = NAME(all)((Real)MPT_CERTIFICATE_BOUND / (Real)sqrt((double)n));
-  const Real given = (Real)c->options->tolerance;
   v->residual = v->orthogonality = zero;
   const NAME(pairs) q = {n, NAME(row_length)(n), GROUPS, s->a[g], s->v, w, m->signs, s->work};
   if (m->vectors && c->batch->a) NAME(certify)(&q, s->largest[g], &v->residual, &v->orthogonality);
@@ -159,10 +168,7 @@ static void NAME(finish_group)(const mpt_lanes_call *c, NAME(memory) * m, int g,
     v->unsound =
         v->unsound | ~NAME(at_most)(w[(j ? j - 1 : 0) * GROUPS], x) | ~NAME(equal)(x - x, zero);
   }
-  v->gap = NAME(number_multiplets)(n, w, GROUPS, given > 0 ? given : (Real)mpt_resolution(TYPE, n),
-                                   m->id);
   NAME(report_group)(c, m, g, v);
-  NAME(write_multiplets)(c, m, g);
 }
 
 static void NAME(write_pairs)(const mpt_lanes_call *c, NAME(memory) * m, int g) {
@@ -192,23 +198,27 @@ static void NAME(load_vectors)(const mpt_lanes_call *c, NAME(memory) * m, int g)
   }
 }
 
-/* Turns multiplets of new vectors in the batch's array, and interleaves these again where the
- * gradient is made of them. */
-static void NAME(turn_group)(const mpt_lanes_call *c, NAME(memory) * m, int g) {
+/* Turns multiplets of new vectors in the batch's array, and interleaves these again. */
+static void NAME(turn_group)(const mpt_lanes_call *c, NAME(memory) * m, int g,
+                             const NAME(verdict) * v) {
+  const Mask skipped = m->space.dead[g] | v->lost;
   const mpt_batch *b = c->batch;
   const int64_t n = b->n, n2 = n * n, first = c->first + g * W, left = c->count - g * W;
   const mpt_team alone = mpt_team_of_one();
+  double *w = m->aside.numbers;
   bool any = false;
   for (int l = 0; l < W && l < left; l++) {
     const int32_t *id = b->multiplet + (first + l) * n;
-    mpt_report *r = &b->report[first + l];
-    if (r->status != MPT_PENDING || c->lost[g * W + l] || id[n - 1] == n - 1) continue;
+    if (b->report[first + l].status != MPT_PENDING || NAME(in_lane)(skipped, l) ||
+        id[n - 1] == n - 1)
+      continue;
     any = true;
-    if (mpt_turn_multiplets(&alone, c->options, b, 0, n, id, (Scalar *)b->v + (first + l) * n2) !=
-        MPT_OK)
+    mpt_reals_to_double(TYPE, n, (const Real *)b->w + (first + l) * n, w);
+    if (mpt_turn_multiplets(&alone, c->options, b, 0, n, w, mpt_spectral_norm(n, w), id,
+                            (Scalar *)b->v + (first + l) * n2) != MPT_OK)
       c->lost[g * W + l] = true;
   }
-  if (any && b->g && n <= NAME(INTERLEAVED)) NAME(load_vectors)(c, m, g);
+  if (any) NAME(load_vectors)(c, m, g);
 }
 
 /* Cotangents and what comes before the products. */
@@ -375,10 +385,11 @@ static void NAME(process)(const mpt_lanes_call *c) {
     else
       NAME(find_pairs)(n, s, g, several, m->vectors);
     if (!c->batch->given) v[g].lost = s->lost[g];
-    if (!c->batch->bare) NAME(finish_group)(c, m, g, &v[g]);
+    if (!c->batch->bare) NAME(number_group)(c, m, g, &v[g]);
     if (!c->batch->given) NAME(write_pairs)(c, m, g);
     if (!c->batch->given && c->batch->v && !c->batch->bare && c->options->basis == MPT_TURNED)
-      NAME(turn_group)(c, m, g);
+      NAME(turn_group)(c, m, g, &v[g]);
+    if (!c->batch->bare) NAME(finish_group)(c, m, g, &v[g]);
     if (c->batch->g && n <= NAME(INTERLEAVED))
       NAME(differentiate_group)(c, m, g);
     else if (c->batch->g)

@@ -19,7 +19,7 @@ def plot(result, group=None):
     group = result.only(group)
     figure = Figure(figsize=(11, 8), layout="constrained")
     panels = figure.subplots(2, 2).ravel()
-    solved = np.isin(group.status, (reader.Status.OK, reader.Status.GAUGE_DEPENDENT))
+    solved = np.isin(group.status, reader.SOLVED)
     figure.suptitle(f"{group.name}: {solved.sum()} of {group.count} matrices solved")
     for draw, axes in zip((_spectrum, _gaps, _errors, _times), panels):
         try:

@@ -11,6 +11,8 @@ from .errors import Error
 from .status import Status
 
 SCHEMA_NAME, SCHEMA_MAJOR = "multiplet-result", "1"
+FAILED = [s.value for s in Status if s.failed]
+SOLVED = [Status.OK.value, Status.GAUGE_DEPENDENT.value, Status.SUBGRADIENT.value]
 
 
 class Failed(typing.NamedTuple):
@@ -102,23 +104,15 @@ class Group(Arrays):
     def failed(self):
         """Iterates over the problems that failed, as Failed(group, index, status, text)."""
         status = self.status
-        bad = (status > Status.GAUGE_DEPENDENT) | self._refused(status)
+        bad = np.isin(status, FAILED) | self._refused(status)
         for k in np.flatnonzero(bad):
             found = Status(status[k])
             text = found.text if found.failed else "the gradient was refused: " + found.text
             yield Failed(self.name, int(k), found, text)
 
     def _refused(self, status):
-        """GAUGE_DEPENDENT problems that the job's policies made failures of."""
-        refused = np.zeros(status.shape, bool)
-        for diagnostic in self._refusals:
-            path = f"diagnostics/{diagnostic}"
-            if path in self._group:
-                threshold = np.sqrt(np.finfo(self._real()).eps)
-                refused |= self._group[path][()] > threshold
-            else:
-                refused[:] = True  # some policy refused, and nothing says more
-        return refused & (status == Status.GAUGE_DEPENDENT)
+        """Problems of a warning that the job's policies made failures of."""
+        return np.isin(status, self._refusals)
 
     def _real(self):
         for name in ("eigenvalues", "gradient", "eigenvectors", "frame"):
@@ -160,8 +154,11 @@ class Result(collections.abc.Mapping):
     def _find(self):
         found = {}
         config = self.attributes.get("config", "")
-        policies = (("gauge_dependent_loss", "gauge_violation"), ("eigenvalue_cotangents", "cotangent_spread"))
-        refusals = [diagnostic for key, diagnostic in policies if re.search(rf"^  {key}: fail$", config, re.M)]
+        policies = (("gauge_dependent_loss", [Status.GAUGE_DEPENDENT]), ("eigenvalue_cotangents", [Status.SUBGRADIENT]))
+        if self.attributes["schema_version"] == "1.0":  # which had one status for both
+            policies = tuple((key, [Status.GAUGE_DEPENDENT]) for key, _ in policies)
+        refusals = [s.value for key, statuses in policies if re.search(rf"^  {key}: fail$", config, re.M)
+                    for s in statuses]
 
         def visit(name, item):
             if isinstance(item, h5py.Group) and isinstance(item.get("status"), h5py.Dataset):

@@ -7,7 +7,7 @@ from .errors import GaugeError, GaugeWarning, ProblemError, SubgradientError, Su
 from .status import Status
 
 
-def _name(certificate, k):
+def name_of(certificate, k):
     """Of matrix k of the flat batch."""
     if not certificate.batch:
         return "the matrix"
@@ -24,7 +24,7 @@ def check_solved(certificate, what):
     if not bad.size:
         return
     status = Status(certificate.statuses[bad[0]])
-    raise ProblemError(f"{what}: {_name(certificate, bad[0])} is {status.name}: {status.text}{_others(bad.size)} "
+    raise ProblemError(f"{what}: {name_of(certificate, bad[0])} is {status.name}: {status.text}{_others(bad.size)} "
                        f"({status.remedy}; failed='zero' gives zeros for such matrices, and last_certificate() their "
                        "status)", certificate)
 
@@ -49,13 +49,13 @@ def _gauge_text(certificate, k, w, v, gv):
         what, remedy = "the basis inside the multiplet of eigenvalues", "use multiplet.torch.projector or frame there"
     values = f"{w[k][members[0]]:.6g}" if members.size == 1 else f"{w[k][members[0]]:.6g}, equal within rounding"
     numbers = ", ".join(map(str, members[:8])) + (", ..." if members.size > 8 else "")
-    return (f"the loss depends on {what} {numbers} ({values}) of {_name(certificate, k)}: gauge violation "
+    return (f"the loss depends on {what} {numbers} ({values}) of {name_of(certificate, k)}: gauge violation "
             f"{violation:.2g}, where 0 is none and 1 the most", remedy)
 
 
 def _spread_text(certificate, k):
     spread = certificate.report["cotangent_spread"][k]
-    return (f"the loss tells equal eigenvalues apart, of {_name(certificate, k)}, and no form of it is certified: spread "
+    return (f"the loss tells equal eigenvalues apart, of {name_of(certificate, k)}, and no form of it is certified: spread "
             f"of their cotangents {spread:.2g} of the largest", "use multiplet.torch.matrix_function for each function of "
                                                                 "the matrix, or eigenvalue_cotangents='unbiased'")
 

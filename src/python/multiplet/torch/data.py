@@ -14,14 +14,14 @@ class Dataset(torch.utils.data.Dataset):
 
     group: which, when the file has several. fields: names of datasets as "eigenvalues", "gradient",
     "functions/rho", "diagnostics/min_gap"; by default all but the diagnostics. statuses: those of the problems that
-    are served, by default OK and GAUGE_DEPENDENT, so that no item is a failed problem's zeros; `index[k]` is the
+    are served, by default OK, GAUGE_DEPENDENT and SUBGRADIENT, so that no item is a failed problem's zeros; `index[k]` is the
     number in the file of item k.
 
     The file is opened when the first item is read, in every worker process for itself, and a dataset can be
     pickled: it is then the same file's, unopened.
     """
 
-    def __init__(self, path, group=None, fields=None, statuses=(Status.OK, Status.GAUGE_DEPENDENT)):
+    def __init__(self, path, group=None, fields=None, statuses=(Status.OK, Status.GAUGE_DEPENDENT, Status.SUBGRADIENT)):
         self.path = os.path.abspath(path)
         with reader.open(self.path) as result:
             found = result.only(group)

@@ -6,9 +6,11 @@ read, yet G has both: with a leaf A whose triangles are independent numbers, tak
 first. torch.linalg.eigh is the same in this, but that its gradient may have an anti-Hermitian part, which no
 Hermitian dA sees.
 
-Second derivatives (create_graph=True) exist of matrix_function(), projector() and frame() at any degeneracy, and of
-eigh() and eigvalsh() where all eigenvalues are simple. They are computed by PyTorch, for functions in memory of n^3
-numbers a matrix. Elsewhere one raises an error, rather than be left out of a sum.
+Second derivatives (create_graph=True) exist of matrix_function(), projector() and frame() at any degeneracy; of
+eigh() and eigvalsh() where all eigenvalues are simple, and at a multiplet if the loss sees its subspace and the sum of
+its eigenvalues alone, or nothing of it. They are computed by PyTorch, for functions in memory of n^3 numbers a matrix.
+Elsewhere, and where rounding is most of them, one raises an error that names the matrix, rather than be left out of a
+sum; under failed='zero' such a matrix has zeros.
 
 Keywords that are common to several functions:
   UPLO                   'L' or 'U', the triangle that is read
@@ -25,7 +27,7 @@ from torch.autograd import Function as AutogradFunction
 
 from .. import library, verdict
 from ..backend import Function, Options, current, using
-from . import second
+from . import pairs, second
 
 Eigh = collections.namedtuple("Eigh", "eigenvalues eigenvectors")
 TYPES = (torch.float32, torch.float64, torch.complex64, torch.complex128)
@@ -174,6 +176,7 @@ class _Call:
                                spread=SPREADS[spread], threads=torch.get_num_threads(),
                                basis="turned" if backward else "solver", seed=seed)
         self.certificate = None
+        self.notes = []  # from second derivatives on their way to eigh's backward pass: see pairs.py
 
     def array(self, tensor, rank=2):
         """A tensor [*batch, ...] as an array [count, ...], without a copy if it is contiguous; None stays None."""
@@ -208,32 +211,27 @@ class _Eigh(AutogradFunction):
         call.check("eigh")
         w, v = call.tensor(w), call.tensor(v)
         ctx.call = call
-        ctx.save_for_backward(w, v)
+        ctx.save_for_backward(A, w, v)
         ctx.set_materialize_grads(False)
         return w, v
 
     @staticmethod
     def backward(ctx, gw, gv):
-        call, (w, v) = ctx.call, ctx.saved_tensors
+        call, (A, w, v) = ctx.call, ctx.saved_tensors
+        notes, call.notes = call.notes, []
         if gw is None and gv is None:
             return None, None
-        arrays = call.array(w, 1), call.array(v), call.array(gw, 1), call.array(gv)
+        note = pairs.Note.sum(notes) if notes else None
+        left, answered = note.take(v.detach(), gv) if note else (gv, None)
+        arrays = call.array(w, 1), call.array(v), call.array(gw, 1), call.array(left)
         g, certificate = call.backend.eigh_backward(*arrays, call.certificate, call.options)
         call.check("gradient of eigh", certificate)
         verdict.check_gauge(certificate, arrays[0], arrays[1], arrays[3], call.gauge)
         verdict.check_spread(certificate, call.spread)
         g = call.tensor(g)
-        return _differentiable(call, g, w, v, gw, gv) if torch.is_grad_enabled() else g, None
-
-
-def _differentiable(call, g, w, v, gw, gv):
-    """The gradient of eigh, under create_graph=True."""
-    multiplet = call.certificate.multiplet
-    if (multiplet[..., 1:] == multiplet[..., :-1]).any():
-        return second.refused("second derivatives of eigenpairs need simple eigenvalues (matrix_function(), projector() "
-                              "and frame() have them everywhere: sum f(w) is the trace of f(A))", g, w, v, gw, gv)
-    steps = second.pairs_gradient(w, v, gw, gv)
-    return g + (steps - steps.detach())
+        if note:
+            g = pairs.check(call, certificate, g if answered is None else g + answered, note)
+        return pairs.differentiable(call, g, A, w, v, gw, gv) if torch.is_grad_enabled() else g, None
 
 
 class _MatrixFunction(AutogradFunction):

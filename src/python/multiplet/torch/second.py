@@ -5,8 +5,7 @@ of <C, G> by A, G the gradient for the cotangent E, is V S V^H with
 
     S_ij = sum_k f[w_i, w_k, w_j] (E_ik C_kj + C_ik E_kj),    E and C in the eigenbasis and Hermitian.
 
-Of losses that see eigenpairs, where all eigenvalues are simple: inside a multiplet they take what the loss does not
-tell, how it looks when the multiplet has split. Of frames, through the projector.
+Of frames, through the projector. Of losses that see eigenpairs: pairs.py.
 """
 import torch
 from torch.autograd import Function as AutogradFunction
@@ -41,18 +40,6 @@ def refused(why, gradient, *made_of):
 
 
 THIRD = "third derivatives are not there (take differences of second ones)"
-
-
-def pairs_gradient(w, v, gw, gv):
-    """G = V (skew(V^H gV)_ij / (w_j - w_i) + diag(gw)) V^H for simple eigenvalues, in differentiable steps."""
-    inner = 0
-    if gv is not None:
-        one = torch.eye(w.shape[-1], dtype=w.dtype)  # what skew() has on its diagonal, hermitian() drops
-        k = v.mH @ gv
-        inner = (k - k.mH) / 2 / (w.unsqueeze(-2) - w.unsqueeze(-1) + one)
-    if gw is not None:
-        inner = inner + torch.diag_embed(gw).to(v.dtype)
-    return hermitian(v @ inner @ v.mH)
 
 
 class FunctionGradient(AutogradFunction):

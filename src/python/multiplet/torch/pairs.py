@@ -1,0 +1,263 @@
+"""Second derivatives of losses that see eigenpairs: the gradient of eigh() as something to differentiate again.
+
+G = V X V^H, X_ij = K_ij / (w_j - w_i) + diag(gw), K = skew(V^H gV), is made once more in PyTorch's steps; what those
+steps give back by w and V goes through eigh's own backward pass. Rounding needs care where eigenvalues are near:
+
+  K is rounding alone    it counts as zero, as in the first pass: -K / gap^2 is what w would get. Its derivative
+                         stays, since K may be zero by chance, at a minimum of the loss, say.
+  a whole group          of eigenvalues, a multiplet or near ones, of which the loss sees the subspace and the sum
+                         alone, to second order (two probes of the loss tell): pairs inside have no part in X. The
+                         group's block W of A stands for its eigenvalues: X_ck w_k - W X_ck = K_ck gives the
+                         derivative by W at once, and no gap inside the group is asked:
+                           Y_ij = sum_k c_ik X_kj / (w_k - w_i) + X_ik c_kj / (w_k - w_j),  k outside,
+                         c the cotangent of G in the eigenbasis.
+
+Multiplets that are not whole are refused: what the loss does when they split, eigenpairs do not tell. So is what is
+mostly rounding, as second derivatives of tr(M V f(w) V^H) near eps (||A|| / gap)^2 = 1.
+"""
+import torch
+from torch.autograd import Function as AutogradFunction
+
+from .. import verdict
+from ..errors import ProblemError
+from .second import THIRD, hermitian, refused
+
+NEAR = 1e-3  # of ||A||: neighbours nearer than this are worth a probe
+LARGEST_ERROR = 0.1  # relative, estimated: beyond it second derivatives are refused
+SEEN = 1e3  # of sqrt(n) eps: a probe's answer above it is more than rounding
+
+ELSEWHERE = "matrix_function(), projector() and frame() have second derivatives there: sum f(w) is the trace of f(A)"
+
+
+def skew(x):
+    return (x - x.mH) / 2
+
+
+def _size(x, dims):
+    """Frobenius norms of a batch's matrices or vectors."""
+    return x.abs().square().sum(tuple(range(-dims, 0))).sqrt()
+
+
+def _means(length):
+    """Of pairs."""
+    return (length.unsqueeze(-1) + length.unsqueeze(-2)) / 2
+
+
+def _quotient(x, gap, left_out):
+    """x / gap, 0 where left out."""
+    return torch.where(left_out, torch.zeros_like(x), x / torch.where(left_out, torch.ones_like(gap), gap))
+
+
+class Rule:
+    """Which pairs count, decided from numbers alone; and which matrices of the batch have no second derivatives.
+
+    gap [*batch, n, n]    w_j - w_i
+    inside                pairs of one multiplet
+    near                  pairs of one whole group but of two multiplets
+    members [*batch, n]   eigenvalues in a multiplet of several or in a whole group
+    dropped               pairs without a part in X
+    quiet                 K is rounding, and counts as zero
+    lost                  what rounding does to -K / gap^2 of the others
+    length [*batch, n]    norms of gv's columns
+    refused [*batch]      multiplets that are not whole
+    """
+
+    def __init__(self, call, w, v, gw, gv):
+        n = w.shape[-1]
+        self.eps = torch.finfo(w.dtype).eps
+        self.bound, self.graph = self.eps * n ** 0.5, [x for x in (v, w) if x.requires_grad]
+        self.norm = w.abs().amax(-1) if n else w.new_zeros(w.shape[:-1])
+        self.gap = w.unsqueeze(-2) - w.unsqueeze(-1)
+        group = torch.as_tensor(call.certificate.multiplet).reshape(w.shape)
+        same, itself = group.unsqueeze(-1) == group.unsqueeze(-2), torch.eye(n, dtype=torch.bool)
+        self.inside = same & ~itself
+        self.dropped = same | (self.gap == 0)
+        self.quiet, self.lost = torch.ones_like(same), torch.zeros_like(self.gap)
+        self.length = torch.zeros_like(w)
+        if gv is not None:
+            self._judge_pairs(v, gv)
+        self.refused = self.inside.flatten(-2).any(-1)
+        if self.refused.any():
+            self.refused = self.refused & ~self._is_whole(same, v, gw, gv)
+        self.near = self._near_groups(w) & ~same
+        if self.near.any():
+            together = self.near | same
+            self.near = self.near & self._is_whole(together, v, gw, gv)[..., None, None]
+        self.dropped = self.dropped | self.near
+        self.members = (self.inside | self.near).any(-1)
+
+    def _judge_pairs(self, v, gv):
+        self.length = gv.abs().square().sum(-2).sqrt()
+        k, length = skew(v.mH @ gv).abs(), _means(self.length)
+        self.quiet = k <= 8 * self.bound * length
+        uncertain = 2 * self.eps * self.norm[..., None, None] * _quotient(k, self.gap.abs(), self.dropped)
+        self.lost = _quotient(2 * self.bound * length + uncertain, self.gap ** 2, self.dropped | self.quiet)
+
+    def _near_groups(self, w):
+        """Pairs of runs of neighbours in which every K is rounding."""
+        n = w.shape[-1]
+        step = w[..., 1:] - w[..., :-1] > NEAR * self.norm[..., None]
+        run = torch.cat([torch.zeros_like(step[..., :1]), step], -1).cumsum(-1) if n > 1 else w
+        same = run.unsqueeze(-1) == run.unsqueeze(-2)
+        loud = (same & ~self.quiet & ~torch.eye(n, dtype=torch.bool)).any(-1)
+        loud = (same & loud.unsqueeze(-2)).any(-1)
+        return same & ~loud.unsqueeze(-1)
+
+    def _is_whole(self, same, v, gw, gv):
+        """Of each matrix: whether the loss sees nothing of its groups but subspaces and sums."""
+        inside = same & ~torch.eye(same.shape[-1], dtype=torch.bool)
+        whole = torch.ones(same.shape[:-2], dtype=torch.bool)
+        if gv is not None:
+            whole = ~(inside & ~self.quiet).flatten(-2).any(-1) & self._is_invariant(inside, v, gv)
+        return whole if gw is None else whole & self._sees_sums(same, gw)
+
+    def _back(self, output, direction):
+        """What `direction`, a cotangent of gw or gv, becomes on the way back to v and w, or None."""
+        if not output.requires_grad:
+            return None, None
+        with torch.enable_grad():
+            return torch.autograd.grad(output, self.graph, direction, retain_graph=True, allow_unused=True)
+
+    def _is_invariant(self, pairs, v, gv):
+        """Whether turns V exp(t T), T on these pairs, leave the loss alone to second order: then its Hessian takes
+        V T to gV T."""
+        generator = torch.Generator().manual_seed(1)
+        turn = skew(torch.randn(v.shape, dtype=v.dtype, generator=generator)) * pairs
+        expected = gv @ turn
+        by_v, by_w = self._back(gv, v @ turn)
+        found = torch.zeros_like(expected) if by_v is None else by_v
+        allowed = SEEN * self.bound * (_size(found, 2) + _size(expected, 2))
+        unseen = _size(found - expected, 2) <= allowed
+        return unseen if by_w is None else unseen & (_size(by_w, 1) * self.norm <= allowed)
+
+    def _sees_sums(self, same, gw):
+        """Whether a loss sees no more of the eigenvalues of a group than their sum, to second order."""
+        mean = same.to(gw.dtype)
+        mean = mean / mean.sum(-1, keepdim=True)
+        largest = gw.abs().amax(-1)
+        apart = (gw - (mean @ gw.unsqueeze(-1)).squeeze(-1)).abs().amax(-1) > SEEN * self.bound * largest
+        d = torch.randn(gw.shape, dtype=gw.dtype, generator=torch.Generator().manual_seed(2))
+        d = d - (mean @ d.unsqueeze(-1)).squeeze(-1)
+        by_v, by_w = self._back(gw, d)
+        allowed = SEEN * self.bound * largest * _size(d, 1)
+        for x, dims, unit in ((by_v, 2, 1), (by_w, 1, self.norm)):
+            if x is not None:
+                apart = apart | (_size(x, dims) * unit > allowed)
+        return ~apart
+
+
+def differentiable(call, g, A, w, v, gw, gv):
+    """The gradient g of eigh, under create_graph=True, as a function of A, w, v, gw and gv."""
+    with torch.no_grad():
+        rule = Rule(call, w, v, gw, gv)
+    x = torch.zeros_like(v)
+    if gv is not None:
+        k = skew(v.mH @ gv)
+        k = torch.where(rule.quiet, k - k.detach(), k)
+        fixed = torch.where(rule.members, w.detach(), w)
+        x = _quotient(k, fixed.unsqueeze(-2) - fixed.unsqueeze(-1), rule.dropped)
+    pairs = x.detach()
+    if gw is not None:
+        x = x + torch.diag_embed(gw).to(v.dtype)
+    steps = hermitian(v @ x @ v.mH)
+    return _Second.apply(g + (steps - steps.detach()), A, v.detach(), pairs, rule, call)
+
+
+class _Second(AutogradFunction):
+    """The identity on G. Backward it refuses what cannot be had, adds what whole groups' own blocks of A get, and
+    leaves a note to eigh's backward pass, which comes next."""
+
+    @staticmethod
+    def forward(ctx, g, A, v, x, rule, call):
+        ctx.save_for_backward(A, v, x)
+        ctx.rule, ctx.call, ctx.size = rule, call, _size(g, 2)
+        return g.view_as(g)
+
+    @staticmethod
+    def backward(ctx, c):
+        (A, v, x), rule, call = ctx.saved_tensors, ctx.rule, ctx.call
+        wanted = rule.refused & (c != 0).flatten(-2).any(-1)
+        if wanted.any():
+            if call.failed == "raise":
+                raise ProblemError(_why_multiplet(call, rule, wanted), call.certificate)
+            c = torch.where(rule.refused[..., None, None], torch.zeros_like(c), c)
+        by_matrix = None
+        with torch.no_grad():
+            turned = v.mH @ hermitian(c) @ v
+            scale = _size(c, 2) * ctx.size
+            back = _quotient(turned.abs(), rule.gap.abs(), rule.dropped)  # what K gets
+            parts = (back.square() @ rule.length.square().unsqueeze(-1)).squeeze(-1).sqrt()
+            note = Note(rule, _size(turned.abs() * rule.lost, 2), parts,
+                        torch.where(rule.norm > 0, scale / rule.norm, scale))
+            if rule.members.any():
+                y = _quotient(turned, rule.gap, rule.dropped) @ x
+                y = y + y.mH
+                note.y = y * rule.near
+                by_matrix = hermitian(v @ (y * (rule.inside | torch.diag_embed(rule.members))) @ v.mH)
+            call.notes.append(note)
+        if by_matrix is not None:
+            by_matrix = refused(THIRD, by_matrix, A, c)
+        return c, by_matrix, *4 * [None]
+
+
+class Note:
+    """What _Second tells eigh's backward pass: an error of w's cotangents, how long the parts are that v's were added
+    up from, a size that second derivatives have in general, and Y between near eigenvalues, where that pass would
+    divide a rounding by their gap."""
+
+    def __init__(self, rule, lost, parts, scale):
+        self.rule, self.lost, self.parts, self.scale, self.y = rule, lost, parts, scale, None
+
+    @staticmethod
+    def sum(notes):
+        total = Note(notes[0].rule, *(sum(getattr(n, x) for n in notes) for x in ("lost", "parts", "scale")))
+        if all(n.y is not None for n in notes):
+            total.y = sum(n.y for n in notes)
+        return total
+
+    @torch.no_grad()
+    def take(self, v, gv):
+        """gv without what this note answers for, or what is rounding where nothing can be: near pairs, inside
+        multiplets, phases; and the near pairs' part of the gradient."""
+        self.error = self.lost
+        if gv is None:
+            return None, None
+        rule = self.rule
+        noise = rule.bound * _means(gv.abs().square().sum(-2).sqrt() + 2 * self.parts)
+        k = skew(v.mH @ gv)
+        y = torch.zeros_like(k) if self.y is None else self.y
+        answered = rule.near | rule.inside | torch.eye(k.shape[-1], dtype=torch.bool)
+        answered = answered & ((k - y * rule.gap).abs() <= 8 * noise)  # else the loss itself has a part there
+        left = _quotient(2 * noise, rule.gap, answered | (rule.dropped & ~rule.near))
+        self.error = torch.hypot(self.lost, _size(left, 2))
+        return gv - v @ (k * answered), hermitian(v @ (y * answered) @ v.mH)
+
+
+def _why_multiplet(call, rule, wanted):
+    k = int(wanted.reshape(-1).nonzero()[0])
+    members = rule.inside.reshape(-1, *rule.gap.shape[-2:])[k].any(-1).nonzero().squeeze(-1).tolist()
+    return (f"second derivatives of eigenpairs need simple eigenvalues, or a loss that sees a multiplet's subspace "
+            f"and the sum of its eigenvalues alone: of {verdict.name_of(call.certificate, k)}, eigenvalues "
+            f"{', '.join(map(str, members[:8]))}{', ...' if len(members) > 8 else ''} are not simple within rounding "
+            f"({ELSEWHERE}; failed='zero' gives zeros for such matrices)")
+
+
+@torch.no_grad()
+def check(call, certificate, g, note):
+    """Of the second derivative g that eigh's backward pass gave: refused where it is mostly rounding."""
+    size, report = _size(g, 2).double().reshape(-1), certificate.report
+    error = note.error.double().reshape(-1) + 2 * note.rule.bound * size
+    relative = torch.where(size > 0, error / size, torch.zeros_like(size))
+    report["gradient_error"] = relative.numpy()
+    bad = error > LARGEST_ERROR * torch.maximum(size, note.scale.double().reshape(-1))
+    if not bad.any():
+        return g
+    if call.failed == "zero":
+        return torch.where(bad.reshape(*call.batch, 1, 1), torch.zeros_like(g), g)
+    k = int(bad.nonzero()[0])
+    gap = certificate.report["min_gap"][k]
+    raise ProblemError(
+        f"second derivatives through the eigenpairs of {verdict.name_of(certificate, k)} would be wrong by about "
+        f"{float(relative[k]):.2g} of their size: its eigenvalues come as near to each other as {gap:.2g} ||A||, and "
+        f"rounding counts as eps (||A|| / gap)^2 ({ELSEWHERE}; failed='zero' gives zeros for such matrices)",
+        certificate)
