@@ -155,7 +155,7 @@ def test_the_same_estimate_as_from_all_pairs(tmp_path):
         gv[:, :, 5:] = 0
         r = solve(tmp_path, a, **keys, cotangents={"eigenvectors": gv}, gradient={"eigenpairs": "f-out.h5"})
         estimates.append(r["diagnostics/gradient_error"][0])
-    assert abs(estimates[1] - estimates[0]) < 0.01 * estimates[0]
+    assert estimates[0] < estimates[1] < 2 * estimates[0]  # the reduction turns vectors too
 
 
 def test_a_near_multiplet_at_the_edge(tmp_path):
