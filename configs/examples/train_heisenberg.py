@@ -19,6 +19,7 @@ import argparse
 import contextlib
 import math
 import sys
+import warnings
 
 import torch
 
@@ -78,6 +79,9 @@ def eigensolver(backend, spool=None):
         yield eigh
         return
     import multiplet.torch
+    # Levels that are equal by symmetry are held against known ones that are not: at the first guess the loss is not
+    # smooth there, and the mean of its one-sided gradients, which is said, is what leads away.
+    warnings.simplefilter("ignore", multiplet.SubgradientWarning)
     eigh = multiplet.torch.eigh
     if backend == "local":
         yield eigh

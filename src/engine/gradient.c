@@ -147,6 +147,11 @@ double mpt_team_precision(const mpt_team *team, mpt_type type, int64_t count, co
   return votes[0] == 0 && votes[1] > 0 ? single : own;
 }
 
+void mpt_share_looks(const mpt_team *team, mpt_rule *rule) {
+  if (team->size > 1)
+    MPI_Allreduce(MPI_IN_PLACE, rule->turned, (int)rule->m, MPI_DOUBLE, MPI_MAX, team->comm);
+}
+
 mpt_sums mpt_sums_over_team(const mpt_team *team, mpt_rule *rule, mpt_sums sums) {
   if (team->size == 1) return sums;
   double add[3] = {sums.noise2, sums.turn2, sums.x2};
@@ -164,6 +169,9 @@ static void step_vectors(mpt_making *m, int64_t k, mpt_sums *sums) {
   mpt_tile tile;
   mpt_into_basis(m, k, mpt_part_of(b->gv, k, b->rows * b->n, mpt_type_size(b->type)), MPT_LEFT);
   mpt_team_diagonal(m);
+  for (int64_t next = 0; m->engine->next_tile(m->state, &next, &tile);)
+    mpt_rule_look(&m->rule, &tile);
+  mpt_share_looks(m->team, &m->rule);
   mpt_rule_fit(&m->rule, m->diagonal);
   for (int64_t next = 0; m->engine->next_tile(m->state, &next, &tile);)
     mpt_backward_tile(b->type, &m->rule, &tile, sums);

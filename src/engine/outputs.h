@@ -56,6 +56,9 @@ void mpt_zero_gradient(mpt_batch *batch, int64_t k);
 /* Where problem k's part of an array with `each` elements of `size` bytes a problem begins. */
 void *mpt_part_of(const void *array, int64_t k, int64_t each, size_t size);
 
+/* What mpt_rule_look() found on all ranks. Collective. */
+void mpt_share_looks(const mpt_team *team, mpt_rule *rule);
+
 /* What the tiles of all ranks add up to; the rule's arrays likewise. Collective. */
 mpt_sums mpt_sums_over_team(const mpt_team *team, mpt_rule *rule, mpt_sums sums);
 

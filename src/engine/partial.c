@@ -360,8 +360,10 @@ static void step_vectors(partial *p, mpt_rule *rule, mpt_sums *sums) {
   ops->load(p->state, MPT_PANEL_B, p->cotangents);
   ops->overlap(p->state);
   get_diagonal(p);
-  mpt_rule_fit(rule, p->diagonal);
   const mpt_rule kept = mpt_rule_of(rule, p->first, p->columns);
+  for (int64_t next = 0; ops->next_tile(p->state, &next, &tile);) mpt_rule_look(&kept, &tile);
+  mpt_share_looks(p->team, rule);
+  mpt_rule_fit(rule, p->diagonal);
   for (int64_t next = 0; ops->next_tile(p->state, &next, &tile);)
     mpt_backward_tile(p->batch->type, &kept, &tile, sums);
   ops->project(p->state);

@@ -83,6 +83,11 @@ void mpt_backward_tile(mpt_type type, const mpt_rule *rule, const mpt_tile *tile
   table[type](rule, tile, sums);
 }
 
+void mpt_rule_look(const mpt_rule *rule, const mpt_tile *tile) {
+  static void (*const table[])(const mpt_rule *, const mpt_tile *) = WORKER_TABLE(look_inside);
+  table[rule->type](rule, tile);
+}
+
 double mpt_cotangent_epsilon(mpt_type type, int64_t count, const void *cotangents) {
   static bool (*const table[])(int64_t, const void *) = WORKER_TABLE(are_single);
   const double single = mpt_type_epsilon(MPT_FLOAT32);

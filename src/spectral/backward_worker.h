@@ -121,6 +121,28 @@ static void NAME(backward_tile)(const mpt_rule *r, const mpt_tile *tile, mpt_sum
                                    sqrt(side.violated[l]), side.noise2[l], side.turn2[l], 0});
 }
 
+/* Marks the columns that have an entry of K above its noise with another pair of their multiplet.
+ */
+static void NAME(look_inside)(const mpt_rule *r, const mpt_tile *tile) {
+  const double unit0 = r->gauge_in[0], unit1 = r->gauge_in[1];
+  for (int64_t b = tile->col0; b < tile->col0 + tile->cols; b++) {
+    int64_t first = b, stop = b + 1;
+    while (first > 0 && r->multiplet[first - 1] == r->multiplet[b]) first--;
+    while (stop < r->m && r->multiplet[stop] == r->multiplet[b]) stop++;
+    if (first < tile->row0) first = tile->row0;
+    if (stop > tile->row0 + tile->rows) stop = tile->row0 + tile->rows;
+    for (int64_t a = first; a < stop; a++) {
+      const int64_t i = a - tile->row0, j = b - tile->col0;
+      const Scalar t = ((const Scalar *)tile->t)[i + j * tile->ldt];
+      const Scalar th = ((const Scalar *)tile->th)[i + j * tile->ldth];
+      const double re = ((double)RE(t) - (double)RE(th)) * unit0 * unit1;
+      const double im = ((double)IM(t) - (double)IM(th)) * unit0 * unit1;
+      const double noise = r->level * (r->gv_norm[a] + r->gv_norm[b]) * unit0 * unit1;
+      if (a != b && re * re + im * im > noise * noise) r->turned[b] = 1;
+    }
+  }
+}
+
 /* Whether all elements are float32 numbers and most of them, zeros apart, have more digits than
  * numbers that somebody wrote down. */
 static bool NAME(are_single)(int64_t count, const void *elements) {

@@ -107,6 +107,12 @@ static void apply_policy(const fit *f, bool differ) {
   if (differ && r->kind < kinds[policy]) r->kind = kinds[policy];
 }
 
+static bool depends_on_basis(const fit *f) {
+  bool any = false;
+  for (int64_t j = f->first; j < f->stop; j++) any |= f->rule->turned[j] > 0;
+  return any;
+}
+
 static void survey(fit *f) {
   const mpt_rule *r = f->rule;
   const double count = (double)(f->stop - f->first);
@@ -128,13 +134,14 @@ static void fit_multiplet(fit *f) {
   mpt_rule *r = f->rule;
   double rho, error;
   survey(f);
+  const bool basis = depends_on_basis(f);
   const double spread = f->largest > 0 ? (f->high - f->low) / f->largest : 0;
   r->spread = fmax(r->spread, spread);
-  if (f->high - f->low <= 2 * r->epsilon * sqrt((double)r->n) * f->most)
+  if (f->high - f->low <= 2 * r->epsilon * sqrt((double)r->n) * f->most + f->floor)
     apply_policy(f, false);
-  else if (try_form(f, false, &rho, &error))
+  else if (!basis && try_form(f, false, &rho, &error))
     certify(f, rho, error, true);
-  else if (f->stop - f->first > 2 && try_form(f, true, &rho, &error))
+  else if (!basis && f->stop - f->first > 2 && try_form(f, true, &rho, &error))
     certify(f, rho, error, false);
   else {
     r->uncertified = fmax(r->uncertified, spread);
@@ -188,10 +195,11 @@ static void ask_neighbours(const fit *f) {
   }
 }
 
-static void look_at_vectors(const fit *f) {
+static void look_at_vectors(fit *f) {
   const mpt_rule *r = f->rule;
   for (int64_t j = 0; j < r->m; j++) {
     const double norm = r->gv_norm[j] * r->gv_in[0] * r->gv_in[1], s = s_of(f, j);
+    f->floor = fmax(f->floor, 4 * fmax(r->epsilon, r->cotangent_epsilon) * norm);
     r->leverage[j] = mpt_leverage2(norm * norm, s * s, (double)r->n);
     r->own[j] = fabs(s);
   }
@@ -212,5 +220,6 @@ void mpt_rule_fit(mpt_rule *r, const double *s) {
       fit_multiplet(&f);
   }
   if (s && r->gv_norm) ask_neighbours(&f);
+  for (int64_t j = 0; j < r->m; j++) r->turned[j] = 0;
   if (r->uncertified <= sqrt(r->epsilon) && r->kind > MPT_RULE_FORM) r->kind = MPT_RULE_PLAIN;
 }

@@ -4,12 +4,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "lanes.h"
+#include "turn.h"
 
-/* The kernels' only way up. */
-void mpt_settle_gradient(const mpt_options *options, mpt_type type, bool finite,
-                         mpt_report *report) {
-  (void)options, (void)type;
-  report->status = finite ? MPT_OK : MPT_NONFINITE_COTANGENT;
+/* The kernels' only ways up. */
+void mpt_settle_gradient(const mpt_options *options, const mpt_finding *found, mpt_report *report) {
+  (void)options;
+  report->status = found->finite ? MPT_OK : MPT_NONFINITE_COTANGENT;
+}
+
+mpt_team mpt_team_of_one(void) {
+  return (mpt_team){.size = 1, .grid = {1, 1}};
+}
+
+mpt_status mpt_turn_multiplets(const mpt_team *team, const mpt_options *options, const mpt_batch *b,
+                               int64_t first, int64_t columns, const double *w, double norm,
+                               const int32_t *multiplet, void *v) {
+  (void)team, (void)options, (void)b, (void)first, (void)columns, (void)w, (void)norm;
+  (void)multiplet, (void)v; /* chains have no multiplets */
+  return MPT_OK;
 }
 
 enum { COUNT = 7 };
@@ -84,7 +96,7 @@ static void solve(mpt_type type, int64_t n) {
   mpt_batch b = make(type, n);
   bool lost[64] = {false};
   const size_t bytes = (size_t)kernels->bytes((int)n, true, true) / 64 * 64 + 64;
-  mpt_lanes_call call = {&options, &b, 0, 0, 30 * (int)n, aligned_alloc(64, bytes), lost};
+  mpt_lanes_call call = {&options, &b, 0, 0, 30 * (int)n, aligned_alloc(64, bytes), lost, 0};
   kernels->prepare(call.memory, (int)n, true, true);
   for (; call.first < COUNT; call.first += kernels->chunk, call.lost += kernels->chunk) {
     const int64_t left = COUNT - call.first;

@@ -395,6 +395,7 @@ ELSEWHERE = {
     **dict.fromkeys(["already (give one)", "nothing to check", "for --gradients: not a count", "has changed since",
                      "neither eigenvalues", "no problem has one"], "cli/test_check.py"),
     **dict.fromkeys(["cannot open config", "larger than 1 MiB"], "unit/test_config.c"),
+    "it failed its self-test": "unit/test_self_test.c",
     **dict.fromkeys([
         "holds none for any", "it has no %s of", "not of this input",
         "result is not complete", "it needs %lld ranks", "%s for %.3g GiB", "permissions and space",

@@ -64,8 +64,9 @@ static void NAME(step_apart)(NAME(gradient) * q, const NAME(aside) * s, int l, R
   mpt_sums sums = {0};
   if (rule.gv_norm) {
     for (int64_t j = 0; j < n; j++) diagonal[j] = (double)t[j * ld + j * PARTS];
-    mpt_rule_fit(&rule, diagonal);
     const mpt_tile tile = {0, 0, n, n, t, ld / PARTS, th, ld / PARTS, NULL};
+    mpt_rule_look(&rule, &tile);
+    mpt_rule_fit(&rule, diagonal);
     mpt_backward_tile(TYPE, &rule, &tile, &sums);
   } else {
     mpt_rule_fit(&rule, NULL);
