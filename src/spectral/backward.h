@@ -101,8 +101,8 @@ void mpt_rule_open(mpt_rule *rule, double values, double vectors, int others, do
  * of W, [m], in the units of gv (NULL: zero). */
 void mpt_rule_fit(mpt_rule *rule, const double *s);
 
-/* To be called with all tiles (below) before mpt_rule_fit(): a multiplet in which K is above its
- * noise has no form. Leaves that in rule->turned, of which ranks take the largest. */
+/* To be called with all tiles (below) before mpt_rule_fit(): a multiplet on whose basis the loss
+ * depends has no form. Leaves that in rule->turned, of which ranks take the largest. */
 struct mpt_tile;
 void mpt_rule_look(const mpt_rule *rule, const struct mpt_tile *tile);
 

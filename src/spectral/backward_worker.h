@@ -124,6 +124,7 @@ static void NAME(backward_tile)(const mpt_rule *r, const mpt_tile *tile, mpt_sum
 /* Marks the columns that have an entry of K above its noise with another pair of their multiplet.
  */
 static void NAME(look_inside)(const mpt_rule *r, const mpt_tile *tile) {
+  const double share = fmax(r->level, sqrt(r->epsilon)); /* less is what members' distances make */
   const double unit0 = r->gauge_in[0], unit1 = r->gauge_in[1];
   for (int64_t b = tile->col0; b < tile->col0 + tile->cols; b++) {
     int64_t first = b, stop = b + 1;
@@ -137,8 +138,8 @@ static void NAME(look_inside)(const mpt_rule *r, const mpt_tile *tile) {
       const Scalar th = ((const Scalar *)tile->th)[i + j * tile->ldth];
       const double re = ((double)RE(t) - (double)RE(th)) * unit0 * unit1;
       const double im = ((double)IM(t) - (double)IM(th)) * unit0 * unit1;
-      const double noise = r->level * (r->gv_norm[a] + r->gv_norm[b]) * unit0 * unit1;
-      if (a != b && re * re + im * im > noise * noise) r->turned[b] = 1;
+      const double bound = share * (r->gv_norm[a] + r->gv_norm[b]) * unit0 * unit1;
+      if (a != b && re * re + im * im > bound * bound) r->turned[b] = 1;
     }
   }
 }

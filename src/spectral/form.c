@@ -6,9 +6,10 @@
 /* One multiplet. */
 typedef struct fit {
   mpt_rule *rule;
-  const double *s;              /* [m] the diagonal of S, or NULL */
-  int64_t first, stop;          /* its pairs */
-  double largest;               /* |gw| of all pairs */
+  const double *s;     /* [m] the diagonal of S, or NULL */
+  int64_t first, stop; /* its pairs */
+  double largest;      /* |gw| of all pairs */
+  double floor;        /* what rounding makes of gw where it vanishes beside gv: nothing to X */
   double low, high, mean, most; /* of gw here; the largest |gw| here */
   double bend;                  /* relative change of rho that the members' distance explains */
 } fit;
