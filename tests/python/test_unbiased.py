@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from job import SUBGRADIENT, read, solve
+from job import SUBGRADIENT, read, run, solve
 from multiplet import SubgradientWarning
 from multiplet.backend import Library, Options
 import multiplet.torch as mt
@@ -162,6 +162,7 @@ def test_job_in_two_passes(tmp_path, dtype, solver):
     r = solve(tmp_path, both, cotangents={"eigenvalues": gw, "eigenvectors": gv},
               gradient={"eigenpairs": "forward-out.h5"}, **keys)
     assert (r["status"] == SUBGRADIENT).all() and (r["diagnostics/gradient_rule"] == UNBIASED).all()
+    assert "2 not testable" in run(tmp_path / "job-out.h5", "--gradients", "2", verb="check").stdout
     options = Options(triangle="full", spread="unbiased", seed=7, solver=solver)
     _, v, _ = Library().eigh(both, options)
     assert np.array_equal(forward["eigenvectors"], v)
