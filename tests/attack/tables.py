@@ -150,8 +150,8 @@ def second_derivative(gap=1e-8):
     ends = [Exact(a + s * step * d).of_projector((0, 2), m) for s in (1, -1)]
     truth = (ends[0] - ends[1]) / (2 * step)
     second = (second + second.mT).numpy() / 2
-    return Row(f"second derivative of tr(M P), gap {gap:g}", float(np.linalg.norm(second - truth) / np.linalg.norm(truth)),
-               np.nan, "", "")
+    error = float(np.linalg.norm(second - truth) / np.linalg.norm(truth))
+    return Row(f"second derivative of tr(M P), gap {gap:g}", error, np.nan, "", "")
 
 
 def almost_full(few=1e-12):
