@@ -2,8 +2,9 @@
 # Everything that has to hold before a change goes in: builds without warnings, format, lint, tests.
 #
 #   bash tests/run.sh [ctest options]      for example: bash tests/run.sh -R unit
-#   bash tests/run.sh --long               the long tier of the lanes engine's tests instead: every n from 1 to
-#                                          64, type and kind, 10^5 matrices; some minutes
+#   bash tests/run.sh --long               the long tier instead: of the lanes engine's tests, every n from 1 to
+#                                          64, type and kind, 10^5 matrices; injected faults,
+#                                          MULTIPLET_FAULTS of them by type and engine
 #   bash tests/run.sh --asan               under the address and undefined-behaviour sanitizers, in
 #                                          build-asan: unit tests, MPI tests on 1 and 2 ranks, the main job
 #
@@ -73,6 +74,12 @@ run_long() {
   export MULTIPLET_LONG=1
   timeout 3600 build/bin/test_lanes
   timeout 3600 build/bin/test_lanes_bits
+  # Faults injected into eigenpairs and products, by engine and type: tables of what was found.
+  export MULTIPLET_FAULTS="${MULTIPLET_FAULTS:-60000}"
+  for ranks in 1 2 4; do
+    MULTIPLET_TIMEOUT=3600 mpirun -n $ranks build/bin/test_corrupted
+    MULTIPLET_TIMEOUT=3600 MULTIPLET_FAULTS=$((MULTIPLET_FAULTS / 1000 + 1)) mpirun -n $ranks build/bin/test_products
+  done
 }
 
 if [ "${1:-}" = --long ]; then

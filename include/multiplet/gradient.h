@@ -3,9 +3,12 @@
  *
  *   G = V [F o skew(V^H gV) + diag(gw)] V^H,   dL = Re tr(G^H dA),   F_ij = 1 / (w_j - w_i),
  *
- * F being zero inside a multiplet (Magnus 1985 for simple eigenvalues). Where the loss depends on
- * the basis inside a multiplet, no derivative exists: that part is dropped, and the report says how
- * large it was. */
+ * F being zero inside a multiplet (Magnus 1985 for simple eigenvalues). A loss of V f(w) V^H,
+ * composed through the eigenpairs, is recognised by its cotangents, and has its exact gradient at
+ * every gap, none included (src/spectral/backward.h). Where the loss depends on the basis inside a
+ * multiplet, no derivative exists: that part is dropped, and the report says how large it was.
+ * Where it tells equal eigenvalues apart and no form of it is certified, the status is
+ * MPT_SUBGRADIENT and the gradient goes by the spread policy. */
 #ifndef MULTIPLET_GRADIENT_H
 #define MULTIPLET_GRADIENT_H
 

@@ -419,8 +419,7 @@ static mpt_status differentiate(partial *p, int64_t k) {
 /* Collective. */
 static mpt_status process_problem(partial *p, int64_t k) {
   mpt_batch *b = p->batch;
-  const bool mean = p->options->spread_policy == MPT_MEAN,
-             raw = p->options->spread_policy == MPT_RAW;
+  const bool mean = p->options->spread_policy == MPT_MEAN, raw = mpt_needs_basis(p->options);
   mpt_status status = find(p, k);
   if (status != MPT_OK) return status;
   number(p);

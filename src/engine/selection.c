@@ -43,6 +43,10 @@ bool mpt_is_cut(int64_t n, const int32_t *id, const mpt_place *p, int64_t j) {
   return (first > 0 && id[first - 1] == id[first + j]) || (stop < n && id[stop] == id[first + j]);
 }
 
+bool mpt_needs_basis(const mpt_options *options) {
+  return options->spread_policy == MPT_RAW || options->spread_policy == MPT_UNBIASED;
+}
+
 static bool is_zero(mpt_type type, const void *array, int64_t at) {
   double x[2];
   mpt_get_element(type, array, at, x);
@@ -162,7 +166,7 @@ static void prepare_problem(selection *s, int64_t k, const mpt_options *options)
   mpt_reals_to_double(b->type, n, mpt_part_of(s->whole.w, k, n, mpt_real_size(b->type)), s->w);
   mpt_status status = mpt_find_selected(b, s->w, &s->place[k]);
   const int32_t *id = s->whole.multiplet + k * n;
-  const bool raw = options->spread_policy == MPT_RAW;
+  const bool raw = mpt_needs_basis(options);
   if (status == MPT_OK && b->g && mpt_sees_cut(s->team, b, k, id, &s->place[k], raw, true))
     status = MPT_SPLIT_MULTIPLET;
   b->report[k].status = status;

@@ -19,6 +19,10 @@ mpt_status mpt_find_selected(const mpt_batch *batch, const double *w, mpt_place 
 /* Whether selected column j belongs to a multiplet that the selection cuts; id[n] numbers them. */
 bool mpt_is_cut(int64_t n, const int32_t *id, const mpt_place *place, int64_t j);
 
+/* Whether the policy makes something of single eigenvalues' cotangents inside a multiplet, for
+ * which the vectors of all of it must be the loss's own: not so of one that is cut. */
+bool mpt_needs_basis(const mpt_options *options);
+
 /* Whether the loss sees such a one, by its eigenvalue or its vector, as asked. Collective. */
 bool mpt_sees_cut(const mpt_team *team, const mpt_batch *batch, int64_t k, const int32_t *id,
                   const mpt_place *place, bool values, bool vectors);

@@ -170,7 +170,7 @@ class Case:
         self.write_input()
         with h5py.File(self.result, "w") as file:
             file.attrs.update({
-                "schema_name": "multiplet-result", "schema_version": "1.0", "complete": complete,
+                "schema_name": "multiplet-result", "schema_version": "1.1", "complete": complete,
                 "software": "multiplet", "software_version": "0.1.0", "config": self.config(),
                 "input_file": str(self.input), "input_fingerprint": fingerprint(self.input),
                 "created": "2024-01-02T03:04:05Z", "ranks": 3, "mpi_library": "none",

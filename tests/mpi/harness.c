@@ -33,7 +33,8 @@ int agree_on_failures(void **state) {
 
 int run_mpi_tests(int *argc, char ***argv, int (*tests)(void)) {
   int rank;
-  alarm(110); /* a rank that waits for ever ends, and mpirun ends the others */
+  const char *seconds = getenv("MULTIPLET_TIMEOUT"); /* of the long tier */
+  alarm(seconds ? (unsigned)atoi(seconds) : 110); /* a rank that waits for ever ends the others */
   MPI_Init(argc, argv);
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   mpt_blas_set_threads(1);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "harness.h"
+#include "lanes.h"
 
 static int64_t turns = -1; /* products until one is spoilt; negative: none is */
 static bool hit;
@@ -165,9 +166,59 @@ static void spoilt_products_are_found(void **state) {
   assert_int_equal(agree_on_failures(NULL), 0);
 }
 
+/* Lanes make gradients of their own: spoilt, lapack makes them again, and nothing is lost. */
+static void spoil_lanes(bench *b, mpt_type type, int64_t n) {
+  enum { BATCH = 20 };
+  const double bound = 1e3 * (double)n * mpt_type_epsilon(type);
+  const size_t elements = (size_t)(BATCH * n * n);
+  wide *a = calloc(elements, sizeof *a), *gv = calloc(elements, sizeof *gv);
+  double *gw = calloc((size_t)(BATCH * n), sizeof *gw);
+  for (int64_t k = 0; k < BATCH; k++) {
+    fill_hermitian(n, mpt_type_is_complex(type), seed++, a + k * n * n);
+    fill_hermitian(n, mpt_type_is_complex(type), seed++, gv + k * n * n);
+  }
+  for (int64_t j = 0; j < BATCH * n; j++) gw[j] = (double)(j % n) - 1;
+  run sound = {.type = type, .count = BATCH, .n = n, .backward = true, .a = a, .gv = gv, .gw = gw};
+  run spoilt = sound;
+  run_batch(b, &sound);
+  for (int product = 1; product <= 3; product++) {
+    mpt_lanes_spoil(product);
+    run_batch(b, &spoilt);
+    mpt_lanes_spoil(0);
+    for (int64_t k = 0; k < BATCH; k++) {
+      const mpt_report *r = &spoilt.report[k];
+      CHECK(r->retried == 1 && !sound.report[k].retried, "%s %s n=%lld: product %d passed",
+            bench_name(b), mpt_type_name(type), (long long)n, product);
+      CHECK(r->output_residual < 3 && sound.report[k].output_residual < 3, "%g and %g units",
+            r->output_residual, sound.report[k].output_residual);
+      CHECK(difference(n * n, spoilt.g + k * n * n, sound.g + k * n * n) <=
+                bound + 10 * r->gradient_error,
+            "%s %s n=%lld: another gradient", bench_name(b), mpt_type_name(type), (long long)n);
+    }
+  }
+  run_free(&sound);
+  run_free(&spoilt);
+  free(a);
+  free(gv);
+  free(gw);
+}
+
+static void lanes_see_their_own(void **state) {
+  static const int64_t sizes[] = {2, 3, 5, 16, 17, 24, 25, 33, 64};
+  bench b;
+  (void)state;
+  for (int index = 0; bench_open(index, &b); index++) {
+    for (int type = 0; type < MPT_TYPE_COUNT && b.engine == &mpt_lanes; type++)
+      for (int64_t s = 0; s < COUNT(sizes); s++) spoil_lanes(&b, (mpt_type)type, sizes[s]);
+    bench_close(&b);
+  }
+  assert_int_equal(agree_on_failures(NULL), 0);
+}
+
 static int tests(void) {
   const struct CMUnitTest list[] = {
-      cmocka_unit_test_teardown(spoilt_products_are_found, agree_on_failures)};
+      cmocka_unit_test_teardown(spoilt_products_are_found, agree_on_failures),
+      cmocka_unit_test_teardown(lanes_see_their_own, agree_on_failures)};
   return cmocka_run_group_tests(list, NULL, NULL);
 }
 

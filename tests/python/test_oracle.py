@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from job import OK, ROOT, config, eps, read, run, write
+from job import OK, SUBGRADIENT, ROOT, config, eps, read, run, write
 
 ORACLE = ROOT / "tests/oracle"
 ENGINES = {"lanes": ("lanes", 1), "lapack": ("lapack", 1), "scalapack": ("scalapack", 2)}
@@ -89,7 +89,9 @@ def test_functions_frames_and_tangents(name, group, engine, tmp_path):
                   gradient={"cotangents": "cotangents.h5"}, **engine_sections(solver))
     run(path, ranks=ranks)
     r = read(tmp_path / "job-out.h5")
-    assert (r["status"] == OK).all()
+    ids, gw = r["multiplet"][0], np.asarray(pairs["eigenvalue_cotangent"])
+    differ = any(np.ptp(gw[ids == k]) > 0 for k in ids)
+    assert list(r["status"]) == [OK] * (copies - 2) + [SUBGRADIENT if differ else OK, OK]
     norm, gap = np.abs(case["eigenvalues"]).max(), min(r["diagnostics/min_gap"][0], 1)
     error = r["diagnostics/gradient_error"]
     for k, (key, f) in enumerate(functions.items()):

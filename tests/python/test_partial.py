@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from job import OK, TYPES, config, eps, hermitian, read, reference_gradient, run, solve, write
+from job import OK, SUBGRADIENT, TYPES, config, eps, hermitian, read, reference_gradient, run, solve, write
 
 N = 60
 SPECTRA = {
@@ -56,6 +56,9 @@ def test_one_pass_two_passes_and_kept_factors(tmp_path, dtype, name, solver, gri
     first, stop = (first, ends(w, first, stop)[1]) if kind == "lowest" else ends(w, first, stop)
     keys = keys_of(kind, first, stop, solver, grid, block)
     s, gw = multiplet[first:stop] % 5 + 1.0, np.linspace(1, 2, stop - first)
+    seen = np.zeros(N)
+    seen[first:stop] = gw
+    told = SUBGRADIENT if any(np.ptp(seen[multiplet == k]) for k in multiplet) else OK
     ranks = grid[0] * grid[1]
     forward = solve(tmp_path, a, name="forward", ranks=ranks, **keys,
                     output={"file": "forward-out.h5", "store": ["eigenvalues", "eigenvectors", "factor"]})
@@ -65,7 +68,7 @@ def test_one_pass_two_passes_and_kept_factors(tmp_path, dtype, name, solver, gri
     error = lambda r: np.abs(r["gradient"][0] - expected).max() / np.abs(expected).max()
     bound = 4000 * eps(dtype)
     kept = solve(tmp_path, a, ranks=ranks, cotangents=cotangents, gradient={"eigenpairs": "forward-out.h5"}, **keys)
-    assert (kept["status"] == OK).all() and error(kept) < bound, (kind, error(kept))
+    assert (kept["status"] == told).all() and error(kept) < bound, (kind, error(kept))
     assert kept["diagnostics/residual"][0] < 10 and kept["diagnostics/gauge_violation"][0] < np.sqrt(eps(dtype))
     assert error(kept) < 1e4 * kept["diagnostics/gradient_error"][0]
     with h5py.File(tmp_path / "forward-out.h5", "a") as f:
@@ -74,7 +77,7 @@ def test_one_pass_two_passes_and_kept_factors(tmp_path, dtype, name, solver, gri
     assert error(again) < bound
     once = solve(tmp_path, a, ranks=ranks, cotangents={"eigenvalues": gw[None]}, **keys)
     expected = full_gradient(a[0], multiplet, first, stop, gw, np.zeros_like)
-    assert (once["status"] == OK).all() and error(once) < bound
+    assert (once["status"] == told).all() and error(once) < bound
 
 
 def factor(r):
@@ -152,7 +155,7 @@ def test_the_same_estimate_as_from_all_pairs(tmp_path):
         gv[:, :, 5:] = 0
         r = solve(tmp_path, a, **keys, cotangents={"eigenvectors": gv}, gradient={"eigenpairs": "f-out.h5"})
         estimates.append(r["diagnostics/gradient_error"][0])
-    assert abs(estimates[1] - estimates[0]) < 0.01 * estimates[0]
+    assert estimates[0] < estimates[1] < 2 * estimates[0]  # the reduction turns vectors too
 
 
 def test_a_near_multiplet_at_the_edge(tmp_path):

@@ -171,11 +171,11 @@ def test_gauge_warning():
     text = str(caught[0].message)
     certificate = mt.last_certificate()
     assert len(caught) == 1 and "matrix [1]" in text and "eigenvalues 0, 1 (-1.25918" in text
-    assert f"{certificate.gauge_violation[1]:.2g}" in text and "0.42" in text
+    assert f"{certificate.gauge_violation[1]:.2g}" in text and "0.26" in text
     assert certificate.status.tolist() == [Status.OK, Status.GAUGE_DEPENDENT] and certificate.residual.max() > 0
     assert certificate.multiplet[1].tolist() == [0, 0, 1, 1] and torch.isfinite(a.grad).all()
     a.grad = None
-    with pytest.raises(GaugeError, match=r"matrix \[1\].*0\.42.*projector or frame"):
+    with pytest.raises(GaugeError, match=r"matrix \[1\].*0\.26.*projector or frame"):
         mt.eigh(a, gauge="error")[1][:, :, 0].sum().backward()
     assert a.grad is None
 
@@ -211,10 +211,13 @@ def test_eigenvalue_cotangents():
         mt.eigvalsh(a, **keywords)[0].backward()
         return torch.diagonal(a.grad)
 
-    assert gradient().tolist() == [0, 0.5, 0.5] and mt.last_certificate().cotangent_spread == 1
-    assert sorted(gradient(eigenvalue_cotangents="raw").tolist()) == [0, 0, 1]
-    with pytest.raises(GaugeError, match="spread 1"):
-        gradient(eigenvalue_cotangents="fail")
+    with pytest.warns(multiplet.SubgradientWarning, match="no form of it is certified: spread of their cotangents 1"):
+        assert gradient().numpy() == pytest.approx([0, 0.5, 0.5], abs=1e-15)
+    assert mt.last_certificate().cotangent_spread == 1 and mt.last_certificate().status == Status.SUBGRADIENT
+    raw = gradient(eigenvalue_cotangents="raw")
+    assert raw[0] == 0 and raw.sum() == pytest.approx(1) and abs(raw[1] - raw[2]) > 0.1  # one vector of the pair
+    with pytest.raises(multiplet.SubgradientError, match="spread of their cotangents 1"):
+        gradient(eigenvalue_cotangents="error")
 
 
 def test_library_refuses():
@@ -224,14 +227,14 @@ def test_library_refuses():
 
 
 def test_composed_function():
-    """At a repeated eigenvalue V f(w) V^H has another gradient than f(A): the spread shows it, as documented."""
+    """V f(w) V^H has the gradient of f(A), at repeated eigenvalues too, though their cotangents differ."""
     c, gradients, spreads = herm(random((5, 5), torch.float64)), [], []
     for f in (lambda a: mt.matrix_function(a, "exp"), lambda a: (lambda w, v: (v * w.exp()) @ v.T)(*mt.eigh(a))):
         a = make(PAIRS, torch.float64).requires_grad_()
         (c * f(a)).sum().backward()
         gradients.append(a.grad)
         spreads.append(float(mt.last_certificate().cotangent_spread))
-    assert not close(*gradients, 0.01) and spreads[0] == 0 and spreads[1] > 0.1
+    assert close(*gradients) and spreads[0] == 0 and spreads[1] > 0.1
 
 
 def test_no_rows():

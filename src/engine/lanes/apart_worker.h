@@ -115,6 +115,8 @@ static void NAME(multiply_all)(NAME(gradient) * q, bool conjugate, const NAME(as
   if (q->gv) {
     const NAME(view) gv = {q->gv, n * PARTS, PARTS};
     NAME(multiply)(NAME(LEFT_CONJUGATE), false, n, vt, gv, t);
+    if (q->spoil == 1) NAME(spoil)(n, q->t);
+    NAME(probe_overlap)(q);
   } else {
     memset(q->t, 0, sizeof(Lane) * (size_t)(n * n * PARTS));
   }
@@ -130,6 +132,10 @@ static void NAME(multiply_all)(NAME(gradient) * q, bool conjugate, const NAME(as
       for (int j = 0; j < n; j++) NAME(store)
   (q->y + (i * n + j) * PARTS,
    NAME(times_real)(NAME(load)(q->v + (int64_t)i * q->ldv + j * PARTS), q->t[(j * n + j) * PARTS]));
+  NAME(expect_gradient)(q);
+  if (q->spoil == 2) NAME(spoil)(n, q->y);
   NAME(multiply)(NAME(RIGHT_CONJUGATE), true, n, y, vt, t);
+  if (q->spoil == 3) NAME(spoil)(n, q->t);
+  NAME(probe_gradient)(q);
   NAME(unscale)(q, conjugate);
 }

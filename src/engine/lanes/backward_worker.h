@@ -85,6 +85,10 @@ typedef struct NAME(gradient) {
   Lane gauge, error;
   Mask dependent;
   Mask dead;            /* cotangents that are not finite, or whose gradient is not */
+  const Real *signs;    /* [n][2], of which the first are used */
+  Lane *probe;          /* [3 n] Numbers */
+  Lane output;          /* what the probes found */
+  int spoil;            /* mpt_lanes_call.spoil */
   bool apart[W];        /* lanes that are left to spectral/backward.c */
   mpt_finding found[W]; /* which says this of them */
 } NAME(gradient);

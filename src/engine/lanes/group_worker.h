@@ -8,6 +8,7 @@ typedef struct NAME(memory) {
   NAME(space) space;
   bool vectors, backward;
   Lane *gw, *gv, *t, *y, *id; /* backward, interleaved */
+  Lane *probe;
   Real *signs, *nowhere, *ids;
   NAME(aside) aside;
   NAME(product_memory) products;
@@ -36,6 +37,7 @@ static void NAME(lay_out)(NAME(arena) * arena, NAME(memory) * m, int n, bool vec
   m->gv = NAME(lanes)(arena, here ? n2 : 0);
   m->t = NAME(lanes)(arena, here ? n2 : 0);
   m->y = NAME(lanes)(arena, here ? n2 : 0);
+  m->probe = NAME(lanes)(arena, here ? 3 * n * PARTS : 0);
   m->signs = NAME(take)(arena, 2 * n, sizeof(Real));
   m->nowhere = NAME(take)(arena, n2, sizeof(Real));
   m->ids = NAME(take)(arena, n * W, sizeof(Real));
@@ -233,6 +235,9 @@ static void NAME(start_gradient)(const mpt_lanes_call *c, NAME(memory) * m, int 
   q->t = m->t;
   q->y = m->y;
   q->norm = m->space.work;
+  q->signs = m->signs;
+  q->probe = m->probe;
+  q->spoil = c->spoil;
   q->epsilon = EPSILON;
   q->noise = 8 * EPSILON * (Real)sqrt((double)n);
   if (b->gw)
@@ -248,6 +253,7 @@ static void NAME(start_gradient)(const mpt_lanes_call *c, NAME(memory) * m, int 
 
 static void NAME(report_gradient)(const mpt_lanes_call *c, int g, const NAME(gradient) * q) {
   const int64_t first = g * W, left = c->count - first;
+  const double unit = (double)c->batch->n * EPSILON;
   for (int l = 0; l < W && l < left; l++) {
     mpt_report *r = &c->batch->report[c->first + first + l];
     if (r->status != MPT_PENDING || c->lost[first + l]) continue;
@@ -257,6 +263,8 @@ static void NAME(report_gradient)(const mpt_lanes_call *c, int g, const NAME(gra
     if (q->apart[l]) found = q->found[l];
     found.finite = !NAME(in_lane)(q->dead, l);
     mpt_settle_gradient(c->options, &found, r);
+    r->output_residual = sqrt((double)q->output[l]) / unit;
+    if (found.finite && !(r->output_residual <= MPT_PROBE_BOUND)) c->lost[first + l] = true;
   }
 }
 
@@ -285,6 +293,7 @@ static void NAME(differentiate_lane)(const mpt_lanes_call *c, NAME(memory) * m, 
   s.w = p->w + l * p->ldn;
   s.gw = p->gw + l * p->ldn;
   s.group = q;
+  s.signs = m->signs;
   s.lane = l;
   s.aside = &m->aside;
   s.scale = q->scale[l];
@@ -299,6 +308,7 @@ static void NAME(differentiate_lane)(const mpt_lanes_call *c, NAME(memory) * m, 
   sums->noise2[l] = NAME(sum_of)(s.sums.noise2);
   sums->x2[l] = NAME(sum_of)(s.sums.x2);
   sums->turn2[l] = NAME(sum_of)(s.sums.turn2);
+  q->output[l] = s.output * s.output;
   if (!s.finite) sums->bad[l] = NAN;
 }
 

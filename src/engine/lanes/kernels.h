@@ -14,6 +14,7 @@
 #endif
 #include "certificate.h"
 #include "lanes.h"
+#include "probe.h"
 #include "turn.h"
 
 enum { ROUND_SWEEPS = 512 };

@@ -17,6 +17,7 @@ enum { SETS = sizeof sets / sizeof *sets };
 
 static const mpt_lanes_set *chosen; /* NULL: not asked for yet */
 static int sweep_limit;             /* fault hook */
+static int spoilt_product;          /* likewise */
 
 static const mpt_lanes_set *find_set(const char *name) {
   for (int k = 0; k < SETS; k++)
@@ -42,6 +43,10 @@ bool mpt_lanes_use(const char *name) {
 
 int64_t mpt_lanes_largest(mpt_type type) {
   return set_in_use()->largest[type];
+}
+
+void mpt_lanes_spoil(int product) {
+  spoilt_product = product;
 }
 
 void mpt_lanes_limit_sweeps(int most) {
@@ -146,14 +151,18 @@ static mpt_code hand_over(mpt_state *s, const mpt_options *options, const mpt_ba
   one.report = batch->report + k;
   *one.report = (mpt_report){0};
   mpt_process_batch(&mpt_lapack, s->lapack, &alone, options, &one);
-  one.report->retried = !one.given && !mpt_status_is_failure(one.report->status);
+  one.report->retried = !mpt_status_is_failure(one.report->status);
 done:
   return code;
 }
 
 static mpt_code process(mpt_state *s, const mpt_options *options, mpt_batch *batch) {
   const int64_t n = batch->n, chunk = s->kernels->chunk;
-  mpt_lanes_call call = {.options = options, .batch = batch, .memory = s->memory, .lost = s->lost};
+  mpt_lanes_call call = {.options = options,
+                         .batch = batch,
+                         .memory = s->memory,
+                         .lost = s->lost,
+                         .spoil = spoilt_product};
   for (int64_t k = 0; k < batch->count && n == 0; k++)
     if (batch->report[k].status == MPT_PENDING) batch->report[k].status = MPT_OK;
   if (n == 0) return MPT_DONE;

@@ -24,6 +24,9 @@ int64_t mpt_lanes_largest(mpt_type type);
  * the usual number. */
 void mpt_lanes_limit_sweeps(int most);
 
+/* Likewise: which of three products of each gradient gets one wrong element; 0: none. */
+void mpt_lanes_spoil(int product);
+
 /* What kernels are given: problems first .. first + count - 1 of a batch, at most as many as
  * `chunk` says. `lost[k]`: problem first + k has to be solved by somebody else. */
 typedef struct mpt_lanes_call {
@@ -33,6 +36,7 @@ typedef struct mpt_lanes_call {
   int most_sweeps;
   void *memory;
   bool *lost;
+  int spoil; /* fault hook: 1 to 3, a product of the gradient that gets one wrong element */
 } mpt_lanes_call;
 
 /* The kernels of one scalar type. */

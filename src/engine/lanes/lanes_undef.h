@@ -16,6 +16,7 @@
 #undef PARTS
 #undef SECOND
 #undef SWAPPED
+#undef ACROSS
 #undef TINY
 #undef W
 #undef EVEN

@@ -8,6 +8,7 @@
 #include "solve_worker.h"
 #include "two_worker.h"
 #include "backward_worker.h"
+#include "probe_worker.h"
 #include "apart_worker.h"
 #include "arena_worker.h"
 #include "product_worker.h"

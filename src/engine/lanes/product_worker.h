@@ -20,7 +20,9 @@ typedef struct NAME(single) {
   const NAME(aside) * aside;
   Real scale, on, factor[2];
   bool conjugate;
+  const Real *signs;
   NAME(sums) sums; /* out, each lane a part of it */
+  Real output;     /* out: what the probes found */
   bool finite;
 } NAME(single);
 
@@ -30,6 +32,7 @@ typedef struct NAME(product_memory) {
   Real *leverage, *own; /* [ldn] mpt_leverage2, |S_aa| */
   Real *turned, *size;  /* [ldn] sums of theta^2 and |X|^2 over a row's other entries */
   Real *w, *gw;         /* [W][ldn] */
+  Real *probe;          /* [12 n] */
 } NAME(product_memory);
 
 /* Rows and their lengths are rounded up to whole tiles; padding stays zero. */
@@ -43,6 +46,7 @@ static void NAME(lay_out_products)(NAME(arena) * arena, NAME(product_memory) * m
   for (size_t k = 0; k < sizeof all / sizeof *all; k++)
     *all[k] = NAME(take)(arena, n ? rows * m->ld : 0, sizeof(Real));
   m->norm = NAME(take)(arena, m->ldn, sizeof(Real));
+  m->probe = NAME(take)(arena, 12 * (int64_t)n, sizeof(Real));
   m->leverage = NAME(take)(arena, m->ldn, sizeof(Real));
   m->own = NAME(take)(arena, m->ldn, sizeof(Real));
   m->turned = NAME(take)(arena, m->ldn, sizeof(Real));
@@ -294,21 +298,23 @@ static void NAME(scale_columns)(const NAME(product_memory) * m, NAME(single) * s
       m->y[i * m->ld + j] = v[i * ldv + j] * m->t[j / PARTS * m->ld + j / PARTS * PARTS];
 }
 
-/* The lower half of the product, scaled, makes G. */
+/* The lower half of the product makes G, which is held against its factors and scaled. */
 static void NAME(write_gradient)(const NAME(product_memory) * m, NAME(single) * s) {
   const int n = s->n;
   const int64_t ld = m->ld;
   const Lane x = NAME(all)(s->factor[0]), y = NAME(all)(s->factor[1]);
   Lane bad = {0};
-  for (int i = 0; i < n; i++)
-    for (int j = 0; j <= i * PARTS; j += W) {
+  NAME(complete)(n, m->t, ld);
+  const Real found = NAME(single_gradient)(n, m->t, ld, s->signs, m->probe);
+  if (!(found <= s->output)) s->output = found;
+  for (int i = 0; i < n; i++) {
+    for (int j = 0; j < n * PARTS; j += W) {
       Lane *at = (Lane *)(m->t + i * ld + j);
       *at = *at * x * y + (Lane){0};
       bad += *at - *at;
     }
-  NAME(complete)(n, m->t, ld);
-  for (int i = 0; i < n; i++)
     memcpy((Real *)s->g + i * n * PARTS, m->t + i * ld, sizeof(Real) * (size_t)(n * PARTS));
+  }
   if (s->conjugate) mpt_conjugate(TYPE, (int64_t)n * n, s->g);
   s->finite = !NAME(any)(~NAME(equal)(bad, (Lane){0}));
 }
@@ -332,12 +338,17 @@ static void NAME(differentiate_single)(const NAME(product_memory) * m, NAME(sing
     NAME(copy_rows)(n, s->gv, s->scale, m->gv, ld);
     NAME(column_norms)(m, n);
     NAME(small_product)(true, false, n, v, PARTS, ldv, m->gv, m->t, ld);
+    if (s->group->spoil == 1) NAME(spoil_row)(n, m->t + (n - 1) * ld);
+    s->output = NAME(single_overlap)(n, v, ldv, m->gv, m->t, ld, m->norm, s->signs, m->probe);
     NAME(make_any_x)(m, s);
     NAME(small_product)(false, false, n, v, ldv, PARTS, m->t, m->y, ld);
   } else {
     NAME(scale_columns)(m, s, v, ldv);
   }
   NAME(adjoint)(false, n, v, ldv, m->vh, ld);
+  NAME(single_expect)(n, v, ldv, m->t, ld, s->signs, m->probe);
+  if (s->group->spoil == 2) NAME(spoil_row)(n, m->y + (n - 1) * ld);
   NAME(small_product)(false, true, n, m->y, ld, PARTS, m->vh, m->t, ld);
+  if (s->group->spoil == 3) NAME(spoil_row)(n, m->t + (n - 1) * ld);
   NAME(write_gradient)(m, s);
 }
