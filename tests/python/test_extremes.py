@@ -119,7 +119,8 @@ def tangents_of(exact, v, d):
     x = exact.phased_as(v)
     m = x.conj().T @ d @ x
     rotation = np.where(exact.gap == 0, 0, m / np.where(exact.gap == 0, 1, exact.gap))
-    return np.diag(m).real, x @ rotation, exact.out_of(Scalar("exp").differences(exact.values, exact.gap) * exact.into(d))
+    by_function = Scalar("exp").differences(exact.values, exact.gap) * exact.into(d)
+    return np.diag(m).real, x @ rotation, exact.out_of(by_function)
 
 
 @pytest.mark.parametrize("solver", ENGINES)
