@@ -4,7 +4,9 @@
 #   bash tests/run.sh [ctest options]      for example: bash tests/run.sh -R unit
 #   bash tests/run.sh --long               the long tier instead: of the lanes engine's tests, every n from 1 to
 #                                          64, type and kind, 10^5 matrices; injected faults,
-#                                          MULTIPLET_FAULTS of them by type and engine
+#                                          MULTIPLET_FAULTS of them by type and engine; gradients of
+#                                          tests/attack against the truth, 10^4 random problems of each type,
+#                                          10^6 losses of other forms, 10^5 that deserve no warning
 #   bash tests/run.sh --asan               under the address and undefined-behaviour sanitizers, in
 #                                          build-asan: unit tests, MPI tests on 1 and 2 ranks, the main job
 #
@@ -80,6 +82,12 @@ run_long() {
     MULTIPLET_TIMEOUT=3600 mpirun -n $ranks build/bin/test_corrupted
     MULTIPLET_TIMEOUT=3600 MULTIPLET_FAULTS=$((MULTIPLET_FAULTS / 1000 + 1)) mpirun -n $ranks build/bin/test_products
   done
+  # Gradients against the truth: tables of errors, estimates and statuses. Samples of all are in the tests.
+  timeout 3600 "$PYTHON" tests/attack/tables.py
+  timeout 3600 "$PYTHON" tests/attack/estimates.py --count 10000
+  timeout 3600 "$PYTHON" tests/attack/selections.py --count 2000
+  timeout 3600 "$PYTHON" tests/attack/forms.py
+  timeout 3600 "$PYTHON" tests/attack/alarms.py
 }
 
 if [ "${1:-}" = --long ]; then

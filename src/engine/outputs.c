@@ -164,6 +164,7 @@ static void make_vectors(mpt_making *m, int64_t k, double largest) {
   for (int64_t i = 0; i < b->n; i++) norm = hypot(norm, m->norm[i]);
   mpt_tangent_step step = {.w = m->rule.w,
                            .multiplet = m->rule.multiplet,
+                           .diagonal = m->diagonal,
                            .norm = m->rule.norm,
                            .epsilon = mpt_type_epsilon(b->type),
                            .split = diagonal_split(m),

@@ -37,9 +37,10 @@ void mpt_frame_tile(mpt_type type, const mpt_frame_step *step, const mpt_tile *t
 typedef struct mpt_tangent_step {
   const double *w;
   const int32_t *multiplet;
-  double norm, epsilon; /* ||A||_2 */
-  double level, unit;   /* noise of M_ij; a power of two that takes |dA| near 1 */
-  double split;         /* out: the largest |M_ij|, i != j, inside a multiplet */
+  const double *diagonal; /* [n] of M */
+  double norm, epsilon;   /* ||A||_2 */
+  double level, unit;     /* noise of M_ij; a power of two that takes |dA| near 1 */
+  double split;           /* out: the largest |M_ij|, i != j, inside a multiplet */
   double noise2, x2; /* out, added to: errors and sizes of entries, times (||A|| unit)^2, unit^2 */
   double *turned, *size; /* [n] likewise, by column: theta^2, and |entry|^2 */
 } mpt_tangent_step;

@@ -78,7 +78,9 @@ static void NAME(tangent_tile)(mpt_tangent_step *step, const mpt_tile *tile) {
       const double d = fabs(gap) / step->norm, entry = size * step->unit / d;
       const double noise = 3 * step->level * step->unit / d;
       const double theta = fmin(1, MPT_TURN * step->epsilon / d);
-      step->noise2 += noise * noise;
+      /* what the turn of the two vectors by rounding brings of the diagonal to M_ij */
+      const double brought = theta * fabs(step->diagonal[a] - step->diagonal[b]) * step->unit / d;
+      step->noise2 += noise * noise + brought * brought;
       step->x2 += entry * entry;
       step->turned[b] += theta * theta;
       step->size[b] += entry * entry;

@@ -144,6 +144,8 @@ static hid_t memory_type(mpt_element element) {
   switch (element) {
   case MPT_E_STATUS:
   case MPT_E_SOLVER:
+  case MPT_E_RULE:
+  case MPT_E_INT8:
   case MPT_E_INT32:
     return mpt_element_type(element, MPT_FLOAT64);
   default:
