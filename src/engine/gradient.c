@@ -154,13 +154,13 @@ void mpt_share_looks(const mpt_team *team, mpt_rule *rule) {
 
 mpt_sums mpt_sums_over_team(const mpt_team *team, mpt_rule *rule, mpt_sums sums) {
   if (team->size == 1) return sums;
-  double add[3] = {sums.noise2, sums.turn2, sums.x2};
+  double add[4] = {sums.noise2, sums.turn2, sums.x2, sums.formed};
   double most[3] = {sums.gauge, sums.signal, sums.violated};
-  MPI_Allreduce(MPI_IN_PLACE, add, 3, MPI_DOUBLE, MPI_SUM, team->comm);
+  MPI_Allreduce(MPI_IN_PLACE, add, 4, MPI_DOUBLE, MPI_SUM, team->comm);
   MPI_Allreduce(MPI_IN_PLACE, most, 3, MPI_DOUBLE, MPI_MAX, team->comm);
   MPI_Allreduce(MPI_IN_PLACE, rule->turned, (int)rule->m, MPI_DOUBLE, MPI_SUM, team->comm);
   MPI_Allreduce(MPI_IN_PLACE, rule->size, (int)rule->m, MPI_DOUBLE, MPI_SUM, team->comm);
-  return (mpt_sums){most[0], most[1], most[2], add[0], add[1], add[2]};
+  return (mpt_sums){most[0], most[1], most[2], add[0], add[1], add[2], add[3]};
 }
 
 /* X of the eigenvectors' cotangents, in T. */

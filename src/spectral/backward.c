@@ -23,6 +23,7 @@ void mpt_sums_add(mpt_sums *sums, const mpt_sums *more) {
   sums->noise2 += more->noise2;
   sums->turn2 += more->turn2;
   sums->x2 += more->x2;
+  sums->formed += more->formed;
 }
 
 /* 2^exponent as two factors, either of which is in range. */
@@ -166,11 +167,11 @@ static double error_of(const mpt_rule *r, const mpt_sums *sums) {
 
 mpt_finding mpt_find(const mpt_rule *r, const mpt_sums *sums) {
   const double threshold = sqrt(r->epsilon);
-  return (mpt_finding){.gauge = smaller(sums->gauge, 1),
-                       .spread = r->spread,
-                       .error = error_of(r, sums),
-                       .kind = r->kind,
-                       .dependent =
-                           sums->signal > threshold || sums->violated > threshold * sqrt(sums->x2),
-                       .differ = r->uncertified > threshold};
+  return (mpt_finding){
+      .gauge = smaller(sums->gauge, 1),
+      .spread = r->spread,
+      .error = error_of(r, sums),
+      .kind = r->kind == MPT_RULE_PLAIN && sums->formed > 0 ? MPT_RULE_FORM : r->kind,
+      .dependent = sums->signal > threshold || sums->violated > threshold * sqrt(sums->x2),
+      .differ = r->uncertified > threshold};
 }

@@ -90,6 +90,7 @@ typedef struct mpt_sums {
   double noise2;   /* squares of the errors of entries */
   double turn2;    /* squares of what a turn of the eigenvectors by rounding makes of gw */
   double x2;       /* squared Frobenius norm of X */
+  double formed;   /* above 0: the form carried a pair between multiplets */
 } mpt_sums;
 void mpt_sums_add(mpt_sums *sums, const mpt_sums *more);
 

@@ -9,7 +9,7 @@ static inline double NAME(tanhc)(double x2) {
 
 typedef struct NAME(side) {
   double gauge[NAME(RUN)], signal[NAME(RUN)], violated[NAME(RUN)], noise2[NAME(RUN)];
-  double turn2[NAME(RUN)], turned[NAME(RUN)], size[NAME(RUN)];
+  double turn2[NAME(RUN)], turned[NAME(RUN)], size[NAME(RUN)], formed[NAME(RUN)];
 } NAME(side);
 
 /* `count` entries of one column of the tile from row i on, without a branch; sums are kept side by
@@ -83,6 +83,7 @@ static inline __attribute__((always_inline)) void NAME(step_run)(int count, cons
     const bool off = a + l != b;
     side->noise2[l] += off ? missed * missed : 0;
     side->turn2[l] += moved * moved;
+    side->formed[l] += form && s2 * slope * slope > 0 ? 1 : 0;
     side->turned[l] += quotient ? theta * theta : 0;
     side->size[l] += off ? x0 * x0 + x1 * x1 : 0;
     t[l * P] = (Real)(x0 * back0 * back1);
@@ -105,7 +106,7 @@ static void NAME(add_column)(const mpt_rule *r, int64_t b, NAME(side) * side, mp
 VECTOR_CLONES
 static void NAME(backward_tile)(const mpt_rule *r, const mpt_tile *tile, mpt_sums *sums) {
   enum { RUN = NAME(RUN) };
-  NAME(side) side = {{0}, {0}, {0}, {0}, {0}, {0}, {0}};
+  NAME(side) side = {{0}, {0}, {0}, {0}, {0}, {0}, {0}, {0}};
   for (int64_t j = 0; j < tile->cols; j++) {
     int64_t i = 0;
     for (; i + RUN <= tile->rows; i += RUN) NAME(step_run)(RUN, r, tile, i, j, &side);
@@ -117,8 +118,9 @@ static void NAME(backward_tile)(const mpt_rule *r, const mpt_tile *tile, mpt_sum
     sums->x2 += r->x[b] * r->x[b];
   }
   for (int l = 0; l < RUN; l++)
-    mpt_sums_add(sums, &(mpt_sums){sqrt(side.gauge[l]), sqrt(side.signal[l]),
-                                   sqrt(side.violated[l]), side.noise2[l], side.turn2[l], 0});
+    mpt_sums_add(sums,
+                 &(mpt_sums){sqrt(side.gauge[l]), sqrt(side.signal[l]), sqrt(side.violated[l]),
+                             side.noise2[l], side.turn2[l], 0, side.formed[l]});
 }
 
 /* Marks the columns that have an entry of K above its noise with another pair of their multiplet.

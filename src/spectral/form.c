@@ -200,7 +200,7 @@ static void look_at_vectors(fit *f) {
   const mpt_rule *r = f->rule;
   for (int64_t j = 0; j < r->m; j++) {
     const double norm = r->gv_norm[j] * r->gv_in[0] * r->gv_in[1], s = s_of(f, j);
-    f->floor = fmax(f->floor, 4 * fmax(r->epsilon, r->cotangent_epsilon) * norm);
+    f->floor = fmax(f->floor, 16 * fmax(r->epsilon, r->cotangent_epsilon) * norm);
     r->leverage[j] = mpt_leverage2(norm * norm, s * s, (double)r->n);
     r->own[j] = fabs(s);
   }

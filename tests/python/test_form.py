@@ -15,8 +15,7 @@ import multiplet  # noqa: E402
 import multiplet.torch as mt  # noqa: E402
 from multiplet.backend import Library, Options  # noqa: E402
 
-# Where the errors of quotient and form cross, at a gap of the cube root of eps, and gv is larger than X.
-LARGEST = {"float64": 3e-10, "complex128": 3e-10, "float32": 3e-4, "complex64": 3e-4}
+LARGEST = {"float64": 1e-10, "complex128": 1e-10, "float32": 1e-4, "complex64": 1e-4}
 SCALARS = {"sqrt": {}, "inv_sqrt": {}, "exp": {"scale": -0.5}, "log": {}, "power": {"exponent": 1.7},
            "fermi": {"beta": 3.0, "mu": 1.5}, "tanh": {}}
 GAPS = [0, 1e-16, 1e-15, 3e-15, 1e-14, 1e-13, 1e-12, 1e-10, 1e-8, 1e-6, 1e-5, 1e-4, 1e-2, 1]
@@ -40,8 +39,8 @@ def clustered(rng, n, m, gap, dtype):
 @pytest.mark.parametrize("dtype", LARGEST)
 @pytest.mark.parametrize("kind", SCALARS)
 def test_every_gap(kind, dtype, engine):
-    """Linear and quadratic losses of F; OK is right to LARGEST, nearly always to 1e-10 (1e-4), and to ten times the
-    estimate."""
+    """Linear and quadratic losses of F; OK is right to 1e-10 (1e-4), or, where gv is much larger than the
+    gradient and the errors of quotient and form cross, to the estimate."""
     rng, told = np.random.default_rng([1, len(kind)]), 0
     library, options = Library(), Options(triangle="full", solver=engine)
     for k, gap in enumerate(GAPS):
@@ -56,7 +55,8 @@ def test_every_gap(kind, dtype, engine):
         truth = term.truth(reference.Exact(a), v[0])
         status, error = certificate.status[0], float(np.linalg.norm(g[0] - truth) / np.linalg.norm(truth))
         if status == 1:
-            assert error <= LARGEST[dtype] and error <= 10 * certificate.gradient_error[0], (gap, n, m, error)
+            assert error <= max(LARGEST[dtype], certificate.gradient_error[0]), (gap, n, m, error)
+            assert error <= 10 * certificate.gradient_error[0] and error <= 10 * LARGEST[dtype], (gap, n, m, error)
         assert status in (1, 11), (gap, n, m, status)
         told += status == 11
     assert told <= (1 if dtype in ("float64", "complex128") else 3)
