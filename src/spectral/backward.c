@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <math.h>
 #include "scalar.h"
+#include "spectral.h"
 
 #define WORKER "backward_worker.h"
 #include "for_each_type.h"

@@ -13,8 +13,11 @@ typedef struct NAME(side) {
 } NAME(side);
 
 /* `count` entries of one column of the tile from row i on, without a branch; sums are kept side by
- * side, so that the loop vectorizes. */
-static inline __attribute__((always_inline)) void NAME(step_run)(int count, const mpt_rule *r,
+ * side, so that the loop vectorizes. `triangle`: each entry stands for the one across the diagonal,
+ * too.
+ */
+static inline __attribute__((always_inline)) void NAME(step_run)(const bool triangle, int count,
+                                                                 const mpt_rule *r,
                                                                  const mpt_tile *tile, int64_t i,
                                                                  int64_t j, NAME(side) * side) {
   enum { P = 1 + IS_COMPLEX };
@@ -29,9 +32,11 @@ static inline __attribute__((always_inline)) void NAME(step_run)(int count, cons
   const double level = r->level, rounding = MPT_TURN * r->epsilon;
   const double gauge0 = r->gauge_in[0], gauge1 = r->gauge_in[1];
   const bool certified = in_error < DBL_MAX;
+  const double in_kept = certified ? in : 0, in_turn = certified ? 0 : 1;
   const int32_t *id = r->multiplet + a, idb = r->multiplet[b];
   Real *t = (Real *)((Scalar *)tile->t + i + j * tile->ldt);
   const Real *th = (const Real *)((const Scalar *)tile->th + i + j * tile->ldth);
+  double theta2[NAME(RUN)], x2[NAME(RUN)];
   for (int l = 0; l < count; l++) {
     const double t0 = (double)t[l * P] * unit0 * unit1, h0 = (double)th[l * P] * unit0 * unit1;
     const double t1 = IS_COMPLEX ? (double)t[l * P + P - 1] * unit0 * unit1 : 0;
@@ -47,9 +52,9 @@ static inline __attribute__((always_inline)) void NAME(step_run)(int count, cons
     const double whole = (norm[l] + normb) * gauge0 * gauge1, own2 = own0 * own0 + own1 * own1;
     const double ratio2 = 4 * own2 / (whole > 0 ? whole * whole : 1);
     const bool signal = 4 * own2 > level * level * whole * whole;
-    side->gauge[l] = same && ratio2 > side->gauge[l] ? ratio2 : side->gauge[l];
-    side->signal[l] = same && signal && ratio2 > side->signal[l] ? ratio2 : side->signal[l];
-    side->violated[l] = same && signal && k2 > side->violated[l] ? k2 : side->violated[l];
+    side->gauge[l] = same & (ratio2 > side->gauge[l]) ? ratio2 : side->gauge[l];
+    side->signal[l] = same & signal & (ratio2 > side->signal[l]) ? ratio2 : side->signal[l];
+    side->violated[l] = same & signal & (k2 > side->violated[l]) ? k2 : side->violated[l];
     /* between multiplets: the quotient and the form */
     const double d = same ? 1 : w[l] - wb, size = fabs(d), mean = (rho[l] + rhob) / 2;
     const double differ = fabs(rho[l] - rhob), error = (rho_error[l] + errorb) / 2, x = mean * d;
@@ -60,13 +65,13 @@ static inline __attribute__((always_inline)) void NAME(step_run)(int count, cons
     const bool agrees = r0 * r0 + r1 * r1 <= 2.25 * noise * noise;
     const bool alike =
         mpt_alike(rho[l], rho_error[l], rhob, errorb, d, drift[l] > driftb ? drift[l] : driftb);
-    const bool form = !same && x * x < 0.01 && agrees && alike && of_form < of_quotient;
-    const bool quotient = !same && !form && above;
+    const bool form = !same & (x * x < 0.01) & agrees & alike & (of_form < of_quotient);
+    const bool quotient = !same & !form & above;
     const double of_inside = s * in_error + fabs(in) * noise / 3;
-    const double on_k = quotient ? 1 / d : 0;
-    const double on_s = same ? (certified ? in : 0) : form ? slope : 0;
+    const double inverse = 1 / d, on_k = quotient ? inverse : 0;
+    const double slope_kept = form ? slope : 0, on_s = same ? in_kept : slope_kept;
     const double x0 = k0 * on_k + s0 * on_s, x1 = k1 * on_k + s1 * on_s;
-    const double wrong = same ? (certified ? of_inside : 0) : form ? of_form : 0;
+    const double wrong = same ? (certified ? of_inside : 0) : of_form;
     /* what is dropped may have been more than noise where eigenvalue cotangents differ */
     const double apart = fabs(gw[l] - gwb), dropped = apart < noise / size ? apart : noise / size;
     /* a turn of the two vectors brings S into K, unless it goes with eigenvalues' cotangents, of a
@@ -75,22 +80,41 @@ static inline __attribute__((always_inline)) void NAME(step_run)(int count, cons
     const double both = own[l] > ownb ? own[l] : ownb, turning = theta * both / size;
     const bool vectors_alone = 100 * (fabs(gw[l]) + fabs(gwb)) * size < sqrt(k2);
     const double of_turn = vectors_alone ? turning : 0;
-    const double missed = quotient ? of_quotient + of_turn : same || form ? wrong : dropped;
+    const double other = same | form ? wrong : dropped;
+    const double missed = quotient ? of_quotient + of_turn : other;
     const double near = level / size, near2 = near * near;
     const double most = share > near2 ? share : near2;
-    const double turn = same ? (certified ? 0 : 1) : form ? 0 : most < 1 ? most : 1;
+    const double near_turn = most < 1 ? most : 1, outer_turn = form ? 0 : near_turn;
+    const double turn = same ? in_turn : outer_turn;
     const double moved = turn * (gw[l] - gwb);
     const bool off = a + l != b;
     side->noise2[l] += off ? missed * missed : 0;
     side->turn2[l] += moved * moved;
-    side->turned[l] += quotient ? theta * theta : 0;
-    side->size[l] += off ? x0 * x0 + x1 * x1 : 0;
+    theta2[l] = quotient ? theta * theta : 0;
+    x2[l] = off ? x0 * x0 + x1 * x1 : 0;
+    side->turned[l] += theta2[l];
+    side->size[l] += x2[l];
     t[l * P] = (Real)(x0 * back0 * back1);
     if (IS_COMPLEX) t[l * P + P - 1] = (Real)(x1 * back0 * back1);
   }
+  for (int l = 0; l < count && triangle; l++) {
+    r->turned[a + l] += theta2[l];
+    r->size[a + l] += x2[l];
+  }
 }
 
-static void NAME(add_column)(const mpt_rule *r, int64_t b, NAME(side) * side, mpt_sums *sums) {
+/* All of a column from row i on. */
+static inline __attribute__((always_inline)) void NAME(step_column)(const bool triangle,
+                                                                    const mpt_rule *r,
+                                                                    const mpt_tile *tile, int64_t i,
+                                                                    int64_t j, NAME(side) * side) {
+  enum { RUN = NAME(RUN) };
+  for (; i + RUN <= tile->rows; i += RUN) NAME(step_run)(triangle, RUN, r, tile, i, j, side);
+  NAME(step_run)(triangle, (int)(tile->rows - i), r, tile, i, j, side);
+}
+
+static void NAME(add_column)(const mpt_rule *r, int64_t b, double times, NAME(side) * side,
+                             mpt_sums *sums) {
   double turned = 0, size = 0;
   for (int l = 0; l < NAME(RUN); l++) {
     turned += side->turned[l];
@@ -99,26 +123,30 @@ static void NAME(add_column)(const mpt_rule *r, int64_t b, NAME(side) * side, mp
   }
   r->turned[b] += turned;
   r->size[b] += size;
-  sums->x2 += size;
+  sums->x2 += times * size;
 }
 
 VECTOR_CLONES
 static void NAME(backward_tile)(const mpt_rule *r, const mpt_tile *tile, mpt_sums *sums) {
-  enum { RUN = NAME(RUN) };
   NAME(side) side = {{0}, {0}, {0}, {0}, {0}, {0}, {0}};
+  const bool half = tile->row0 == tile->col0 && tile->rows == tile->cols;
+  const double times = half ? 2 : 1;
   for (int64_t j = 0; j < tile->cols; j++) {
-    int64_t i = 0;
-    for (; i + RUN <= tile->rows; i += RUN) NAME(step_run)(RUN, r, tile, i, j, &side);
-    NAME(step_run)((int)(tile->rows - i), r, tile, i, j, &side);
+    if (half)
+      NAME(step_column)(true, r, tile, j, j, &side);
+    else
+      NAME(step_column)(false, r, tile, 0, j, &side);
     const int64_t b = tile->col0 + j, diagonal = b - tile->row0;
-    NAME(add_column)(r, b, &side, sums);
+    NAME(add_column)(r, b, times, &side, sums);
     if (diagonal < 0 || diagonal >= tile->rows) continue;
     ((Scalar *)tile->t)[diagonal + j * tile->ldt] = (Real)(r->x[b] * r->x_out[0] * r->x_out[1]);
     sums->x2 += r->x[b] * r->x[b];
   }
-  for (int l = 0; l < RUN; l++)
-    mpt_sums_add(sums, &(mpt_sums){sqrt(side.gauge[l]), sqrt(side.signal[l]),
-                                   sqrt(side.violated[l]), side.noise2[l], side.turn2[l], 0});
+  if (half) mpt_mirror_block(TYPE, tile->rows, tile->t, tile->ldt, MPT_UPPER);
+  for (int l = 0; l < NAME(RUN); l++)
+    mpt_sums_add(sums,
+                 &(mpt_sums){sqrt(side.gauge[l]), sqrt(side.signal[l]), sqrt(side.violated[l]),
+                             times * side.noise2[l], times * side.turn2[l], 0});
 }
 
 /* Whether all elements are float32 numbers and most of them, zeros apart, have more digits than
