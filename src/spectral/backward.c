@@ -4,7 +4,6 @@
 #include <limits.h>
 #include <math.h>
 #include "scalar.h"
-#include "spectral.h"
 
 #define WORKER "backward_worker.h"
 #include "for_each_type.h"
