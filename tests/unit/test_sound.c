@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "certificate.h"
 #include "engine.h"
 #include "probe.h"
 #include "scalar.h"
@@ -145,7 +146,7 @@ typedef struct tally {
 } tally;
 
 static void look_at(const mpt_batch *b, tally *t) {
-  const double bound = 100 / sqrt((double)b->n); /* of residual and overlap in these units */
+  const double bound = MPT_CERTIFICATE_BOUND / sqrt((double)b->n);
   for (int64_t k = 0; k < b->count; k++) {
     const mpt_report *r = &b->report[k];
     const bool alarm = mpt_status_is_failure(r->status) || r->retried;
