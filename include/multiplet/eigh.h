@@ -45,6 +45,16 @@ typedef enum mpt_gradient_rule {
   MPT_RULE_RAW = 4       /* cotangents that differed were kept as they were */
 } mpt_gradient_rule;
 
+/* What a first solution that was given up had failed; 0 where there was none. */
+typedef enum mpt_failed_check {
+  MPT_FAILED_NONE,
+  MPT_FAILED_CONVERGENCE,
+  MPT_FAILED_RESIDUAL,
+  MPT_FAILED_ORTHOGONALITY,
+  MPT_FAILED_OUTPUTS,
+  MPT_FAILED_VALUES /* order, trace and norm */
+} mpt_failed_check;
+
 /* What became of one problem, and how far its numbers can be trusted. */
 typedef struct mpt_report {
   int8_t status;           /* an mpt_status; outputs of a failed problem are zero */
@@ -63,8 +73,11 @@ typedef struct mpt_report {
                                by a random probe, in units of n eps */
   int8_t rule;              /* an mpt_gradient_rule */
   int8_t retried;           /* 1: the first solution failed its check; the reference solved it */
-  int refused;              /* by a policy: counts as failed, the gradient is zero */
-  double seconds;           /* those of the chunk it was solved in / problems in the chunk */
+  int8_t
+      first_failed; /* of those: an mpt_failed_check, and the decade of what it found: 3 for 1000 */
+  int8_t first_decade;
+  int refused;    /* by a policy: counts as failed, the gradient is zero */
+  double seconds; /* those of the chunk it was solved in / problems in the chunk */
 } mpt_report;
 
 /* w [count, n] real, ascending; v [count, n, n], column j of each is vector j, of unit norm, its

@@ -1,6 +1,8 @@
 #include "retry.h"
 
+#include <math.h>
 #include <stdlib.h>
+#include "certificate.h"
 #include "outputs.h"
 
 /* An array of one problem that the ranks hold as slabs of `width` elements a row. */
@@ -25,6 +27,27 @@ typedef struct retry {
 
 bool mpt_is_worth_retrying(const mpt_report *report) {
   return report->status == MPT_INTERNAL || report->status == MPT_NO_CONVERGENCE;
+}
+
+void mpt_note_retry(const mpt_report *first, int64_t n, bool vectors, mpt_report *report) {
+  const double bound = MPT_CERTIFICATE_BOUND / sqrt((double)n);
+  const struct {
+    mpt_failed_check check;
+    double found, bound;
+  } checks[] = {{MPT_FAILED_RESIDUAL, first->residual, bound},
+                {MPT_FAILED_ORTHOGONALITY, first->orthogonality, bound},
+                {MPT_FAILED_OUTPUTS, first->output_residual, MPT_PROBE_BOUND}};
+  const bool converged = first->status != MPT_NO_CONVERGENCE;
+  report->retried = !mpt_status_is_failure(report->status);
+  report->first_decade = 0;
+  report->first_failed = vectors || !converged ? MPT_FAILED_CONVERGENCE : MPT_FAILED_VALUES;
+  for (int i = 0; i < 3 && converged; i++)
+    if (!(checks[i].found <= checks[i].bound)) {
+      report->first_failed = (int8_t)checks[i].check;
+      report->first_decade =
+          (int8_t)(isnan(checks[i].found) ? INT8_MAX : fmin(log10(checks[i].found), 126));
+      return;
+    }
 }
 
 /* Returns the whole, on the first rank; NULL where there is none or no memory, which `failed` says.
@@ -191,12 +214,13 @@ static void retry_problem(const mpt_team *team, const mpt_options *options, mpt_
   int failed = open_retry(&r, &state) != MPT_DONE;
   MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, team->comm);
   if (!failed) {
+    const mpt_report first = b->report[k];
     move(&r, true);
     b->report[k] = (mpt_report){.status = MPT_PENDING};
     if (team->rank == 0) mpt_process_batch(&mpt_lapack, state, &alone, options, &r.one);
     share_results(&r);
     move(&r, false);
-    b->report[k].retried = !mpt_status_is_failure(b->report[k].status);
+    mpt_note_retry(&first, b->n, b->v != NULL, &b->report[k]);
   }
   close_retry(&r, state);
 }

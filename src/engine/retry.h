@@ -13,4 +13,7 @@ bool mpt_is_worth_retrying(const mpt_report *report);
  * rank still has keeps its status. Collective. */
 void mpt_retry(const mpt_team *team, const mpt_options *options, mpt_batch *batch);
 
+/* After a second solution: that there was one, and what the first had failed, into `report`. */
+void mpt_note_retry(const mpt_report *first, int64_t n, bool vectors, mpt_report *report);
+
 #endif

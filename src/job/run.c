@@ -340,6 +340,7 @@ static mpt_code conclude(run *r, mpt_summary *out) {
   memcpy(summary.worst, r->worker.worst, sizeof summary.worst);
   if (r->rank == 0) mpt_count_statuses(&r->job, r->statuses, &summary);
   mpt_summary_reduce(r->comm, &summary);
+  mpt_tell_retries(r->comm, &r->job, &r->plan, &r->worker, summary.retried);
   if (r->rank == 0) mpt_summary_print(&summary);
   if (out) *out = summary;
   if (summary.by_status[MPT_PENDING] > 0) return MPT_STOPPED;

@@ -1,6 +1,8 @@
 #include "summary.h"
 
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include "progress.h"
 
 void mpt_announce(const mpt_job *job, const mpt_plan *plan, int8_t *const *statuses, bool continued,
@@ -73,6 +75,51 @@ void mpt_summary_reduce(MPI_Comm comm, mpt_summary *s) {
   s->solve_seconds = sums[0];
   s->io_seconds = sums[1];
   s->wait_seconds = sums[2];
+}
+
+static int by_place(const void *a, const void *b) {
+  const mpt_retried *x = a, *y = b;
+  if (x->dataset != y->dataset) return x->dataset < y->dataset ? -1 : 1;
+  return (x->problem > y->problem) - (x->problem < y->problem);
+}
+
+static void tell_retry(const mpt_job *job, const mpt_plan *plan, const mpt_retried *p) {
+  static const char *const checks[] = {[MPT_FAILED_NONE] = "failed its check",
+                                       [MPT_FAILED_CONVERGENCE] = "did not converge",
+                                       [MPT_FAILED_RESIDUAL] = "had a residual",
+                                       [MPT_FAILED_ORTHOGONALITY] = "was off orthogonality",
+                                       [MPT_FAILED_OUTPUTS] = "had an output residual",
+                                       [MPT_FAILED_VALUES] = "missed trace or norm"};
+  const char *path = job->input.datasets[p->dataset].path;
+  const char *engine = plan->work[p->dataset].engine->name;
+  const bool number = p->failed >= MPT_FAILED_RESIDUAL && p->failed <= MPT_FAILED_OUTPUTS;
+  char size[32] = "";
+  if (number && p->decade == INT8_MAX)
+    snprintf(size, sizeof size, " that is no number");
+  else if (number)
+    snprintf(size, sizeof size, " above 1e%d n eps", p->decade);
+  mpt_warn("problem %lld of %s: the first solution, by %s, %s%s; lapack solved it again",
+           (long long)p->problem, path, engine, checks[p->failed], size);
+}
+
+void mpt_tell_retries(MPI_Comm comm, const mpt_job *job, const mpt_plan *plan,
+                      const mpt_worker *worker, int64_t retried) {
+  enum { EACH = MPT_RETRIES_TOLD, BYTES = EACH * sizeof(mpt_retried) };
+  int rank, size, failed = 0;
+  mpt_retried mine[EACH], *all = NULL;
+  if (retried == 0) return;
+  MPI_Comm_rank(comm, &rank);
+  MPI_Comm_size(comm, &size);
+  for (int i = 0; i < EACH; i++)
+    mine[i] = i < worker->retried ? worker->told[i] : (mpt_retried){.dataset = INT64_MAX};
+  if (rank == 0) failed = mpt_allocate(&all, (int64_t)size * EACH, sizeof *all, "a log", NULL) != 0;
+  MPI_Bcast(&failed, 1, MPI_INT, 0, comm);
+  if (!failed) MPI_Gather(mine, BYTES, MPI_BYTE, all, BYTES, MPI_BYTE, 0, comm);
+  if (all) qsort(all, (size_t)size * EACH, sizeof *all, by_place);
+  for (int i = 0; all && i < EACH && all[i].dataset < INT64_MAX; i++)
+    tell_retry(job, plan, &all[i]);
+  if (all && retried > EACH) mpt_warn("... and %lld more", (long long)retried - EACH);
+  free(all);
 }
 
 int64_t mpt_summary_failures(const mpt_summary *s) {

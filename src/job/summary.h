@@ -3,7 +3,7 @@
 #define MPT_SUMMARY_H
 
 #include <mpi.h>
-#include "job.h"
+#include "worker.h"
 
 typedef struct mpt_summary {
   int64_t by_status[MPT_STATUS_COUNT]; /* of all problems, PENDING being those left */
@@ -30,6 +30,10 @@ void mpt_summary_reduce(MPI_Comm comm, mpt_summary *summary);
 
 /* Problems that count as failed. */
 int64_t mpt_summary_failures(const mpt_summary *summary);
+
+/* One line for each of the first problems that were solved twice. Collective. */
+void mpt_tell_retries(MPI_Comm comm, const mpt_job *job, const mpt_plan *plan,
+                      const mpt_worker *worker, int64_t retried);
 
 void mpt_summary_print(const mpt_summary *summary);
 

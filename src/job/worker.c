@@ -191,6 +191,9 @@ static mpt_code finish_unit(mpt_worker *w, const mpt_unit *u, mpt_error *error) 
     statuses[k] = r->status;
     w->by_status[statuses[k]]++;
     w->refused += r->refused;
+    if (r->retried && w->retried < MPT_RETRIES_TOLD)
+      w->told[w->retried] =
+          (mpt_retried){u->dataset, u->first + k, r->first_failed, r->first_decade};
     w->retried += r->retried;
     if (r->status == MPT_GAUGE_DEPENDENT) w->worst[0] = fmax(w->worst[0], r->gauge_violation);
     if (r->status == MPT_SUBGRADIENT) w->worst[1] = fmax(w->worst[1], r->cotangent_spread);

@@ -6,6 +6,14 @@
 #include "job.h"
 #include "keep.h"
 
+enum { MPT_RETRIES_TOLD = 8 };
+
+/* A problem that was solved twice. */
+typedef struct mpt_retried {
+  int64_t dataset, problem;
+  int32_t failed, decade; /* mpt_report.first_failed, first_decade */
+} mpt_retried;
+
 typedef struct mpt_worker {
   const mpt_job *job;
   const mpt_plan *plan;
@@ -22,6 +30,7 @@ typedef struct mpt_worker {
   int64_t array_count;
   double *column; /* one diagnostic of a chunk */
   int64_t by_status[MPT_STATUS_COUNT], refused, retried;
+  mpt_retried told[MPT_RETRIES_TOLD]; /* the first of `retried` */
   double worst[2]; /* largest gauge violation of a GAUGE_DEPENDENT problem, cotangent spread */
   double solve_seconds, io_seconds;
   double started; /* the solution of the unit in hand, in seconds since 1970 */

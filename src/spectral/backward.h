@@ -43,7 +43,7 @@ static inline bool mpt_alike(double rho_a, double error_a, double rho_b, double 
   const double mean = (rho_a + rho_b) / 2, half = mean < 0 ? -mean : mean, gap = d < 0 ? -d : d;
   const double apart = rho_a < rho_b ? rho_b - rho_a : rho_a - rho_b;
   const double noise = 2 * (error_a + error_b);
-  return noise <= 0.03 * half && apart <= noise + half * gap * (4 * half + drift);
+  return (noise <= 0.03 * half) & (apart <= noise + half * gap * (4 * half + drift));
 }
 
 /* One problem's backward pass. The caller sets what stands before `units`. */

@@ -39,6 +39,11 @@ def test_reference_solves_what_a_grid_fails(tmp_path, dtype, wanted):
     retried = grid["diagnostics/retried"] == 1
     assert 0 < retried.sum() < COUNT
     assert f"the first solution of {retried.sum()} problem" in done.stderr
+    told = [line for line in done.stderr.splitlines() if "lapack solved it again" in line]
+    assert len(told) == min(retried.sum(), 8)
+    assert (f"... and {retried.sum() - 8} more" in done.stderr) == (retried.sum() > 8)
+    for line, k in zip(told, np.flatnonzero(retried)):
+        assert f"problem {k} of /H: the first solution, by scalapack, was off orthogonality above 1e" in line, line
     for name in alone.keys() - {"attributes"}:
         if name not in {f"diagnostics/{x}" for x in ("seconds", "started", "rank", "ranks", "solver", "retried")}:
             assert np.array_equal(grid[name][retried], alone[name][retried]), name

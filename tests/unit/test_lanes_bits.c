@@ -235,7 +235,8 @@ static void handed_over(const mpt_lanes_set *set, mpt_type type, int64_t n) {
     for (int64_t k = 0; k < count; k++) {
       assert_false(mpt_status_is_failure(x.report[k].status));
       assert_int_equal(x.report[k].retried, k % 3 != 0);
-      x.report[k].retried = 0;
+      assert_int_equal(x.report[k].first_failed != MPT_FAILED_NONE, k % 3 != 0);
+      x.report[k].retried = x.report[k].first_failed = x.report[k].first_decade = 0;
       assert_same(&x, k, k % 3 == 0 ? &z : &y, k, true);
       if (k % 3) assert_memory_not_equal(&x.report[k].residual, &z.report[k].residual, 16);
     }

@@ -11,14 +11,17 @@ typedef struct NAME(aside) {
 } NAME(aside);
 
 /* From here on quotients are never worse than the form: their errors, eps / gap and gap^2, cross at
- * the cube root of eps. */
+ * the cube root of eps, of which this is 1.5 times. */
+static const Real NAME(nearest) = REAL_BYTES == 4 ? (Real)7.3823499e-3 : (Real)9.08318168e-6;
+
 static inline bool NAME(is_apart)(const NAME(gradient) * q, const NAME(aside) * s, int l) {
-  const Real nearest = (Real)1.5 * (Real)cbrt(q->epsilon);
   const mpt_batch *b = s->call->batch;
   const int64_t n2 = b->n * b->n;
-  if (!(q->near[l] > nearest) && b->n > 1) return true;
-  return b->gv && REAL_BYTES == 8 &&
-         mpt_cotangent_epsilon(TYPE, n2, (const Scalar *)b->gv + (s->first + l) * n2) > q->epsilon;
+  if (!(q->near[l] > NAME(nearest)) && b->n > 1) return true;
+  if (!b->gv || REAL_BYTES == 4) return false;
+  const Scalar *gv = (const Scalar *)b->gv + (s->first + l) * n2;
+  const Real first = *(const Real *)gv; /* which settles it for nearly all */
+  return (Real)(float)first == first && mpt_cotangent_epsilon(TYPE, n2, gv) > q->epsilon;
 }
 
 static void NAME(find_apart)(NAME(gradient) * q, const NAME(aside) * s) {

@@ -200,13 +200,19 @@ static Mask NAME(values_agree)(const NAME(pairs) * q, Lane largest) {
   const Real tiny = unit / EPSILON * (REAL_BYTES == 4 ? (Real)0x1p-149 : (Real)0x1p-1074);
   Lane values = zero, squares = zero, rest[2] = {zero, zero};
   for (int i = 0; i < n; i++) { /* the triangle that the solver has seen */
-    Lane part[2] = {{0}, {0}};
+    Lane part[4] = {{0}, {0}, {0}, {0}};
     const Lane w = q->w[i * q->stride] * s, d = q->a[i * row + i * PARTS] * s;
-    for (int j = 0; j < i * PARTS; j++) {
+    int j = 0;
+    for (; j + 4 <= i * PARTS; j += 4)
+      for (int p = 0; p < 4; p++) {
+        const Lane x = q->a[i * row + j + p] * s;
+        part[p] = NAME(fma)(x, x, part[p]);
+      }
+    for (; j < i * PARTS; j++) {
       const Lane x = q->a[i * row + j] * s;
-      part[j % 2] = NAME(fma)(x, x, part[j % 2]);
+      part[0] = NAME(fma)(x, x, part[0]);
     }
-    const Lane sum = part[0] + part[1], difference = w - d;
+    const Lane sum = (part[0] + part[1]) + (part[2] + part[3]), difference = w - d;
     const Lane square = difference * (w + d) - (sum + sum);
     if (n > 8) {
       NAME(add_exactly)(difference, &values, &rest[0]);

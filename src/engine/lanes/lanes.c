@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "outputs.h"
+#include "retry.h"
 
 enum { SWEEPS_PER_VALUE = 30, HUGE_N = 1 << 12 };
 
@@ -149,9 +150,10 @@ static mpt_code hand_over(mpt_state *s, const mpt_options *options, const mpt_ba
   one.g = mpt_part_of(batch->g, k, n2, element);
   one.multiplet = batch->multiplet + k * n;
   one.report = batch->report + k;
+  const mpt_report first = *one.report;
   *one.report = (mpt_report){0};
   mpt_process_batch(&mpt_lapack, s->lapack, &alone, options, &one);
-  one.report->retried = !mpt_status_is_failure(one.report->status);
+  mpt_note_retry(&first, n, batch->v != NULL, one.report);
 done:
   return code;
 }
