@@ -29,7 +29,7 @@ static inline __attribute__((always_inline)) void NAME(step_run)(const bool tria
   const double errorb = r->rho_error[b], in = r->inside[b], in_error = r->inside_error[b],
                ownb = r->own[b];
   const double unit0 = r->gv_in[0], unit1 = r->gv_in[1], back0 = r->x_out[0], back1 = r->x_out[1];
-  const double level = r->level, rounding = MPT_TURN * r->epsilon;
+  const double level = r->level, rounding = MPT_TURN * r->epsilon, tight = 1 / sqrt((double)r->n);
   const double gauge0 = r->gauge_in[0], gauge1 = r->gauge_in[1];
   const bool certified = in_error < DBL_MAX;
   const double in_kept = certified ? in : 0, in_turn = certified ? 0 : 1;
@@ -64,7 +64,9 @@ static inline __attribute__((always_inline)) void NAME(step_run)(const bool tria
     const double r0 = k0 - s0 * slope * d, r1 = k1 - s1 * slope * d;
     const double bend = differ * (differ / (half > 0 ? half : 1) + fabs(x)) * (1.0 / 6);
     const double of_form = s * (error + bend) + half * third, of_quotient = third * far;
-    const bool agrees = r0 * r0 + r1 * r1 <= 2.25 * noise * noise;
+    /* K and S are of one product: a few roundings apart, not the cautious bound */
+    const double near_noise = tight * noise + s * (error + bend) * fabs(d);
+    const bool agrees = r0 * r0 + r1 * r1 <= near_noise * near_noise;
     const bool alike =
         mpt_alike(rho[l], rho_error[l], rhob, errorb, d, drift[l] > driftb ? drift[l] : driftb);
     const bool form = !same & (x * x < 0.01) & agrees & alike & (of_form < of_quotient);
