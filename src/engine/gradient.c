@@ -224,7 +224,6 @@ static void step_frame(mpt_making *m, int64_t k, mpt_sums *sums) {
   mpt_spectral_frame *f = &m->frame;
   const size_t size = mpt_type_size(b->type);
   const int64_t nc = b->rows * f->columns;
-  const void *v = mpt_part_of(b->v, k, b->rows * b->n, size);
   const mpt_frame_step step = {.frame = f,
                                .w = m->rule.w,
                                .epsilon = m->rule.epsilon,
@@ -237,7 +236,7 @@ static void step_frame(mpt_making *m, int64_t k, mpt_sums *sums) {
     mpt_frame_tile(b->type, &step, &tile, &sums->noise2);
   void *gr = mpt_part_of(b->frame.gradient_reference, k, nc, size);
   if (!gr) return;
-  mpt_rows_out_of_basis(b->type, b->rows, f, v, f->y + f->first * f->columns, gr);
+  mpt_frame_out_of_basis(m, k, f->y + f->first * f->columns, gr);
   if (m->options->convention == MPT_JAX) mpt_conjugate(b->type, nc, gr);
 }
 

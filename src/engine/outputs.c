@@ -100,9 +100,7 @@ static mpt_status make_frame(mpt_making *m, int64_t k) {
   if (status != MPT_OK) return status;
   b->report[k].frame_condition = m->frame.condition;
   void *value = mpt_part_of(arrays->value, k, b->rows * columns, size);
-  if (value)
-    mpt_rows_out_of_basis(b->type, b->rows, &m->frame, mpt_part_of(b->v, k, b->rows * b->n, size),
-                          m->frame.polar, value);
+  if (value) mpt_frame_out_of_basis(m, k, m->frame.polar, value);
   return MPT_OK;
 }
 

@@ -38,6 +38,7 @@ typedef struct partial {
   bool loaded;            /* U holds the vectors */
   mpt_probe probe;        /* of the gradient */
   void *vectors, *cotangents, *values; /* [rows, columns] twice, [columns] */
+  void *outside;                       /* [rows, columns]: z, where there is A to hold it against */
 } partial;
 
 static mpt_code open_partial(partial *p) {
@@ -66,7 +67,8 @@ static void free_slabs(partial *p) {
   free(p->vectors);
   free(p->cotangents);
   free(p->values);
-  p->vectors = p->cotangents = p->values = NULL;
+  free(p->outside);
+  p->vectors = p->cotangents = p->values = p->outside = NULL;
 }
 
 /* Room for the vectors of one problem. Collective. */
@@ -77,6 +79,8 @@ static mpt_status widen(partial *p) {
   int failed =
       mpt_allocate(&p->vectors, elements, size, "vectors", NULL) != MPT_DONE ||
       mpt_allocate(&p->cotangents, elements, size, "cotangents", NULL) != MPT_DONE ||
+      (b->a && b->g && b->gv &&
+       mpt_allocate(&p->outside, elements, size, "vectors", NULL) != MPT_DONE) ||
       mpt_allocate(&p->values, p->columns, mpt_real_size(b->type), "values", NULL) != MPT_DONE;
   if (p->team->size > 1) MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, p->team->comm);
   if (failed || p->ops->widen(p->state, p->columns, NULL) != MPT_DONE) return MPT_INTERNAL;
@@ -353,8 +357,29 @@ static void get_diagonal(partial *p) {
     MPI_Allreduce(MPI_IN_PLACE, p->diagonal, (int)p->batch->n, MPI_DOUBLE, MPI_SUM, p->team->comm);
 }
 
+/* Z, in B, held against A. Three steps of refinement damp by the sixth power of a gap that is not
+ * large. */
+static void probe_outside(partial *p, int64_t k) {
+  const mpt_batch *b = p->batch;
+  const int64_t stop = p->first + p->columns;
+  double gap = INFINITY;
+  if (p->first > 0) gap = fmin(gap, p->w[p->first] - p->w[p->first - 1]);
+  if (stop < b->n) gap = fmin(gap, p->w[stop] - p->w[stop - 1]);
+  const double share = gap > 0 ? damping_of(p) * p->size / gap : 1;
+  const mpt_chain chain = {.columns = p->columns,
+                           .a = mpt_part_of(b->a, k, b->rows * b->n, mpt_type_size(b->type)),
+                           .v = p->vectors,
+                           .gv = p->cotangents,
+                           .z = p->outside,
+                           .w = p->w + p->first,
+                           .norm = p->size,
+                           .damping = fmin(1, pow(share, 6))};
+  p->ops->store(p->state, MPT_PANEL_B, p->outside);
+  mpt_probe_chain(&p->probe, p->team, b, &chain);
+}
+
 /* B = U X^T / 2 + Z / 2 of the vectors' cotangents. */
-static void step_vectors(partial *p, mpt_rule *rule, mpt_sums *sums) {
+static void step_vectors(partial *p, int64_t k, mpt_rule *rule, mpt_sums *sums) {
   const mpt_partial *ops = p->ops;
   mpt_tile tile;
   ops->load(p->state, MPT_PANEL_B, p->cotangents);
@@ -371,6 +396,7 @@ static void step_vectors(partial *p, mpt_rule *rule, mpt_sums *sums) {
   solve_columns(p, rule, sums);
   ops->turn(p->state, true);
   ops->project(p->state);
+  if (p->outside) probe_outside(p, k);
   ops->combine(p->state, NULL);
   if (p->team->rank == 0) mpt_add_outer_turns(rule, p->first, p->columns, sums);
 }
@@ -402,7 +428,7 @@ static mpt_status differentiate(partial *p, int64_t k) {
   } else {
     if (!p->loaded) p->ops->load(p->state, MPT_PANEL_U, p->vectors);
     if (rule.gv_norm)
-      step_vectors(p, &rule, &sums);
+      step_vectors(p, k, &rule, &sums);
     else
       step_values(p, &rule, &sums);
     p->ops->store(p->state, MPT_PANEL_B, p->cotangents); /* which have done their part */

@@ -1,5 +1,6 @@
 #include "probe.h"
 
+#include <complex.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,15 +133,20 @@ static const void *vectors_of(const mpt_batch *b, int64_t k) {
   return mpt_part_of(b->v, k, b->rows * b->n, mpt_type_size(b->type));
 }
 
-/* `slab` times x against what is expected of this rank's rows, in p->mine. */
-static void check_slab(mpt_probe *p, const mpt_team *team, const mpt_batch *b, const void *slab) {
+/* `slab` of some columns times x against what is expected of this rank's rows, in p->mine. */
+static void check_columns(mpt_probe *p, const mpt_team *team, const mpt_batch *b, int64_t columns,
+                          const void *slab) {
   double sums[3] = {0};
-  if (mpt_largest_on_team(team, b->type, b->rows * b->n, slab) < 0) return; /* its own status */
-  rows_times(b, b->n, slab, p->x, p, p->out);
+  if (mpt_largest_on_team(team, b->type, b->rows * columns, slab) < 0) return; /* its own status */
+  rows_times(b, columns, slab, p->x, p, p->out);
   compare(b->rows, p->out, p->mine, sums);
-  sums[2] = squares(b->type, b->rows * b->n, slab, p->scale);
+  sums[2] = squares(b->type, b->rows * columns, slab, p->scale);
   add_up(team, 3, sums);
   judge(p, b, sums);
+}
+
+static void check_slab(mpt_probe *p, const mpt_team *team, const mpt_batch *b, const void *slab) {
+  check_columns(p, team, b, b->n, slab);
 }
 
 /* T = V^H M V or V^H M, transposed: T^T x against V^H (M (V x)). */
@@ -212,4 +218,59 @@ void mpt_probe_outer(mpt_probe *p, const mpt_team *team, const mpt_batch *b, int
     for (int64_t j = 0; j < 2 * b->rows; j++) p->mine[j] += p->out[j];
   }
   check_slab(p, team, b, g);
+}
+
+void mpt_frame_out_of_basis(mpt_making *m, int64_t k, const mpt_wide *c, void *slab) {
+  const mpt_batch *b = m->batch;
+  const mpt_spectral_frame *f = &m->frame;
+  const int64_t inside = f->stop - f->first, columns = f->columns;
+  mpt_probe *p = &m->probe;
+  double largest = 0;
+  mpt_rows_out_of_basis(b->type, b->rows, f, vectors_of(b, k), c, slab);
+  for (int64_t i = 0; i < inside * columns; i++)
+    largest = fmax(largest, fmax(fabs(creal(c[i])), fabs(cimag(c[i]))));
+  draw_signs(p, columns, mpt_extreme_scale(b->type, largest));
+  memset(p->z, 0, sizeof *p->z * (size_t)(2 * b->n));
+  for (int64_t i = 0; i < inside; i++)
+    for (int64_t j = 0; j < columns; j++) {
+      p->z[2 * (f->first + i)] += creal(c[i * columns + j]) * p->x[2 * j];
+      p->z[2 * (f->first + i) + 1] += cimag(c[i * columns + j]) * p->x[2 * j];
+    }
+  rows_times(b, b->n, vectors_of(b, k), p->z, p, p->mine);
+  check_columns(p, m->team, b, columns, slab);
+}
+
+static void add_rows(mpt_probe *p, const mpt_batch *b, double sign) {
+  for (int64_t i = 0; i < 2 * b->rows; i++) p->mine[i] += sign * p->out[i];
+}
+
+void mpt_probe_chain(mpt_probe *p, const mpt_team *team, const mpt_batch *b, const mpt_chain *c) {
+  const int64_t n = b->n, m = c->columns, elements = b->rows * m;
+  const double largest = mpt_largest_on_team(team, b->type, elements, c->z);
+  const int most = mpt_real_size(b->type) == 4 ? 120 : 1000;
+  double sums[3] = {0};
+  if (!(largest > 0)) return;
+  const int e = ilogb(largest);
+  draw_signs(p, m, ldexp(1, e > most ? -most : e < -most ? most : -e));
+  memset(p->y, 0, sizeof *p->y * (size_t)(2 * n));
+  rows_times(b, m, c->z, p->x, p, p->y + 2 * b->row0);
+  add_up(team, 2 * n, p->y);
+  rows_times(b, n, c->a, p->y, p, p->mine);
+  for (int64_t j = 0; j < 2 * m; j++) p->z[j] = p->x[j] * c->w[j / 2];
+  rows_times(b, m, c->z, p->z, p, p->out);
+  add_rows(p, b, -1);
+  rows_times(b, m, c->gv, p->x, p, p->out);
+  add_rows(p, b, 1);
+  adjoint_times(team, b, m, c->v, p->out, p, p->z);
+  rows_times(b, m, c->v, p->z, p, p->out);
+  add_rows(p, b, -1);
+  for (int64_t i = 0; i < 2 * b->rows; i++) sums[0] += p->mine[i] * p->mine[i];
+  sums[1] = squares(b->type, elements, c->z, p->scale);
+  sums[2] = squares(b->type, elements, c->gv, p->scale);
+  add_up(team, 3, sums);
+  const double gv = sqrt(sums[2]), epsilon = mpt_type_epsilon(b->type);
+  const double tiny = (double)n * (mpt_real_size(b->type) == 4 ? 0x1p-149 : 0x1p-1074);
+  const double unit = (double)n * (epsilon * (c->norm * sqrt(sums[1]) + gv) + tiny * p->scale);
+  const double units = sqrt(sums[0]) / (unit + c->damping * gv);
+  if (isfinite(units) && units > p->worst) p->worst = units;
 }

@@ -9,6 +9,7 @@
 #define MPT_PROBE_H
 
 #include "engine.h"
+#include "frame.h"
 
 enum { MPT_PROBE_BOUND = 20 };
 
@@ -35,6 +36,24 @@ bool mpt_probe_passed(const mpt_probe *probe);
 void mpt_into_basis(struct mpt_making *making, int64_t k, const void *slab, mpt_side side);
 void mpt_out_of_basis(struct mpt_making *making, int64_t k, bool sum, mpt_side side, void *slab);
 void mpt_from_diagonal(struct mpt_making *making, int64_t k, const double *diagonal, void *slab);
+
+/* mpt_rows_out_of_basis() for the frame of problem k, and a probe of it: `slab` = V_c c.
+ * Collective.
+ */
+void mpt_frame_out_of_basis(struct mpt_making *making, int64_t k, const mpt_wide *c, void *slab);
+
+/* A selection's vectors and what their cotangents became outside of it: (A - w_j) z_j against
+ * -(I - V V^H) gv_j in a combination of all columns, in units of n eps (||A|| ||Z|| + ||gv||) and
+ * of what `damping`, a share of gv, has taken away. `a`: [rows, n]; the others [rows, columns].
+ * Sound ones of all kinds stay below 3. Collective. */
+typedef struct mpt_chain {
+  int64_t columns;
+  const void *a, *v, *gv, *z;
+  const double *w; /* [columns] */
+  double norm, damping;
+} mpt_chain;
+void mpt_probe_chain(mpt_probe *probe, const mpt_team *team, const mpt_batch *batch,
+                     const mpt_chain *chain);
 
 /* The same for G = V Z^H + Z V^H with slabs of V and Z [rows, columns]. Collective. */
 void mpt_probe_outer(mpt_probe *probe, const mpt_team *team, const mpt_batch *batch,

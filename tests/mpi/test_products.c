@@ -10,6 +10,8 @@
 #include <string.h>
 #include "harness.h"
 #include "lanes.h"
+#include "tiles.h"
+#include "tridiagonal.h"
 
 static int64_t turns = -1; /* products until one is spoilt; negative: none is */
 static bool hit;
@@ -47,7 +49,7 @@ typedef struct everything {
   mpt_batch batch;
   mpt_function_arrays functions[2];
   mpt_report report;
-  char *arrays[10];
+  char *arrays[16];
   int count;
 } everything;
 
@@ -166,6 +168,91 @@ static void spoilt_products_are_found(void **state) {
   assert_int_equal(agree_on_failures(NULL), 0);
 }
 
+/* What is no product of BLAS: a frame's way out of the basis, and a selection's way outside. */
+static int64_t steps = -1; /* as turns, on the first rank */
+
+void __real_mpt_rows_out_of_basis(mpt_type, int64_t, const mpt_spectral_frame *, const void *,
+                                  const mpt_wide *, void *);
+void __wrap_mpt_rows_out_of_basis(mpt_type, int64_t, const mpt_spectral_frame *, const void *,
+                                  const mpt_wide *, void *);
+void __real_mpt_solve_tridiagonal(int64_t, const double *, const double *, double, double, int,
+                                  double *, double *);
+void __wrap_mpt_solve_tridiagonal(int64_t, const double *, const double *, double, double, int,
+                                  double *, double *);
+
+static bool is_turn(void) {
+  int rank;
+  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  return rank == 0 && steps >= 0 && steps-- == 0;
+}
+
+void __wrap_mpt_rows_out_of_basis(mpt_type type, int64_t rows, const mpt_spectral_frame *frame,
+                                  const void *v, const mpt_wide *c, void *out) {
+  __real_mpt_rows_out_of_basis(type, rows, frame, v, c, out);
+  if (!is_turn()) return;
+  turns = 0;
+  spoil(type, rows * frame->columns, 1, out, rows * frame->columns);
+  turns = -1;
+}
+
+static double share; /* of a column, by which an element of it is spoilt */
+
+void __wrap_mpt_solve_tridiagonal(int64_t n, const double *d, const double *e, double shift,
+                                  double blur, int parts, double *y, double *memory) {
+  double largest = 0;
+  __real_mpt_solve_tridiagonal(n, d, e, shift, blur, parts, y, memory);
+  if (!is_turn()) return;
+  for (int64_t i = 0; i < n * parts; i++) largest = fmax(largest, fabs(y[i]));
+  y[draw(n * parts)] += share * largest;
+  hit = largest > 0;
+}
+
+static void spoil_step(const bench *b, mpt_type type, int64_t n, bool selection, int64_t step) {
+  mpt_shape shape = {
+      .type = type, .n = n, .vectors = true, .backward = true, .outputs = !selection};
+  everything *e = prepare(b, type, n);
+  mpt_batch *q = &e->batch;
+  mpt_state *state;
+  mpt_error error = {0};
+  q->function_count = 0;
+  q->da = q->dv = NULL;
+  if (selection) {
+    q->select = (mpt_select){.kind = MPT_SELECT_INDEX, .index = {1, n / 2 + 1}};
+    shape.columns = n / 2;
+  } else {
+    q->frame = (mpt_frame_arrays){.index = {1, 3}, .columns = 2};
+    q->frame.reference = random_slab(e, false);
+    q->frame.cotangent = random_slab(e, false);
+    q->frame.value = random_slab(e, false);
+    q->frame.gradient_reference = random_slab(e, false);
+  }
+  share = mpt_real_size(type) == 4 ? 0.1 : 1e-8;
+  CHECK(b->engine->open(&shape, &b->team, &state, &error) == MPT_DONE, "%s", error.text);
+  steps = step;
+  spoil_product(b, state, e, 1 << 20);
+  steps = -1;
+  b->engine->close(state);
+  release(e);
+}
+
+static void spoilt_steps_are_found(void **state) {
+  static const int64_t sizes[] = {5, 9, 30, 70};
+  bench b;
+  (void)state;
+  for (int selection = 0; selection < 2; selection++) {
+    injected = 0;
+    for (int index = 0; bench_open(index, &b); index++) {
+      for (int type = 0; type < MPT_TYPE_COUNT; type++)
+        for (int64_t s = 0; s < COUNT(sizes); s++)
+          for (int64_t step = -1; step < 2; step++)
+            spoil_step(&b, (mpt_type)type, sizes[s], selection, step);
+      bench_close(&b);
+    }
+    CHECK(injected > 0, "no step of a %s was spoilt", selection ? "selection" : "frame");
+  }
+  assert_int_equal(agree_on_failures(NULL), 0);
+}
+
 /* Lanes make gradients of their own: spoilt, lapack makes them again, and nothing is lost. */
 static void spoil_lanes(bench *b, mpt_type type, int64_t n) {
   enum { BATCH = 20 };
@@ -218,6 +305,7 @@ static void lanes_see_their_own(void **state) {
 static int tests(void) {
   const struct CMUnitTest list[] = {
       cmocka_unit_test_teardown(spoilt_products_are_found, agree_on_failures),
+      cmocka_unit_test_teardown(spoilt_steps_are_found, agree_on_failures),
       cmocka_unit_test_teardown(lanes_see_their_own, agree_on_failures)};
   return cmocka_run_group_tests(list, NULL, NULL);
 }
