@@ -251,6 +251,9 @@ void mpt_probe_chain(mpt_probe *p, const mpt_team *team, const mpt_batch *b, con
   double sums[3] = {0};
   if (!(largest > 0)) return;
   const int e = ilogb(largest);
+  /* w_j z_j and its like are formed in the working type: nothing is said where they would leave it
+   */
+  if (c->norm > 0 && abs(e) + abs(ilogb(c->norm)) > most / 2) return;
   draw_signs(p, m, ldexp(1, e > most ? -most : e < -most ? most : -e));
   memset(p->y, 0, sizeof *p->y * (size_t)(2 * n));
   rows_times(b, m, c->z, p->x, p, p->y + 2 * b->row0);

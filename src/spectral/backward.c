@@ -5,7 +5,7 @@
 #include <math.h>
 #include "scalar.h"
 
-#define WORKER "backward_worker.h"
+#define WORKER "pair_worker.h"
 #include "for_each_type.h"
 
 static double larger(double a, double b) {

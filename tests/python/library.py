@@ -44,7 +44,8 @@ REPORT = np.dtype([("status", "i1"), ("largest", "f8"), ("residual", "f8"), ("or
                    ("min_gap", "f8"), ("gauge_violation", "f8"), ("cotangent_spread", "f8"),
                    ("gradient_error", "f8"), ("frame_condition", "f8"),
                    ("tangent_splitting", "f8"), ("tangent_error", "f8"), ("output_residual", "f8"),
-                   ("rule", "i1"), ("retried", "i1"), ("refused", "i4"), ("seconds", "f8")], align=True)
+                   ("rule", "i1"), ("retried", "i1"), ("first_failed", "i1"), ("first_decade", "i1"),
+                   ("refused", "i4"), ("seconds", "f8")], align=True)
 
 
 class Memory:
