@@ -246,19 +246,31 @@ static int64_t within(const mpt_panel *panel, int64_t columns) {
   return rest < 0 ? 0 : rest < panel->width ? rest : panel->width;
 }
 
-/* Numbered by single linkage, within a tolerance relative to ||A||_2, which is from `norm` to
- * `most`. */
-static bool are_multiplets(const pass *p, double norm, double most) {
+/* The widest multiplet, relative to ||A||_2, with a rounding of the comparison to either side. */
+static void width_of(const pass *p, double *least, double *most) {
+  const mpt_type type = p->group->input->type;
+  const int64_t n = p->group->input->n;
+  const double epsilon = mpt_type_epsilon(type), chain = 8 * (double)n * epsilon;
+  double width = p->check->config.tolerance;
+  if (!(width > 0)) width = p->check->view.chains ? chain : mpt_resolution(type, n);
+  *least = width * (1 - epsilon), *most = width * (1 + epsilon);
+}
+
+/* Numbered by the distance from a multiplet's first member (in a file of 1.0: from the one before),
+ * relative to ||A||_2, which is from `norm` to `largest`. The first multiplet of a selection may
+ * have members below it, and where it has to end is not known. */
+static bool are_multiplets(const pass *p, double norm, double largest) {
   const mpt_panel_space *s = p->space;
-  double tolerance = p->check->config.tolerance;
-  if (!(tolerance > 0))
-    tolerance = 8 * (double)p->group->input->n * mpt_type_epsilon(p->group->input->type);
+  double least, most;
+  width_of(p, &least, &most);
   if (p->pairs && s->multiplet[0] != 0) return false;
-  for (int64_t j = 1; j < p->pairs; j++) {
-    const double gap = s->w[j] - s->w[j - 1];
+  for (int64_t j = 1, first = 0; j < p->pairs; j++) {
+    const bool chains = p->check->view.chains, cut = first == 0 && !is_whole(p) && !chains;
+    const double width = s->w[j] - s->w[chains ? j - 1 : first];
     const int32_t step = s->multiplet[j] - s->multiplet[j - 1];
     if (step != 0 && step != 1) return false;
-    if (step == 0 ? gap > tolerance * most : !(gap > tolerance * norm)) return false;
+    if (step == 0 ? width > most * largest : !cut && !(width > least * norm)) return false;
+    if (step == 1) first = j;
   }
   return true;
 }

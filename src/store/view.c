@@ -93,7 +93,7 @@ static mpt_code look_into(const mpt_view *view, mpt_view_group *group, mpt_error
   return code;
 }
 
-static mpt_code check_schema(const mpt_view *view, mpt_error *error) {
+static mpt_code check_schema(mpt_view *view, mpt_error *error) {
   mpt_code code = MPT_DONE;
   char *name = mpt_read_text_attribute(view->file, "schema_name");
   char *version = mpt_read_text_attribute(view->file, "schema_version");
@@ -107,6 +107,7 @@ static mpt_code check_schema(const mpt_view *view, mpt_error *error) {
                     "cannot read result '%s': its schema_version is '%.32s', known is "
                     "'" MPT_SCHEMA_VERSION "' (use the version of multiplet that wrote it)",
                     view->name, version ? version : "");
+  view->chains = code == MPT_DONE && !strcmp(version, "1.0");
   free(name);
   free(version);
   return code;

@@ -21,6 +21,7 @@ typedef struct mpt_view {
   char *name;
   mpt_view_group *groups; /* in order of names */
   int64_t count;
+  bool chains; /* schema 1.0: multiplets of neighbours within 8 n eps ||A||_2 */
 } mpt_view;
 
 /* MPT_BAD_INPUT when the file is missing, no result, of a later schema, or damaged. */

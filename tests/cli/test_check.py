@@ -94,6 +94,27 @@ def test_a_gauge_dependent_loss_is_compared_without_its_gauge_part(tmp_path):
         check(case.write(), "--gradients", 1, expect=4)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_near_pairs_that_are_no_multiplet(tmp_path, kind):
+    """What `run` numbers is what `check` expects, also of gaps that were once chained (8 n eps)."""
+    rng = np.random.default_rng(3)
+    eps = np.finfo(kind).eps
+    values = np.arange(64.0) // 2 + 1
+    values[1::2] += 150 * eps * 32
+    with h5py.File(tmp_path / "in.h5", "w") as file:
+        file["near/H"] = np.stack([hermitian(rng, 64, kind, values) for _ in range(2)])
+        file["plain/H"] = np.stack([hermitian(rng, 200, kind)])
+    (tmp_path / "job.yaml").write_text("input:\n  file: in.h5\noutput:\n  file: out.h5\n")
+    assert multiplet("run", tmp_path / "job.yaml").returncode == 0
+    with h5py.File(tmp_path / "out.h5") as file:
+        assert (file["near/H/multiplet"][:] == np.arange(64)).all()
+    assert "all within bounds: 3 problems" in check(tmp_path / "out.h5")
+    with h5py.File(tmp_path / "out.h5", "r+") as file:
+        file["near/H/multiplet"][1] = np.arange(64) // 2
+    out = check(tmp_path / "out.h5", expect=4)
+    assert "/near/H[1]: multiplets are not those of the eigenvalues" in out and "H[0]" not in out
+
+
 @pytest.mark.parametrize("gap", [1e-4, 1e-7, 1e-9, 1e-12])
 def test_small_gaps_that_the_loss_does_not_see(tmp_path, gap):
     rng = np.random.default_rng(3)
