@@ -58,8 +58,13 @@ def fix_phases(v):
 
 
 def multiplets(w, eps):
-    tolerance = 8 * len(w) * eps * max(abs(w[0]), abs(w[-1])) if len(w) else 0
-    return np.cumsum(np.r_[0, np.diff(w) > tolerance]) if len(w) else np.zeros(0)
+    """Numbered by the distance from the first member: 5 sqrt(n) eps ||A||_2 at most."""
+    ids, first = np.zeros(len(w)), 0
+    for j in range(1, len(w)):
+        beyond = w[j] - w[first] > 5 * np.sqrt(len(w)) * eps * max(abs(w[0]), abs(w[-1]))
+        first = j if beyond else first
+        ids[j] = ids[j - 1] + beyond
+    return ids
 
 
 def mean_inside(gw, ids):
