@@ -12,7 +12,8 @@ mpt_result_spec mpt_job_spec(const mpt_job *job) {
                            .count = job->input.count,
                            .fields = job->fields,
                            .functions = job->functions,
-                           .function_count = job->config.functions.count};
+                           .function_count = job->config.functions.count,
+                           .sync = job->config.sync};
 }
 
 char *mpt_job_path(const mpt_job *job, int64_t d, mpt_field field, int64_t function) {

@@ -23,6 +23,7 @@ static const mpt_word spread_policies[] = {{"mean", MPT_MEAN, false},
                                            {0}};
 static const mpt_word bases[] = {
     {"turned", MPT_TURNED, false}, {"solver", MPT_SOLVER_BASIS, false}, {0}};
+static const mpt_word syncs[] = {{"on", true, false}, {"off", false, false}, {0}};
 static const mpt_word outputs[] = {
     {"eigenvalues", MPT_STORE_EIGENVALUES, false}, {"eigenvectors", MPT_STORE_EIGENVECTORS, false},
     {"functions", MPT_STORE_FUNCTIONS, false},     {"frame", MPT_STORE_FRAME, false},
@@ -79,6 +80,8 @@ const mpt_key mpt_keys[] = {
     {"run.threads", MPT_KEY_INTEGER, AT(threads), NULL, "1", false, false, "BLAS threads per rank"},
     {"run.checkpoint_seconds", MPT_KEY_NUMBER, AT(checkpoint_seconds), NULL, "30", false, false,
      "seconds between two flushes of the result file"},
+    {"run.sync", MPT_KEY_WORD, AT(sync), syncs, "on", false, false,
+     "on: what a status vouches for is on the disk before it is said; off: for scratch disks"},
 };
 enum { KEY_COUNT = sizeof mpt_keys / sizeof *mpt_keys };
 const size_t mpt_key_count = KEY_COUNT;

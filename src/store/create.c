@@ -10,6 +10,7 @@
 #include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
+#include "destination.h"
 
 static const int64_t small_file = INT64_C(16) << 20;
 
@@ -135,29 +136,30 @@ static bool take_space(int file, int64_t bytes) {
   if (fallocate(file, 0, 0, bytes) && errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL)
     return false;
 #endif
-  return !fsync(file);
+  return true;
 }
 
 /* So that a full disk is met before the first problem and not after the last. Little is written at
- * once anyway, and only asked whether it fits. */
-static mpt_code reserve(const char *path, mpt_error *error) {
+ * once anyway, and only asked whether it fits. A file that takes its name is on the disk. */
+static mpt_code reserve(const mpt_result_spec *spec, const char *draft, mpt_error *error) {
   struct stat about = {0};
-  const int file = open(path, O_RDWR);
+  const int file = open(draft, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
   const bool done =
       file >= 0 && !fstat(file, &about) &&
-      (about.st_size > small_file ? take_space(file, about.st_size) : fits(file, about.st_size));
+      (about.st_size > small_file ? take_space(file, about.st_size) : fits(file, about.st_size)) &&
+      (!spec->sync || !fsync(file));
   const int reason = errno;
   if (file >= 0) close(file);
   if (done) return MPT_DONE;
   return mpt_fail(error, MPT_BAD_OUTPUT,
                   "cannot write result '%s': %s for %.3g GiB (free space, or name another "
                   "output.file)",
-                  path, strerror(reason), (double)about.st_size / 0x1p30);
+                  spec->path, strerror(reason), (double)about.st_size / 0x1p30);
 }
 
-static mpt_code fill_new_file(const mpt_result_spec *spec, const char *path, mpt_error *error) {
+static mpt_code fill_draft(const mpt_result_spec *spec, const char *draft, mpt_error *error) {
   errno = 0;
-  hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+  hid_t file = H5Fcreate(draft, H5F_ACC_EXCL, H5P_DEFAULT, H5P_DEFAULT); /* follows no link */
   int reason = errno;
   bool done = file >= 0 && write_attributes(file, spec);
   for (int64_t d = 0; done && d < spec->count; d++)
@@ -166,21 +168,19 @@ static mpt_code fill_new_file(const mpt_result_spec *spec, const char *path, mpt
         if (mpt_is_stored(spec, (mpt_field)f, k))
           done = create_dataset(file, spec, d, (mpt_field)f, k);
   if (file >= 0 && H5Fclose(file) < 0) done = false;
-  if (done) return reserve(path, error);
+  if (done) return reserve(spec, draft, error);
   return mpt_fail(error, MPT_BAD_OUTPUT,
                   "cannot write result '%s': %s (check the directory's permissions and space)",
                   spec->path, file < 0 && reason ? strerror(reason) : "HDF5 could not create it");
 }
 
-mpt_code mpt_create_result(const mpt_result_spec *spec, mpt_error *error) {
-  char *path = mpt_format("%s.new", spec->path);
-  if (!path) return mpt_fail(error, MPT_NO_RESOURCE, "cannot create the result: out of memory");
-  mpt_code code = fill_new_file(spec, path, error);
-  if (code == MPT_DONE && rename(path, spec->path))
+mpt_code mpt_create_result(const mpt_result_spec *spec, const char *draft, bool replaces,
+                           mpt_error *error) {
+  mpt_code code = fill_draft(spec, draft, error);
+  if (code == MPT_DONE && !mpt_destination_put(draft, spec->path, replaces))
     code = mpt_fail(error, MPT_BAD_OUTPUT, "cannot write result '%s': %s (check its directory)",
                     spec->path, strerror(errno));
-  if (code != MPT_DONE) unlink(path);
-  free(path);
+  if (code != MPT_DONE) unlink(draft);
   return code;
 }
 
@@ -219,8 +219,8 @@ mpt_code mpt_check_same_job(const mpt_result_spec *spec, bool *complete, mpt_err
   int64_t finished = 0;
   if (mpt_open_for_reading(spec->path, "result", &file, error) != MPT_DONE)
     return mpt_fail(error, MPT_BAD_OUTPUT,
-                    "cannot continue '%s': it is not a readable result file (--fresh replaces it; "
-                    "or name another output.file)",
+                    "cannot continue '%s': it is not a readable result file (remove it, or name "
+                    "another output.file)",
                     spec->path);
   mpt_code code = MPT_DONE;
   TRY(compare(file, "schema_name", MPT_SCHEMA_NAME, "by another program", spec->path, error));
@@ -236,15 +236,16 @@ done:
   return code;
 }
 
-mpt_code mpt_mark_complete(const char *path, mpt_error *error) {
-  int one = 1;
-  hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
-  hid_t attribute = file >= 0 ? H5Aopen(file, "complete", H5P_DEFAULT) : H5I_INVALID_HID;
+bool mpt_is_same_job(hid_t file, const mpt_result_spec *spec) {
+  mpt_error ignored;
+  return compare(file, "config", spec->config, "", "", &ignored) == MPT_DONE &&
+         compare(file, "input_fingerprint", spec->fingerprint, "", "", &ignored) == MPT_DONE;
+}
+
+bool mpt_mark_complete(hid_t file) {
+  const int one = 1;
+  hid_t attribute = H5Aopen(file, "complete", H5P_DEFAULT);
   bool done = attribute >= 0 && H5Awrite(attribute, H5T_NATIVE_INT, &one) >= 0;
-  if (attribute >= 0) H5Aclose(attribute);
-  if (file >= 0 && H5Fclose(file) < 0) done = false;
-  if (done) return MPT_DONE;
-  return mpt_fail(error, MPT_BAD_OUTPUT,
-                  "cannot finish result '%s': its attribute could not be written (run again)",
-                  path);
+  if (attribute >= 0) done &= H5Aclose(attribute) >= 0;
+  return done;
 }

@@ -4,9 +4,12 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "agree.h"
 #include "create.h"
+#include "destination.h"
+#include "lock.h"
 
 /* More problems than this do not wait for the next commit. */
 enum { MOST_WAITING = 1 << 20 };
@@ -19,7 +22,11 @@ typedef struct finished {
 
 struct mpt_result {
   MPI_Comm comm;
-  char *path;
+  int rank;
+  char *path; /* of the file itself, whatever links lead there */
+  mpt_lock lock;
+  int raw; /* the same file, for what HDF5 does not do: syncing, and asking whether it is there */
+  bool sync;
   hid_t file, *datasets; /* handle_of(); H5I_INVALID_HID where not stored */
   int64_t functions;     /* datasets a field, at most */
   mpt_dataset *shapes;   /* their paths stay the spec's */
@@ -34,38 +41,57 @@ static hid_t *handle_of(const mpt_result *r, int64_t d, mpt_field field, int64_t
   return &r->datasets[(d * MPT_FIELD_COUNT + (int64_t)field) * r->functions + function];
 }
 
-static mpt_code open_datasets(mpt_result *r, const mpt_result_spec *spec, mpt_error *error) {
+/* ROMIO takes what stands before a colon for a kind of file system. */
+static char *name_for_mpi(const mpt_result *r) {
+  char *alias = mpt_format("/proc/self/fd/%d", r->raw);
+  if (strchr(r->path, ':') && alias && access(alias, F_OK) == 0) return alias;
+  free(alias);
+  return mpt_format("%s%s", strchr(r->path, ':') ? "ufs:" : "", r->path);
+}
+
+static mpt_code not_on_every_rank(const mpt_result *r, mpt_error *error) {
+  return mpt_fail(error, MPT_BAD_OUTPUT,
+                  "cannot write result '%s': it does not open on every rank (use a file system "
+                  "that all nodes share)",
+                  r->path);
+}
+
+static mpt_code open_file(mpt_result *r, const mpt_result_spec *spec, mpt_error *error) {
+  r->raw = open(r->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  char *name = name_for_mpi(r);
   hid_t how = H5Pcreate(H5P_FILE_ACCESS);
   H5Pset_fapl_mpio(how, r->comm, MPI_INFO_NULL);
-  r->file = H5Fopen(spec->path, r->sealed ? H5F_ACC_RDONLY : H5F_ACC_RDWR, how);
+  if (name) r->file = H5Fopen(name, r->sealed ? H5F_ACC_RDONLY : H5F_ACC_RDWR, how);
   H5Pclose(how);
-  bool done = r->file >= 0;
+  free(name);
+  if (r->raw < 0 || r->file < 0) return not_on_every_rank(r, error);
+  if (mpt_is_same_job(r->file, spec)) return MPT_DONE;
+  return mpt_fail(error, MPT_BAD_OUTPUT,
+                  "cannot write result '%s': it was replaced while it was opened (let one job at "
+                  "a time write it)",
+                  r->path);
+}
+
+static mpt_code open_datasets(mpt_result *r, const mpt_result_spec *spec, mpt_error *error) {
+  bool done = true;
   for (int64_t d = 0; d < spec->count; d++)
     for (int f = 0; f < MPT_FIELD_COUNT; f++)
       for (int64_t k = 0; k < r->functions; k++) {
-        hid_t *handle = handle_of(r, d, (mpt_field)f, k);
-        *handle = H5I_INVALID_HID;
-        if (!done || !mpt_is_stored(spec, (mpt_field)f, k)) continue;
+        if (!mpt_is_stored(spec, (mpt_field)f, k)) continue;
         char *path = mpt_field_path(spec, d, (mpt_field)f, k);
+        hid_t *handle = handle_of(r, d, (mpt_field)f, k);
         *handle = path ? H5Dopen(r->file, path, H5P_DEFAULT) : H5I_INVALID_HID;
         done &= *handle >= 0;
         free(path);
       }
-  if (done) return MPT_DONE;
-  return mpt_fail(
-      error, MPT_BAD_OUTPUT,
-      "cannot write result '%s': it does not open on every rank (use a file system that "
-      "all nodes share)",
-      spec->path);
+  return done ? MPT_DONE : not_on_every_rank(r, error);
 }
 
 static mpt_code read_statuses(mpt_result *r, int8_t **statuses, mpt_error *error) {
   mpt_code code = MPT_DONE;
-  int rank;
-  MPI_Comm_rank(r->comm, &rank);
   for (int64_t d = 0; d < r->count; d++)
     TRY(mpt_allocate(&statuses[d], r->shapes[d].count, 1, "statuses", error));
-  if (rank != 0) return MPT_DONE;
+  if (r->rank != 0) return MPT_DONE;
   hid_t type = mpt_element_type(MPT_E_STATUS, MPT_FLOAT64);
   for (int64_t d = 0; d < r->count && code == MPT_DONE; d++)
     if (r->shapes[d].count && H5Dread(*handle_of(r, d, MPT_STATUS, 0), type, H5S_ALL, H5S_ALL,
@@ -84,14 +110,19 @@ static mpt_code allocate_result(MPI_Comm comm, const mpt_result_spec *spec, mpt_
   mpt_result *r = NULL;
   TRY(mpt_allocate(&r, 1, sizeof *r, "the result", error));
   *out = r;
-  r->comm = comm;
-  r->count = spec->count;
-  r->file = H5I_INVALID_HID;
-  r->committed = mpt_now();
-  r->path = mpt_format("%s", spec->path);
+  *r = (mpt_result){.comm = comm,
+                    .count = spec->count,
+                    .file = H5I_INVALID_HID,
+                    .raw = -1,
+                    .lock = {.file = -1},
+                    .sync = spec->sync,
+                    .committed = mpt_now()};
+  MPI_Comm_rank(comm, &r->rank);
   r->functions = spec->function_count > 0 ? spec->function_count : 1;
   TRY(mpt_allocate(&r->datasets, spec->count * MPT_FIELD_COUNT * r->functions, sizeof *r->datasets,
                    "the result", error));
+  for (int64_t k = 0; k < spec->count * MPT_FIELD_COUNT * r->functions; k++)
+    r->datasets[k] = H5I_INVALID_HID;
   TRY(mpt_allocate(&r->shapes, spec->count, sizeof *r->shapes, "the result", error));
   memcpy(r->shapes, spec->datasets, sizeof *r->shapes * (size_t)spec->count);
 done:
@@ -100,6 +131,8 @@ done:
 
 static void release_result(mpt_result *r) {
   if (!r) return;
+  if (r->raw >= 0) close(r->raw);
+  mpt_lock_release(&r->lock, r->rank == 0);
   for (int64_t k = 0; k < r->waiting_count; k++) free(r->waiting[k].statuses);
   free(r->waiting);
   free(r->datasets);
@@ -118,52 +151,89 @@ static bool close_handles(mpt_result *r) {
   return done;
 }
 
-static mpt_code prepare_file(const mpt_result_spec *spec, bool fresh, bool *continued, bool *sealed,
-                             mpt_error *error) {
-  *continued = !fresh && access(spec->path, F_OK) == 0;
-  *sealed = false;
-  return *continued ? mpt_check_same_job(spec, sealed, error) : mpt_create_result(spec, error);
-}
-
-mpt_code mpt_result_open(MPI_Comm comm, const mpt_result_spec *spec, bool fresh, mpt_result **out,
-                         int8_t **statuses, bool *continued, mpt_error *error) {
-  mpt_code code = MPT_DONE;
-  mpt_result *r = NULL;
-  int rank, again[2] = {0};
-  MPI_Comm_rank(comm, &rank);
-  H5Eset_auto(H5E_DEFAULT, NULL, NULL);
-  *out = NULL;
-  AGREE(comm, allocate_result(comm, spec, &r, error));
-  if (rank == 0) {
-    code = prepare_file(spec, fresh, continued, &r->sealed, error);
-    again[0] = *continued;
-    again[1] = r->sealed;
-  }
-  AGREE(comm, code);
-  MPI_Bcast(again, 2, MPI_INT, 0, comm);
-  *continued = again[0];
-  r->sealed = again[1];
-  AGREE(comm, open_datasets(r, spec, error));
-  AGREE(comm, read_statuses(r, statuses, error));
-  for (int64_t d = 0; d < r->count; d++) /* in pieces that an int can count */
-    for (int64_t at = 0; at < r->shapes[d].count; at += INT32_MAX) {
-      int64_t rest = r->shapes[d].count - at;
-      MPI_Bcast(statuses[d] + at, (int)(rest < INT32_MAX ? rest : INT32_MAX), MPI_INT8_T, 0, comm);
-    }
-  *out = r;
-  return MPT_DONE;
-done:
-  if (r) close_handles(r);
-  release_result(r);
-  return code;
-}
-
 static mpt_code write_failed(const mpt_result *r, mpt_error *error) {
   return mpt_fail(
       error, MPT_BAD_OUTPUT,
       "cannot write result '%s': %s (what is finished is kept; free space and run again "
       "to continue)",
       r->path, errno ? strerror(errno) : "HDF5 could not write to it");
+}
+
+/* A result that is complete, in a directory where nothing can be written, needs no lock. */
+static bool needs_no_lock(const mpt_result *r, const mpt_result_spec *spec, bool fresh) {
+  mpt_error ignored;
+  bool complete = false;
+  return !fresh && (r->lock.refused == EACCES || r->lock.refused == EROFS) &&
+         access(r->path, F_OK) == 0 &&
+         mpt_check_same_job(spec, &complete, &ignored) == MPT_DONE && complete;
+}
+
+/* The first rank's: whose file it is now, and what is in it. */
+static mpt_code prepare_file(mpt_result *r, mpt_result_spec *spec, bool fresh, bool *continued,
+                             mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  bool exists = false;
+  int ranks;
+  MPI_Comm_size(r->comm, &ranks);
+  TRY(mpt_destination_find(spec->path, fresh, &r->path, error));
+  spec->path = r->path;
+  code = mpt_lock_take(r->path, ranks > 1, &r->lock, error);
+  if (code != MPT_DONE && !needs_no_lock(r, spec, fresh)) return code;
+  TRY(mpt_destination_check(r->path, fresh, &exists, error));
+  *continued = exists && !fresh;
+  if (*continued) TRY(mpt_check_same_job(spec, &r->sealed, error));
+  if (*continued && !r->sealed) TRY(mpt_destination_is_alone(r->path, error));
+  if (!*continued) TRY(mpt_create_result(spec, r->lock.draft, exists, error));
+  if (!*continued && r->sync && !mpt_sync_directory(r->path)) TRY(write_failed(r, error));
+done:
+  return code;
+}
+
+/* What the first rank has found, to the others, and the lock. Collective. */
+static mpt_code share_file(mpt_result *r, bool *continued, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  int found[3] = {*continued, r->sealed, r->lock.file >= 0 && !r->lock.useless};
+  TRY_COLL(mpt_share_text(r->comm, &r->path, error));
+  MPI_Bcast(found, 3, MPI_INT, 0, r->comm);
+  *continued = found[0];
+  r->sealed = found[1];
+  if (found[2] && r->rank != 0) code = mpt_lock_join(r->path, &r->lock, error);
+  AGREE(r->comm, code);
+done:
+  return code;
+}
+
+/* In pieces that an int can count. Collective. */
+static void share_statuses(const mpt_result *r, int8_t **statuses) {
+  for (int64_t d = 0; d < r->count; d++)
+    for (int64_t at = 0; at < r->shapes[d].count; at += INT32_MAX) {
+      int64_t rest = r->shapes[d].count - at;
+      MPI_Bcast(statuses[d] + at, (int)(rest < INT32_MAX ? rest : INT32_MAX), MPI_INT8_T, 0,
+                r->comm);
+    }
+}
+
+mpt_code mpt_result_open(MPI_Comm comm, const mpt_result_spec *given, bool fresh, mpt_result **out,
+                         int8_t **statuses, bool *continued, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  mpt_result *r = NULL;
+  mpt_result_spec spec = *given;
+  H5Eset_auto(H5E_DEFAULT, NULL, NULL);
+  *out = NULL;
+  AGREE(comm, allocate_result(comm, &spec, &r, error));
+  if (r->rank == 0) code = prepare_file(r, &spec, fresh, continued, error);
+  AGREE(comm, code);
+  TRY_COLL(share_file(r, continued, error));
+  AGREE(comm, open_file(r, &spec, error));
+  AGREE(comm, open_datasets(r, &spec, error));
+  AGREE(comm, read_statuses(r, statuses, error));
+  share_statuses(r, statuses);
+  *out = r;
+  return MPT_DONE;
+done:
+  if (r) close_handles(r);
+  release_result(r);
+  return code;
 }
 
 static bool write_piece(hid_t dataset, hid_t type, const mpt_part *part, const void *data) {
@@ -231,20 +301,21 @@ done:
   return code;
 }
 
-/* The data of this node, whichever handle wrote them. */
-static bool sync_data(const mpt_result *r) {
-  int file = open(r->path, O_RDONLY);
-  bool done = file >= 0 && !fdatasync(file);
-  if (file >= 0) close(file);
-  return done;
+/* What this node has written, whichever handle wrote it. */
+static bool sync_node(const mpt_result *r) {
+  return !r->sync || !fdatasync(r->raw);
+}
+
+mpt_code mpt_result_sync(const mpt_result *r, mpt_error *error) {
+  errno = 0;
+  return sync_node(r) ? MPT_DONE : write_failed(r, error);
 }
 
 mpt_code mpt_result_commit(mpt_result *r, double seconds, mpt_error *error) {
   mpt_code code = MPT_DONE;
   bool due = mpt_now() - r->committed >= seconds || r->waiting_problems > MOST_WAITING;
   if (!due || !r->waiting_count) return MPT_DONE;
-  errno = 0;
-  if (seconds > 0 && !sync_data(r)) return write_failed(r, error);
+  TRY(mpt_result_sync(r, error));
   for (int64_t k = 0; k < r->waiting_count; k++) {
     finished *f = &r->waiting[k];
     mpt_part part = mpt_field_part(MPT_STATUS, &r->shapes[f->d], f->first, f->count, 0, 0);
@@ -254,33 +325,57 @@ mpt_code mpt_result_commit(mpt_result *r, double seconds, mpt_error *error) {
   }
   r->waiting_count = r->waiting_problems = 0;
   r->committed = mpt_now();
+done:
+  return code;
+}
+
+/* Whether the path still names the file that all this was written to. */
+static mpt_code still_there(const mpt_result *r, mpt_error *error) {
+  struct stat mine, there;
+  if (fstat(r->raw, &mine) || stat(r->path, &there) || mine.st_dev != there.st_dev ||
+      mine.st_ino != there.st_ino)
+    return mpt_fail(error, MPT_BAD_OUTPUT,
+                    "cannot finish result '%s': it was removed or replaced during the run (run "
+                    "again)",
+                    r->path);
+  if (mpt_lock_stands(&r->lock)) return MPT_DONE;
+  return mpt_fail(error, MPT_BAD_OUTPUT,
+                  "cannot finish result '%s': its lock was removed, or another job has taken it "
+                  "(run again, one job at a time)",
+                  r->path);
+}
+
+/* Statuses first, then that they are all. Collective. */
+static mpt_code finish_file(mpt_result *r, mpt_code code, bool complete, mpt_error *error) {
+  mpt_error second = {0};
+  mpt_code commit = mpt_result_commit(r, 0, &second); /* what is finished is kept in any case */
+  if (commit == MPT_DONE && !r->sealed) commit = mpt_result_sync(r, &second);
+  if (commit == MPT_DONE && r->rank == 0 && complete && !r->sealed)
+    commit = still_there(r, &second);
+  if (code == MPT_DONE && commit != MPT_DONE) {
+    code = commit;
+    *error = second;
+  }
+  AGREE(r->comm, code);
+  if (complete && !r->sealed && !mpt_mark_complete(r->file)) code = write_failed(r, error);
+  AGREE(r->comm, code);
+done:
   return code;
 }
 
 mpt_code mpt_result_close(mpt_result *r, mpt_code code, bool complete, mpt_error *error) {
   if (!r) return code;
   MPI_Comm comm = r->comm;
-  const bool sealed = r->sealed;
-  mpt_error second = {0};
-  char *path = r->path;
-  int rank;
-  MPI_Comm_rank(comm, &rank);
-  mpt_code commit = mpt_result_commit(r, 0, &second); /* what is finished is kept in any case */
-  if (code == MPT_DONE && commit != MPT_DONE) {
-    code = commit;
-    *error = second;
-  }
-  r->path = NULL;
+  code = finish_file(r, code, complete, error);
   errno = 0;
   if (!close_handles(r) && code == MPT_DONE)
     code = mpt_fail(error, MPT_BAD_OUTPUT, "cannot finish result '%s': %s (run again to continue)",
-                    path, errno ? strerror(errno) : "HDF5 could not close it");
-  release_result(r);
-  AGREE(comm, code);
-  if (rank == 0 && complete && !sealed) code = mpt_mark_complete(path, error);
+                    r->path, errno ? strerror(errno) : "HDF5 could not close it");
+  if (code == MPT_DONE && r->rank == 0 && complete && !r->sealed && !sync_node(r))
+    code = write_failed(r, error);
   AGREE(comm, code);
 done:
-  free(path);
+  release_result(r);
   return code;
 }
 

@@ -25,12 +25,14 @@ typedef struct mpt_result_spec {
   const mpt_stored_function *functions;
   int64_t function_count;
   int ranks;
+  bool sync; /* what a status vouches for is on the disk before it is said */
 } mpt_result_spec;
 
 typedef struct mpt_result mpt_result;
 
-/* Creates the file, or goes on with an unfinished one of the same job (*continued). A file of
- * another job, or one that is no result, is refused unless `fresh`. statuses[d] is set to the
+/* Takes the result's lock, and creates the file, or goes on with an unfinished one of the same job
+ * (*continued). A file of another job is refused unless `fresh`, one that is no result in any case,
+ * and MPT_BAD_OUTPUT it is when another job has the lock. statuses[d] is set to the
  * [count] statuses so far, allocated for the caller. Collective and agreed. */
 mpt_code mpt_result_open(MPI_Comm comm, const mpt_result_spec *spec, bool fresh,
                          mpt_result **result, int8_t **statuses, bool *continued, mpt_error *error);
@@ -45,9 +47,12 @@ mpt_code mpt_result_write(mpt_result *result, int64_t d, mpt_field field, int64_
 mpt_code mpt_result_finish(mpt_result *result, int64_t d, int64_t first, int64_t count,
                            const int8_t *statuses, mpt_error *error);
 
+/* Brings what this node has written to the disk, under `sync`: for the parts of a problem that other
+ * ranks than the one that finishes it have written. Not collective. */
+mpt_code mpt_result_sync(const mpt_result *result, mpt_error *error);
+
 /* Writes the finished problems' statuses when the last commit is `seconds` ago or many problems
- * wait, after bringing their data to the disk; with 0 seconds at once, leaving the disk to the file
- * system. Not collective. */
+ * wait, after bringing their data to the disk under `sync`. Not collective. */
 mpt_code mpt_result_commit(mpt_result *result, double seconds, mpt_error *error);
 
 /* Commits, closes, and with `complete` marks the file so. `code` is what this rank's work gave;
