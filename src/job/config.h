@@ -55,7 +55,7 @@ typedef struct mpt_config {
   int64_t block;           /* 0: the engine decides */
   int64_t threads;
   double checkpoint_seconds;
-  int sync; /* false: nothing waits for the disk */
+  int sync;       /* false: nothing waits for the disk */
   char *resolved; /* every key with its value, as YAML; equal configs have equal texts */
 } mpt_config;
 

@@ -74,11 +74,36 @@ mpt_code mpt_job_expect(const mpt_job *job, hid_t file, const char *file_name, i
   return code;
 }
 
+static void watch(mpt_job *job, hid_t file, const char *what, const char *name) {
+  mpt_watch_begin(&job->watched[job->watched_count++], file, what, name);
+}
+
+mpt_code mpt_job_open_file(mpt_job *job, const char *name, const char *what, hid_t *file,
+                           mpt_error *error) {
+  const mpt_code code = mpt_open_for_reading(name, what, file, error);
+  if (code == MPT_DONE) watch(job, *file, what, name);
+  return code;
+}
+
+mpt_code mpt_job_look(const mpt_job *job, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  for (int k = 0; k < job->watched_count; k++) TRY(mpt_watch_look(&job->watched[k], error));
+done:
+  return code;
+}
+
+mpt_code mpt_job_look_again(const mpt_job *job, bool *doubt, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  for (int k = 0; k < job->watched_count; k++) TRY(mpt_watch_end(&job->watched[k], doubt, error));
+done:
+  return code;
+}
+
 static mpt_code open_eigenpairs(mpt_job *job, mpt_error *error) {
   static const mpt_field needed[] = {MPT_EIGENVALUES, MPT_EIGENVECTORS};
   mpt_code code = MPT_DONE;
   const char *name = job->config.eigenpairs;
-  TRY(mpt_open_for_reading(name, "eigenpairs", &job->eigenpairs, error));
+  TRY(mpt_job_open_file(job, name, "eigenpairs", &job->eigenpairs, error));
   for (int64_t d = 0; d < job->input.count; d++)
     for (int f = 0; f < 2; f++) {
       bool exists;
@@ -227,6 +252,8 @@ mpt_code mpt_job_open(mpt_config *config, mpt_job *job, mpt_error *error) {
                                .basis = c->basis,
                                .seed = (uint64_t)c->seed};
   TRY(mpt_input_open(c->input_file, c->datasets, c->dataset_count, &job->input, error));
+  watch(job, job->input.file, "input", c->input_file);
+  job->watched[0].first = job->input.opened;
   TRY(make_tasks(job, error));
 done:
   if (code != MPT_DONE) mpt_job_close(job);

@@ -7,15 +7,20 @@
 #include "engine.h"
 #include "plan.h"
 #include "result.h"
+#include "watch.h"
+
+enum { MPT_MOST_WATCHED = 5 };
 
 typedef struct mpt_job {
   mpt_config config; /* taken over */
   mpt_options options;
   mpt_input input;
   hid_t cotangents, eigenpairs, reference, direction; /* H5I_INVALID_HID: none */
-  bool each_reference;                                /* one a problem */
-  mpt_stored_function *functions;                     /* of the config, by name */
-  struct mpt_given { /* which cotangents there are, and a direction, per dataset */
+  mpt_watch watched[MPT_MOST_WATCHED];                /* these files, from when they were opened */
+  int watched_count;
+  bool each_reference;            /* one a problem */
+  mpt_stored_function *functions; /* of the config, by name */
+  struct mpt_given {              /* which cotangents there are, and a direction, per dataset */
     bool values, vectors, frame, direction, factor;
     bool *functions; /* [functions of the config] */
   } * given;
@@ -27,6 +32,15 @@ typedef struct mpt_job {
  * on failure. */
 mpt_code mpt_job_open(mpt_config *config, mpt_job *job, mpt_error *error);
 void mpt_job_close(mpt_job *job);
+
+/* mpt_open_for_reading for a file of the job's, which is watched from then on. */
+mpt_code mpt_job_open_file(mpt_job *job, const char *name, const char *what, hid_t *file,
+                           mpt_error *error);
+
+/* MPT_BAD_INPUT when a file that was read is no longer what it was: after each reading, and, by one
+ * rank, at the end (mpt_watch_end). */
+mpt_code mpt_job_look(const mpt_job *job, mpt_error *error);
+mpt_code mpt_job_look_again(const mpt_job *job, bool *doubt, mpt_error *error);
 
 /* The earlier result's eigenpairs must be complete, and of the input with this fingerprint. */
 mpt_code mpt_job_check_eigenpairs(const mpt_job *job, const char *fingerprint, mpt_error *error);

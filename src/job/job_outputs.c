@@ -120,7 +120,7 @@ static mpt_code open_cotangents(mpt_job *job, mpt_error *error) {
   mpt_code code = MPT_DONE;
   const char *name = job->config.cotangents;
   bool any = false;
-  TRY(mpt_open_for_reading(name, "cotangents", &job->cotangents, error));
+  TRY(mpt_job_open_file(job, name, "cotangents", &job->cotangents, error));
   for (int64_t d = 0; d < job->input.count; d++) TRY(look_for_cotangents(job, d, &any, error));
   if (!any)
     code = mpt_fail(error, MPT_BAD_INPUT,
@@ -150,7 +150,7 @@ static mpt_code open_reference(mpt_job *job, mpt_error *error) {
   hsize_t dims[3] = {0};
   mpt_type type;
   TRY(check_range(job, job->config.frame_index, "frame", error));
-  TRY(mpt_open_for_reading(r->file, "reference", &job->reference, error));
+  TRY(mpt_job_open_file(job, r->file, "reference", &job->reference, error));
   hid_t dataset = H5Dopen(job->reference, r->dataset, H5P_DEFAULT);
   if (dataset < 0)
     TRY(mpt_fail(error, MPT_BAD_INPUT,
@@ -183,7 +183,7 @@ static mpt_code open_direction(mpt_job *job, mpt_error *error) {
   mpt_code code = MPT_DONE;
   const char *name = job->config.tangent;
   bool any = false;
-  TRY(mpt_open_for_reading(name, "directions", &job->direction, error));
+  TRY(mpt_job_open_file(job, name, "directions", &job->direction, error));
   for (int64_t d = 0; d < job->input.count; d++) {
     const mpt_dataset *data = &job->input.datasets[d];
     TRY(mpt_expect_dataset(job->direction, name, data->path, data, MPT_GRADIENT,

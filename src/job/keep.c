@@ -124,17 +124,31 @@ static bool enlist(mpt_keep *keep, mpt_kept *kept) {
   return true;
 }
 
+/* What that file, or the file at that path, held before. */
+static void drop_replaced(mpt_keep *keep, const char *path, const mpt_identity *file) {
+  for (int64_t k = keep->count; k-- > 0;) {
+    const mpt_kept *old = keep->results[k];
+    if (!strcmp(old->path, path) ||
+        (old->file.device == file->device && old->file.inode == file->inode))
+      unlist(keep, k);
+  }
+}
+
 void mpt_keep_end(mpt_keep *keep, mpt_kept *kept, const char *path, const mpt_identity *file) {
   kept->path = path ? mpt_format("%s", path) : NULL;
   if (kept->path) kept->file = *file;
   kept->used = ++keep->clock;
+  if (kept->path) drop_replaced(keep, kept->path, file);
   if (!kept->path || kept->overflowed || !enlist(keep, kept)) drop(keep, kept);
 }
 
-mpt_kept *mpt_keep_find(mpt_keep *keep, const mpt_identity *file, const char *datasets) {
-  for (int64_t k = 0; datasets && k < keep->count; k++) {
+mpt_kept *mpt_keep_find(mpt_keep *keep, const mpt_identity *file, const char *id,
+                        const char *datasets) {
+  for (int64_t k = 0; id && datasets && k < keep->count; k++) {
     mpt_kept *kept = keep->results[k];
-    if (!mpt_same_identity(&kept->file, file) || strcmp(kept->datasets, datasets)) continue;
+    if (!mpt_same_identity(&kept->file, file) || strcmp(kept->id, id) ||
+        strcmp(kept->datasets, datasets))
+      continue;
     kept->used = ++keep->clock;
     return kept;
   }

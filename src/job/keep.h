@@ -22,6 +22,7 @@ typedef struct mpt_kept {
   char *path;
   char *datasets;           /* what the numbers of datasets mean, and which triangle was read */
   mpt_identity file, input; /* as they were when it was complete, and when it was begun */
+  char id[17];              /* of the file's making: another one's result has another */
   bool input_settled;       /* that identity tells the content */
   char fingerprint[17];     /* of the input */
   mpt_piece *pieces;        /* latest first */
@@ -48,11 +49,15 @@ mpt_piece *mpt_keep_piece(mpt_keep *keep, mpt_kept *kept, const mpt_piece *place
 /* A copy of `bytes` from data as a field of the newest piece. */
 void mpt_keep_copy(mpt_keep *keep, mpt_kept *kept, mpt_field field, const void *data, size_t bytes);
 
-/* The result is complete in the file `path`; or, with NULL, will not be, and is dropped. */
+/* The result is complete in the file `path`, in the place of any other that had this path or file;
+ * or, with NULL, will not be, and is dropped. */
 void mpt_keep_end(mpt_keep *keep, mpt_kept *kept, const char *path, const mpt_identity *file);
 
-/* That of a file, as long as it is unchanged, with these datasets; NULL: none. */
-mpt_kept *mpt_keep_find(mpt_keep *keep, const mpt_identity *file, const char *datasets);
+/* That of a file, as long as it is unchanged and of the same making, with these datasets; NULL:
+ * none.
+ */
+mpt_kept *mpt_keep_find(mpt_keep *keep, const mpt_identity *file, const char *id,
+                        const char *datasets);
 
 /* A piece that is exactly this unit's. */
 const mpt_piece *mpt_kept_piece(const mpt_kept *kept, const mpt_piece *place);

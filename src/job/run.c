@@ -5,38 +5,12 @@
 #include <string.h>
 #include "agree.h"
 #include "blas_library.h"
-#include "counter.h"
-#include "progress.h"
+#include "recall.h"
 #include "stop.h"
 #include "summary.h"
 #include "together.h"
-#include "worker.h"
 
 static const double brief_seconds = 0.01; /* of a rank: no balance is worth a window then */
-
-/* A job in the course of its run. */
-typedef struct run {
-  MPI_Comm comm;
-  int rank, size;
-  mpt_job job;
-  char fingerprint[17];
-  mpt_plan plan;
-  mpt_schedule schedule;
-  int8_t **statuses; /* [datasets] as found, [problems] */
-  mpt_result *result;
-  mpt_worker worker;
-  mpt_keep *keep;     /* NULL: no result is kept */
-  mpt_kept *given;    /* the eigenpairs, in memory; NULL: not on all ranks */
-  mpt_identity input; /* rank 0's, as its two neighbours */
-  bool input_settled;
-  bool continued;      /* an earlier run did a part of it */
-  bool keeps, recalls; /* this result is kept; each rank differentiates what it has solved */
-  mpt_counter counter;
-  mpt_progress progress;
-  double wait_seconds;
-  int64_t left; /* problems that are still PENDING at the end */
-  bool counting;
-} run;
 
 int64_t mpt_memory_share(int ranks_on_node) {
   return mpt_free_memory() / 5 * 4 / (ranks_on_node > 0 ? ranks_on_node : 1);
@@ -72,7 +46,7 @@ static void check_blas(MPI_Comm comm, int rank) {
              mpt_blas_kernels());
 }
 
-static mpt_code same_config(run *r, mpt_error *error) {
+static mpt_code same_config(mpt_run *r, mpt_error *error) {
   mpt_code code = MPT_DONE;
   char *first = r->job.config.resolved;
   TRY_COLL(mpt_share_text(r->comm, &first, error));
@@ -87,39 +61,15 @@ done:
   return code;
 }
 
-/* Two jobs whose texts are equal read the same matrices under the same numbers. */
-static char *name_datasets(const mpt_job *job) {
-  mpt_text out = {0};
-  mpt_text_add(&out, "%d", (int)job->config.triangle);
-  for (int64_t d = 0; d < job->input.count; d++)
-    mpt_text_add(&out, "\n%s", job->input.datasets[d].path);
-  return out.data;
-}
-
-/* Eigenpairs that all ranks have in memory. Collective. */
-static void look_into_memory(run *r) {
-  mpt_identity file = {0};
-  int found = 0;
-  if (!r->keep || !r->job.config.eigenpairs) return;
-  if (r->rank == 0) found = mpt_identify(r->job.config.eigenpairs, &file);
-  MPI_Bcast(&file, sizeof file, MPI_BYTE, 0, r->comm);
-  char *datasets = name_datasets(&r->job);
-  r->given = mpt_keep_find(r->keep, &file, datasets);
-  free(datasets);
-  found = r->given != NULL;
-  MPI_Allreduce(MPI_IN_PLACE, &found, 1, MPI_INT, MPI_MIN, r->comm);
-  if (!found) r->given = NULL;
-  r->keep->hits += found;
-}
-
 /* Of an input that has not changed since the eigenpairs were made, it is known. Collective. */
-static mpt_code find_fingerprint(run *r, mpt_error *error) {
+static mpt_code find_fingerprint(mpt_run *r, mpt_error *error) {
   mpt_code code = MPT_DONE;
   const char *name = r->job.config.input_file;
   int known = 0;
   uint64_t sum;
   if (r->rank == 0) {
-    r->input_settled = mpt_identify(name, &r->input) && mpt_is_settled(&r->input);
+    r->input = r->job.watched[0].first;
+    r->input_settled = mpt_is_settled(&r->input);
     known = r->given && r->given->input_settled && mpt_same_identity(&r->given->input, &r->input);
   }
   MPI_Bcast(&known, 1, MPI_INT, 0, r->comm);
@@ -127,25 +77,38 @@ static mpt_code find_fingerprint(run *r, mpt_error *error) {
     memcpy(r->fingerprint, r->given->fingerprint, sizeof r->fingerprint);
     return MPT_DONE;
   }
-  AGREE(r->comm, mpt_fingerprint_part(name, r->rank, r->size, &sum, error));
+  AGREE(r->comm, mpt_fingerprint_part(r->job.watched[0].file, name, r->rank, r->size, &sum, error));
   MPI_Allreduce(MPI_IN_PLACE, &sum, 1, MPI_UINT64_T, MPI_SUM, r->comm);
   mpt_fingerprint_write(sum, r->fingerprint);
 done:
   return code;
 }
 
-static bool keeps_eigenpairs(const run *r) {
-  const mpt_fieldset both = MPT_BIT(MPT_EIGENVALUES) | MPT_BIT(MPT_EIGENVECTORS);
-  return r->keep && !r->job.config.eigenpairs && (r->job.fields & both) == both;
+/* Of files on hosts of their own, each rank would read another. Collective. */
+static mpt_code same_files(mpt_run *r, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  mpt_identity first[MPT_MOST_WATCHED] = {0};
+  for (int k = 0; k < r->job.watched_count; k++) first[k] = r->job.watched[k].first;
+  MPI_Bcast(first, sizeof first, MPI_BYTE, 0, r->comm);
+  for (int k = 0; k < r->job.watched_count && code == MPT_DONE; k++) {
+    const mpt_watch *w = &r->job.watched[k];
+    if (w->first.size != first[k].size || w->first.written != first[k].written)
+      code = mpt_fail(error, MPT_BAD_INPUT,
+                      "cannot use %s '%s': rank %d sees another file there than rank 0 (use a file "
+                      "system that all nodes share, and run again when nobody writes it)",
+                      w->what, w->name, r->rank);
+  }
+  AGREE(r->comm, code);
+done:
+  return code;
 }
 
-static mpt_code open_inputs(run *r, mpt_config *config, mpt_error *error) {
+static mpt_code open_inputs(mpt_run *r, mpt_config *config, mpt_error *error) {
   mpt_code code = MPT_DONE;
   AGREE(r->comm, mpt_job_open(config, &r->job, error));
   TRY_COLL(same_config(r, error));
-  look_into_memory(r);
-  r->keeps = keeps_eigenpairs(r);
-  if (r->keeps || r->given) mpt_job_use_memory(&r->job);
+  TRY_COLL(same_files(r, error));
+  mpt_find_memory(r);
   TRY_COLL(find_fingerprint(r, error));
   if (r->rank == 0) code = mpt_job_check_eigenpairs(&r->job, r->fingerprint, error);
   AGREE(r->comm, code);
@@ -153,7 +116,7 @@ done:
   return code;
 }
 
-static mpt_code make_plan(run *r, mpt_error *error) {
+static mpt_code make_plan(mpt_run *r, mpt_error *error) {
   mpt_code code = MPT_DONE;
   double rate = r->rank == 0 ? mpt_measure_rate() : 0;
   MPI_Bcast(&rate, 1, MPI_DOUBLE, 0, r->comm);
@@ -168,7 +131,7 @@ done:
   return code;
 }
 
-static mpt_code open_result(run *r, bool fresh, mpt_error *error) {
+static mpt_code open_result(mpt_run *r, bool fresh, mpt_error *error) {
   mpt_code code = MPT_DONE;
   mpt_result_spec spec = mpt_job_spec(&r->job);
   spec.fingerprint = r->fingerprint;
@@ -177,6 +140,7 @@ static mpt_code open_result(run *r, bool fresh, mpt_error *error) {
   AGREE(r->comm,
         mpt_allocate(&r->statuses, r->job.input.count, sizeof *r->statuses, "statuses", error));
   TRY_COLL(mpt_result_open(r->comm, &spec, fresh, &r->result, r->statuses, &r->continued, error));
+  mpt_result_id(r->result, r->result_id);
   AGREE(r->comm, mpt_schedule_make(&r->plan, r->job.tasks, (const int8_t *const *)r->statuses,
                                    &r->schedule, error));
   if (r->rank == 0) mpt_announce(&r->job, &r->plan, r->statuses, r->continued, r->size);
@@ -184,61 +148,20 @@ done:
   return code;
 }
 
-/* Whether what the ranks have in memory is all that is to be done by teams of one. Collective. */
-static bool recalls_everything(const run *r) {
-  int64_t problems = r->given ? mpt_kept_singles(r->given) : 0;
-  if (!r->given || r->continued) return false;
-  MPI_Allreduce(MPI_IN_PLACE, &problems, 1, MPI_INT64_T, MPI_SUM, r->comm);
-  for (int64_t k = r->schedule.team_count; k < r->schedule.count; k++)
-    problems -= r->schedule.units[k].count;
-  return problems == 0;
-}
-
-/* Room for pieces that were cut by another plan. */
-static void widen_chunks(run *r) {
-  for (const mpt_piece *p = r->given->pieces; p; p = p->next) {
-    int64_t *chunk = &r->plan.work[p->dataset].chunk;
-    if (p->ranks == 1 && p->count > *chunk) *chunk = p->count;
-  }
-}
-
-/* Collective. */
-static void open_memory(run *r) {
-  r->keeps &= !r->continued;
-  r->recalls = recalls_everything(r);
-  if (r->recalls) widen_chunks(r);
-}
-
-/* The result is kept as soon as it is complete. Collective. */
-static void close_memory(run *r, bool complete) {
-  mpt_identity file = {0};
-  mpt_kept *kept = r->worker.making;
-  int identified = 0;
-  if (!r->keeps) return;
-  if (r->rank == 0 && complete) identified = mpt_identify(r->job.config.output_file, &file);
-  MPI_Bcast(&file, sizeof file, MPI_BYTE, 0, r->comm);
-  MPI_Bcast(&identified, 1, MPI_INT, 0, r->comm);
-  if (!kept) return;
-  memcpy(kept->fingerprint, r->fingerprint, sizeof kept->fingerprint);
-  kept->input = r->input;
-  kept->input_settled = r->input_settled;
-  mpt_keep_end(r->keep, kept, identified ? r->job.config.output_file : NULL, &file);
-}
-
-static void note_done(run *r, const mpt_unit *u, const mpt_team *team) {
+static void note_done(mpt_run *r, const mpt_unit *u, const mpt_team *team) {
   if (team->rank == 0)
     mpt_progress_show(&r->progress, mpt_counter_done(&r->counter, u->seconds * u->ranks));
 }
 
 /* True on all ranks of the team when a signal came, or another rank failed. */
-static bool team_stops(run *r, const mpt_team *team) {
+static bool team_stops(mpt_run *r, const mpt_team *team) {
   int stop = mpt_stop_requested() || mpt_counter_stopped(&r->counter);
   MPI_Allreduce(MPI_IN_PLACE, &stop, 1, MPI_INT, MPI_MAX, team->comm);
   return stop;
 }
 
 /* Units first..end are for teams of one size. Collective over all ranks. */
-static mpt_code do_team_units(run *r, int64_t first, int64_t end, mpt_error *error) {
+static mpt_code do_team_units(mpt_run *r, int64_t first, int64_t end, mpt_error *error) {
   mpt_code code = MPT_DONE;
   const mpt_unit *units = r->schedule.units;
   const mpt_work *work = &r->plan.work[units[first].dataset];
@@ -261,7 +184,7 @@ static mpt_code do_team_units(run *r, int64_t first, int64_t end, mpt_error *err
 }
 
 /* Each rank those that it has solved. */
-static mpt_code do_recalled_units(run *r, mpt_error *error) {
+static mpt_code do_recalled_units(mpt_run *r, mpt_error *error) {
   mpt_code code = MPT_DONE;
   const mpt_team alone = mpt_team_of_one();
   for (const mpt_piece *p = r->given->pieces; p && code == MPT_DONE; p = p->next) {
@@ -273,7 +196,7 @@ static mpt_code do_recalled_units(run *r, mpt_error *error) {
   return code;
 }
 
-static mpt_code do_single_units(run *r, mpt_error *error) {
+static mpt_code do_single_units(mpt_run *r, mpt_error *error) {
   mpt_code code = MPT_DONE;
   const mpt_team alone = mpt_team_of_one();
   while (code == MPT_DONE && !mpt_stop_requested()) {
@@ -285,7 +208,7 @@ static mpt_code do_single_units(run *r, mpt_error *error) {
   return code;
 }
 
-static int64_t problems_left(const run *r) {
+static int64_t problems_left(const mpt_run *r) {
   int64_t done = 0, left = 0;
   for (int s = 0; s < MPT_STATUS_COUNT; s++) done += r->worker.by_status[s];
   MPI_Allreduce(MPI_IN_PLACE, &done, 1, MPI_INT64_T, MPI_SUM, r->comm);
@@ -293,27 +216,41 @@ static int64_t problems_left(const run *r) {
   return left - done;
 }
 
-static void begin_units(run *r) {
+static void begin_units(mpt_run *r) {
   mpt_worker_open(&r->worker, &r->job, &r->plan, r->result);
   r->worker.rank = r->rank;
   r->worker.keep = r->keep;
   r->worker.given = r->given;
-  if (r->keeps) r->worker.making = mpt_keep_begin(r->keep, name_datasets(&r->job));
+  mpt_begin_memory(r);
+}
+
+/* The files that were read must be what they were. Where it cannot be told since when they are not,
+ * nothing that this run has finished counts. Collective. */
+static mpt_code look_again(mpt_run *r, mpt_error *error) {
+  bool doubt = false;
+  mpt_code code = mpt_job_look(&r->job, error);
+  if (code == MPT_DONE && r->rank == 0) code = mpt_job_look_again(&r->job, &doubt, error);
+  AGREE(r->comm, code);
+done:
+  MPI_Bcast(&doubt, 1, MPI_C_BOOL, 0, r->comm);
+  if (doubt) mpt_result_revoke(r->result, r->statuses);
+  return code;
 }
 
 /* What failed on any rank is agreed. Collective. */
-static mpt_code end_units(run *r, mpt_code code, mpt_error *error) {
+static mpt_code end_units(mpt_run *r, mpt_code code, mpt_error *error) {
   if (code != MPT_DONE || mpt_stop_requested()) mpt_counter_stop(&r->counter);
   mpt_worker_close(&r->worker);
   const double arrived = mpt_now();
   code = mpt_agree(r->comm, code, error);
   r->wait_seconds = mpt_now() - arrived;
+  if (code == MPT_DONE) code = look_again(r, error);
   r->left = problems_left(r);
   return code;
 }
 
 /* Every rank works until there is nothing left, a signal came or some rank failed. Collective. */
-static mpt_code do_all_units(run *r, mpt_error *error) {
+static mpt_code do_all_units(mpt_run *r, mpt_error *error) {
   mpt_code code = MPT_DONE;
   const mpt_schedule *s = &r->schedule;
   begin_units(r);
@@ -329,7 +266,7 @@ static mpt_code do_all_units(run *r, mpt_error *error) {
 }
 
 /* Adds up all ranks' work; the file's failures decide on the exit code. */
-static mpt_code conclude(run *r, mpt_summary *out) {
+static mpt_code conclude(mpt_run *r, mpt_summary *out) {
   mpt_summary summary = {.io_seconds = r->worker.io_seconds,
                          .solve_seconds = r->worker.solve_seconds,
                          .wait_seconds = r->wait_seconds,
@@ -347,7 +284,7 @@ static mpt_code conclude(run *r, mpt_summary *out) {
   return mpt_summary_failures(&summary) > 0 ? MPT_SOME_FAILED : MPT_DONE;
 }
 
-static void release(run *r) {
+static void release(mpt_run *r) {
   for (int64_t d = 0; r->statuses && d < r->job.input.count; d++) free(r->statuses[d]);
   free(r->statuses);
   mpt_schedule_release(&r->schedule);
@@ -356,10 +293,10 @@ static void release(run *r) {
 }
 
 /* Everything before the first unit; takes the config over. Collective. */
-static mpt_code open_run(MPI_Comm comm, mpt_config *config, bool fresh, mpt_keep *keep, run **out,
-                         mpt_error *error) {
+static mpt_code open_run(MPI_Comm comm, mpt_config *config, bool fresh, mpt_keep *keep,
+                         mpt_run **out, mpt_error *error) {
   mpt_code code = MPT_DONE;
-  run *r = *out = mpt_alloc(1, sizeof *r);
+  mpt_run *r = *out = mpt_alloc(1, sizeof *r);
   AGREE(comm, r ? MPT_DONE : mpt_fail(error, MPT_NO_RESOURCE, "cannot start: out of memory"));
   r->comm = comm;
   r->keep = keep;
@@ -371,7 +308,7 @@ static mpt_code open_run(MPI_Comm comm, mpt_config *config, bool fresh, mpt_keep
   TRY_COLL(open_inputs(r, config, error));
   TRY_COLL(make_plan(r, error));
   TRY_COLL(open_result(r, fresh, error));
-  open_memory(r);
+  mpt_open_memory(r);
   mpt_counter_open(comm, r->schedule.seconds < brief_seconds * r->size, &r->counter);
   r->counting = true;
   mpt_progress_begin(&r->progress, r->rank == 0, r->schedule.seconds);
@@ -380,14 +317,14 @@ done:
 }
 
 /* Everything after the last, whatever came before. Collective. */
-static mpt_code close_run(run *r, mpt_code code, mpt_summary *summary, mpt_error *error) {
+static mpt_code close_run(mpt_run *r, mpt_code code, mpt_summary *summary, mpt_error *error) {
   if (!r) return code;
   if (r->counting) mpt_progress_end(&r->progress);
   if (r->result) {
     const double start = mpt_now();
     bool complete = code == MPT_DONE && r->left == 0 && r->counting;
     code = mpt_result_close(r->result, code, complete, error);
-    if (r->counting) close_memory(r, code == MPT_DONE && complete);
+    if (r->counting) mpt_close_memory(r, code == MPT_DONE && complete);
     r->worker.io_seconds += mpt_now() - start;
   }
   if (r->counting) mpt_counter_close(&r->counter);
@@ -399,28 +336,28 @@ static mpt_code close_run(run *r, mpt_code code, mpt_summary *summary, mpt_error
 
 mpt_code mpt_run_config(MPI_Comm comm, mpt_config *config, bool fresh, mpt_keep *keep,
                         mpt_summary *summary, mpt_error *error) {
-  run *r = NULL;
+  mpt_run *r = NULL;
   mpt_code code = open_run(comm, config, fresh, keep, &r, error);
   if (code == MPT_DONE) code = do_all_units(r, error);
   return close_run(r, code, summary, error);
 }
 
 /* Whether all of the job is one unit of small matrices. */
-static bool is_one_batch(const run *r) {
+static bool is_one_batch(const mpt_run *r) {
   if (r->job.input.count != 1 || r->plan.work->engine != &mpt_lanes) return false;
   const mpt_piece *piece = r->recalls ? r->given->pieces : NULL;
   if (r->recalls) return piece && !piece->next && piece->ranks == 1;
   return r->schedule.count == 1 && r->schedule.team_count == 0;
 }
 
-static mpt_unit only_unit(const run *r) {
+static mpt_unit only_unit(const mpt_run *r) {
   if (!r->recalls) return *r->schedule.units;
   const mpt_piece *p = r->given->pieces;
   return (mpt_unit){p->dataset, p->first, p->count, 1, 0, 0};
 }
 
 void mpt_run_together(mpt_job_run *const *jobs, int count, mpt_keep *keep) {
-  run **runs = mpt_alloc(count, sizeof *runs);
+  mpt_run **runs = mpt_alloc(count, sizeof *runs);
   mpt_member *members = mpt_alloc(count, sizeof *members);
   int joint = 0;
   for (int k = 0; k < count; k++) {

@@ -85,6 +85,7 @@ static mpt_code read_unit(mpt_worker *w, const mpt_unit *u, mpt_error *error) {
   b->count = u->count;
   memset(b->report, 0, sizeof *b->report * (size_t)u->count);
   TRY(mpt_arrays_read(w, u, piece, error));
+  TRY(mpt_job_look(w->job, error));
   for (int64_t k = 0; piece && k < u->count; k++)
     if (mpt_status_is_failure(piece->report[k].status))
       b->report[k].status = piece->report[k].status;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include "destination.h"
 
+enum { ID_DIGITS = 16 }; /* that a draft's name ends with */
 static const int64_t small_file = INT64_C(16) << 20;
 
 mpt_part mpt_whole_field(mpt_field field, const mpt_dataset *d) {
@@ -76,7 +77,7 @@ static bool write_int(hid_t file, const char *name, int value) {
   return done;
 }
 
-static bool write_attributes(hid_t file, const mpt_result_spec *spec) {
+static bool write_attributes(hid_t file, const mpt_result_spec *spec, const char *id) {
   char created[32], host[256] = "", mpi[MPI_MAX_LIBRARY_VERSION_STRING] = "";
   int length = 0;
   time_t now = time(NULL);
@@ -91,8 +92,8 @@ static bool write_attributes(hid_t file, const mpt_result_spec *spec) {
               write_text(file, "config", spec->config) &&
               write_text(file, "input_file", spec->input_file) &&
               write_text(file, "input_fingerprint", spec->fingerprint) &&
-              write_text(file, "created", created) && write_int(file, "ranks", spec->ranks) &&
-              write_text(file, "mpi_library", mpi) &&
+              write_text(file, "created", created) && write_text(file, "result_id", id) &&
+              write_int(file, "ranks", spec->ranks) && write_text(file, "mpi_library", mpi) &&
               write_text(file, "blas_library", spec->blas) && write_text(file, "hostname", host);
   return done && (!job || write_text(file, "slurm_job_id", job));
 }
@@ -161,7 +162,7 @@ static mpt_code fill_draft(const mpt_result_spec *spec, const char *draft, mpt_e
   errno = 0;
   hid_t file = H5Fcreate(draft, H5F_ACC_EXCL, H5P_DEFAULT, H5P_DEFAULT); /* follows no link */
   int reason = errno;
-  bool done = file >= 0 && write_attributes(file, spec);
+  bool done = file >= 0 && write_attributes(file, spec, draft + strlen(draft) - ID_DIGITS);
   for (int64_t d = 0; done && d < spec->count; d++)
     for (int f = 0; done && f < MPT_FIELD_COUNT; f++)
       for (int64_t k = 0; done && k <= spec->function_count; k++)

@@ -17,8 +17,8 @@ mpt_code mpt_destination_check(const char *path, bool fresh, bool *exists, mpt_e
 /* Refuses a file of several names, each of which would have a lock of its own. */
 mpt_code mpt_destination_is_alone(const char *path, mpt_error *error);
 
-/* "DIRECTORY/NAME" with a suffix, whatever a file system's longest name is: a long NAME is cut. NULL
- * when memory is out. The caller frees it. */
+/* "DIRECTORY/NAME" with a suffix, whatever a file system's longest name is: a long NAME is cut.
+ * NULL when memory is out. The caller frees it. */
 char *mpt_beside(const char *path, const char *suffix);
 
 /* A name that nobody else has, for a file that is being made. NULL when memory is out. */

@@ -11,7 +11,8 @@
 enum { BLOCK = 64 << 10, BLOCKS = 1024, STREAMS = 4, STRIDE = STREAMS * sizeof(uint64_t) };
 static const uint64_t basis = UINT64_C(0xcbf29ce484222325), prime = UINT64_C(0x100000001b3);
 
-static const int64_t coarsest_tick = 2; /* seconds, of any file system's clock */
+/* Seconds, of the clocks of file systems: of any, and of those that know parts of a second. */
+static const double coarsest_tick = 2, fine_tick = 0.05;
 
 static uint64_t mix(uint64_t hash, uint64_t word) {
   hash = (hash ^ word) * prime;
@@ -47,10 +48,9 @@ static bool hash_blocks(int file, int64_t blocks, int part, int parts, uint64_t 
   return read_all;
 }
 
-mpt_code mpt_fingerprint_part(const char *name, int part, int parts, uint64_t *sum,
+mpt_code mpt_fingerprint_part(int file, const char *name, int part, int parts, uint64_t *sum,
                               mpt_error *error) {
   struct stat about;
-  const int file = open(name, O_RDONLY);
   bool read_all = file >= 0 && !fstat(file, &about);
   const int64_t blocks = read_all ? (about.st_size + BLOCK - 1) / BLOCK : 0;
   *sum = 0;
@@ -59,12 +59,9 @@ mpt_code mpt_fingerprint_part(const char *name, int part, int parts, uint64_t *s
     if (blocks > BLOCKS)
       *sum = mix(mix(*sum, (uint64_t)about.st_mtim.tv_sec), (uint64_t)about.st_mtim.tv_nsec);
   }
-  read_all = read_all && hash_blocks(file, blocks, part, parts, sum);
-  const int reason = errno;
-  if (file >= 0) close(file);
-  if (read_all) return MPT_DONE;
+  if (read_all && hash_blocks(file, blocks, part, parts, sum)) return MPT_DONE;
   return mpt_fail(error, MPT_BAD_INPUT, "cannot read input '%s': %s (check the path)", name,
-                  strerror(reason));
+                  strerror(errno));
 }
 
 void mpt_fingerprint_write(uint64_t sum, char out[17]) {
@@ -73,20 +70,42 @@ void mpt_fingerprint_write(uint64_t sum, char out[17]) {
 
 mpt_code mpt_fingerprint(const char *name, char out[17], mpt_error *error) {
   uint64_t sum;
-  const mpt_code code = mpt_fingerprint_part(name, 0, 1, &sum, error);
+  const int file = open(name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  const mpt_code code = mpt_fingerprint_part(file, name, 0, 1, &sum, error);
+  if (file >= 0) close(file);
   mpt_fingerprint_write(sum, out);
   return code;
+}
+
+int mpt_descriptor_of(hid_t file) {
+  int *descriptor = NULL;
+  if (file < 0 || H5Fget_vfd_handle(file, H5P_DEFAULT, (void **)&descriptor) < 0 || !descriptor)
+    return -1;
+  return *descriptor;
+}
+
+static mpt_identity identity_of(const struct stat *about) {
+  return (mpt_identity){.device = (uint64_t)about->st_dev,
+                        .inode = (uint64_t)about->st_ino,
+                        .size = about->st_size,
+                        .seconds = about->st_ctim.tv_sec,
+                        .nanoseconds = about->st_ctim.tv_nsec,
+                        .written = about->st_mtim.tv_sec,
+                        .written_part = about->st_mtim.tv_nsec};
 }
 
 bool mpt_identify(const char *name, mpt_identity *out) {
   struct stat about;
   if (stat(name, &about)) return false;
-  *out = (mpt_identity){.device = (uint64_t)about.st_dev,
-                        .inode = (uint64_t)about.st_ino,
-                        .size = about.st_size,
-                        .seconds = about.st_ctim.tv_sec,
-                        .nanoseconds = about.st_ctim.tv_nsec};
+  *out = identity_of(&about);
   return true;
+}
+
+bool mpt_identify_open(int file, mpt_identity *out) {
+  struct stat about = {0};
+  const bool known = !fstat(file, &about);
+  *out = identity_of(&about);
+  return known;
 }
 
 bool mpt_same_identity(const mpt_identity *a, const mpt_identity *b) {
@@ -95,5 +114,9 @@ bool mpt_same_identity(const mpt_identity *a, const mpt_identity *b) {
 }
 
 bool mpt_is_settled(const mpt_identity *identity) {
-  return identity->seconds + coarsest_tick < time(NULL);
+  struct timespec now;
+  timespec_get(&now, TIME_UTC);
+  const double age = (double)(now.tv_sec - identity->seconds) +
+                     1e-9 * (double)(now.tv_nsec - identity->nanoseconds);
+  return age > (identity->nanoseconds ? fine_tick : coarsest_tick);
 }

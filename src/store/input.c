@@ -112,6 +112,7 @@ mpt_code mpt_input_open(const char *name, char *const *paths, int64_t count, mpt
   mpt_code code = MPT_DONE;
   *input = (mpt_input){.file = H5I_INVALID_HID, .name = mpt_format("%s", name)};
   TRY(mpt_open_for_reading(name, "input", &input->file, error));
+  mpt_identify_open(mpt_descriptor_of(input->file), &input->opened);
   for (int64_t k = 0; paths && k < count; k++) TRY(open_named(input, paths[k], error));
   if (!paths) {
     search s = {0};

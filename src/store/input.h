@@ -14,9 +14,25 @@ typedef struct mpt_dataset {
   int64_t frame_columns; /* of the job's frame, 0: none */
 } mpt_dataset;
 
+/* A file and its state as the file system tells them without reading it. Two states that are nearer
+ * than a clock's tick can look the same: `settled` when the last change is long enough ago. */
+typedef struct mpt_identity {
+  uint64_t device, inode;
+  int64_t size, seconds, nanoseconds; /* the last change of content or attributes */
+  int64_t written, written_part;      /* of content alone; users can set it */
+} mpt_identity;
+bool mpt_identify(const char *name, mpt_identity *identity);
+bool mpt_identify_open(int file, mpt_identity *identity);
+
+/* The descriptor under an HDF5 file, which stays HDF5's; -1: it has none. */
+int mpt_descriptor_of(hid_t file);
+bool mpt_same_identity(const mpt_identity *a, const mpt_identity *b);
+bool mpt_is_settled(const mpt_identity *identity);
+
 typedef struct mpt_input {
   hid_t file;
-  char *name; /* of the file */
+  mpt_identity opened; /* when it was */
+  char *name;          /* of the file */
   mpt_dataset *datasets;
   int64_t count;
 } mpt_input;
@@ -38,21 +54,11 @@ mpt_code mpt_open_for_reading(const char *name, const char *what, hid_t *file, m
  * 1024 blocks spread over it, its size and its time of change. */
 mpt_code mpt_fingerprint(const char *name, char out[17], mpt_error *error);
 
-/* The same by several ranks: the sum of all parts (0 to parts - 1), modulo 2^64, is what is
- * written. */
-mpt_code mpt_fingerprint_part(const char *name, int part, int parts, uint64_t *sum,
+/* The same of an open file by several ranks: the sum of all parts (0 to parts - 1), modulo 2^64, is
+ * what is written. */
+mpt_code mpt_fingerprint_part(int file, const char *name, int part, int parts, uint64_t *sum,
                               mpt_error *error);
 void mpt_fingerprint_write(uint64_t sum, char out[17]);
-
-/* A file and its state as the file system tells them without reading it. Two states that are nearer
- * than a clock's tick can look the same: `settled` when the last change is long enough ago. */
-typedef struct mpt_identity {
-  uint64_t device, inode;
-  int64_t size, seconds, nanoseconds; /* the last change of content or attributes */
-} mpt_identity;
-bool mpt_identify(const char *name, mpt_identity *identity);
-bool mpt_same_identity(const mpt_identity *a, const mpt_identity *b);
-bool mpt_is_settled(const mpt_identity *identity);
 
 /* A part of a dataset [count, rows, cols] (or one dimension less on either side): problems from
  * `first`, of each the rows from `row0`. A per-eigenvalue dataset has rows = 1. */

@@ -31,8 +31,8 @@ static void describe_self(const char *draft, char text[HOLDER]) {
   const time_t now = time(NULL);
   gethostname(host, sizeof host - 1);
   strftime(since, sizeof since, "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
-  snprintf(text, HOLDER, "%sprocess %lld on %s since %s\n%s%s\n", header, (long long)getpid(),
-           host, since, draft_line, draft ? draft : "");
+  snprintf(text, HOLDER, "%sprocess %lld on %s since %s\n%s%s\n", header, (long long)getpid(), host,
+           since, draft_line, draft ? draft : "");
 }
 
 /* Its name stands there a moment after the lock. */
@@ -123,9 +123,8 @@ static mpt_code try_to_take(const char *output, mpt_lock *lock, mpt_error *error
 
 mpt_code mpt_lock_take(const char *output, bool shared, mpt_lock *lock, mpt_error *error) {
   mpt_code code = MPT_DONE;
-  *lock = (mpt_lock){.file = -1,
-                     .path = mpt_beside(output, ".lock"),
-                     .draft = mpt_destination_draft(output)};
+  *lock = (mpt_lock){
+      .file = -1, .path = mpt_beside(output, ".lock"), .draft = mpt_destination_draft(output)};
   if (!lock->path || !lock->draft)
     return mpt_fail(error, MPT_NO_RESOURCE, "cannot lock: out of memory");
   for (int k = 0; k < TRIES && lock->file < 0; k++) TRY(try_to_take(output, lock, error));
@@ -143,7 +142,8 @@ done:
 mpt_code mpt_lock_join(const char *output, mpt_lock *lock, mpt_error *error) {
   *lock = (mpt_lock){.file = -1, .path = mpt_beside(output, ".lock")};
   if (!lock->path) return mpt_fail(error, MPT_NO_RESOURCE, "cannot lock: out of memory");
-  for (int k = 0; k < TRIES && lock->file < 0; k++) { /* other hosts see a new file a little later */
+  for (int k = 0; k < TRIES && lock->file < 0;
+       k++) { /* other hosts see a new file a little later */
     lock->file = open_lock(lock->path, 0);
     if (lock->file < 0) usleep(20000);
   }

@@ -164,8 +164,8 @@ static bool needs_no_lock(const mpt_result *r, const mpt_result_spec *spec, bool
   mpt_error ignored;
   bool complete = false;
   return !fresh && (r->lock.refused == EACCES || r->lock.refused == EROFS) &&
-         access(r->path, F_OK) == 0 &&
-         mpt_check_same_job(spec, &complete, &ignored) == MPT_DONE && complete;
+         access(r->path, F_OK) == 0 && mpt_check_same_job(spec, &complete, &ignored) == MPT_DONE &&
+         complete;
 }
 
 /* The first rank's: whose file it is now, and what is in it. */
@@ -234,6 +234,13 @@ done:
   if (r) close_handles(r);
   release_result(r);
   return code;
+}
+
+void mpt_result_id(const mpt_result *r, char out[17]) {
+  char *id = mpt_read_text_attribute(r->file, "result_id");
+  memset(out, 0, 17);
+  if (id) strncpy(out, id, 16);
+  free(id);
 }
 
 static bool write_piece(hid_t dataset, hid_t type, const mpt_part *part, const void *data) {
@@ -327,6 +334,18 @@ mpt_code mpt_result_commit(mpt_result *r, double seconds, mpt_error *error) {
   r->committed = mpt_now();
 done:
   return code;
+}
+
+void mpt_result_revoke(mpt_result *r, int8_t *const *statuses) {
+  mpt_error error = {0};
+  for (int64_t k = 0; k < r->waiting_count; k++) free(r->waiting[k].statuses);
+  r->waiting_count = r->waiting_problems = 0;
+  MPI_Barrier(r->comm); /* every rank has written its last */
+  for (int64_t d = 0; d < r->count && r->rank == 0; d++) {
+    const mpt_part all = mpt_field_part(MPT_STATUS, &r->shapes[d], 0, r->shapes[d].count, 0, 0);
+    if (mpt_result_write(r, d, MPT_STATUS, 0, &all, statuses[d], &error) != MPT_DONE)
+      mpt_print_error(&error);
+  }
 }
 
 /* Whether the path still names the file that all this was written to. */

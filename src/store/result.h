@@ -37,6 +37,10 @@ typedef struct mpt_result mpt_result;
 mpt_code mpt_result_open(MPI_Comm comm, const mpt_result_spec *spec, bool fresh,
                          mpt_result **result, int8_t **statuses, bool *continued, mpt_error *error);
 
+/* The file's attribute `result_id`: 16 digits that no other making of a result has; "" in a file of
+ * a version without. Not collective. */
+void mpt_result_id(const mpt_result *result, char out[17]);
+
 /* Writes a part of a field of dataset d (function number `function` of it, where there is one for
  * each) from contiguous memory. Nothing happens for what is not stored. Not collective. */
 mpt_code mpt_result_write(mpt_result *result, int64_t d, mpt_field field, int64_t function,
@@ -47,13 +51,18 @@ mpt_code mpt_result_write(mpt_result *result, int64_t d, mpt_field field, int64_
 mpt_code mpt_result_finish(mpt_result *result, int64_t d, int64_t first, int64_t count,
                            const int8_t *statuses, mpt_error *error);
 
-/* Brings what this node has written to the disk, under `sync`: for the parts of a problem that other
- * ranks than the one that finishes it have written. Not collective. */
+/* Brings what this node has written to the disk, under `sync`: for the parts of a problem that
+ * other ranks than the one that finishes it have written. Not collective. */
 mpt_code mpt_result_sync(const mpt_result *result, mpt_error *error);
 
 /* Writes the finished problems' statuses when the last commit is `seconds` ago or many problems
  * wait, after bringing their data to the disk under `sync`. Not collective. */
 mpt_code mpt_result_commit(mpt_result *result, double seconds, mpt_error *error);
+
+/* Takes back what this run has finished: the statuses are again what mpt_result_open gave.
+ * Collective.
+ */
+void mpt_result_revoke(mpt_result *result, int8_t *const *statuses);
 
 /* Commits, closes, and with `complete` marks the file so. `code` is what this rank's work gave;
  * the file is marked only when all is well. Collective and agreed. */

@@ -1,0 +1,68 @@
+#include "watch.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+void mpt_watch_begin(mpt_watch *w, hid_t file, const char *what, const char *name) {
+  mpt_error ignored;
+  *w = (mpt_watch){.what = what, .name = name, .file = mpt_descriptor_of(file)};
+  if (w->file < 0 || !mpt_identify_open(w->file, &w->first)) {
+    w->file = -1;
+    return;
+  }
+  w->hashed = !mpt_is_settled(&w->first) &&
+              mpt_fingerprint_part(w->file, name, 0, 1, &w->hash, &ignored) == MPT_DONE;
+}
+
+static mpt_code changed(const mpt_watch *w, const char *how, mpt_error *error) {
+  return mpt_fail(
+      error, MPT_BAD_INPUT,
+      "cannot use %s '%s': it was %s during the run (what was read before that is kept: "
+      "run again when nobody writes it)",
+      w->what, w->name, how);
+}
+
+static bool same_content(const mpt_identity *a, const mpt_identity *b) {
+  return a->size == b->size && a->written == b->written && a->written_part == b->written_part;
+}
+
+mpt_code mpt_watch_look(const mpt_watch *w, mpt_error *error) {
+  mpt_identity now;
+  if (w->file < 0) return MPT_DONE;
+  if (mpt_identify_open(w->file, &now) && same_content(&now, &w->first)) return MPT_DONE;
+  return changed(w, now.size < w->first.size ? "truncated" : "overwritten", error);
+}
+
+/* Also attributes alone change its time of change; of what was not hashed it is not known. */
+static bool same_hash(const mpt_watch *w, bool touched) {
+  uint64_t hash;
+  mpt_error ignored;
+  if (!w->hashed) return !touched;
+  return mpt_fingerprint_part(w->file, w->name, 0, 1, &hash, &ignored) == MPT_DONE &&
+         hash == w->hash;
+}
+
+mpt_code mpt_watch_end(const mpt_watch *w, bool *doubt, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  mpt_identity now, there;
+  if (w->file < 0) return MPT_DONE;
+  const int again = open(w->name, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* NFS asks the server then */
+  const bool stands = again >= 0 && mpt_identify_open(again, &there);
+  if (again >= 0) close(again);
+  TRY(mpt_watch_look(w, error));
+  if (!stands)
+    mpt_warn("%s '%s' was removed during the run: its results can no longer be checked", w->what,
+             w->name);
+  else if (there.inode != w->first.inode || there.device != w->first.device)
+    TRY(changed(w, "replaced", error));
+  const bool touched =
+      mpt_identify_open(w->file, &now) && stands && !mpt_same_identity(&now, &w->first);
+  if (touched || w->hashed) *doubt |= !same_hash(w, touched);
+  if (*doubt)
+    code = mpt_fail(error, MPT_BAD_INPUT,
+                    "cannot use %s '%s': it was changed during the run (nothing of this run is "
+                    "kept: run again when nobody writes it)",
+                    w->what, w->name);
+done:
+  return code;
+}
