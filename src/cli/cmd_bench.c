@@ -237,7 +237,7 @@ int mpt_cmd_bench(int argc, char **argv) {
   bool helped = false;
   mpt_code code = mpt_parse_options(&usage, argc, argv, handle, &a, &helped, &error);
   if (code == MPT_DONE && !helped) {
-    mpt_launch_mpi();
+    if (mpt_launch_mpi(&error) != MPT_DONE) return MPT_BAD_USAGE;
     code = bench(&a, &error);
     if (code != MPT_DONE) mpt_print_error(&error);
     mpt_launch_end();

@@ -82,7 +82,7 @@ int mpt_cmd_check(int argc, char **argv) {
   TRY(mpt_parse_options(&usage, argc, argv, take_argument, &r, &helped, error));
   if (helped) return MPT_DONE;
   TRY(read_request(&r, error));
-  mpt_launch_mpi();
+  if (mpt_launch_mpi(error) != MPT_DONE) return MPT_BAD_USAGE;
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   mpt_log_speaks(rank == 0);
   code = check(&r, error);

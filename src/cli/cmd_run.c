@@ -44,7 +44,7 @@ int mpt_cmd_run(int argc, char **argv) {
   free(a.config.overrides);
   if (code != MPT_DONE && error.text[0]) mpt_print_error(&error);
   if (code != MPT_DONE || helped) return code;
-  mpt_launch_mpi();
+  if (mpt_launch_mpi(&error) != MPT_DONE) return MPT_BAD_USAGE;
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   mpt_log_speaks(rank == 0);
   code = mpt_run_config(MPI_COMM_WORLD, &config, a.fresh, NULL, NULL, &error);

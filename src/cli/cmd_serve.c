@@ -53,7 +53,7 @@ int mpt_cmd_serve(int argc, char **argv) {
   if (code != MPT_DONE || helped) return code;
   /* Ranks that wait for each other leave their cores to the clients meanwhile. */
   setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0);
-  mpt_launch_mpi();
+  if (mpt_launch_mpi(&error) != MPT_DONE) return MPT_BAD_USAGE;
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   mpt_log_speaks(rank == 0);
   code = mpt_serve(MPI_COMM_WORLD, a.spool, a.shared, &error);

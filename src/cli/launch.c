@@ -3,6 +3,7 @@
 #include <mpi.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 int mpt_launch_rank(void) {
@@ -15,9 +16,61 @@ int mpt_launch_rank(void) {
   return 0;
 }
 
-void mpt_launch_mpi(void) {
+/* What launchers say of the processes that they start, the one nearest to the program first. A
+ * batch script has SLURM_NTASKS and SLURM_PROCID of its own: only a step's count. */
+static const struct launcher {
+  const char *name, *rank, *size, *only_with;
+} launchers[] = {
+    {"Open MPI's mpirun", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", NULL},
+    {"MVAPICH's mpirun", "MV2_COMM_WORLD_RANK", "MV2_COMM_WORLD_SIZE", NULL},
+    {"an mpiexec that speaks PMI", "PMI_RANK", "PMI_SIZE", NULL},
+    {"MPICH's mpiexec", "MPI_LOCALRANKID", "MPI_LOCALNRANKS", NULL},
+    {"PALS", "PALS_RANKID", "PALS_SIZE", NULL},
+    {"jsrun", "JSM_NAMESPACE_RANK", "JSM_NAMESPACE_SIZE", NULL},
+    {"flux", "FLUX_TASK_RANK", NULL, NULL},
+    {"srun", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_STEP_ID"},
+    {"srun", "SLURM_PROCID", "SLURM_NTASKS", "SLURM_STEP_ID"},
+    {"srun", "SLURM_PROCID", NULL, NULL},
+};
+
+static int number_of(const char *variable) {
+  const char *value = variable ? getenv(variable) : NULL;
+  return value && *value ? atoi(value) : -1;
+}
+
+/* The first that says anything; its numbers are -1 where it does not say. NULL: no launcher. */
+static const struct launcher *find_launcher(int *rank, int *size) {
+  for (size_t k = 0; k < sizeof launchers / sizeof *launchers; k++) {
+    const struct launcher *l = &launchers[k];
+    if (l->only_with && number_of(l->only_with) < 0) continue;
+    *rank = number_of(l->rank);
+    *size = number_of(l->size);
+    if (*size > 0 || *rank > 0) return l;
+  }
+  return NULL;
+}
+
+mpt_code mpt_launch_mpi(mpt_error *error) {
+  int claimed_rank = -1, claimed = -1, size;
+  const struct launcher *l = find_launcher(&claimed_rank, &claimed); /* MPI_Init adds its own */
   setenv("OMPI_MCA_io", "romio321", 0); /* several times faster than OMPIO for row slabs */
   MPI_Init(NULL, NULL);
+  MPI_Comm_size(MPI_COMM_WORLD, &size);
+  if (!l || size > 1 || (claimed <= 1 && claimed_rank <= 0)) return MPT_DONE;
+  char library[MPI_MAX_LIBRARY_VERSION_STRING] = "";
+  int length;
+  MPI_Get_library_version(library, &length);
+  library[strcspn(library, ",\n")] = 0;
+  mpt_log_speaks(claimed_rank <= 0);
+  char *count = claimed > 1 ? mpt_format("%d ranks", claimed) : mpt_format("several ranks");
+  mpt_fail(error, MPT_BAD_USAGE,
+           "cannot run as %s: %s started them, and this program's MPI (%s) takes each for a job of "
+           "its own (start them with that MPI's mpirun, or with srun --mpi=pmix)",
+           count ? count : "several ranks", l->name, library);
+  free(count);
+  mpt_print_error(error);
+  mpt_launch_end();
+  return MPT_BAD_USAGE;
 }
 
 void mpt_launch_end(void) {

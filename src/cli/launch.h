@@ -10,8 +10,9 @@
 int mpt_launch_rank(void);
 
 /* MPI_Init, with defaults that suit the result file unless the user's environment says otherwise.
- */
-void mpt_launch_mpi(void);
+ * MPT_BAD_USAGE, printed and with MPI ended, when a launcher says that it started this process as
+ * one of several and MPI does not: each of them would do the whole job. */
+mpt_code mpt_launch_mpi(mpt_error *error);
 
 /* MPI_Finalize, once everything printed is on its way: mpirun ends the job at the first rank that
  * exits with an error, and that need not be the one that speaks. */

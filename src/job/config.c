@@ -16,6 +16,7 @@ typedef struct given {
 
 typedef struct loader {
   mpt_complaints complaints;
+  const char *path;      /* NULL: the text came from no file */
   mpt_place start;       /* where a missing key is reported */
   const char *directory; /* NULL: paths are absolute already */
   mpt_yaml **trees;      /* the file's and one per override, owned */
@@ -235,8 +236,8 @@ static mpt_place place_of_value(const loader *l, const char *path) {
 static void check_output_is_new(loader *l, const char *path, const char *other) {
   if (!other || !l->config->output_file || !mpt_same_file(l->config->output_file, other)) return;
   mpt_complain(&l->complaints, place_of_value(l, "output.file"),
-               "cannot write to '%s': it is the file of '%s' (choose another output.file)", other,
-               path);
+               "cannot write to '%s': it is the file of '%s' (choose another output.file)",
+               l->config->output_file, path);
 }
 
 static void check_together(loader *l) {
@@ -250,6 +251,7 @@ static void check_together(loader *l) {
     mpt_complain(&l->complaints, place_of_section(l, "frame.index"),
                  "missing key '%s': a frame needs both its subspace and its reference (add it)",
                  index ? "frame.reference" : "frame.index");
+  check_output_is_new(l, "this config", l->path);
   check_output_is_new(l, "tangent", config->tangent);
   check_output_is_new(l, "frame.reference", config->reference.file);
   check_output_is_new(l, "input.file", config->input_file);
@@ -339,6 +341,7 @@ mpt_code mpt_config_load(const char *path, const char *const *overrides, size_t 
   if (!directory) TRY(cannot_open(path, error));
   TRY(loader_init(&l, override_count + 1, config, error));
   l.start = (mpt_place){path, false, 1, 1};
+  l.path = path;
   l.directory = directory;
   bool readable = add_tree(&l, mpt_yaml_parse(text, length, l.start, &l.complaints));
   add_overrides(&l, overrides, override_count);

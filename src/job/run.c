@@ -80,6 +80,8 @@ static mpt_code find_fingerprint(mpt_run *r, mpt_error *error) {
   AGREE(r->comm, mpt_fingerprint_part(r->job.watched[0].file, name, r->rank, r->size, &sum, error));
   MPI_Allreduce(MPI_IN_PLACE, &sum, 1, MPI_UINT64_T, MPI_SUM, r->comm);
   mpt_fingerprint_write(sum, r->fingerprint);
+  r->job.watched[0].hash = sum;
+  r->job.watched[0].hashed = true;
 done:
   return code;
 }

@@ -10,8 +10,9 @@ void mpt_watch_begin(mpt_watch *w, hid_t file, const char *what, const char *nam
     w->file = -1;
     return;
   }
-  w->hashed = !mpt_is_settled(&w->first) &&
-              mpt_fingerprint_part(w->file, name, 0, 1, &w->hash, &ignored) == MPT_DONE;
+  w->settled = mpt_is_settled(&w->first);
+  w->hashed =
+      !w->settled && mpt_fingerprint_part(w->file, name, 0, 1, &w->hash, &ignored) == MPT_DONE;
 }
 
 static mpt_code changed(const mpt_watch *w, const char *how, mpt_error *error) {
@@ -33,12 +34,11 @@ mpt_code mpt_watch_look(const mpt_watch *w, mpt_error *error) {
   return changed(w, now.size < w->first.size ? "truncated" : "overwritten", error);
 }
 
-/* Also attributes alone change its time of change; of what was not hashed it is not known. */
-static bool same_hash(const mpt_watch *w, bool touched) {
+/* Attributes alone change a time, too; of what was not hashed it is not known what did. */
+static bool same_hash(const mpt_watch *w) {
   uint64_t hash;
   mpt_error ignored;
-  if (!w->hashed) return !touched;
-  return mpt_fingerprint_part(w->file, w->name, 0, 1, &hash, &ignored) == MPT_DONE &&
+  return w->hashed && mpt_fingerprint_part(w->file, w->name, 0, 1, &hash, &ignored) == MPT_DONE &&
          hash == w->hash;
 }
 
@@ -57,7 +57,7 @@ mpt_code mpt_watch_end(const mpt_watch *w, bool *doubt, mpt_error *error) {
     TRY(changed(w, "replaced", error));
   const bool touched =
       mpt_identify_open(w->file, &now) && stands && !mpt_same_identity(&now, &w->first);
-  if (touched || w->hashed) *doubt |= !same_hash(w, touched);
+  if (touched || !w->settled) *doubt |= !same_hash(w);
   if (*doubt)
     code = mpt_fail(error, MPT_BAD_INPUT,
                     "cannot use %s '%s': it was changed during the run (nothing of this run is "

@@ -10,8 +10,8 @@ typedef struct mpt_watch {
   const char *what, *name; /* "input", and its path; the caller's */
   int file;                /* HDF5's own descriptor; -1: it has none, and nothing is seen */
   mpt_identity first;
-  bool hashed;
-  uint64_t hash;
+  bool settled, hashed; /* settled: any change shows in the times */
+  uint64_t hash; /* mpt_fingerprint's, where the user of the watch knows it or it is needed */
 } mpt_watch;
 
 /* Right after `file` was opened, before anything is taken from it. */
