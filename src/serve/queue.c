@@ -7,6 +7,43 @@
 
 static const double look_again = 0.05; /* seconds; inotify does not see other hosts' renames */
 static const off_t small_input = 1 << 20;
+enum { ENDINGS = 2 }; /* of services, by one request */
+
+/* A request in the middle of which services end is answered so, and not tried for ever. */
+static void set_aside(mpt_queue *q, const char *name) {
+  int64_t left = 0;
+  mpt_request request;
+  mpt_request_read(q->spool, name, &request);
+  request.loaded = false;
+  request.job.code = mpt_fail(
+      &request.job.error, MPT_BAD_INPUT,
+      "cannot serve request '%s': two services ended in the middle of it (look at its files "
+      "with multiplet plan; send it again if the services were killed for another reason)",
+      name);
+  mpt_request_answer(q->spool, &request);
+  mpt_request_release(&request);
+  for (int64_t k = 0; k < q->waiting.count; k++)
+    if (strcmp(q->waiting.names[k], name))
+      q->waiting.names[left++] = q->waiting.names[k];
+    else
+      free(q->waiting.names[k]);
+  q->waiting.count = left;
+}
+
+/* The last service was in the middle of one request that was served alone, of the only one, or of
+ * several, none of which can be blamed yet. A fault with one that was tried alone is enough. */
+static void look_for_suspect(mpt_queue *q) {
+  bool crashed;
+  q->suspect = mpt_spool_left_suspect(q->spool, &q->endings, &crashed);
+  if (!q->suspect && q->waiting.count == 1)
+    q->suspect = mpt_format("%s", q->waiting.names[0]);
+  else if (q->suspect && crashed)
+    q->endings = ENDINGS;
+  if (q->suspect && ++q->endings < ENDINGS) return;
+  if (q->suspect) set_aside(q, q->suspect);
+  free(q->suspect);
+  q->suspect = NULL;
+}
 
 void mpt_queue_open(mpt_queue *q, const mpt_spool *spool, mpt_pulse *pulse, int ranks) {
   q->spool = spool;
@@ -14,9 +51,12 @@ void mpt_queue_open(mpt_queue *q, const mpt_spool *spool, mpt_pulse *pulse, int 
   q->ranks = ranks;
   q->waiting = mpt_spool_left(spool);
   q->accepted = true;
+  look_for_suspect(q);
 }
 
 void mpt_queue_clear(mpt_queue *q) {
+  if (q->alone) mpt_spool_suspect(q->spool, NULL, 0);
+  q->alone = false;
   for (int k = 0; k < q->count; k++) mpt_request_release(&q->batch[k]);
   q->count = 0;
 }
@@ -24,6 +64,7 @@ void mpt_queue_clear(mpt_queue *q) {
 void mpt_queue_close(mpt_queue *q) {
   mpt_queue_clear(q);
   mpt_request_release(&q->held);
+  free(q->suspect);
   mpt_requests_release(&q->waiting);
 }
 
@@ -117,7 +158,12 @@ static void fill(mpt_queue *q) {
       break;
     }
     r = &q->batch[++q->count];
-    if (q->by_all) break;
+    if (q->by_all || q->accepted) break;
+  }
+  if (q->accepted && q->count) { /* one of these ended a service, perhaps */
+    const bool again = q->suspect && !strcmp(q->suspect, q->batch->name);
+    q->alone = true;
+    mpt_spool_suspect(q->spool, q->batch->name, again ? q->endings : 0);
   }
   deal(q);
 }

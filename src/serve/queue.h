@@ -13,7 +13,10 @@ typedef struct mpt_queue {
   int ranks;
   mpt_requests waiting; /* an earlier service's at first, then those that arrived */
   int64_t next;
-  bool accepted;                        /* they are */
+  bool accepted;                        /* they are: an earlier service's */
+  bool alone;                           /* the batch is one of these */
+  char *suspect;                        /* in the middle of which services ended */
+  int endings;                          /* how many */
   mpt_request batch[MPT_MOST_TOGETHER]; /* to be served now, by one rank each; or one by all */
   int count;
   bool by_all, ends;  /* ends: nothing more is accepted */

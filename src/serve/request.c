@@ -2,13 +2,21 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "answer.h"
 
 void mpt_request_parse(const mpt_spool *spool, mpt_request *r) {
   mpt_text complaints = {0};
   mpt_error *error = &r->job.error;
   r->job.code = mpt_config_from_text(r->text, spool->path, &r->job.config, &complaints);
   r->loaded = r->job.code == MPT_DONE;
-  if (!r->loaded)
+  if (r->loaded && mpt_spool_owns(spool, r->job.config.output_file)) {
+    r->loaded = false;
+    r->job.code = mpt_fail(error, MPT_BAD_USAGE,
+                           "cannot write to '%s': it is the service's own (name another "
+                           "output.file)",
+                           r->job.config.output_file);
+    mpt_config_release(&r->job.config);
+  } else if (!r->loaded)
     mpt_fail(error, r->job.code, "cannot use the request: %s",
              complaints.data ? complaints.data : "out of memory");
   mpt_text_release(&complaints);
@@ -20,62 +28,11 @@ void mpt_request_read(const mpt_spool *spool, const char *name, mpt_request *r) 
   if (r->job.code == MPT_DONE) mpt_request_parse(spool, r);
 }
 
-/* A double-quoted YAML scalar. */
-static void add_quoted(const char *text, mpt_text *out) {
-  mpt_text_add(out, "\"");
-  for (; *text; text++)
-    if (*text == '"' || *text == '\\')
-      mpt_text_add(out, "\\%c", *text);
-    else if ((unsigned char)*text < 0x20 || *text == 0x7f)
-      mpt_text_add(out, "\\x%02x", (unsigned char)*text);
-    else
-      mpt_text_add(out, "%c", *text);
-  mpt_text_add(out, "\"");
-}
-
-static void add_request(const char *text, bool readable, mpt_text *out) {
-  for (const char *end; *text; text = *end ? end + 1 : end) {
-    end = text + strcspn(text, "\n");
-    mpt_text_add(out, "%s%.*s\n", readable ? "" : "# ", (int)(end - text), text);
-  }
-}
-
-/* An answer can be added to block style YAML. */
-static bool is_block(const char *text) {
-  return text[strspn(text, " \t\r\n")] != '{';
-}
-
-static bool is_done(mpt_code code) {
-  return code == MPT_DONE || code == MPT_SOME_FAILED;
-}
-
-/* Where an answer cannot be added to the request, that becomes a comment. */
-static void write_answer(const mpt_request *r, mpt_text *out) {
-  const char *text = r->text ? r->text : "";
-  bool first = true;
-  add_request(text, r->loaded && is_block(text), out);
-  mpt_text_add(out, "outcome: {exit: %d, ", (int)r->job.code);
-  if (!is_done(r->job.code)) {
-    mpt_text_add(out, "error: ");
-    add_quoted(r->job.error.text, out);
-    mpt_text_add(out, "}\n");
-    return;
-  }
-  mpt_text_add(out, "seconds: %.6f, problems: {", mpt_now() - r->started);
-  for (int s = 0; s < MPT_STATUS_COUNT; s++) {
-    const int64_t count = r->job.summary.by_status[s];
-    if (count)
-      mpt_text_add(out, "%s%s: %lld", first ? "" : ", ", mpt_status_name(s), (long long)count);
-    first &= !count;
-  }
-  mpt_text_add(out, "}}\n");
-}
-
 bool mpt_request_answer(const mpt_spool *spool, const mpt_request *r) {
   mpt_text out = {0};
   if (r->job.code == MPT_STOPPED) return false;
-  write_answer(r, &out);
-  mpt_spool_answer(spool, r->name, is_done(r->job.code), out.data ? out.data : "");
+  mpt_answer_write(r, &out);
+  mpt_spool_answer(spool, r->name, mpt_answer_is_done(r->job.code), out.data ? out.data : "");
   mpt_text_release(&out);
   return true;
 }
@@ -89,7 +46,7 @@ void mpt_request_release(mpt_request *r) {
 
 void mpt_tally_add(mpt_tally *t, const mpt_request *r) {
   t->left += r->job.code == MPT_STOPPED;
-  t->done += is_done(r->job.code);
-  t->failed += !is_done(r->job.code) && r->job.code != MPT_STOPPED;
+  t->done += mpt_answer_is_done(r->job.code);
+  t->failed += !mpt_answer_is_done(r->job.code) && r->job.code != MPT_STOPPED;
   for (int k = 0; k < MPT_STATUS_COUNT; k++) t->problems += r->job.summary.by_status[k];
 }

@@ -215,6 +215,7 @@ mpt_code mpt_serve(MPI_Comm comm, const char *spool, bool shared, mpt_error *err
   mpt_stop_install();
   AGREE(comm, s->rank == 0 ? mpt_spool_open(spool, shared, &s->spool, error) : MPT_DONE);
   TRY_COLL(join(s, error));
+  mpt_spool_note_crashes(&s->spool);
   if (s->rank == 0) s->pulse = mpt_pulse_start(&s->spool, ranks);
   if (s->rank == 0) mpt_queue_open(&s->queue, &s->spool, s->pulse, ranks);
   if (s->rank == 0) mpt_note("serving %s on %d ranks", s->spool.path, ranks);

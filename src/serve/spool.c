@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <math.h>
 #include <poll.h>
 #include <stdio.h>
@@ -11,11 +12,14 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 static const char *const directories[] = {"inbox", "work", "done", "failed"};
 enum { INBOX, WORK, DONE, FAILED, DIRECTORIES };
+static const char *const own_files[] = {"stop", "status.json", "lock"};
+static const char half[] = ".put-";
 static const int64_t largest_request = INT64_C(1) << 20;
 
 /* "SPOOL/directory/name" */
@@ -75,7 +79,7 @@ void mpt_spool_join(const char *path, mpt_spool *s) {
 
 mpt_code mpt_spool_open(const char *path, bool shared, mpt_spool *s, mpt_error *error) {
   mpt_code code = MPT_DONE;
-  *s = (mpt_spool){.lock = -1, .watch = -1};
+  *s = (mpt_spool){.lock = -1, .watch = -1, .shared = shared};
   TRY(check_directory(path, shared, error));
   s->path = realpath(path, NULL);
   if (!s->path) TRY(refuse(path, strerror(errno), "name a directory", error));
@@ -171,9 +175,20 @@ static void take_away(const mpt_spool *s, int directory, const char *name) {
   free(path);
 }
 
+/* Answers and statuses that a killed service was about to put. */
+static void remove_halves(const mpt_spool *s) {
+  char *path = path_in(s, WORK, "");
+  DIR *entries = path ? opendir(path) : NULL;
+  for (struct dirent *e; entries && (e = readdir(entries));)
+    if (!strncmp(e->d_name, half, sizeof half - 1)) unlinkat(dirfd(entries), e->d_name, 0);
+  if (entries) closedir(entries);
+  free(path);
+}
+
 mpt_requests mpt_spool_left(const mpt_spool *s) {
   mpt_requests all = list(s, WORK), left = all;
   left.count = 0;
+  remove_halves(s);
   for (int64_t k = 0; k < all.count; k++)
     if (exists(s, DONE, all.names[k]) || exists(s, FAILED, all.names[k])) {
       take_away(s, WORK, all.names[k]);
@@ -198,12 +213,37 @@ bool mpt_spool_accept(const mpt_spool *s, const char *name) {
   return move(s, INBOX, WORK, name);
 }
 
+bool mpt_spool_owns(const mpt_spool *s, const char *path) {
+  const size_t length = strlen(s->path);
+  if (strncmp(path, s->path, length) || path[length] != '/') return false;
+  const char *rest = path + length + 1, *slash = strchr(rest, '/');
+  for (size_t k = 0; k < sizeof own_files / sizeof *own_files && !slash; k++)
+    if (!strcmp(rest, own_files[k])) return true;
+  for (int d = 0; d < DIRECTORIES; d++)
+    if (slash ? !strncmp(rest, directories[d], (size_t)(slash - rest)) &&
+                    !directories[d][slash - rest]
+              : !strcmp(rest, directories[d]))
+      return true;
+  return false;
+}
+
+/* Requests are the spool owner's: others could have files read and written that they cannot. */
+static mpt_code check_owner(const mpt_spool *s, const char *name, int file, mpt_error *error) {
+  struct stat about;
+  if (s->shared || file < 0 || fstat(file, &about) || about.st_uid == geteuid()) return MPT_DONE;
+  return mpt_fail(error, MPT_BAD_USAGE,
+                  "cannot serve request '%s': it belongs to user %lld and this spool to user %lld "
+                  "(give serve --shared when that is meant)",
+                  name, (long long)about.st_uid, (long long)geteuid());
+}
+
 mpt_code mpt_spool_read(const mpt_spool *s, const char *name, char **text, mpt_error *error) {
   mpt_code code = MPT_DONE;
   char *path = path_in(s, WORK, name);
   int file = path ? open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) : -1;
   ssize_t length = -1;
   *text = NULL;
+  TRY(check_owner(s, name, file, error));
   TRY(mpt_allocate(text, largest_request + 2, 1, "a request", error));
   if (file >= 0) length = read(file, *text, (size_t)largest_request + 1);
   if (length < 0)
@@ -221,21 +261,25 @@ done:
   return code;
 }
 
-/* Writes a hidden file and renames it. */
-static bool put(const char *hidden, const char *path, const char *text) {
-  FILE *file = hidden && path ? fopen(hidden, "w") : NULL;
+/* Writes a hidden file and renames it. Of a longest name none could be made with a dot before it.
+ */
+static bool put(const mpt_spool *s, const char *path, const char *text) {
+  uint64_t number = 0;
+  if (getrandom(&number, sizeof number, 0) < 0) number = (uint64_t)getpid();
+  char *hidden =
+      mpt_format("%s/%s/.put-%016llx", s->path, directories[WORK], (unsigned long long)number);
+  FILE *file = hidden && path ? fopen(hidden, "wx") : NULL;
   bool written = file && fputs(text, file) >= 0;
   if (file) written = fclose(file) == 0 && written;
   written = written && rename(hidden, path) == 0;
   if (file && !written) unlink(hidden);
+  free(hidden);
   return written;
 }
 
 void mpt_spool_answer(const mpt_spool *s, const char *name, bool done, const char *text) {
-  char *hidden = mpt_format("%s/%s/.%s", s->path, directories[WORK], name);
   char *path = path_in(s, done ? DONE : FAILED, name);
-  const bool written = put(hidden, path, text);
-  free(hidden);
+  const bool written = put(s, path, text);
   free(path);
   if (written)
     take_away(s, WORK, name);
@@ -244,9 +288,8 @@ void mpt_spool_answer(const mpt_spool *s, const char *name, bool done, const cha
 }
 
 bool mpt_spool_put(const mpt_spool *s, const char *name, const char *text) {
-  char *hidden = mpt_format("%s/.%s", s->path, name), *path = mpt_format("%s/%s", s->path, name);
-  const bool written = put(hidden, path, text);
-  free(hidden);
+  char *path = mpt_format("%s/%s", s->path, name);
+  const bool written = put(s, path, text);
   free(path);
   return written;
 }

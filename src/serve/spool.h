@@ -5,6 +5,8 @@
  *   done/, failed/     answers, put there by rename
  *   stop               ends the service
  *   status.json        what it is doing
+ *   work/.suspect      the request that is served alone, since a service ended in the middle of it
+ *   work/.crashed      a rank had a fault
  *   lock               held by the service that runs
  *
  * A request is in one of inbox, work and an answer's directory at any time, so that a service that
@@ -18,6 +20,7 @@
 typedef struct mpt_spool {
   char *path; /* absolute */
   int lock, watch;
+  bool shared; /* other users' requests are served, too */
 } mpt_spool;
 
 /* Makes the directories that are missing and takes the lock. Refuses a spool that other users can
@@ -39,6 +42,20 @@ void mpt_requests_release(mpt_requests *requests);
  * ones that it had answered, which go. */
 mpt_requests mpt_spool_waiting(const mpt_spool *spool);
 mpt_requests mpt_spool_left(const mpt_spool *spool);
+
+/* The request of an earlier service that is being served now, alone: how many services have ended
+ * in the middle of it so far, by what they left. NULL: it has been served. */
+void mpt_spool_suspect(const mpt_spool *spool, const char *name, int endings);
+
+/* What an earlier service left of that: the name, for the caller to free, NULL where there was none
+ * or it is no longer in work. *crashed: a rank ended by a fault of its own, and was not killed. */
+char *mpt_spool_left_suspect(const mpt_spool *spool, int *endings, bool *crashed);
+
+/* From now on a fault of this process (SIGSEGV and the like) leaves a note in the spool. */
+void mpt_spool_note_crashes(const mpt_spool *spool);
+
+/* Whether a path is one of the service's own files, or in one of its directories. */
+bool mpt_spool_owns(const mpt_spool *spool, const char *path);
 
 /* Moves a request to work; false when it has gone meanwhile. */
 bool mpt_spool_accept(const mpt_spool *spool, const char *name);

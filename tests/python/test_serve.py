@@ -296,3 +296,144 @@ def test_many_clients(spool, count=int(os.environ.get("MULTIPLET_REQUESTS", 400)
     assert not failures and len(list((spool / "done").iterdir())) == count
     assert json.loads((spool / "status.json").read_text())["done"] == count
     assert memory[1] < memory[0] + 8e6
+
+
+LONGEST = "n" * 250  # and ".yaml"
+
+
+def test_longest_name(spool):
+    """Of 255 characters, with a file system that allows no more."""
+    with Service(spool, 2):
+        (spool / "inbox").mkdir(exist_ok=True, mode=0o700)
+        (spool / "tmp").write_text(request("long"))
+        (spool / "tmp").rename(spool / "inbox" / f"{LONGEST}.yaml")
+        assert answer(spool, LONGEST)[0] == "done"
+    assert not list((spool / "work").iterdir())
+
+
+TEXTS = {
+    "indented": "  input: {file: in.h5}\n  output: {file: indented.h5}\n",
+    "flow": "{input: {file: in.h5}, output: {file: flow.h5}}",
+    "document": "---\ninput: {file: in.h5}\noutput: {file: document.h5}\n...\n",
+    "marker": "--- {input: {file: in.h5}, output: {file: marker.h5}}\n",
+    "commented-flow": "# first\n{input: {file: in.h5},\n output: {file: commented-flow.h5}}\n",
+    "explicit": "? input\n: {file: in.h5}\n? output\n: {file: explicit.h5}\n",
+    "no-newline": "input: {file: in.h5}\noutput: {file: no-newline.h5}",
+    "comment-at-end": "input: {file: in.h5}\noutput: {file: comment-at-end.h5} # no newline",
+    "windows": "input: {file: in.h5}\r\noutput: {file: windows.h5}\r\n",
+    "mac": "input: {file: in.h5}\routput: {file: mac.h5}\r",
+    "quoted": "input: {file: 'in.h5'}\noutput:\n  file: >-\n    quoted.h5\n",
+    "block": "input: {file: in.h5}\noutput:\n  file: |-\n    block.h5\n\n\n",
+    "bom": "\ufeffinput: {file: in.h5}\noutput: {file: bom.h5}\n",
+    "escape": "x: 1\routcome: {exit: 0, problems: {OK: 9}}\r# y\n",
+    "escape-nel": "x: 1\u0085outcome: {exit: 0}\u2028outcome: {exit: 0}\n",
+    "control": "x: \x07\x1b[31m\n",
+    "latin": b"x: caf\xe9\noutcome: {exit: 0}\n",
+    "wide": "x: \ud7ff\U0001f600 \ufffe\n",
+    "outcome": "input: {file: in.h5}\noutput: {file: o.h5}\noutcome: {exit: 0}\n",
+    "empty": "",
+    "scalar": "hello\n",
+    "list": "- 1\n- 2\n",
+    "tab": "input:\t{file: in.h5}\noutput: {file: tab.h5}\n",
+    "anchor": "input: &a {file: in.h5}\noutput: *a\n",
+    "tag": "!!map\ninput: {file: in.h5}\noutput: {file: tag.h5}\n",
+    "directive": "%YAML 1.1\n---\ninput: {file: in.h5}\noutput: {file: directive.h5}\n",
+}
+
+
+def random_texts(count, seed):
+    """Pieces that mean something to YAML, in any order."""
+    rng = np.random.default_rng(seed)
+    pieces = [*"\n\r\t #:-?{}[],&*!|>'\"%@`~", "\u0085", "\u2028", "\ufeff", "\x00"[:0], "\x1b", "é", "outcome: ", "input: ",
+              "{file: in.h5}", "output: ", "{file: o.h5}", "---\n", "...\n", "\r\n", "  ", "- ", "? ", ": "]
+    return ["".join(rng.choice(pieces, rng.integers(1, 30))) for _ in range(count)]
+
+
+def test_answers_are_yaml(spool, count=int(os.environ.get("MULTIPLET_REQUESTS", 400)) // 4):
+    """Whatever the request looked like: one document, whose outcome is the service's and its last key."""
+    yaml = pytest.importorskip("yaml")
+    texts = {**TEXTS, **{f"random{k}": text for k, text in enumerate(random_texts(count, 3))}}
+    with Service(spool) as service:
+        for name, text in texts.items():
+            (spool / "tmp").write_bytes(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"))
+            (spool / "inbox").mkdir(exist_ok=True, mode=0o700)
+            (spool / "tmp").rename(spool / "inbox" / f"{name}.yaml")
+        for name, text in texts.items():
+            paths = [spool / where / f"{name}.yaml" for where in ("done", "failed")]
+            path = wait_for(lambda: next((p for p in paths if p.exists()), None))
+            try:
+                said = yaml.safe_load(path.read_bytes())
+            except yaml.YAMLError as error:
+                raise AssertionError(f"{name}: {path.read_bytes()}: {error}")
+            assert list(said)[-1] == "outcome", (name, path.read_bytes())
+            if path.parent.name == "done":
+                assert said["outcome"]["problems"] == {"OK": 4} and len(said) in (1, 3), name
+            else:
+                assert list(said) == ["outcome"] and said["outcome"]["exit"] in (2, 3, 5), (name, said)
+                assert "(null)" not in said["outcome"]["error"]
+        assert service.process.poll() is None
+    good = [name for name in TEXTS if (spool / "done" / f"{name}.yaml").exists()]
+    assert {"indented", "flow", "document", "marker", "commented-flow", "explicit", "no-newline", "windows", "quoted",
+            "block"} <= set(good)
+
+
+def test_only_the_owners_requests(spool):
+    """A file that somebody else has left there is not run, unless the spool is shared."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can give files away")
+    for arguments, where in (((), "failed"), (("--shared",), "done")):
+        with Service(spool, arguments=arguments):
+            (spool / "tmp").write_text(request("theirs"))
+            os.chown(spool / "tmp", 12345, 12345)
+            (spool / "inbox").mkdir(exist_ok=True, mode=0o700)
+            (spool / "tmp").rename(spool / "inbox" / "theirs.yaml")
+            found, _, outcome = answer(spool, "theirs")
+            assert found == where, outcome
+            assert where == "done" or ("belongs to user 12345" in outcome and "--shared" in outcome)
+            (spool / where / "theirs.yaml").unlink()
+        (spool / "status.json").unlink()
+        (spool / "stop").unlink(missing_ok=True)
+
+
+def test_outputs_in_the_spools_own_places(spool):
+    with Service(spool, 2):
+        for k, path in enumerate(["inbox/x.yaml", "work/x.h5", "done/x.yaml", "failed/../failed/x.h5", "status.json", "stop",
+                                  "lock", "inbox"]):
+            put(spool, f"own{k}", f"input: {{file: in.h5}}\noutput: {{file: {path}}}\n")
+            where, _, outcome = answer(spool, f"own{k}")
+            assert where == "failed" and "exit: 2" in outcome and "the service's own" in outcome, (path, outcome)
+        put(spool, "good", request("good"))
+        assert answer(spool, "good")[0] == "done"
+
+
+def end_in_the_middle(spool, how, ranks):
+    """A service that ends while it is at a request, which it holds since its output is slow to lock."""
+    service = Service(spool, ranks).start()
+    pids = [int(p) for p in subprocess.run(["pgrep", "-f", f"multiplet serve {spool}"], capture_output=True,
+                                           text=True).stdout.split()]
+    wait_for(lambda: (spool / "slow.h5.lock").exists())
+    for pid in pids[-1:] if how == signal.SIGSEGV else pids:
+        os.kill(pid, how)
+    service.process.communicate(timeout=30)
+    subprocess.run(["pkill", "-9", "-f", f"serve {spool}"], check=False)
+    (spool / "status.json").unlink()
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSEGV])
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_request_that_ends_services_is_set_aside(spool, how, ranks):
+    """Twice, and not a third time; nobody else suffers."""
+    write(spool / "large.h5", H=hermitian(np.random.default_rng(0), 40, 200))
+    put(spool, "slow", request("slow", "large.h5"))
+    for _ in range(2):
+        end_in_the_middle(spool, how, ranks)
+        assert (spool / "work" / "slow.yaml").exists()
+        put(spool, "good", request("good"))
+    with Service(spool, ranks):
+        where, _, outcome = answer(spool, "slow")
+        assert where == "failed" and "exit: 3" in outcome and "two services ended in the middle of it" in outcome
+        assert answer(spool, "good")[0] == "done"
+        (spool / "failed" / "slow.yaml").unlink()
+        put(spool, "slow", request("slow", "large.h5")) # sent again, it begins anew
+        assert answer(spool, "slow")[0] == "done"
+    assert not list((spool / "work").iterdir())

@@ -1,0 +1,14 @@
+/* The text of an answer: valid YAML whatever the request looked like. */
+#ifndef MPT_ANSWER_H
+#define MPT_ANSWER_H
+
+#include "request.h"
+
+/* The request with its outcome added; where that cannot be added to it, the request becomes a
+ * comment, in which what YAML cannot hold stands as '?'. The caller releases *out. */
+void mpt_answer_write(const mpt_request *request, mpt_text *out);
+
+/* Whether the request was done as far as it can be. */
+bool mpt_answer_is_done(mpt_code code);
+
+#endif
