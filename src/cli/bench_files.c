@@ -93,9 +93,10 @@ mpt_code mpt_bench_write(hid_t file, const char *name, bool matrices, int64_t n,
   return mpt_bench_no_room(path, error);
 }
 
-mpt_code mpt_bench_run(MPI_Comm comm, const char *config, mpt_summary *summary, mpt_error *error) {
+mpt_code mpt_bench_run(MPI_Comm comm, const char *config, const char *override,
+                       mpt_summary *summary, mpt_error *error) {
   mpt_config c = {0};
-  mpt_code code = mpt_config_load(config, NULL, 0, &c);
+  mpt_code code = mpt_config_load(config, &override, override != NULL, &c);
   if (code != MPT_DONE) return code;
   return mpt_run_config(comm, &c, true, NULL, summary, error);
 }

@@ -21,7 +21,8 @@ hid_t mpt_bench_create(const char *path);
 mpt_code mpt_bench_write(hid_t file, const char *name, bool matrices, int64_t n, int64_t count,
                          const char *path, mpt_error *error);
 
-/* Runs the config from scratch. Collective. */
-mpt_code mpt_bench_run(MPI_Comm comm, const char *config, mpt_summary *summary, mpt_error *error);
+/* Runs the config from scratch, with a --set if it is not NULL. Collective. */
+mpt_code mpt_bench_run(MPI_Comm comm, const char *config, const char *override,
+                       mpt_summary *summary, mpt_error *error);
 
 #endif

@@ -1,5 +1,5 @@
-/* Whole jobs, HDF5 to HDF5: how two ranks (or more) compare with one, what waiting and files cost.
- */
+/* Whole jobs, HDF5 to HDF5: how two ranks (or more) compare with one, what waiting, files and
+ * run.sync cost. */
 #include "bench_files.h"
 
 #include <stdio.h>
@@ -15,6 +15,7 @@ typedef struct workload {
 } workload;
 
 static const workload workloads[] = {
+    {"brief", "100 matrices of n = 8", {{8, 100}}},
     {"batch", "1000 matrices of n = 128", {{128, 1000}}},
     {"mixed",
      "n = 16 to 1024",
@@ -37,24 +38,28 @@ static mpt_code write_input(const workload *w, const char *path, mpt_error *erro
 /* Alone on rank 0 and then on all ranks, so that one pair of numbers comes from one moment. */
 static mpt_code measure(const workload *w, const char *config, int repeat, mpt_error *error) {
   mpt_code code = MPT_DONE;
-  double ratio[64], lost[64], files[64], alone_files[64];
+  double ratio[64], lost[64], files[64], alone_files[64], synced[64];
   int rank, ranks;
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   MPI_Comm_size(MPI_COMM_WORLD, &ranks);
   for (int k = 0; k < repeat; k++) {
-    mpt_summary one = {0}, all = {0};
+    mpt_summary one = {0}, all = {0}, off = {0};
     mpt_log_speaks(false);
-    if (rank == 0) code = mpt_bench_run(MPI_COMM_SELF, config, &one, error);
+    if (rank == 0) code = mpt_bench_run(MPI_COMM_SELF, config, NULL, &one, error);
+    if (rank == 0 && code == MPT_DONE)
+      code = mpt_bench_run(MPI_COMM_SELF, config, "run.sync=off", &off, error);
     AGREE(MPI_COMM_WORLD, code);
-    TRY_COLL(mpt_bench_run(MPI_COMM_WORLD, config, &all, error));
+    TRY_COLL(mpt_bench_run(MPI_COMM_WORLD, config, NULL, &all, error));
     ratio[k] = one.elapsed / all.elapsed;
     lost[k] = 100 * all.wait_seconds / (all.elapsed * ranks);
     files[k] = 100 * all.io_seconds / (all.elapsed * ranks);
     alone_files[k] = 100 * one.io_seconds / one.elapsed;
+    synced[k] = 1e3 * (one.elapsed - off.elapsed);
   }
   if (rank == 0)
-    printf("%-8s %-26s %8.2f %10.1f %12.1f %14.1f\n", w->name, w->what, mpt_median(repeat, ratio),
-           mpt_median(repeat, lost), mpt_median(repeat, files), mpt_median(repeat, alone_files));
+    printf("%-8s %-26s %8.2f %10.1f %12.1f %14.1f %12.1f\n", w->name, w->what,
+           mpt_median(repeat, ratio), mpt_median(repeat, lost), mpt_median(repeat, files),
+           mpt_median(repeat, alone_files), mpt_median(repeat, synced));
 done:
   mpt_log_speaks(rank == 0);
   return code;
@@ -69,8 +74,8 @@ mpt_code mpt_bench_jobs(const char *directory, int repeat, mpt_error *error) {
   char *input = mpt_format("%s/multiplet-bench-in.h5", directory);
   char *output = mpt_format("%s/multiplet-bench-out.h5", directory);
   if (rank == 0)
-    printf("\nwhole jobs, complex128, files in %s\n%-8s %-26s %6s/1 %10s %12s %14s\n", directory,
-           "", "", "speed N", "waiting %", "files %", "files % alone");
+    printf("\nwhole jobs, complex128, files in %s\n%-8s %-26s %6s/1 %10s %12s %14s %12s\n",
+           directory, "", "", "speed N", "waiting %", "files %", "files % alone", "sync, ms");
   for (size_t k = 0; k < sizeof workloads / sizeof *workloads; k++) {
     if (rank == 0) {
       code = mpt_bench_config(config, "", error);

@@ -176,7 +176,7 @@ static mpt_code measure(MPI_Comm comm, const pipeline *p, times *t, mpt_error *e
   unlink(p->output);
   touch_pages(comm, p);
   const double start = mpt_now();
-  TRY_COLL(mpt_bench_run(comm, p->config, &ignored, error));
+  TRY_COLL(mpt_bench_run(comm, p->config, NULL, &ignored, error));
   t->end = mpt_now() - start;
   t->copy = INFINITY; /* the fastest of three: it meets new pages more often than the job does */
   for (int k = 0; k < 3; k++) {

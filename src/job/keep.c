@@ -3,7 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOOKED_AT = 8 }; /* files that are looked for each time */
+enum {
+  LOOKED_AT = 8,       /* files that are looked for each time */
+  MOST_RESULTS = 1024, /* results that nobody has asked for stay no longer than that */
+};
 
 static void release_pieces(mpt_kept *kept) {
   for (mpt_piece *p = kept->pieces, *next; p; p = next) {
@@ -113,6 +116,7 @@ void mpt_keep_copy(mpt_keep *keep, mpt_kept *kept, mpt_field field, const void *
 }
 
 static bool enlist(mpt_keep *keep, mpt_kept *kept) {
+  if (keep->count == MOST_RESULTS) unlist(keep, least_recent(keep));
   if (keep->count == keep->capacity) {
     const int64_t capacity = 2 * keep->capacity + 16;
     mpt_kept **grown = realloc(keep->results, sizeof *grown * (size_t)capacity);

@@ -1,5 +1,6 @@
 /* Results in memory, for the passes that differentiate them later (gradient.eigenpairs): each rank
- * keeps what its own units gave. Bounded; what was used least recently goes first, and what belongs
+ * keeps what its own units gave. Bounded in bytes, and in results so that a service does not grow
+ * with the requests that it has answered; what was used least recently goes first, and what belongs
  * to a file that is gone. Nothing is collective: a rank may lack what others have. */
 #ifndef MPT_KEEP_H
 #define MPT_KEEP_H

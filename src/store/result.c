@@ -390,7 +390,7 @@ mpt_code mpt_result_close(mpt_result *r, mpt_code code, bool complete, mpt_error
   if (!close_handles(r) && code == MPT_DONE)
     code = mpt_fail(error, MPT_BAD_OUTPUT, "cannot finish result '%s': %s (run again to continue)",
                     r->path, errno ? strerror(errno) : "HDF5 could not close it");
-  if (code == MPT_DONE && r->rank == 0 && complete && !r->sealed && !sync_node(r))
+  if (code == MPT_DONE && !r->sealed && !sync_node(r)) /* any rank may have written it */
     code = write_failed(r, error);
   AGREE(comm, code);
 done:
