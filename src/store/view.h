@@ -9,10 +9,12 @@
 typedef struct mpt_view_group {
   char *path;          /* of the input dataset and of this group */
   mpt_fieldset fields; /* MPT_BIT() of those that are there */
-  int64_t count;
-  int64_t n;       /* -1: nothing that is stored tells */
-  int64_t columns; /* eigenvalues a problem, n unless some were selected; -1 likewise */
+  int64_t count;       /* of problems, flat in C order over the leading dimensions */
+  int64_t n;           /* -1: nothing that is stored tells */
+  int64_t columns;     /* eigenvalues a problem, n unless some were selected; -1 likewise */
   mpt_type type;
+  int leading;
+  hsize_t lead[MPT_MOST_LEADING];
   bool typed; /* false: `type` has the right precision at most, complex or not is unknown */
 } mpt_view_group;
 
