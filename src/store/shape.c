@@ -72,6 +72,16 @@ bool mpt_select_part(hid_t space, const mpt_part *p) {
   return mpt_select_problems(space, p->first, p->count, p->rank - 1, start, size);
 }
 
+int mpt_dims_of(hid_t file, const char *path, hsize_t dims[H5S_MAX_RANK]) {
+  hid_t dataset = H5Dopen(file, path, H5P_DEFAULT);
+  if (dataset < 0) return -1;
+  hid_t space = H5Dget_space(dataset);
+  const int rank = H5Sget_simple_extent_dims(space, dims, NULL);
+  H5Sclose(space);
+  H5Dclose(dataset);
+  return rank;
+}
+
 const char *mpt_dims_text(int rank, const hsize_t *dims, char *text, size_t length) {
   size_t at = (size_t)snprintf(text, length, "[");
   for (int k = 0; k < rank && at < length; k++)

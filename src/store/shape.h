@@ -21,6 +21,9 @@ bool mpt_select_problems(hid_t space, int64_t first, int64_t count, int tail, co
 /* The same of a part. */
 bool mpt_select_part(hid_t space, const mpt_part *part);
 
+/* The dimensions of a dataset; returns how many, or -1 when there is none. */
+int mpt_dims_of(hid_t file, const char *path, hsize_t dims[H5S_MAX_RANK]);
+
 /* "[2, 3, 9, 9]"; of the first dimensions, where `text` is too short for all. */
 const char *mpt_dims_text(int rank, const hsize_t *dims, char *text, size_t length);
 

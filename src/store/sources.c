@@ -71,6 +71,7 @@ void mpt_find_external_lack(hid_t dataset, hid_t how, mpt_lack *lack) {
 /* A source of a virtual dataset; `block` stands for %b in its names. */
 typedef struct source {
   hid_t dataset, space; /* the virtual one; what is selected of the source */
+  hssize_t points;      /* that it covers; -1: as many as there are */
   const char *directory;
   char file[NAME], name[NAME];
   int depth;
@@ -85,19 +86,19 @@ static void missing(const source *s, const char *what, mpt_lack *lack) {
            s->file, s->name, what);
 }
 
-/* Whether all that is selected lies within the source as it is. */
+/* Whether all that is selected lies within the source as it is: in the file, a selection of all has
+ * no extent of its own. */
 static bool reaches(const source *s, hid_t dataset) {
   hsize_t dims[H5S_MAX_RANK], start[H5S_MAX_RANK], end[H5S_MAX_RANK];
   hid_t space = H5Dget_space(dataset);
   const int rank = H5Sget_simple_extent_dims(space, dims, NULL);
-  bool within = H5Sget_simple_extent_ndims(s->space) == rank;
-  const bool bounded = within && H5Sget_select_type(s->space) != H5S_SEL_ALL &&
-                       H5Sget_select_bounds(s->space, start, end) >= 0;
-  if (within && !bounded && H5Sget_select_type(s->space) == H5S_SEL_ALL &&
-      H5Sget_simple_extent_dims(s->space, end, NULL) == rank)
-    for (int k = 0; k < rank; k++) within &= end[k] <= dims[k];
-  for (int k = 0; k < rank && bounded; k++) within &= end[k] < dims[k];
+  const hssize_t elements = H5Sget_simple_extent_npoints(space);
   H5Sclose(space);
+  if (H5Sget_select_type(s->space) == H5S_SEL_ALL) return s->points < 0 || elements == s->points;
+  if (H5Sget_simple_extent_ndims(s->space) != rank) return false;
+  if (H5Sget_select_bounds(s->space, start, end) < 0) return true; /* without end */
+  bool within = true;
+  for (int k = 0; k < rank; k++) within &= end[k] < dims[k];
   return within;
 }
 
@@ -168,6 +169,8 @@ static double check_mapping(hid_t how, size_t k, source *s, double all, mpt_lack
   hid_t mapped = H5Pget_virtual_vspace(how, k);
   s->space = H5Pget_virtual_srcspace(how, k);
   const hssize_t points = H5Sget_select_npoints(mapped);
+  const bool endless = points < 0 || (hsize_t)points == H5S_UNLIMITED;
+  s->points = endless ? -1 : points;
   int64_t blocks = count_blocks(s->dataset, mapped);
   for (int64_t b = 0; b < blocks && lack->kind != MPT_LACKS_SOURCE; b++) {
     const bool numbered = fill_in(file, b, s->file) | fill_in(name, b, s->name);
@@ -176,7 +179,7 @@ static double check_mapping(hid_t how, size_t k, source *s, double all, mpt_lack
   }
   H5Sclose(s->space);
   H5Sclose(mapped);
-  return points < 0 || (hsize_t)points == H5S_UNLIMITED ? all : (double)points;
+  return endless ? all : (double)points;
 }
 
 void mpt_find_virtual_lack(hid_t dataset, hid_t how, int depth, mpt_lack *lack) {

@@ -1,5 +1,6 @@
 #include "view.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "create.h"
@@ -158,6 +159,20 @@ const mpt_view_group *mpt_view_find(const mpt_view *view, const char *path) {
   for (int64_t g = 0; g < view->count; g++)
     if (!strcmp(view->groups[g].path, path)) return &view->groups[g];
   return NULL;
+}
+
+const char *mpt_view_index(const mpt_view_group *group, int64_t problem, char *text,
+                           size_t length) {
+  int64_t stride = group->count;
+  size_t at = 0;
+  text[0] = 0;
+  for (int k = 0; k < group->leading && at < length; k++) {
+    stride /= (int64_t)group->lead[k];
+    at += (size_t)snprintf(text + at, length - at, "%s%lld", k ? ", " : "",
+                           (long long)(problem / stride));
+    problem %= stride;
+  }
+  return text;
 }
 
 static hid_t memory_type(mpt_element element) {

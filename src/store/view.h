@@ -36,6 +36,9 @@ static inline bool mpt_view_has(const mpt_view_group *group, mpt_field field) {
   return group->fields & MPT_BIT(field);
 }
 
+/* "3" for problem 3, or "0, 3" where there are several leading dimensions. */
+const char *mpt_view_index(const mpt_view_group *group, int64_t problem, char *text, size_t length);
+
 /* The path of a field's dataset; the caller frees it, NULL when memory is out. */
 char *mpt_view_path(const char *group, const char *name);
 
