@@ -101,7 +101,9 @@ static void print_limits(const mpt_check *c) {
 
 static void print_measure(const mpt_check_group *g, int64_t b, mpt_measure m, const char *what) {
   if (g->measures[b][m] <= MPT_CHECK_BOUND) return;
-  printf("  %s[%lld]: %s %.3g, may be %g\n", g->stored->path, (long long)b, what, g->measures[b][m],
+  char index[160];
+  printf("  %s[%s]: %s %.3g, may be %g\n", g->stored->path,
+         mpt_view_index(g->stored, b, index, sizeof index), what, g->measures[b][m],
          MPT_CHECK_BOUND);
 }
 
@@ -109,9 +111,10 @@ static void print_problem(const mpt_check_group *g, int64_t b) {
   print_measure(g, b, MPT_M_RESIDUAL, "residual");
   print_measure(g, b, MPT_M_ORTHOGONALITY, "orthogonality");
   print_measure(g, b, MPT_M_SPECTRUM, "trace or Frobenius norm differs from the eigenvalues' by");
+  char index[160];
+  mpt_view_index(g->stored, b, index, sizeof index);
   for (int k = 0; k < MPT_FLAW_COUNT; k++)
-    if (g->flaws[b] & (1u << k))
-      printf("  %s[%lld]: %s\n", g->stored->path, (long long)b, mpt_flaw_text(k));
+    if (g->flaws[b] & (1u << k)) printf("  %s[%s]: %s\n", g->stored->path, index, mpt_flaw_text(k));
 }
 
 static int64_t print_problems(const mpt_check *c) {
@@ -128,11 +131,13 @@ static int64_t print_problems(const mpt_check *c) {
 
 static void print_sample(const mpt_check *c, const mpt_check_sample *s) {
   const char *name = mpt_fields[s->field].name;
+  const mpt_view_group *group = c->groups[s->group].stored;
+  char index[160];
   const bool named = mpt_is_per_function(s->field);
   const bool value =
       s->field == MPT_EIGENVALUES || s->field == MPT_FRAME || s->field == MPT_FUNCTION;
-  printf("  %s[%lld]: %s%s%s differs from %s by %.3g of its size, may be %.2g\n",
-         c->groups[s->group].stored->path, (long long)s->index, is_gradient(s) ? "the " : "", name,
+  printf("  %s[%s]: %s%s%s differs from %s by %.3g of its size, may be %.2g\n", group->path,
+         mpt_view_index(group, s->index, index, sizeof index), is_gradient(s) ? "the " : "", name,
          named ? c->config.functions.items[s->function].name : "",
          value ? "what the matrix gives" : "finite differences", s->difference, s->allowed);
 }

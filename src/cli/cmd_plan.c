@@ -7,6 +7,7 @@
 #include "launch.h"
 #include "progress.h"
 #include "run.h"
+#include "summary.h"
 
 static const mpt_option options[] = {
     {"--set", "key=value", "override one key of the config"},
@@ -46,6 +47,10 @@ static void print_size(const char *label, double bytes) {
   printf("%s%.3g %s\n", label, bytes, units[unit]);
 }
 
+static void print_line(const char *line) {
+  printf("%s\n", line);
+}
+
 static void print_plan(const mpt_job *job, const mpt_plan *plan) {
   double operations = 0;
   int64_t memory = 0;
@@ -71,6 +76,8 @@ static void print_plan(const mpt_job *job, const mpt_plan *plan) {
   print_size("result file                ", (double)mpt_result_bytes(&spec));
   printf("floating-point operations  %.3g\n", operations);
   printf("expected time              %s (%.3g s)\n", time, plan->seconds);
+  if (job->input.not_used) printf("\n");
+  mpt_tell_unused(&job->input, print_line);
 }
 
 static mpt_code plan_job(mpt_config *config, int ranks, mpt_error *error) {

@@ -25,7 +25,8 @@ static const mpt_usage usage = {
     1,
     "RESULT.h5         what became of each dataset of the input\n"
     "RESULT.h5:/H      what became of each problem of dataset /H\n"
-    "RESULT.h5:/H[3]   the spectrum of problem 3, grouped by multiplets\n"};
+    "RESULT.h5:/H[3]   the spectrum of problem 3, grouped by multiplets; of [*, n, n], also "
+    "/H[0, 3]\n"};
 
 static mpt_code take_argument(void *context, int index, const char *value, mpt_error *error) {
   request *r = context;
@@ -77,24 +78,55 @@ static mpt_code find_group(const request *r, const mpt_view *view, const mpt_vie
   return MPT_BAD_INPUT;
 }
 
-static mpt_code read_index(const request *r, const mpt_view_group *group, int64_t *index,
-                           mpt_error *error) {
-  char *end;
-  errno = 0;
-  long long value = strtoll(r->index, &end, 10);
-  if (!*r->index || strspn(r->index, "-0123456789") != strlen(r->index) || *end)
-    return mpt_fail(error, MPT_BAD_USAGE,
-                    "cannot use '[%.64s]': not an index (give an integer, as in %s[0])", r->index,
-                    group->path);
-  *index = value;
-  if (!errno && value >= 0 && value < group->count) return MPT_DONE;
+static mpt_code no_index(const request *r, const mpt_view_group *group, mpt_error *error) {
+  return mpt_fail(error, MPT_BAD_USAGE,
+                  "cannot use '[%.64s]': not an index (give %s, as in %s[0%s])", r->index,
+                  group->leading > 1 ? "an integer, or one for each dimension" : "an integer",
+                  group->path, group->leading > 1 ? ", 1" : "");
+}
+
+/* The place as its largest values tell it. */
+static mpt_code out_of_range(const request *r, const mpt_view_group *group, mpt_error *error) {
+  char last[160];
   if (group->count == 0)
     return mpt_fail(error, MPT_BAD_INPUT,
                     "cannot show %s[%s]: the group holds no problems (show the whole file)",
                     group->path, r->index);
+  if (group->leading < 2)
+    return mpt_fail(error, MPT_BAD_INPUT,
+                    "cannot show %s[%s]: the index is out of range (give 0 to %lld)", group->path,
+                    r->index, (long long)group->count - 1);
   return mpt_fail(error, MPT_BAD_INPUT,
-                  "cannot show %s[%s]: the index is out of range (give 0 to %lld)", group->path,
-                  r->index, (long long)group->count - 1);
+                  "cannot show %s[%s]: the index is out of range (give 0 to %lld, or up to [%s])",
+                  group->path, r->index, (long long)group->count - 1,
+                  mpt_view_index(group, group->count - 1, last, sizeof last));
+}
+
+/* One integer counts problems flat, in C order; several are an index of each leading dimension. */
+static mpt_code read_index(const request *r, const mpt_view_group *group, int64_t *index,
+                           mpt_error *error) {
+  long long values[MPT_MOST_LEADING];
+  int count = 0;
+  const char *at = r->index;
+  char *end = NULL;
+  bool within = true;
+  if (strspn(at, "-0123456789, ") != strlen(at)) return no_index(r, group, error);
+  for (;; at = end + 1) {
+    errno = 0;
+    values[count++] = strtoll(at, &end, 10);
+    within &= !errno;
+    if (end == at) return no_index(r, group, error);
+    while (*end == ' ') end++;
+    if (*end != ',' || count == MPT_MOST_LEADING) break;
+  }
+  if (*end || (count > 1 && count != group->leading)) return no_index(r, group, error);
+  *index = 0;
+  for (int k = 0; k < count && within; k++) {
+    const int64_t extent = count == 1 ? group->count : (int64_t)group->lead[k];
+    within = values[k] >= 0 && values[k] < extent;
+    *index = *index * extent + values[k];
+  }
+  return within ? MPT_DONE : out_of_range(r, group, error);
 }
 
 static mpt_code show(request *r, const mpt_view *view, mpt_error *error) {

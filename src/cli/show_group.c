@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include "shape.h"
 #include "spectral.h"
 #include "table.h"
 
@@ -31,8 +32,10 @@ static const char *const headings[] = {"residual", "orthogonality", "min gap", "
                                        "spread",   "grad. error",   "seconds"};
 enum { SHOWN = sizeof shown / sizeof *shown };
 
-static void add_problem(mpt_table *table, int64_t b, int8_t status, double *const values[SHOWN]) {
-  mpt_table_add(table, "%lld", (long long)b);
+static void add_problem(mpt_table *table, const mpt_view_group *group, int64_t b, int8_t status,
+                        double *const values[SHOWN]) {
+  char index[160];
+  mpt_table_add(table, "%s", mpt_view_index(group, b, index, sizeof index));
   mpt_table_add(table, "%s", mpt_status_name(status) ? mpt_status_name(status) : "unknown");
   for (int f = 0; f < SHOWN; f++)
     if (!values[f])
@@ -50,8 +53,11 @@ static void add_gap(mpt_table *table, const char *first) {
 
 static void print_group_line(const mpt_view_group *group) {
   const char *type = mpt_show_type(group);
+  char dims[160];
   printf("%s: %lld %s", group->path, (long long)group->count,
          group->count == 1 ? "problem" : "problems");
+  if (group->leading > 1)
+    printf(" %s", mpt_dims_text(group->leading, group->lead, dims, sizeof dims));
   if (group->n >= 0) printf(", n = %lld", (long long)group->n);
   printf("%s%s\n", *type ? ", " : "", type);
 }
@@ -70,7 +76,7 @@ mpt_code mpt_show_group(const mpt_view *view, const mpt_view_group *group, bool 
   for (int64_t b = 0; b < group->count; b++) {
     bool gap;
     if (mpt_show_line(b, group->count, all, &gap))
-      add_problem(&table, b, statuses[b], values);
+      add_problem(&table, group, b, statuses[b], values);
     else if (gap)
       add_gap(&table, "...");
   }
@@ -223,8 +229,9 @@ mpt_code mpt_show_problem(const mpt_view *view, const mpt_view_group *group, int
   int8_t status = 0;
   bool first = true;
   const char *type = mpt_show_type(group);
+  char text[160];
   TRY(mpt_view_read(view, group, MPT_STATUS, index, 1, &status, error));
-  printf("%s[%lld]", group->path, (long long)index);
+  printf("%s[%s]", group->path, mpt_view_index(group, index, text, sizeof text));
   if (group->n >= 0) printf(": n = %lld", (long long)group->n);
   printf("%s%s\n", *type ? ", " : "", type);
   printf("  %s: %s\n", mpt_status_name(status) ? mpt_status_name(status) : "unknown status",

@@ -138,9 +138,13 @@ done:
 static void print_indexes(const mpt_view_group *group, const int8_t *statuses, int status,
                           int64_t total) {
   int64_t shown = 0;
+  char index[160];
+  const bool several = group->leading > 1;
   printf("    %lld at %s[", (long long)total, group->path);
   for (int64_t b = 0; b < group->count && shown < FIRST_FEW; b++)
-    if (statuses[b] == status) printf("%s%lld", shown++ ? ", " : "", (long long)b);
+    if (statuses[b] == status)
+      printf("%s%s%s%s", shown++ ? ", " : "", several ? "(" : "",
+             mpt_view_index(group, b, index, sizeof index), several ? ")" : "");
   printf("%s]\n", total > shown ? ", ..." : "");
 }
 

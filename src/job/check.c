@@ -65,8 +65,15 @@ done:
   return code;
 }
 
+/* A single matrix is a batch of one. */
+static bool has_same_leading(const mpt_view_group *stored, const mpt_dataset *input) {
+  if (!input->leading) return stored->leading == 1 && stored->count == input->count;
+  return stored->leading == input->leading &&
+         !memcmp(stored->lead, input->lead, sizeof *input->lead * (size_t)input->leading);
+}
+
 static bool matches(const mpt_view_group *stored, const mpt_dataset *input, int64_t columns) {
-  if (stored->count != input->count ||
+  if (!has_same_leading(stored, input) ||
       (stored->n >= 0 && stored->n != input->n && stored->n != stored->columns))
     return false;
   if (stored->columns >= 0 && stored->columns != columns) return false;

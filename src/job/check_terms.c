@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "check_panel.h"
+#include "shape.h"
 
 mpt_code mpt_read_wide(hid_t file, const char *path, int64_t problem, int64_t rows, int64_t columns,
                        mpt_type type, mpt_wide *out, bool *there, mpt_error *error) {
@@ -62,13 +63,9 @@ static mpt_code read_frame(const mpt_check *c, const mpt_check_group *g, hid_t c
   char *path = mpt_view_path(g->stored->path, mpt_fields[MPT_FRAME].name);
   if (!path) TRY(mpt_fail(error, MPT_NO_RESOURCE, "cannot make a name: out of memory"));
   TRY(mpt_open_for_reading(c->config.reference.file, "reference", &file, error));
-  hid_t dataset = H5Dopen(file, c->config.reference.dataset, H5P_DEFAULT);
-  hid_t space = dataset >= 0 ? H5Dget_space(dataset) : H5I_INVALID_HID;
-  hsize_t dims[3] = {0};
-  const int rank = space >= 0 ? H5Sget_simple_extent_dims(space, dims, NULL) : 0;
-  const int64_t columns = rank == 2 || rank == 3 ? (int64_t)dims[rank - 1] : 0;
-  if (space >= 0) H5Sclose(space);
-  if (dataset >= 0) H5Dclose(dataset);
+  hsize_t dims[H5S_MAX_RANK];
+  const int rank = mpt_dims_of(file, c->config.reference.dataset, dims);
+  const int64_t columns = rank >= 2 ? (int64_t)dims[rank - 1] : 0;
   TRY(mpt_allocate(&t->reference, t->n * columns, sizeof *t->reference, "a frame", error));
   TRY(mpt_allocate(&t->frame_cotangent, t->n * columns, sizeof *t->reference, "a frame", error));
   TRY(mpt_allocate(&t->frame_memory, mpt_frame_memory(t->n, index[0], index[1], columns),
@@ -78,7 +75,7 @@ static mpt_code read_frame(const mpt_check *c, const mpt_check_group *g, hid_t c
   if (c->config.convention == MPT_JAX)
     mpt_conjugate(MPT_COMPLEX128, t->n * columns, t->frame_cotangent);
   if (!columns) goto done;
-  TRY(mpt_read_wide(file, c->config.reference.dataset, rank == 3 ? problem : 0, t->n, columns, type,
+  TRY(mpt_read_wide(file, c->config.reference.dataset, rank > 2 ? problem : 0, t->n, columns, type,
                     t->reference, &there, error));
   if (there) mpt_frame_lay_out(t->n, index[0], index[1], columns, t->frame_memory, &t->frame);
 done:

@@ -8,6 +8,7 @@ mpt_result_spec mpt_job_spec(const mpt_job *job) {
   return (mpt_result_spec){.path = job->config.output_file,
                            .config = job->config.resolved,
                            .input_file = job->config.input_file,
+                           .not_used = job->input.not_used,
                            .datasets = job->input.datasets,
                            .count = job->input.count,
                            .fields = job->fields,

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "element.h"
 
 /* An index range within every dataset. */
 static mpt_code check_range(const mpt_job *job, const int64_t range[2], const char *what,
@@ -131,50 +132,73 @@ done:
   return code;
 }
 
-/* Whether R, of this shape and type, serves dataset d. */
-static const char *wrong_reference(const mpt_job *job, const mpt_dataset *d, int rank,
-                                   const hsize_t *dims, bool is_complex) {
+/* R as its file has it. */
+typedef struct shape_of_reference {
+  int rank;
+  hsize_t dims[H5S_MAX_RANK];
+  bool is_complex;
+} shape_of_reference;
+
+/* One for each matrix of d: the same leading dimensions. */
+static bool mirrors(const shape_of_reference *r, const mpt_dataset *d) {
+  const hsize_t one = (hsize_t)d->count, *lead = d->leading ? d->lead : &one;
+  const int leading = d->leading ? d->leading : 1;
+  return r->rank - 2 == leading && !memcmp(r->dims, lead, sizeof *lead * (size_t)leading);
+}
+
+/* Whether R serves dataset d. */
+static const char *wrong_reference(const mpt_job *job, const mpt_dataset *d,
+                                   const shape_of_reference *r) {
   const int64_t *index = job->config.frame_index;
-  const hsize_t rows = dims[rank - 2], columns = dims[rank - 1];
+  const hsize_t rows = r->dims[r->rank - 2], columns = r->dims[r->rank - 1];
   if ((int64_t)rows != d->n) return "its rows are not n";
-  if (rank == 3 && (int64_t)dims[0] != d->count) return "it has not one for each matrix";
+  if (r->rank > 2 && !mirrors(r, d)) return "it has not one for each matrix";
   if (columns < 1 || (int64_t)columns > index[1] - index[0])
     return "it has no columns, or more than the index range has eigenvectors";
-  if (is_complex && !mpt_type_is_complex(d->type)) return "it is complex and the matrices are not";
+  if (r->is_complex && !mpt_type_is_complex(d->type))
+    return "it is complex and the matrices are not";
   return NULL;
+}
+
+static const char *describe_reference(hid_t dataset, shape_of_reference *r) {
+  mpt_type type = MPT_FLOAT64;
+  hid_t space = H5Dget_space(dataset), stored = H5Dget_type(dataset);
+  const bool typed = mpt_scalar_type_of(stored, &type);
+  r->rank = H5Sget_simple_extent_dims(space, r->dims, NULL);
+  r->is_complex = mpt_type_is_complex(type);
+  H5Sclose(space);
+  H5Tclose(stored);
+  if (r->rank < 2) return "its rank is not 2 or more";
+  return typed ? NULL : "its type is not float32, float64 or a complex compound of either";
 }
 
 static mpt_code open_reference(mpt_job *job, mpt_error *error) {
   const struct mpt_reference *r = &job->config.reference;
   mpt_code code = MPT_DONE;
-  hsize_t dims[3] = {0};
-  mpt_type type;
+  shape_of_reference shape = {0};
   TRY(check_range(job, job->config.frame_index, "frame", error));
   TRY(mpt_job_open_file(job, r->file, "reference", &job->reference, error));
   hid_t dataset = H5Dopen(job->reference, r->dataset, H5P_DEFAULT);
-  if (dataset < 0)
+  if (dataset < 0) {
+    TRY(mpt_refuse_dangling(job->reference, r->file, r->dataset, error));
     TRY(mpt_fail(error, MPT_BAD_INPUT,
                  "cannot find dataset '%s' in '%s': there is none (see h5ls -r)", r->dataset,
                  r->file));
-  hid_t space = H5Dget_space(dataset), stored = H5Dget_type(dataset);
-  const int rank = H5Sget_simple_extent_ndims(space);
-  const bool typed = mpt_scalar_type_of(stored, &type);
-  const char *why = rank == 2 || rank == 3 ? NULL : "its rank is not 2 or 3";
-  if (!why) H5Sget_simple_extent_dims(space, dims, NULL);
-  if (!why && !typed) why = "its type is not float32, float64 or a complex compound of either";
-  for (int64_t d = 0; d < job->input.count && !why; d++) {
-    why = wrong_reference(job, &job->input.datasets[d], rank, dims, mpt_type_is_complex(type));
-    job->input.datasets[d].frame_columns = (int64_t)dims[rank - 1];
   }
-  job->each_reference = rank == 3;
-  H5Sclose(space);
-  H5Tclose(stored);
-  H5Dclose(dataset);
+  const char *why = describe_reference(dataset, &shape);
+  for (int64_t d = 0; d < job->input.count && !why; d++) {
+    why = wrong_reference(job, &job->input.datasets[d], &shape);
+    job->input.datasets[d].frame_columns = (int64_t)shape.dims[shape.rank - 1];
+  }
+  job->each_reference = shape.rank > 2;
   if (why)
     code = mpt_fail(error, MPT_BAD_INPUT,
-                    "cannot use reference '%s' of '%s': %s (give [n, m] or [B, n, m] with m up to "
+                    "cannot use reference '%s' of '%s': %s (give [n, m] or [*, n, m] with m up to "
                     "the length of frame.index)",
                     r->dataset, r->file, why);
+  else
+    code = mpt_expect_data(dataset, r->file, r->dataset, error);
+  H5Dclose(dataset);
 done:
   return code;
 }

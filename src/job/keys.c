@@ -34,7 +34,7 @@ const mpt_key mpt_keys[] = {
     {"input.file", MPT_KEY_PATH, AT(input_file), NULL, NULL, true, false,
      "HDF5 file of the matrices"},
     {"input.datasets", MPT_KEY_DATASETS, AT(datasets), NULL, NULL, false, false,
-     "datasets to solve; without it every square 2-D or 3-D dataset in the file"},
+     "datasets to solve; without it every square one, [n, n] or [*, n, n], in the file"},
     {"input.triangle", MPT_KEY_WORD, AT(triangle), triangles, "full", false, false,
      "part of each matrix that is read; full is checked to be Hermitian"},
     {"solve.eigenvectors", MPT_KEY_BOOLEAN, AT(eigenvectors), NULL, "true", false, false,

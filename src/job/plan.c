@@ -149,7 +149,7 @@ static mpt_code check_size(const mpt_dataset *d, mpt_error *error) {
   return mpt_fail(
       error, MPT_BAD_INPUT,
       "cannot solve '%s': %lld matrices of n = %lld are more than can be counted (split "
-      "them over several datasets)",
+      "it over several datasets)",
       d->path, (long long)d->count, (long long)d->n);
 }
 

@@ -2,6 +2,9 @@
 
 #include <stdlib.h>
 
+/* More pieces than this are not scheduled: as many as there are 4 MiB in 64 TiB of matrices. */
+static const int64_t most_units = INT64_C(1) << 24;
+
 static int by_cost(const void *a, const void *b) {
   const mpt_unit *x = a, *y = b;
   if (x->ranks != y->ranks) return x->ranks > y->ranks ? -1 : 1;
@@ -61,10 +64,27 @@ done:
   return code;
 }
 
+/* Before anything is allocated or gone through. */
+static mpt_code check_count(const mpt_plan *plan, const mpt_task *tasks, mpt_error *error) {
+  int64_t units = 0;
+  for (int64_t d = 0; d < plan->count; d++) {
+    const mpt_dataset *data = tasks[d].dataset;
+    units += data->count / plan->work[d].chunk + (data->count % plan->work[d].chunk > 0);
+    if (units > most_units)
+      return mpt_fail(
+          error, MPT_BAD_INPUT,
+          "cannot schedule '%s': its %lld matrices of n = %lld are more pieces than the "
+          "2^24 that can be (split it over several jobs)",
+          data->path, (long long)data->count, (long long)data->n);
+  }
+  return MPT_DONE;
+}
+
 mpt_code mpt_schedule_make(const mpt_plan *plan, const mpt_task *tasks,
                            const int8_t *const *statuses, mpt_schedule *s, mpt_error *error) {
   mpt_code code = MPT_DONE;
   *s = (mpt_schedule){0};
+  TRY(check_count(plan, tasks, error));
   for (int64_t d = 0; d < plan->count; d++)
     s->count += cut(plan, tasks, d, statuses ? statuses[d] : NULL, NULL);
   TRY(mpt_allocate(&s->units, s->count, sizeof *s->units, "the schedule", error));

@@ -3,11 +3,27 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include "progress.h"
+
+void mpt_tell_unused(const mpt_input *input, void (*tell)(const char *line)) {
+  for (const char *at = input->not_used; at && *at;) {
+    const int length = (int)strcspn(at, "\n");
+    char *line = mpt_format("not used: %.*s", length, at);
+    if (line) tell(line);
+    free(line);
+    at += length + (at[length] == '\n');
+  }
+}
+
+static void warn(const char *line) {
+  mpt_warn("%s", line);
+}
 
 void mpt_announce(const mpt_job *job, const mpt_plan *plan, int8_t *const *statuses, bool continued,
                   int ranks) {
   int64_t problems = 0, left = 0;
+  mpt_tell_unused(&job->input, warn);
   for (int64_t d = 0; d < job->input.count; d++)
     for (int64_t k = 0; k < job->input.datasets[d].count; k++) {
       problems++;

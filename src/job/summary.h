@@ -17,7 +17,10 @@ typedef struct mpt_summary {
   int ranks;
 } mpt_summary;
 
-/* Problems, ranks and engines, before the first is solved. */
+/* One line for each dataset that could be meant and is not used. */
+void mpt_tell_unused(const mpt_input *input, void (*tell)(const char *line));
+
+/* What is not used, problems, ranks and engines, before the first is solved. */
 void mpt_announce(const mpt_job *job, const mpt_plan *plan, int8_t *const *statuses, bool continued,
                   int ranks);
 

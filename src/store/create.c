@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "destination.h"
+#include "shape.h"
 
 enum { ID_DIGITS = 16 }; /* that a draft's name ends with */
 static const int64_t small_file = INT64_C(16) << 20;
@@ -95,6 +96,7 @@ static bool write_attributes(hid_t file, const mpt_result_spec *spec, const char
               write_text(file, "created", created) && write_text(file, "result_id", id) &&
               write_int(file, "ranks", spec->ranks) && write_text(file, "mpi_library", mpi) &&
               write_text(file, "blas_library", spec->blas) && write_text(file, "hostname", host);
+  if (done && spec->not_used) done = write_text(file, "not_used", spec->not_used);
   return done && (!job || write_text(file, "slurm_job_id", job));
 }
 
@@ -103,12 +105,11 @@ static bool create_dataset(hid_t file, const mpt_result_spec *spec, int64_t inde
                            int64_t function) {
   const mpt_field_info *info = &mpt_fields[field];
   const mpt_dataset *d = &spec->datasets[index];
-  const mpt_part whole = mpt_whole_field(field, d);
-  hsize_t dims[3] = {(hsize_t)whole.count, (hsize_t)whole.rows, (hsize_t)whole.cols};
-  if (whole.rank == 2) dims[1] = dims[2];
+  hsize_t dims[H5S_MAX_RANK];
+  const int rank = mpt_field_dims(field, d, dims);
   char *path = mpt_field_path(spec, index, field, function);
   if (!path) return false;
-  hid_t space = H5Screate_simple(whole.rank, dims, NULL);
+  hid_t space = H5Screate_simple(rank, dims, NULL);
   hid_t type = mpt_element_type(info->element, d->type);
   hid_t how = H5Pcreate(H5P_DATASET_CREATE), links = H5Pcreate(H5P_LINK_CREATE);
   H5Pset_layout(how, H5D_CONTIGUOUS);

@@ -5,13 +5,18 @@
 
 #include "schema.h"
 
-/* A batch of matrices in a file: [count, n, n], or [n, n] as a batch of one. */
+enum { MPT_MOST_LEADING = H5S_MAX_RANK - 2 };
+
+/* A batch of matrices in a file: [*, n, n], counted flat in C order, or [n, n] as a batch of one.
+ */
 typedef struct mpt_dataset {
   char *path; /* absolute inside the file */
   mpt_type type;
   int64_t count, n;
-  int64_t columns;       /* of eigenvectors and eigenvalues under a selection; 0: n */
-  int64_t frame_columns; /* of the job's frame, 0: none */
+  int64_t columns;                /* of eigenvectors and eigenvalues under a selection; 0: n */
+  int64_t frame_columns;          /* of the job's frame, 0: none */
+  int leading;                    /* dimensions before the last two; 0: the result has [count] */
+  hsize_t lead[MPT_MOST_LEADING]; /* their product is count */
 } mpt_dataset;
 
 /* A file and its state as the file system tells them without reading it. Two states that are nearer
@@ -35,17 +40,18 @@ typedef struct mpt_input {
   char *name;          /* of the file */
   mpt_dataset *datasets;
   int64_t count;
+  char *not_used; /* of those that were searched: "/path: why", a line each; NULL: none */
 } mpt_input;
 
-/* Opens a file and finds its datasets: those named, or (paths NULL) every square 2-D or 3-D one of
- * a scalar type. MPT_BAD_INPUT when it is missing, not HDF5, truncated, or a named dataset is
- * missing or has the wrong rank, shape or type. */
+/* Opens a file and finds its datasets: those named, or (paths NULL) every square one of two or more
+ * dimensions and a scalar type. MPT_BAD_INPUT when it is missing, not HDF5, truncated, a named
+ * dataset is missing or has the wrong rank, shape or type, or the elements of one are not there. */
 mpt_code mpt_input_open(const char *name, char *const *paths, int64_t count, mpt_input *input,
                         mpt_error *error);
 void mpt_input_close(mpt_input *input);
 
-/* The matching scalar type of a file's datatype, any byte order; false when there is none. */
-bool mpt_scalar_type_of(hid_t file_type, mpt_type *type);
+/* That there is a regular file which opens. Never waits, as opening a FIFO does. */
+mpt_code mpt_expect_file(const char *name, const char *what, mpt_error *error);
 
 /* Opens a file for reading; the messages say what kind of file it should have been. */
 mpt_code mpt_open_for_reading(const char *name, const char *what, hid_t *file, mpt_error *error);
@@ -60,11 +66,11 @@ mpt_code mpt_fingerprint_part(int file, const char *name, int part, int parts, u
                               mpt_error *error);
 void mpt_fingerprint_write(uint64_t sum, char out[17]);
 
-/* A part of a dataset [count, rows, cols] (or one dimension less on either side): problems from
+/* A part of a dataset [*, rows, cols] (or one dimension less on either side): problems from
  * `first`, of each the rows from `row0`. A per-eigenvalue dataset has rows = 1. */
 typedef struct mpt_part {
   int64_t first, count, row0, rows, cols;
-  int rank; /* dimensions of the dataset of a whole batch: 1, 2 or 3 */
+  int rank; /* dimensions of the dataset, all leading ones being one: 1, 2 or 3 */
 } mpt_part;
 
 /* Reads the part, converted to `type`, contiguous into `out`; real numbers also as complex ones. */
@@ -74,11 +80,18 @@ mpt_code mpt_read_part(hid_t file, const char *path, const mpt_part *part, hid_t
 /* The shape of a field's dataset [count, rows, cols] and how many of these dimensions it has. */
 mpt_part mpt_whole_field(mpt_field field, const mpt_dataset *dataset);
 
-/* Whether `path` exists as a dataset, and whether it has the given shape and can be read as `type`;
- * MPT_BAD_INPUT with a message naming `file_name` when it exists and does not fit. */
+/* Whether `path` exists as a dataset, and whether it has the field's shape and type and its data
+ * are there; MPT_BAD_INPUT with a message naming `file_name` when it exists and does not fit, or is
+ * a link that leads nowhere. */
 mpt_code mpt_expect_dataset(hid_t file, const char *file_name, const char *path,
                             const mpt_dataset *like, mpt_field field, bool *exists,
                             mpt_error *error);
+
+/* That the elements of an open dataset are there: see storage.h. */
+mpt_code mpt_expect_data(hid_t dataset, const char *file_name, const char *path, mpt_error *error);
+
+/* MPT_BAD_INPUT when `path` is a link that leads nowhere. */
+mpt_code mpt_refuse_dangling(hid_t file, const char *file_name, const char *path, mpt_error *error);
 
 /* An attribute of the file's root; NULL when it is not there. The caller frees a string. */
 char *mpt_read_text_attribute(hid_t file, const char *name);

@@ -10,6 +10,7 @@
 #include "create.h"
 #include "destination.h"
 #include "lock.h"
+#include "shape.h"
 
 /* More problems than this do not wait for the next commit. */
 enum { MOST_WAITING = 1 << 20 };
@@ -244,16 +245,10 @@ void mpt_result_id(const mpt_result *r, char out[17]) {
 }
 
 static bool write_piece(hid_t dataset, hid_t type, const mpt_part *part, const void *data) {
-  hsize_t start[3] = {(hsize_t)part->first, (hsize_t)part->row0, 0};
-  hsize_t size[3] = {(hsize_t)part->count, (hsize_t)part->rows, (hsize_t)part->cols};
-  if (part->rank == 2) {
-    start[1] = 0;
-    size[1] = size[2];
-  }
-  hsize_t count = size[0] * (part->rank > 1 ? size[1] : 1) * (part->rank > 2 ? size[2] : 1);
+  hsize_t count = (hsize_t)(part->count * part->rows * part->cols);
   if (count == 0) return true;
   hid_t space = H5Dget_space(dataset), memory = H5Screate_simple(1, &count, NULL);
-  bool done = H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, size, NULL) >= 0 &&
+  bool done = mpt_select_part(space, part) &&
               H5Dwrite(dataset, type, memory, space, H5P_DEFAULT, data) >= 0;
   H5Sclose(memory);
   H5Sclose(space);

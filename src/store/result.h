@@ -18,7 +18,8 @@ typedef struct mpt_result_spec {
   const char *path;
   const char *config; /* resolved; equal texts mean the same job */
   const char *input_file, *fingerprint;
-  const char *blas; /* the library's own description */
+  const char *not_used; /* what of the input could be meant and is not used; NULL: nothing */
+  const char *blas;     /* the library's own description */
   const mpt_dataset *datasets;
   int64_t count;
   mpt_fieldset fields; /* MPT_BIT() of those that are stored */

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "element.h"
+#include "shape.h"
 
 enum { ROOM = 1 << 16, SMALL = 1 << 12 }; /* elements in a cache, and of a problem that is cached */
 
@@ -10,8 +12,12 @@ mpt_code mpt_slab_open(mpt_slab_reader *r, hid_t file, const char *path, hid_t t
   mpt_code code = MPT_DONE;
   const int64_t each = shape[1] * shape[2];
   *r = (mpt_slab_reader){.dataset = H5Dopen(file, path, H5P_DEFAULT), .type = type};
+  if (r->dataset >= 0) {
+    r->type = mpt_reading_type(r->dataset, type);
+    H5Tclose(type);
+  }
   r->path = mpt_format("%s", path);
-  r->element = H5Tget_size(type);
+  r->element = H5Tget_size(r->type);
   r->count = shape[0];
   r->rows = shape[1];
   r->cols = shape[2];
@@ -38,20 +44,14 @@ void mpt_slab_close(mpt_slab_reader *r) {
 
 static mpt_code read_selection(const mpt_slab_reader *r, int64_t problems, const mpt_slab *s,
                                void *out, mpt_error *error) {
-  const hsize_t start[3] = {(hsize_t)s->problem, (hsize_t)s->row0, (hsize_t)s->col0};
-  const hsize_t size[3] = {(hsize_t)problems, (hsize_t)s->rows, (hsize_t)s->cols};
-  hsize_t at[3], extent[3], total = size[0] * size[1] * size[2];
+  const hsize_t start[2] = {(hsize_t)s->row0, (hsize_t)s->col0};
+  const hsize_t size[2] = {(hsize_t)s->rows, (hsize_t)s->cols};
+  hsize_t total = (hsize_t)problems * size[0] * size[1];
   hid_t space = H5Dget_space(r->dataset), memory = H5Screate_simple(1, &total, NULL);
-  int rank = H5Sget_simple_extent_ndims(space), filled = 0;
-  const int full = r->rows == 1 && rank < 3 ? 2 : 3; /* a vector's dataset has no rows */
-  for (int k = 0; k < 3; k++) {
-    if ((k == 1 && full == 2) || (k == 0 && rank == full - 1)) continue;
-    at[filled] = start[k];
-    extent[filled++] = size[k];
-  }
-  bool done = filled == rank &&
-              H5Sselect_hyperslab(space, H5S_SELECT_SET, at, NULL, extent, NULL) >= 0 &&
-              H5Dread(r->dataset, r->type, memory, space, H5P_DEFAULT, out) >= 0;
+  const int skip = r->rows == 1; /* a vector's dataset has no rows */
+  const bool done =
+      mpt_select_problems(space, s->problem, problems, 2 - skip, start + skip, size + skip) &&
+      H5Dread(r->dataset, r->type, memory, space, H5P_DEFAULT, out) >= 0;
   H5Sclose(memory);
   H5Sclose(space);
   if (done) return MPT_DONE;

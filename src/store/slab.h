@@ -9,7 +9,7 @@ typedef struct mpt_slab_reader {
   hid_t dataset, type;
   char *path;
   size_t element;
-  int64_t count, rows, cols; /* the dataset is [count, rows, cols], [count, cols] if rows is 1 */
+  int64_t count, rows, cols; /* the dataset is [*, rows, cols], [*, cols] if rows is 1 */
   int64_t run, first, held;  /* problems that are read at once; those in the cache */
   char *cache;
 } mpt_slab_reader;

@@ -1,8 +1,11 @@
 #include "view.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "create.h"
+#include "element.h"
+#include "shape.h"
 
 char *mpt_view_path(const char *group, const char *name) {
   return mpt_format("%s/%s", strcmp(group, "/") ? group : "", name);
@@ -39,30 +42,45 @@ static herr_t visit(hid_t object, const char *name, const H5O_info_t *info, void
   return grown[view->count++].path ? 0 : 1;
 }
 
-static int rank_of(mpt_extent extent) {
-  return extent == MPT_ONE ? 1 : extent < MPT_VECTORS ? 2 : 3;
+static int own_rank(mpt_extent extent) {
+  return extent == MPT_ONE ? 0 : extent < MPT_VECTORS ? 1 : 2;
+}
+
+/* The leading dimensions are those of the status, which comes first. */
+static bool has_leading(mpt_view_group *group, mpt_field field, int leading, const hsize_t *dims) {
+  if (leading < 1 || leading > MPT_MOST_LEADING) return false;
+  if (field == MPT_STATUS) {
+    group->leading = leading;
+    memcpy(group->lead, dims, sizeof *dims * (size_t)leading);
+    group->count = mpt_count_problems(leading, dims);
+  }
+  return leading == group->leading && !memcmp(group->lead, dims, sizeof *dims * (size_t)leading);
+}
+
+/* Notes a dataset's own dimensions behind the leading ones. */
+static bool note_dims(mpt_view_group *group, mpt_extent extent, const hsize_t *dims) {
+  bool fits = true;
+  if (extent >= MPT_PER_ROW && extent != MPT_PER_EIGENVALUE) { /* n rows */
+    if (group->n < 0) group->n = (int64_t)dims[0];
+    fits = (int64_t)dims[0] == group->n;
+  }
+  if (extent == MPT_PER_EIGENVALUE || extent == MPT_VECTORS) {
+    const int64_t columns = (int64_t)dims[extent == MPT_VECTORS ? 1 : 0];
+    if (group->columns < 0) group->columns = columns;
+    fits = fits && columns == group->columns;
+  }
+  return fits && (extent != MPT_MATRIX || dims[0] == dims[1]);
 }
 
 /* Notes a dataset's shape and type in the group; false when they contradict the others'. */
 static bool note_dataset(mpt_view_group *group, mpt_field field, hid_t dataset) {
   const mpt_field_info *info = &mpt_fields[field];
-  hsize_t dims[3] = {0};
+  hsize_t dims[H5S_MAX_RANK] = {0};
   mpt_type type;
   hid_t space = H5Dget_space(dataset), stored = H5Dget_type(dataset);
-  bool fits = H5Sget_simple_extent_ndims(space) == rank_of(info->extent);
-  if (fits) H5Sget_simple_extent_dims(space, dims, NULL);
-  if (field == MPT_STATUS) group->count = (int64_t)dims[0];
-  fits = fits && (int64_t)dims[0] == group->count;
-  if (info->extent >= MPT_PER_ROW && info->extent != MPT_PER_EIGENVALUE) { /* n rows */
-    if (group->n < 0) group->n = (int64_t)dims[1];
-    fits = fits && (int64_t)dims[1] == group->n;
-  }
-  if (info->extent == MPT_PER_EIGENVALUE || info->extent == MPT_VECTORS) {
-    const int64_t columns = (int64_t)dims[info->extent == MPT_VECTORS ? 2 : 1];
-    if (group->columns < 0) group->columns = columns;
-    fits = fits && columns == group->columns;
-  }
-  if (info->extent == MPT_MATRIX) fits = fits && dims[1] == dims[2];
+  const int leading = H5Sget_simple_extent_dims(space, dims, NULL) - own_rank(info->extent);
+  bool fits =
+      has_leading(group, field, leading, dims) && note_dims(group, info->extent, dims + leading);
   if (info->element == MPT_E_REAL || info->element == MPT_E_SCALAR) {
     fits = fits && mpt_scalar_type_of(stored, &type);
     if (fits && !group->typed) group->type = type;
@@ -83,7 +101,9 @@ static mpt_code look_into(const mpt_view *view, mpt_view_group *group, mpt_error
     hid_t dataset = H5Dopen(view->file, path, H5P_DEFAULT);
     if (dataset >= 0) {
       group->fields |= MPT_BIT(field);
-      if (!note_dataset(group, field, dataset)) code = damaged(view, path, error);
+      code = mpt_expect_data(dataset, view->name, path, error);
+      if (code == MPT_DONE && !note_dataset(group, field, dataset))
+        code = damaged(view, path, error);
       H5Dclose(dataset);
     }
     free(path);
@@ -139,6 +159,20 @@ const mpt_view_group *mpt_view_find(const mpt_view *view, const char *path) {
   for (int64_t g = 0; g < view->count; g++)
     if (!strcmp(view->groups[g].path, path)) return &view->groups[g];
   return NULL;
+}
+
+const char *mpt_view_index(const mpt_view_group *group, int64_t problem, char *text,
+                           size_t length) {
+  int64_t stride = group->count;
+  size_t at = 0;
+  text[0] = 0;
+  for (int k = 0; k < group->leading && at < length; k++) {
+    stride /= (int64_t)group->lead[k];
+    at += (size_t)snprintf(text + at, length - at, "%s%lld", k ? ", " : "",
+                           (long long)(problem / stride));
+    problem %= stride;
+  }
+  return text;
 }
 
 static hid_t memory_type(mpt_element element) {

@@ -9,10 +9,12 @@
 typedef struct mpt_view_group {
   char *path;          /* of the input dataset and of this group */
   mpt_fieldset fields; /* MPT_BIT() of those that are there */
-  int64_t count;
-  int64_t n;       /* -1: nothing that is stored tells */
-  int64_t columns; /* eigenvalues a problem, n unless some were selected; -1 likewise */
+  int64_t count;       /* of problems, flat in C order over the leading dimensions */
+  int64_t n;           /* -1: nothing that is stored tells */
+  int64_t columns;     /* eigenvalues a problem, n unless some were selected; -1 likewise */
   mpt_type type;
+  int leading;
+  hsize_t lead[MPT_MOST_LEADING];
   bool typed; /* false: `type` has the right precision at most, complex or not is unknown */
 } mpt_view_group;
 
@@ -33,6 +35,9 @@ const mpt_view_group *mpt_view_find(const mpt_view *view, const char *path);
 static inline bool mpt_view_has(const mpt_view_group *group, mpt_field field) {
   return group->fields & MPT_BIT(field);
 }
+
+/* "3" for problem 3, or "0, 3" where there are several leading dimensions. */
+const char *mpt_view_index(const mpt_view_group *group, int64_t problem, char *text, size_t length);
 
 /* The path of a field's dataset; the caller frees it, NULL when memory is out. */
 char *mpt_view_path(const char *group, const char *name);

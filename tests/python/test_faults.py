@@ -182,7 +182,7 @@ BAD_INPUTS = {
     "not HDF5": (lambda f: f.write_bytes(b"hello" * 500), {}, "not an HDF5 file"),
     "truncated": (lambda f: f.write_bytes(f.read_bytes()[:3000]), {}, "truncated"),
     "no such dataset": (lambda f: None, {"datasets": ["/K"]}, "cannot find dataset '/K'"),
-    "wrong rank": (lambda f: None, {"datasets": ["/vector"]}, "its rank is not 2 or 3"),
+    "wrong rank": (lambda f: None, {"datasets": ["/vector"]}, "its rank is not 2 or more"),
     "not square": (lambda f: None, {"datasets": ["/wide"]}, "not square"),
     "wrong type": (lambda f: None, {"datasets": ["/whole"]}, "its type is not"),
     "a group": (lambda f: None, {"datasets": ["/group"]}, "cannot find dataset"),

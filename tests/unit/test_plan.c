@@ -28,7 +28,7 @@ typedef struct job {
 static void make(job *j, const int64_t (*sizes)[2], int64_t count, int ranks) {
   memset(j, 0, sizeof *j);
   for (int64_t k = 0; k < count; k++) {
-    j->datasets[k] = (mpt_dataset){"/H", MPT_COMPLEX128, sizes[k][0], sizes[k][1], 0, 0};
+    j->datasets[k] = (mpt_dataset){"/H", MPT_COMPLEX128, sizes[k][0], sizes[k][1], 0, 0, 0, {0}};
     j->tasks[k] = (mpt_task){.dataset = &j->datasets[k],
                              .solve = true,
                              .vectors = true,
@@ -324,6 +324,26 @@ static void memory_limits(void **state) {
   mpt_plan_release(&plan);
 }
 
+/* What cannot be counted, or scheduled, costs neither time nor memory. */
+static void absurd_sizes(void **state) {
+  static const int64_t sizes[][1][2] = {{{INT64_C(1) << 40, 1 << 20}},
+                                        {{1, INT64_C(1) << 26}},
+                                        {{INT64_C(1) << 40, 4}},
+                                        {{INT64_C(1) << 30, 1000}}};
+  static const char *const texts[] = {"counted", "counted", "2^24", "2^24"};
+  (void)state;
+  for (int64_t k = 0; k < COUNT(sizes); k++) {
+    job j;
+    mpt_plan plan;
+    mpt_error error = {0};
+    make(&j, sizes[k], 1, 4);
+    j.request.memory = 100000 * GIB;
+    assert_int_equal(mpt_plan_make(&j.request, &plan, &error), MPT_BAD_INPUT);
+    assert_non_null(strstr(error.text, texts[k]));
+    assert_non_null(strstr(error.text, "split it over"));
+  }
+}
+
 /* By hand: two teams of 2 on 4 ranks take 3 and 2 s, then five pieces of 1 s fill in. */
 static void simulation_by_hand(void **state) {
   mpt_work work[2] = {{.ranks = 2, .chunk = 1, .seconds = 3},
@@ -344,8 +364,8 @@ static void teams_of_two_sizes(void **state) {
   mpt_work work[2] = {{.ranks = 4, .chunk = 1, .seconds = 10},
                       {.ranks = 2, .chunk = 1, .seconds = 5}};
   const mpt_plan plan = {work, 2, 8, 0};
-  const mpt_dataset datasets[] = {{"/A", MPT_FLOAT64, 1, 10, 0, 0},
-                                  {"/B", MPT_FLOAT64, 4, 10, 0, 0}};
+  const mpt_dataset datasets[] = {{"/A", MPT_FLOAT64, 1, 10, 0, 0, 0, {0}},
+                                  {"/B", MPT_FLOAT64, 4, 10, 0, 0, 0, {0}}};
   const mpt_task tasks[] = {{.dataset = &datasets[0]}, {.dataset = &datasets[1]}};
   mpt_schedule s;
   mpt_error error;
@@ -403,6 +423,7 @@ int main(void) {
       cmocka_unit_test(forced_plans),
       cmocka_unit_test(grid_larger_than_the_job),
       cmocka_unit_test(memory_limits),
+      cmocka_unit_test(absurd_sizes),
       cmocka_unit_test(frames_and_selections_count),
       cmocka_unit_test(simulation_by_hand),
       cmocka_unit_test(teams_of_two_sizes),

@@ -40,7 +40,8 @@ def _spectrum(axes, group, solved, most=200):
     axes.set(title="spectrum, multiplets in red", xlabel="matrix", ylabel="eigenvalue")
     chosen = np.flatnonzero(solved)
     chosen = chosen[np.linspace(0, len(chosen) - 1, min(most, len(chosen))).astype(int)]
-    w, inside = group.eigenvalues[chosen], _in_multiplets(group.multiplet[chosen])
+    w, multiplet = (x.reshape(-1, x.shape[-1])[chosen] for x in (group.eigenvalues, group.multiplet))
+    inside = _in_multiplets(multiplet)
     where = np.broadcast_to(chosen[:, None], w.shape)
     axes.plot(where[~inside], w[~inside], "_", color="0.4", label="simple")
     axes.plot(where[inside], w[inside], "_", color="tab:red", markeredgewidth=2, label="in a multiplet")

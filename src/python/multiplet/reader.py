@@ -18,7 +18,7 @@ SOLVED = [Status.OK.value, Status.GAUGE_DEPENDENT.value, Status.SUBGRADIENT.valu
 class Failed(typing.NamedTuple):
     """A problem without an answer, or whose gradient a policy refused."""
     group: str
-    index: int
+    index: typing.Union[int, tuple] # of the leading dimensions: a number where there is one
     status: Status
     text: str
 
@@ -71,7 +71,8 @@ class Group(Arrays):
     eigenvalues [B, m], eigenvectors [B, n, m], multiplet [B, m], found [B], frame [B, n, c], gradient [B, n, n],
     gradient_reference [B, n, c], status [B] (int8, comparable with multiplet.Status);
     functions, tangent and diagnostics are mappings of the same kind: diagnostics.min_gap [B],
-    functions["rho"] [B, n, n], tangent.eigenvalues [B, m].
+    functions["rho"] [B, n, n], tangent.eigenvalues [B, m]. Of an input [*, n, n], all have its leading dimensions
+    in the place of B.
     """
 
     def __init__(self, group, refusals):
@@ -83,9 +84,14 @@ class Group(Arrays):
         return self._group.name.strip("/")
 
     @property
+    def shape(self):
+        """The leading dimensions: (B,), or those of an input [*, n, n]."""
+        return self._group["status"].shape
+
+    @property
     def count(self):
-        """B."""
-        return self._group["status"].shape[0]
+        """B, or the product of the leading dimensions."""
+        return int(np.prod(self.shape, dtype=np.int64))
 
     def names(self):
         """All datasets, those below as "functions/rho"."""
@@ -98,17 +104,19 @@ class Group(Arrays):
         return self._group[name][index]
 
     def status_of(self, k):
-        """Of matrix k, a multiplet.Status."""
+        """Of matrix k, a multiplet.Status; k is an index, or a number that counts flat over the leading dimensions."""
+        if len(self.shape) > 1 and np.ndim(k) == 0:
+            k = tuple(map(int, np.unravel_index(k, self.shape)))
         return Status(self._group["status"][k])
 
     def failed(self):
         """Iterates over the problems that failed, as Failed(group, index, status, text)."""
         status = self.status
         bad = np.isin(status, FAILED) | self._refused(status)
-        for k in np.flatnonzero(bad):
+        for k in map(tuple, np.argwhere(bad).tolist()):
             found = Status(status[k])
             text = found.text if found.failed else "the gradient was refused: " + found.text
-            yield Failed(self.name, int(k), found, text)
+            yield Failed(self.name, k if len(k) > 1 else k[0], found, text)
 
     def _refused(self, status):
         """Problems of a warning that the job's policies made failures of."""

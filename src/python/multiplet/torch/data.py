@@ -1,6 +1,7 @@
 """A result file as a dataset of PyTorch."""
 import os
 
+import numpy as np
 import torch
 
 from .. import reader
@@ -15,7 +16,7 @@ class Dataset(torch.utils.data.Dataset):
     group: which, when the file has several. fields: names of datasets as "eigenvalues", "gradient",
     "functions/rho", "diagnostics/min_gap"; by default all but the diagnostics. statuses: those of the problems that
     are served, by default OK, GAUGE_DEPENDENT and SUBGRADIENT, so that no item is a failed problem's zeros; `index[k]` is the
-    number in the file of item k.
+    number in the file of item k, or its index tuple where there are several leading dimensions.
 
     The file is opened when the first item is read, in every worker process for itself, and a dataset can be
     pickled: it is then the same file's, unopened.
@@ -32,7 +33,8 @@ class Dataset(torch.utils.data.Dataset):
             if unknown:
                 raise KeyError(f"{path} has no {', '.join(unknown)} in {self.group}; it has {', '.join(names)}")
             status = found.status
-            self.index = [k for k in range(len(status)) if status[k] in statuses]
+            places = map(tuple, np.argwhere(np.isin(status, [Status(s).value for s in statuses])).tolist())
+            self.index = [k if len(k) > 1 else k[0] for k in places]
         self._result = self._process = None
 
     def __len__(self):

@@ -1,0 +1,30 @@
+/* Any number of leading dimensions: a dataset is [*, n, n], its problems are counted flat, in C
+ * order, and everything above the store knows that one count. */
+#ifndef MPT_SHAPE_H
+#define MPT_SHAPE_H
+
+#include "input.h"
+
+/* The dimensions of a field's dataset: the input's leading ones and the field's own. Returns how
+ * many there are. */
+int mpt_field_dims(mpt_field field, const mpt_dataset *dataset, hsize_t dims[H5S_MAX_RANK]);
+
+/* The product of `rank` dimensions, capped at INT64_MAX. */
+int64_t mpt_count_problems(int rank, const hsize_t *dims);
+
+/* Selects `count` problems from `first`, flat over the leading dimensions, and of each the
+ * rectangle size[tail] at start[tail] of its last `tail` dimensions; a dataset that has no leading
+ * ones is a batch of one. Read or written, they come in order. False when they are not there. */
+bool mpt_select_problems(hid_t space, int64_t first, int64_t count, int tail, const hsize_t *start,
+                         const hsize_t *size);
+
+/* The same of a part. */
+bool mpt_select_part(hid_t space, const mpt_part *part);
+
+/* The dimensions of a dataset; returns how many, or -1 when there is none. */
+int mpt_dims_of(hid_t file, const char *path, hsize_t dims[H5S_MAX_RANK]);
+
+/* "[2, 3, 9, 9]"; of the first dimensions, where `text` is too short for all. */
+const char *mpt_dims_text(int rank, const hsize_t *dims, char *text, size_t length);
+
+#endif
