@@ -5,6 +5,12 @@
 #include <complex.h>
 #include <math.h>
 
+/* glibc has it for GCC alone. */
+#ifndef CMPLX
+#define CMPLX(re, im) __builtin_complex((double)(re), (double)(im))
+#define CMPLXL(re, im) __builtin_complex((long double)(re), (long double)(im))
+#endif
+
 #define CONJ(x)                                                                                    \
   _Generic((x), float : (x), double : (x), float _Complex : conjf(x), double _Complex : conj(x))
 #define RE(x)                                                                                      \

@@ -1,4 +1,5 @@
 #include "models.h"
+#include "scalar.h"
 
 #include <math.h>
 #include <stdlib.h>

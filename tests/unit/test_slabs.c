@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "spectral.h"
+#include "scalar.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 typedef long double _Complex wide;

@@ -11,7 +11,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../../.."
 seconds=${1:-20}
 [ $# -gt 0 ] && shift
-[ $# -gt 0 ] || set -- config set request input
+[ $# -gt 0 ] || set -- config set request
 out=$PWD/build-fuzz
 mkdir -p "$out"
 
