@@ -1,6 +1,7 @@
 #include "launch.h"
 
 #include <mpi.h>
+#include <multiplet/job.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@ int mpt_launch_rank(void) {
 }
 
 void mpt_launch_mpi(void) {
+  mpt_lookout_start();                  /* while this process may still fork */
   setenv("OMPI_MCA_io", "romio321", 0); /* several times faster than OMPIO for row slabs */
   MPI_Init(NULL, NULL);
 }

@@ -6,6 +6,7 @@
 #include "agree.h"
 #include "blas_library.h"
 #include "counter.h"
+#include "look.h"
 #include "progress.h"
 #include "stop.h"
 #include "summary.h"
@@ -141,6 +142,7 @@ static bool keeps_eigenpairs(const run *r) {
 
 static mpt_code open_inputs(run *r, mpt_config *config, mpt_error *error) {
   mpt_code code = MPT_DONE;
+  AGREE(r->comm, r->rank == 0 ? mpt_look_at_inputs(config, error) : MPT_DONE);
   AGREE(r->comm, mpt_job_open(config, &r->job, error));
   TRY_COLL(same_config(r, error));
   look_into_memory(r);
@@ -150,6 +152,7 @@ static mpt_code open_inputs(run *r, mpt_config *config, mpt_error *error) {
   if (r->rank == 0) code = mpt_job_check_eigenpairs(&r->job, r->fingerprint, error);
   AGREE(r->comm, code);
 done:
+  mpt_config_release(config); /* the job's by now, unless looking at its files failed */
   return code;
 }
 

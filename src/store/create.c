@@ -10,6 +10,7 @@
 #include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
+#include "lookout.h"
 #include "shape.h"
 
 static const int64_t small_file = INT64_C(16) << 20;
@@ -218,7 +219,8 @@ static mpt_code check_datasets(hid_t file, const mpt_result_spec *spec, mpt_erro
 mpt_code mpt_check_same_job(const mpt_result_spec *spec, bool *complete, mpt_error *error) {
   hid_t file;
   int64_t finished = 0;
-  if (mpt_open_for_reading(spec->path, "result", &file, error) != MPT_DONE)
+  if (mpt_look_at(spec->path, "result", error) != MPT_DONE ||
+      mpt_open_for_reading(spec->path, "result", &file, error) != MPT_DONE)
     return mpt_fail(error, MPT_BAD_OUTPUT,
                     "cannot continue '%s': it is not a readable result file (--fresh replaces it; "
                     "or name another output.file)",
