@@ -9,6 +9,12 @@
 extern "C" {
 #endif
 
+/* Forks a process that looks at files before jobs open them, so that damaged ones on which libhdf5
+ * crashes, or never returns, are an error (MPT_BAD_INPUT) and not the end of the program. To be
+ * called once by each process, before MPI_Init; after it this does nothing, and without it jobs run
+ * unguarded. The process ends with its parent. */
+MPT_API void mpt_lookout_start(void);
+
 /* Runs the job of a config file (its keys: README and interface) on all ranks of `comm`, with
  * overrides "key=value". An unfinished result of the same job is continued unless `fresh`.
  *

@@ -17,8 +17,14 @@ typedef enum mpt_type {
   MPT_TYPE_COUNT
 } mpt_type;
 
-/* Which part of the input matrix is read. FULL is also checked to be Hermitian. */
-typedef enum mpt_triangle { MPT_FULL = 0, MPT_LOWER = 1, MPT_UPPER = 2 } mpt_triangle;
+/* Which part of the input matrix is read. FULL is also checked to be Hermitian; of AVERAGE,
+ * unchecked, (A + A^H) / 2 is taken. */
+typedef enum mpt_triangle {
+  MPT_FULL = 0,
+  MPT_LOWER = 1,
+  MPT_UPPER = 2,
+  MPT_AVERAGE = 3
+} mpt_triangle;
 
 /* Of complex gradients, and of the cotangents that they are made of: dL = Re tr(G^H dA) as PyTorch
  * has it, dL = Re tr(G^T dA) as JAX. One's are the other's complex conjugates. */

@@ -5,6 +5,7 @@
 #include "blas_library.h"
 #include "job.h"
 #include "launch.h"
+#include "look.h"
 #include "progress.h"
 #include "run.h"
 #include "summary.h"
@@ -84,6 +85,7 @@ static mpt_code plan_job(mpt_config *config, int ranks, mpt_error *error) {
   mpt_code code = MPT_DONE;
   mpt_job job = {0};
   mpt_plan plan = {0};
+  TRY(mpt_look_at_inputs(config, error));
   TRY(mpt_job_open(config, &job, error));
   mpt_blas_set_threads((int)job.config.threads);
   const mpt_plan_request request = {.config = &job.config,
@@ -108,6 +110,7 @@ int mpt_cmd_plan(int argc, char **argv) {
   mpt_code code = mpt_parse_options(&usage, argc, argv, handle, &a, &helped, &error);
   if (code == MPT_DONE && !helped) code = mpt_load_config(&a.config, &config, &error);
   if (code == MPT_DONE && !helped) code = plan_job(&config, a.ranks, &error);
+  mpt_config_release(&config);
   free(a.config.overrides);
   if (code != MPT_DONE && error.text[0]) mpt_print_error(&error);
   return code;

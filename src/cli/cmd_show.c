@@ -1,4 +1,5 @@
 #include "cli.h"
+#include "lookout.h"
 #include "show.h"
 
 #include <errno.h>
@@ -152,6 +153,7 @@ int mpt_cmd_show(int argc, char **argv) {
   TRY(mpt_parse_options(&usage, argc, argv, take_argument, &r, &helped, error));
   if (helped) goto done;
   TRY(split_target(&r, error));
+  TRY(mpt_look_at(r.file, "result", error));
   TRY(mpt_view_open(r.file, &view, error));
   TRY(show(&r, &view, error));
 done:

@@ -1,6 +1,7 @@
 #include "launch.h"
 
 #include <mpi.h>
+#include <multiplet/job.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +54,7 @@ static const struct launcher *find_launcher(int *rank, int *size) {
 mpt_code mpt_launch_mpi(mpt_error *error) {
   int claimed_rank = -1, claimed = -1, size;
   const struct launcher *l = find_launcher(&claimed_rank, &claimed); /* MPI_Init adds its own */
+  mpt_lookout_start();                  /* while this process may still fork */
   setenv("OMPI_MCA_io", "romio321", 0); /* several times faster than OMPIO for row slabs */
   MPI_Init(NULL, NULL);
   MPI_Comm_size(MPI_COMM_WORLD, &size);

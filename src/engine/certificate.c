@@ -50,13 +50,14 @@ typedef struct span {
 
 /* What rank `from` tells rank `to` of its rows, for `to` to hold against its own. Checking, the two
  * blocks that face each other across the diagonal are halved between the two ranks; filling in,
- * only the side that is read has something to say. */
+ * only the side that is read has something to say; averaging, both have. */
 static span told(const mpt_team *team, int64_t n, mpt_triangle triangle, int from, int to) {
   const int64_t row0 = mpt_slab_start(n, team->size, from),
                 col0 = mpt_slab_start(n, team->size, to);
   span s = {row0, mpt_slab_start(n, team->size, from + 1) - row0, col0,
             mpt_slab_start(n, team->size, to + 1) - col0};
   const bool lower = to < from;
+  if (triangle == MPT_AVERAGE) return s;
   if (triangle == MPT_FULL && lower) {
     s.cols /= 2;
   } else if (triangle == MPT_FULL) {
@@ -91,7 +92,9 @@ static double exchange_blocks(const mpt_team *team, mpt_triangle triangle, const
     mpt_facing f = {in.cols, in.rows, mine, n, buffer, in.cols};
     if (triangle == MPT_FULL)
       defect = fmax(defect, mpt_hermitian_defect(batch->type, &f));
-    else
+    else if (triangle == MPT_AVERAGE && 2 * step <= team->size)
+      mpt_average(batch->type, &f);
+    else /* also of an average that was taken before it was sent */
       mpt_conjugate_transpose(batch->type, &f);
   }
   MPI_Type_free(&item);
@@ -131,6 +134,9 @@ void mpt_check_input(const mpt_team *team, mpt_triangle triangle, mpt_batch *bat
       defect = fmax(defect, exchange_blocks(team, triangle, batch, slab, buffer));
       MPI_Allreduce(MPI_IN_PLACE, &defect, 1, MPI_DOUBLE, MPI_MAX, team->comm);
     }
+    if (triangle == MPT_AVERAGE)
+      batch->report[k].largest =
+          mpt_largest_on_team(team, batch->type, batch->rows * batch->n, slab);
     if (defect > 100 * (double)batch->n * mpt_type_epsilon(batch->type) * all[1])
       *status = MPT_NOT_HERMITIAN;
   }

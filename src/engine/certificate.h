@@ -12,7 +12,8 @@ static inline void mpt_add_exactly(double x, double *sum, double *rest) {
 }
 
 /* Sets the status of problems that hold NaN or infinity, or are not Hermitian to 100 n eps max|A|
- * under triangle FULL; fills in the triangle that is not read otherwise. Collective. */
+ * under triangle FULL; otherwise fills in the triangle that is not read, or averages the two.
+ * Collective. */
 void mpt_check_input(const mpt_team *team, mpt_triangle triangle, mpt_batch *batch);
 
 /* Beyond this many units of n eps ||A|| a solution is not a solution. A probe of random signs x

@@ -46,7 +46,7 @@ static const char *wrong_argument(const mpt_batch *b, const mpt_options *o, bool
   if (n < 0 || n > INT32_MAX / 16) return "n";
   if (b->count < 0 || b->count > INT64_MAX / 16 / (n ? n * n : 1)) return "count";
   if (o->threads < 0) return "threads";
-  if ((int)o->triangle < 0 || o->triangle > MPT_UPPER) return "triangle";
+  if ((int)o->triangle < 0 || o->triangle > MPT_AVERAGE) return "triangle";
   if ((int)o->gauge_policy < 0 || o->gauge_policy > MPT_GAUGE_FAIL) return "gauge_policy";
   if ((int)o->spread_policy < 0 || o->spread_policy > MPT_UNBIASED) return "spread_policy";
   if ((int)o->basis < 0 || o->basis > MPT_SOLVER_BASIS) return "basis";

@@ -6,6 +6,8 @@
 #include "agree.h"
 #include "blas_library.h"
 #include "check_panel.h"
+#include "look.h"
+#include "lookout.h"
 #include "spectral.h"
 
 static const char *const flaw_texts[MPT_FLAW_COUNT] = {
@@ -129,8 +131,10 @@ done:
 
 static mpt_code open_all(mpt_check *c, const char *path, mpt_error *error) {
   mpt_code code;
+  if (c->rank == 0) TRY(mpt_look_at(path, "result", error));
   TRY(mpt_view_open(path, &c->view, error));
   TRY(read_config(c, error));
+  if (c->rank == 0) TRY(mpt_look_at_inputs(&c->config, error));
   TRY(open_input(c, error));
   TRY(mpt_allocate(&c->groups, c->view.count, sizeof *c->groups, "groups", error));
   c->count = c->view.count;

@@ -62,7 +62,7 @@ void mpt_panel_space_release(mpt_panel_space *s) {
 }
 
 /* The part of the rows that the other triangle's file positions hold is replaced by the conjugates
- * of the facing elements. */
+ * of the facing elements, or the mean of both taken. */
 mpt_code mpt_check_read_rows(mpt_check_group *g, mpt_triangle triangle, const mpt_slab *slab,
                              void *turned, void *out, mpt_error *error) {
   mpt_code code;
@@ -71,14 +71,16 @@ mpt_code mpt_check_read_rows(mpt_check_group *g, mpt_triangle triangle, const mp
   const int64_t n = g->input->n, end = slab->row0 + slab->rows;
   TRY(mpt_slab_read(&g->a, slab, out, error));
   if (triangle == MPT_FULL) goto done;
+  const bool average = triangle == MPT_AVERAGE;
   const int64_t first = triangle == MPT_LOWER ? end : 0;
-  const int64_t count = triangle == MPT_LOWER ? n - end : slab->row0;
+  const int64_t count = average ? n : triangle == MPT_LOWER ? n - end : slab->row0;
   mpt_slab facing = {slab->problem, first, count, slab->row0, slab->rows};
   TRY(mpt_slab_read(&g->a, &facing, turned, error));
   mpt_facing blocks = {slab->rows, count,  (char *)out + (size_t)first * size,
                        n,          turned, slab->rows};
-  if (count > 0) mpt_conjugate_transpose(type, &blocks);
-  mpt_mirror_block(type, slab->rows, (char *)out + (size_t)slab->row0 * size, n, triangle);
+  if (count > 0) (average ? mpt_average : mpt_conjugate_transpose)(type, &blocks);
+  if (!average)
+    mpt_mirror_block(type, slab->rows, (char *)out + (size_t)slab->row0 * size, n, triangle);
 done:
   return code;
 }

@@ -47,7 +47,7 @@ mpt_code mpt_loss_read_hermitian(const mpt_loss *l, hid_t file, const char *path
   mpt_code code = mpt_loss_read(l, file, path, problem, l->n, out, error);
   const mpt_triangle there = triangle == MPT_LOWER   ? MPT_UPPER /* by columns */
                              : triangle == MPT_UPPER ? MPT_LOWER
-                                                     : MPT_FULL;
+                                                     : triangle;
   if (code == MPT_DONE && there != MPT_FULL)
     mpt_mirror_block(MPT_COMPLEX128, l->n, out, l->n, there);
   return code;

@@ -264,7 +264,7 @@ done:
 void mpt_job_close(mpt_job *job) {
   hid_t *const files[] = {&job->cotangents, &job->eigenpairs, &job->reference, &job->direction};
   for (int k = 0; k < 4; k++) {
-    if (*files[k] >= 0) H5Fclose(*files[k]);
+    if (*files[k] > 0) H5Fclose(*files[k]);
     *files[k] = H5I_INVALID_HID;
   }
   for (int64_t d = 0; job->given && d < job->input.count; d++) free(job->given[d].functions);

@@ -5,8 +5,11 @@
 
 #define AT(field) offsetof(mpt_config, field)
 
-static const mpt_word triangles[] = {
-    {"full", MPT_FULL, false}, {"lower", MPT_LOWER, false}, {"upper", MPT_UPPER, false}, {0}};
+static const mpt_word triangles[] = {{"full", MPT_FULL, false},
+                                     {"lower", MPT_LOWER, false},
+                                     {"upper", MPT_UPPER, false},
+                                     {"average", MPT_AVERAGE, false},
+                                     {0}};
 static const mpt_word solvers[] = {{"auto", MPT_SOLVER_AUTO, false},
                                    {"lapack", MPT_SOLVER_LAPACK, false},
                                    {"scalapack", MPT_SOLVER_SCALAPACK, false},
@@ -36,7 +39,7 @@ const mpt_key mpt_keys[] = {
     {"input.datasets", MPT_KEY_DATASETS, AT(datasets), NULL, NULL, false, false,
      "datasets to solve; without it every square one, [n, n] or [*, n, n], in the file"},
     {"input.triangle", MPT_KEY_WORD, AT(triangle), triangles, "full", false, false,
-     "part of each matrix that is read; full is checked to be Hermitian"},
+     "part of each matrix that is read; full is checked to be Hermitian, average is (A + A^H)/2"},
     {"solve.eigenvectors", MPT_KEY_BOOLEAN, AT(eigenvectors), NULL, "true", false, false,
      "compute eigenvectors, not eigenvalues alone"},
     {"solve.select", MPT_KEY_SELECT, AT(select), NULL, "all", false, false, "which eigenpairs"},

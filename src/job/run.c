@@ -5,6 +5,7 @@
 #include <string.h>
 #include "agree.h"
 #include "blas_library.h"
+#include "look.h"
 #include "recall.h"
 #include "stop.h"
 #include "summary.h"
@@ -107,6 +108,7 @@ done:
 
 static mpt_code open_inputs(mpt_run *r, mpt_config *config, mpt_error *error) {
   mpt_code code = MPT_DONE;
+  AGREE(r->comm, r->rank == 0 ? mpt_look_at_inputs(config, error) : MPT_DONE);
   AGREE(r->comm, mpt_job_open(config, &r->job, error));
   TRY_COLL(same_config(r, error));
   TRY_COLL(same_files(r, error));
@@ -115,6 +117,7 @@ static mpt_code open_inputs(mpt_run *r, mpt_config *config, mpt_error *error) {
   if (r->rank == 0) code = mpt_job_check_eigenpairs(&r->job, r->fingerprint, error);
   AGREE(r->comm, code);
 done:
+  mpt_config_release(config); /* the job's by now, unless looking at its files failed */
   return code;
 }
 

@@ -26,6 +26,11 @@ void mpt_conjugate_transpose(mpt_type type, const mpt_facing *blocks) {
   table[type](blocks);
 }
 
+void mpt_average(mpt_type type, const mpt_facing *blocks) {
+  static void (*const table[])(const mpt_facing *) = WORKER_TABLE(average);
+  table[type](blocks);
+}
+
 void mpt_mirror_block(mpt_type type, int64_t n, void *a, int64_t lda, mpt_triangle from) {
   static void (*const table[])(int64_t, void *, int64_t, mpt_triangle) = WORKER_TABLE(mirror);
   table[type](n, a, lda, from);

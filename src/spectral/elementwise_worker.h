@@ -63,6 +63,17 @@ static void NAME(conjugate_transpose)(const mpt_facing *f) {
           a[i * f->lda + j] = CONJ(b[j * f->ldb + i]);
 }
 
+/* By halves, whose sum is within the range. */
+static void NAME(average)(const mpt_facing *f) {
+  Scalar *a = f->a;
+  const Scalar *b = f->b;
+  for (int64_t i0 = 0; i0 < f->rows; i0 += NAME(BLOCK))
+    for (int64_t j0 = 0; j0 < f->cols; j0 += NAME(BLOCK))
+      for (int64_t i = i0; i < f->rows && i < i0 + NAME(BLOCK); i++)
+        for (int64_t j = j0; j < f->cols && j < j0 + NAME(BLOCK); j++)
+          a[i * f->lda + j] = a[i * f->lda + j] / 2 + CONJ(b[j * f->ldb + i]) / 2;
+}
+
 static void NAME(mirror)(int64_t n, void *matrix, int64_t lda, mpt_triangle from) {
   Scalar *a = matrix;
   for (int64_t i = 0; i < n; i++) a[i * lda + i] = RE(a[i * lda + i]);
@@ -71,6 +82,7 @@ static void NAME(mirror)(int64_t n, void *matrix, int64_t lda, mpt_triangle from
     for (int64_t j0 = 0; j0 <= i0; j0 += NAME(BLOCK))
       for (int64_t i = i0; i < n && i < i0 + NAME(BLOCK); i++)
         for (int64_t j = j0; j < i && j < j0 + NAME(BLOCK); j++) {
+          if (from == MPT_AVERAGE) a[i * lda + j] = a[i * lda + j] / 2 + CONJ(a[j * lda + i]) / 2;
           if (from == MPT_UPPER)
             a[i * lda + j] = CONJ(a[j * lda + i]);
           else

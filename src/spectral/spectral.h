@@ -61,6 +61,9 @@ double mpt_hermitian_defect(mpt_type type, const mpt_facing *blocks);
 /* a = b^H. The blocks must not overlap. */
 void mpt_conjugate_transpose(mpt_type type, const mpt_facing *blocks);
 
+/* a = (a + b^H) / 2. */
+void mpt_average(mpt_type type, const mpt_facing *blocks);
+
 /* A row-major n x n block with leading dimension lda made exactly Hermitian from the named triangle
  * (FULL: left as it is); the diagonal becomes real. */
 void mpt_mirror_block(mpt_type type, int64_t n, void *a, int64_t lda, mpt_triangle from);

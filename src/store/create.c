@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "destination.h"
+#include "lookout.h"
 #include "shape.h"
 
 enum { ID_DIGITS = 16 }; /* that a draft's name ends with */
@@ -219,7 +220,8 @@ static mpt_code check_datasets(hid_t file, const mpt_result_spec *spec, mpt_erro
 mpt_code mpt_check_same_job(const mpt_result_spec *spec, bool *complete, mpt_error *error) {
   hid_t file;
   int64_t finished = 0;
-  if (mpt_open_for_reading(spec->path, "result", &file, error) != MPT_DONE)
+  if (mpt_look_at(spec->path, "result", error) != MPT_DONE ||
+      mpt_open_for_reading(spec->path, "result", &file, error) != MPT_DONE)
     return mpt_fail(error, MPT_BAD_OUTPUT,
                     "cannot continue '%s': it is not a readable result file (remove it, or name "
                     "another output.file)",

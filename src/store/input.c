@@ -32,6 +32,6 @@ void mpt_input_close(mpt_input *input) {
   free(input->datasets);
   free(input->not_used);
   free(input->name);
-  if (input->file >= 0) H5Fclose(input->file);
+  if (input->file > 0) H5Fclose(input->file); /* one that was never opened is all zero */
   *input = (mpt_input){.file = H5I_INVALID_HID};
 }

@@ -349,7 +349,7 @@ def refused_by_the_library(call, change):
     ({"type": 4}, "type"), ({"type": -1}, "type"), ({"n": -1}, "n"), ({"n": 2 ** 40}, "n"),
     ({"count": -2}, "count"), ({"count": 2 ** 60}, "count"),
     ({"w": None}, "a null array"), ({"multiplet": None}, "a null array"), ({"report": None}, "a null array"),
-    ({"n": 0, "report": None}, "a null array"), ({"threads": -1}, "threads"), ({"triangle": 3}, "triangle"),
+    ({"n": 0, "report": None}, "a null array"), ({"threads": -1}, "threads"), ({"triangle": 4}, "triangle"),
     ({"gauge_policy": -1}, "gauge_policy"), ({"spread_policy": 4}, "spread_policy"),
     ({"convention": 2}, "convention")])
 def test_arguments_of_the_library(call, change, text):

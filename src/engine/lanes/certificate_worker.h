@@ -54,6 +54,22 @@ static void NAME(mirror)(int n, Lane *a, bool lower) {
   }
 }
 
+/* (A + A^H) / 2, by halves, whose sum is within the range. */
+static void NAME(average)(int n, Lane *a) {
+  for (int i = 0; i < n; i++) {
+    for (int j = 0; j < i; j++)
+      for (int p = 0; p < PARTS; p++) {
+        Lane *low = a + (i * n + j) * PARTS + p, *high = a + (j * n + i) * PARTS + p;
+        const Lane half = *low * (Real)0.5, other = *high * (Real)0.5;
+        *low = p ? half - other : half + other;
+        *high = p ? other - half : half + other;
+      }
+#if IS_COMPLEX
+    a[(i * n + i) * 2 + 1] = (Lane){0};
+#endif
+  }
+}
+
 /* The random signs of the two probes, those of mpt_certify. */
 static void NAME(make_signs)(int n, Real *signs) {
   uint64_t state = 0x9e3779b97f4a7c15u;

@@ -91,7 +91,10 @@ static void NAME(load_group)(const mpt_lanes_call *c, NAME(memory) * m, int g, L
   s->dead[g] = NAME(less)(*defect, *defect);
   if (!c->batch->a) return;
   NAME(gather)(c, m, g, c->batch->a, (int64_t)n * n * PARTS, s->a[g]);
-  if (c->options->triangle != MPT_FULL) NAME(mirror)(n, s->a[g], c->options->triangle == MPT_LOWER);
+  if (c->options->triangle == MPT_AVERAGE)
+    NAME(average)(n, s->a[g]);
+  else if (c->options->triangle != MPT_FULL)
+    NAME(mirror)(n, s->a[g], c->options->triangle == MPT_LOWER);
   NAME(scan)(n, s->a[g], &s->largest[g], &s->dead[g]);
   if (c->options->triangle == MPT_FULL && !c->batch->bare)
     *defect = NAME(hermitian_defect)(n, s->a[g]);

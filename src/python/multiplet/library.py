@@ -23,7 +23,7 @@ from .errors import Error, LibraryNotFound
 NAME = "libmultiplet.so"
 TYPES = {np.dtype(name): k for k, name in enumerate(("float32", "float64", "complex64", "complex128"))}
 KINDS = "exp log sqrt inv_sqrt inverse power tanh sin cos fermi projector".split()
-TRIANGLES = {"full": 0, "lower": 1, "upper": 2}
+TRIANGLES = {"full": 0, "lower": 1, "upper": 2, "average": 3}
 SPREADS = {"mean": 0, "raw": 1, "fail": 2, "unbiased": 3}
 BASES = {"turned": 0, "solver": 1}
 RULES = ("plain", "form", "mean", "unbiased", "raw")
