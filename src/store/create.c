@@ -10,6 +10,7 @@
 #include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
+#include "find.h"
 
 static const int64_t small_file = INT64_C(16) << 20;
 
@@ -56,9 +57,9 @@ bool mpt_is_stored(const mpt_result_spec *spec, mpt_field field, int64_t functio
 
 static bool write_text(hid_t file, const char *name, const char *value) {
   hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate(H5S_SCALAR);
-  H5Tset_size(type, H5T_VARIABLE);
-  H5Tset_cset(type, H5T_CSET_UTF8);
-  hid_t attribute = H5Acreate(file, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
+  const bool typed = H5Tset_size(type, H5T_VARIABLE) >= 0 && H5Tset_cset(type, H5T_CSET_UTF8) >= 0;
+  hid_t attribute =
+      typed ? H5Acreate(file, name, type, space, H5P_DEFAULT, H5P_DEFAULT) : H5I_INVALID_HID;
   bool done = attribute >= 0 && H5Awrite(attribute, type, &value) >= 0;
   if (attribute >= 0) H5Aclose(attribute);
   H5Sclose(space);
@@ -158,7 +159,6 @@ static mpt_code reserve(const char *path, mpt_error *error) {
 static mpt_code fill_new_file(const mpt_result_spec *spec, const char *path, mpt_error *error) {
   errno = 0;
   hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
-  int reason = errno;
   bool done = file >= 0 && write_attributes(file, spec);
   for (int64_t d = 0; done && d < spec->count; d++)
     for (int f = 0; done && f < MPT_FIELD_COUNT; f++)
@@ -166,15 +166,16 @@ static mpt_code fill_new_file(const mpt_result_spec *spec, const char *path, mpt
         if (mpt_is_stored(spec, (mpt_field)f, k))
           done = create_dataset(file, spec, d, (mpt_field)f, k);
   if (file >= 0 && H5Fclose(file) < 0) done = false;
+  const int reason = errno;
   if (done) return reserve(path, error);
   return mpt_fail(error, MPT_BAD_OUTPUT,
                   "cannot write result '%s': %s (check the directory's permissions and space)",
-                  spec->path, file < 0 && reason ? strerror(reason) : "HDF5 could not create it");
+                  spec->path, reason ? strerror(reason) : "HDF5 could not create it");
 }
 
 mpt_code mpt_create_result(const mpt_result_spec *spec, mpt_error *error) {
   char *path = mpt_format("%s.new", spec->path);
-  if (!path) return mpt_fail(error, MPT_NO_RESOURCE, "cannot create the result: out of memory");
+  if (!path) return mpt_no_memory("create the result", error);
   mpt_code code = fill_new_file(spec, path, error);
   if (code == MPT_DONE && rename(path, spec->path))
     code = mpt_fail(error, MPT_BAD_OUTPUT, "cannot write result '%s': %s (check its directory)",
@@ -186,7 +187,13 @@ mpt_code mpt_create_result(const mpt_result_spec *spec, mpt_error *error) {
 
 static mpt_code compare(hid_t file, const char *attribute, const char *mine, const char *what,
                         const char *path, mpt_error *error) {
-  char *text = mpt_read_text_attribute(file, attribute);
+  char *text;
+  if (mpt_find_text(file, attribute, &text, error) != MPT_DONE)
+    return mpt_fail(
+        error, MPT_BAD_OUTPUT,
+        "cannot continue '%s': its attribute %s cannot be read (--fresh replaces it; or "
+        "name another output.file)",
+        path, attribute);
   bool same = text && !strcmp(text, mine);
   free(text);
   if (same) return MPT_DONE;
@@ -236,15 +243,28 @@ done:
   return code;
 }
 
+/* Opens for writing past a reader's lock: h5py and the tools hold one as long as they have a file
+ * open, and what they read is not what is written here. Whoever sets HDF5_USE_FILE_LOCKING decides
+ * otherwise. */
+static hid_t open_among_readers(const char *path) {
+  hid_t how = H5Pcreate(H5P_FILE_ACCESS);
+#if H5_VERSION_GE(1, 12, 1) || (H5_VERS_MINOR == 10 && H5_VERS_RELEASE >= 7)
+  H5Pset_file_locking(how, false, true);
+#endif
+  hid_t file = H5Fopen(path, H5F_ACC_RDWR, how);
+  H5Pclose(how);
+  return file;
+}
+
 mpt_code mpt_mark_complete(const char *path, mpt_error *error) {
   int one = 1;
-  hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
+  errno = 0;
+  hid_t file = open_among_readers(path);
   hid_t attribute = file >= 0 ? H5Aopen(file, "complete", H5P_DEFAULT) : H5I_INVALID_HID;
   bool done = attribute >= 0 && H5Awrite(attribute, H5T_NATIVE_INT, &one) >= 0;
   if (attribute >= 0) H5Aclose(attribute);
   if (file >= 0 && H5Fclose(file) < 0) done = false;
   if (done) return MPT_DONE;
-  return mpt_fail(error, MPT_BAD_OUTPUT,
-                  "cannot finish result '%s': its attribute could not be written (run again)",
-                  path);
+  return mpt_fail(error, MPT_BAD_OUTPUT, "cannot finish result '%s': %s (run again to continue)",
+                  path, errno ? strerror(errno) : "its attribute could not be written");
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "find.h"
 
 bool mpt_scalar_type_of(hid_t file_type, mpt_type *type) {
   const size_t size = H5Tget_size(file_type);
@@ -24,15 +25,20 @@ bool mpt_scalar_type_of(hid_t file_type, mpt_type *type) {
   return fits && (part == 4 || part == 8);
 }
 
+/* Another reason than the others: it is not known what the dataset is. */
+static const char unreadable[] = "its shape and type cannot be read, the file is damaged";
+
 /* Shape and type of an open dataset; the reason why it will not do, or NULL. */
 static const char *describe(hid_t dataset, mpt_dataset *out) {
   hsize_t dims[3] = {0};
   hid_t space = H5Dget_space(dataset), type = H5Dget_type(dataset);
   int rank = H5Sget_simple_extent_ndims(space);
   const char *reason = NULL;
-  if (rank == 2 || rank == 3)
-    H5Sget_simple_extent_dims(space, dims, NULL);
-  else
+  if (type < 0 || rank < 0)
+    reason = unreadable;
+  else if ((rank == 2 || rank == 3) && H5Sget_simple_extent_dims(space, dims, NULL) < 0)
+    reason = unreadable;
+  else if (rank != 2 && rank != 3)
     reason = "its rank is not 2 or 3";
   out->count = rank == 3 ? (int64_t)dims[0] : 1;
   out->n = (int64_t)dims[rank == 3 ? 2 : 1];
@@ -64,9 +70,9 @@ static herr_t visit(hid_t object, const char *name, const H5O_info_t *info, void
   mpt_dataset d = {0};
   if (info->type != H5O_TYPE_DATASET) return 0;
   hid_t dataset = H5Dopen(object, name, H5P_DEFAULT);
-  if (dataset < 0) return 0;
-  const char *reason = describe(dataset, &d);
-  H5Dclose(dataset);
+  const char *reason = dataset >= 0 ? describe(dataset, &d) : unreadable;
+  if (dataset >= 0) H5Dclose(dataset);
+  if (reason == unreadable) return -1;
   if (!reason && append(&s->found, &s->count, name, d)) s->out_of_memory = true;
   return s->out_of_memory;
 }
@@ -103,7 +109,7 @@ static mpt_code open_named(mpt_input *input, const char *path, mpt_error *error)
                     "n])",
                     path, input->name, reason);
   if (append(&input->datasets, &input->count, path, d))
-    return mpt_fail(error, MPT_NO_RESOURCE, "cannot list datasets: out of memory");
+    return mpt_no_memory("list datasets", error);
   return MPT_DONE;
 }
 
@@ -111,15 +117,19 @@ mpt_code mpt_input_open(const char *name, char *const *paths, int64_t count, mpt
                         mpt_error *error) {
   mpt_code code = MPT_DONE;
   *input = (mpt_input){.file = H5I_INVALID_HID, .name = mpt_format("%s", name)};
+  if (!input->name) TRY(mpt_no_memory("open the input", error));
   TRY(mpt_open_for_reading(name, "input", &input->file, error));
   for (int64_t k = 0; paths && k < count; k++) TRY(open_named(input, paths[k], error));
   if (!paths) {
     search s = {0};
-    H5Ovisit(input->file, H5_INDEX_NAME, H5_ITER_INC, visit, &s);
+    const herr_t visited = H5Ovisit(input->file, H5_INDEX_NAME, H5_ITER_INC, visit, &s);
     input->datasets = s.found;
     input->count = s.count;
-    if (s.out_of_memory)
-      TRY(mpt_fail(error, MPT_NO_RESOURCE, "cannot list datasets: out of memory"));
+    if (s.out_of_memory) TRY(mpt_no_memory("list datasets", error));
+    if (visited < 0)
+      TRY(mpt_fail(error, MPT_BAD_INPUT,
+                   "cannot list the datasets of '%s': the file is damaged (check it with h5dump)",
+                   name));
   }
   if (!input->count)
     TRY(mpt_fail(error, MPT_BAD_INPUT,
@@ -214,9 +224,10 @@ mpt_code mpt_expect_dataset(hid_t file, const char *file_name, const char *path,
   const int wanted = whole.rank;
   hsize_t dims[3] = {0}, want[3] = {(hsize_t)whole.count, (hsize_t)whole.rows, (hsize_t)whole.cols};
   if (wanted == 2) want[1] = want[2];
-  hid_t dataset = H5Dopen(file, path, H5P_DEFAULT);
+  hid_t dataset;
+  const mpt_code code = mpt_find_dataset(file, path, &dataset, error);
   *exists = dataset >= 0;
-  if (!*exists) return MPT_DONE;
+  if (!*exists) return code;
   hid_t space = H5Dget_space(dataset), type = H5Dget_type(dataset);
   int rank = H5Sget_simple_extent_ndims(space);
   bool fits = rank == wanted || (rank == wanted - 1 && like->count == 1);
@@ -235,21 +246,6 @@ mpt_code mpt_expect_dataset(hid_t file, const char *file_name, const char *path,
       "(give the result file's shape and type)",
       path, file_name, fits ? "type" : "shape", (long long)like->count, (long long)like->n,
       mpt_type_name(like->type));
-}
-
-char *mpt_read_text_attribute(hid_t file, const char *name) {
-  char *value = NULL, *text = NULL;
-  hid_t attribute = H5Aopen(file, name, H5P_DEFAULT);
-  if (attribute < 0) return NULL;
-  hid_t type = H5Aget_type(attribute);
-  if (H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) > 0 &&
-      H5Aread(attribute, type, &value) >= 0 && value) {
-    text = mpt_format("%s", value);
-    H5free_memory(value);
-  }
-  H5Tclose(type);
-  H5Aclose(attribute);
-  return text;
 }
 
 bool mpt_read_int_attribute(hid_t file, const char *name, int64_t *value) {

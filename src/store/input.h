@@ -74,8 +74,7 @@ mpt_code mpt_expect_dataset(hid_t file, const char *file_name, const char *path,
                             const mpt_dataset *like, mpt_field field, bool *exists,
                             mpt_error *error);
 
-/* An attribute of the file's root; NULL when it is not there. The caller frees a string. */
-char *mpt_read_text_attribute(hid_t file, const char *name);
+/* An attribute of the file's root. */
 bool mpt_read_int_attribute(hid_t file, const char *name, int64_t *value);
 
 #endif

@@ -34,10 +34,13 @@ static hid_t *handle_of(const mpt_result *r, int64_t d, mpt_field field, int64_t
   return &r->datasets[(d * MPT_FIELD_COUNT + (int64_t)field) * r->functions + function];
 }
 
+/* Every rank opens the file for itself: all of its space is there, so that nobody changes more than
+ * his own elements, and HDF5 has nothing to do together. Opened together, a write that fails on one
+ * rank while the file is closed leaves the others waiting there for ever. */
 static mpt_code open_datasets(mpt_result *r, const mpt_result_spec *spec, mpt_error *error) {
   hid_t how = H5Pcreate(H5P_FILE_ACCESS);
-  H5Pset_fapl_mpio(how, r->comm, MPI_INFO_NULL);
-  r->file = H5Fopen(spec->path, r->sealed ? H5F_ACC_RDONLY : H5F_ACC_RDWR, how);
+  if (H5Pset_fapl_mpio(how, MPI_COMM_SELF, MPI_INFO_NULL) >= 0) /* others buffer what is others' */
+    r->file = H5Fopen(spec->path, r->sealed ? H5F_ACC_RDONLY : H5F_ACC_RDWR, how);
   H5Pclose(how);
   bool done = r->file >= 0;
   for (int64_t d = 0; d < spec->count; d++)
@@ -89,6 +92,7 @@ static mpt_code allocate_result(MPI_Comm comm, const mpt_result_spec *spec, mpt_
   r->file = H5I_INVALID_HID;
   r->committed = mpt_now();
   r->path = mpt_format("%s", spec->path);
+  if (!r->path) TRY(mpt_no_memory("open the result", error));
   r->functions = spec->function_count > 0 ? spec->function_count : 1;
   TRY(mpt_allocate(&r->datasets, spec->count * MPT_FIELD_COUNT * r->functions, sizeof *r->datasets,
                    "the result", error));
@@ -188,7 +192,7 @@ mpt_code mpt_result_write(mpt_result *r, int64_t d, mpt_field field, int64_t fun
   hid_t dataset = *handle_of(r, d, field, function);
   if (dataset < 0) return MPT_DONE;
   hid_t type = mpt_element_type(mpt_fields[field].element, r->shapes[d].type);
-  const size_t element = H5Tget_size(type);
+  const size_t element = mpt_element_size(mpt_fields[field].element, r->shapes[d].type);
   mpt_part piece = *part;
   bool by_rows = part->rank == 3 && part->count == 1; /* of one matrix, or of a run of problems */
   int64_t total = by_rows ? part->rows : part->count;
@@ -219,7 +223,7 @@ mpt_code mpt_result_finish(mpt_result *r, int64_t d, int64_t first, int64_t coun
   if (r->waiting_count == r->waiting_capacity) {
     int64_t capacity = 2 * r->waiting_capacity + 64;
     finished *grown = realloc(r->waiting, sizeof *grown * (size_t)capacity);
-    if (!grown) return mpt_fail(error, MPT_NO_RESOURCE, "cannot note statuses: out of memory");
+    if (!grown) return mpt_no_memory("note statuses", error);
     r->waiting = grown;
     r->waiting_capacity = capacity;
   }
@@ -292,9 +296,8 @@ int64_t mpt_result_bytes(const mpt_result_spec *spec) {
       for (int64_t k = 0; k <= spec->function_count; k++)
         datasets += mpt_is_stored(spec, (mpt_field)f, k);
       const mpt_part p = mpt_whole_field((mpt_field)f, &spec->datasets[d]);
-      hid_t type = mpt_element_type(mpt_fields[f].element, spec->datasets[d].type);
-      bytes += datasets * p.count * p.rows * p.cols * (int64_t)H5Tget_size(type);
-      H5Tclose(type);
+      bytes += datasets * p.count * p.rows * p.cols *
+               (int64_t)mpt_element_size(mpt_fields[f].element, spec->datasets[d].type);
     }
   return bytes;
 }
