@@ -41,9 +41,10 @@ static bool take(mpt_queue *q, mpt_request *out) {
     q->accepted = false;
   }
   while (q->next < q->waiting.count && (q->accepted || !q->ends)) {
-    const char *name = q->waiting.names[q->next++];
-    if (!q->accepted && !mpt_spool_accept(q->spool, name)) continue;
-    mpt_request_read(q->spool, name, out);
+    char **name = &q->waiting.names[q->next++];
+    if (!q->accepted && !mpt_spool_accept(q->spool, *name)) continue;
+    mpt_request_read(q->spool, *name, out);
+    *name = NULL;
     return true;
   }
   return false;
