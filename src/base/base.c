@@ -115,6 +115,10 @@ void *mpt_alloc(int64_t count, size_t size) {
   return calloc(bytes ? bytes : 1, 1);
 }
 
+mpt_code mpt_no_memory(const char *what, mpt_error *error) {
+  return mpt_fail(error, MPT_NO_RESOURCE, "cannot %s: out of memory (free some)", what);
+}
+
 static mpt_code out_of_memory(double bytes, const char *what, mpt_error *error) {
   return mpt_fail(error, MPT_NO_RESOURCE,
                   "cannot allocate %.3g GiB for %s: out of memory (use more ranks or nodes)",
@@ -216,19 +220,44 @@ void mpt_warn(const char *format, ...) {
   va_end(arguments);
 }
 
+static char held[1200]; /* the first error that was not to be heard */
+
+void mpt_print_error_at(const char *place, const mpt_error *error) {
+  if (speaks)
+    fprintf(stderr, "%smultiplet: error: %s\n", place, error->text);
+  else if (!held[0])
+    snprintf(held, sizeof held, "%.128smultiplet: error: %s\n", place, error->text);
+}
+
 void mpt_print_error(const mpt_error *error) {
-  if (speaks) fprintf(stderr, "multiplet: error: %s\n", error->text);
+  mpt_print_error_at("", error);
+}
+
+void mpt_print_held_error(void) {
+  fputs(held, stderr);
+}
+
+static void lose(mpt_text *text) {
+  free(text->data);
+  *text = (mpt_text){.exhausted = true};
 }
 
 void mpt_text_add(mpt_text *text, const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);
-  int length = vsnprintf(NULL, 0, format, arguments);
+  const int length = text->exhausted ? -1 : vsnprintf(NULL, 0, format, arguments);
   va_end(arguments);
+  if (length < 0) {
+    lose(text);
+    return;
+  }
   size_t need = text->length + (size_t)length + 1;
   if (need > text->capacity) {
     char *grown = realloc(text->data, 2 * need);
-    if (!grown) return;
+    if (!grown) {
+      lose(text);
+      return;
+    }
     text->data = grown;
     text->capacity = 2 * need;
   }
@@ -236,6 +265,17 @@ void mpt_text_add(mpt_text *text, const char *format, ...) {
   vsnprintf(text->data + text->length, (size_t)length + 1, format, arguments);
   va_end(arguments);
   text->length += (size_t)length;
+}
+
+void mpt_text_join(mpt_text *text, const mpt_text *other) {
+  if (other->exhausted)
+    lose(text);
+  else if (other->length)
+    mpt_text_add(text, "%s", other->data);
+}
+
+const char *mpt_text_shown(const mpt_text *text, const char *empty) {
+  return text->exhausted ? "(out of memory)" : text->length ? text->data : empty;
 }
 
 void mpt_text_release(mpt_text *text) {

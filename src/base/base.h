@@ -21,6 +21,9 @@
 /* Zeroed memory for count * size bytes (one byte at least), or NULL on overflow or exhaustion. */
 void *mpt_alloc(int64_t count, size_t size);
 
+/* MPT_NO_RESOURCE: "cannot <what>: out of memory (...)". */
+mpt_code mpt_no_memory(const char *what, mpt_error *error);
+
 /* As mpt_alloc, reporting the failure with what it was for: *out is NULL then. */
 mpt_code mpt_allocate(void *out, int64_t count, size_t size, const char *what, mpt_error *error);
 
@@ -46,16 +49,28 @@ bool mpt_log_is_heard(void);
 void mpt_note(const char *format, ...) MPT_PRINTF(1, 2);
 void mpt_warn(const char *format, ...) MPT_PRINTF(1, 2);
 
-/* The one place that prints an error: "multiplet: error: ..." */
+/* The one place that prints an error: "multiplet: error: ...", behind where in a file it is. */
 void mpt_print_error(const mpt_error *error);
+void mpt_print_error_at(const char *place, const mpt_error *error);
 
-/* Text that grows; start it with {0}. */
+/* The first that was printed while this process did not speak. */
+void mpt_print_held_error(void);
+
+/* Text that grows; start it with {0}. Where memory runs out on the way it is never cut: it is gone,
+ * nothing can be added any more, and `exhausted` says so to who looks at the end. */
 typedef struct mpt_text {
-  char *data; /* NUL-terminated once anything was added */
+  char *data; /* NUL-terminated once anything was added; NULL before, and when memory was out */
   size_t length, capacity;
+  bool exhausted;
 } mpt_text;
 void mpt_text_add(mpt_text *text, const char *format, ...) MPT_PRINTF(2, 3);
+
+/* All of another text, or its exhaustion. */
+void mpt_text_join(mpt_text *text, const mpt_text *other);
 void mpt_text_release(mpt_text *text);
+
+/* For what is only printed: the text, or `empty`, or that memory was out. */
+const char *mpt_text_shown(const mpt_text *text, const char *empty);
 
 /* The name of `count` names that is nearest to `name` by edit distance, or NULL when none is
  * near. */

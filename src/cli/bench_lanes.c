@@ -94,7 +94,8 @@ static mpt_code sample_init(sample *s, mpt_type type, int64_t n, mpt_error *erro
   for (int k = 0; k < ARRAYS; k++)
     TRY(mpt_allocate(arrays[k].pointer, arrays[k].count, arrays[k].size, "the benchmark", error));
   if (!open_plain[type](s))
-    TRY(mpt_fail(error, MPT_NO_RESOURCE, "cannot bench n = %lld: out of memory", (long long)n));
+    TRY(mpt_fail(error, MPT_NO_RESOURCE, "cannot bench n = %lld: out of memory (free some)",
+                 (long long)n));
   for (int64_t k = 0; k < s->batch.count; k++) {
     const size_t at = (size_t)(k * matrix);
     mpt_bench_fill(type, n, n, k * n, k * n, (char *)s->batch.a + at);

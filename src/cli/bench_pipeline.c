@@ -100,7 +100,7 @@ static mpt_code run_engine(MPI_Comm comm, const pipeline *p, double *seconds, mp
   const range mine = share(comm, p->count);
   AGREE(comm, ask_plan(comm, p->config, &c, error));
   memory = make_batch(p, c.chunk, &b);
-  if (!memory) code = mpt_fail(error, MPT_NO_RESOURCE, "cannot bench a chunk: out of memory");
+  if (!memory) code = mpt_no_memory("bench a chunk", error);
   AGREE(comm, code);
   AGREE(comm, c.engine->open(&shape, &team, &state, error));
   const double start = mpt_now();
@@ -257,7 +257,7 @@ mpt_code mpt_bench_pipeline(const char *directory, int64_t n, int64_t count, int
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   for (int k = 0; k < 5; k++) {
     *paths[k] = mpt_format("%s/multiplet-bench%s", directory, names[k]);
-    if (!*paths[k]) code = mpt_fail(error, MPT_NO_RESOURCE, "cannot bench: out of memory");
+    if (!*paths[k]) code = mpt_no_memory("bench", error);
   }
   AGREE(MPI_COMM_WORLD, code);
   if (rank == 0)

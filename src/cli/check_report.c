@@ -50,7 +50,8 @@ static void add_samples(mpt_table *table, const mpt_check_samples *samples, int6
   }
 }
 
-static void print_groups(const mpt_check *c, const mpt_check_samples *samples) {
+static mpt_code print_groups(const mpt_check *c, const mpt_check_samples *samples,
+                             mpt_error *error) {
   static const char *const headings[] = {
       "group",    "n",         "problems",   "checked",       "residual",  "orthogonality",
       "spectrum", "gradients", "difference", "other outputs", "difference"};
@@ -71,8 +72,9 @@ static void print_groups(const mpt_check *c, const mpt_check_samples *samples) {
     add_samples(&table, samples, k, true);
     add_samples(&table, samples, k, false);
   }
-  mpt_table_print(&table);
+  const mpt_code code = mpt_table_print(&table, error);
   mpt_table_release(&table);
+  return code;
 }
 
 /* What a group does not store is not checked, and that is said. */
@@ -183,10 +185,11 @@ static void count_problems(const mpt_check *c, int64_t *solved, int64_t *pending
     }
 }
 
-bool mpt_report_check(const mpt_check *c, const mpt_check_samples *samples) {
+mpt_code mpt_report_check(const mpt_check *c, const mpt_check_samples *samples, mpt_error *error) {
+  mpt_code code;
   int64_t solved, pending, failed;
   count_problems(c, &solved, &pending, &failed);
-  print_groups(c, samples);
+  TRY(print_groups(c, samples, error));
   print_limits(c);
   int64_t bad = print_problems(c), wrong[2] = {0};
   if (samples) print_samples(c, samples, wrong);
@@ -200,5 +203,7 @@ bool mpt_report_check(const mpt_check *c, const mpt_check_samples *samples) {
   if (failed) printf("; %lld had failed and hold zeros", (long long)failed);
   if (pending) printf("; %lld pending, not checked", (long long)pending);
   printf("\n");
-  return sound;
+  if (!sound) code = MPT_SOME_FAILED;
+done:
+  return code;
 }

@@ -5,7 +5,9 @@
 #include "check.h"
 
 /* Prints the table of groups, a line for each failure and the verdict to standard output. `samples`
- * is NULL when no gradients were asked for. True when all is within bounds. For rank 0. */
-bool mpt_report_check(const mpt_check *check, const mpt_check_samples *samples);
+ * is NULL when no gradients were asked for. MPT_SOME_FAILED when not all is within bounds. For rank
+ * 0. */
+mpt_code mpt_report_check(const mpt_check *check, const mpt_check_samples *samples,
+                          mpt_error *error);
 
 #endif

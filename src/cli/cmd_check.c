@@ -1,8 +1,8 @@
 #include "cli.h"
-#include "launch.h"
 #include "agree.h"
 #include "check.h"
 #include "check_report.h"
+#include "launch.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -60,13 +60,11 @@ static mpt_code check(const request *r, mpt_error *error) {
   mpt_code code;
   mpt_check c;
   mpt_check_samples samples = {0};
-  int sound = 1;
   TRY_COLL(mpt_check_open(MPI_COMM_WORLD, r->path, &c, error));
   TRY_COLL(mpt_check_solutions(&c, error));
   if (r->wanted) TRY_COLL(mpt_check_gradients(&c, r->wanted, &samples, error));
-  if (c.rank == 0) sound = mpt_report_check(&c, r->wanted ? &samples : NULL);
-  MPI_Bcast(&sound, 1, MPI_INT, 0, MPI_COMM_WORLD);
-  if (!sound) code = MPT_SOME_FAILED;
+  if (c.rank == 0) code = mpt_report_check(&c, r->wanted ? &samples : NULL, error);
+  AGREE(MPI_COMM_WORLD, code);
 done:
   free(samples.items);
   mpt_check_close(&c);

@@ -167,7 +167,7 @@ static mpt_code read_request(request *r, mpt_error *error) {
     mpt_text valid = {0};
     mpt_model_names(&valid);
     mpt_fail(error, MPT_BAD_USAGE, "no kind: what shall be written? (give one of: %s)",
-             valid.data ? valid.data : "");
+             mpt_text_shown(&valid, ""));
     mpt_text_release(&valid);
     return MPT_BAD_USAGE;
   }
@@ -274,7 +274,7 @@ static mpt_code run(int argc, char **argv, bool *helped, mpt_error *error) {
   print_kinds(&details);
   const mpt_usage usage = {
       "sample", "KIND -o FILE.h5", "Write Hermitian matrices of known spectra to an HDF5 file.",
-      options,  OPTION_COUNT,      details.data};
+      options,  OPTION_COUNT,      mpt_text_shown(&details, "")};
   TRY(mpt_parse_options(&usage, argc, argv, take_argument, &r, helped, error));
   if (*helped) goto done;
   TRY(read_request(&r, error));

@@ -74,7 +74,7 @@ static mpt_code find_group(const request *r, const mpt_view *view, const mpt_vie
   for (int64_t g = 0; g < view->count; g++)
     mpt_text_add(&names, "%s%s", g ? ", " : "", view->groups[g].path);
   mpt_fail(error, MPT_BAD_INPUT, "cannot show '%s' of '%s': there is no such group (there is: %s)",
-           r->group, r->file, names.data ? names.data : "none");
+           r->group, r->file, mpt_text_shown(&names, "none"));
   mpt_text_release(&names);
   return MPT_BAD_INPUT;
 }

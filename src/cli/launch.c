@@ -84,7 +84,11 @@ void mpt_launch_end(void) {
 void mpt_launch_let_speak(void) {
   int initialized;
   MPI_Initialized(&initialized);
-  if (!initialized && mpt_launch_rank() != 0) sleep(1);
+  if (initialized || mpt_launch_rank() == 0) return;
+  sleep(1);
+  if (!getenv("OMPI_COMM_WORLD_RANK")) return;
+  sleep(5);
+  mpt_print_held_error();
 }
 
 mpt_code mpt_take_config_path(mpt_config_arguments *a, const char *value, mpt_error *error) {
@@ -98,7 +102,7 @@ mpt_code mpt_take_config_path(mpt_config_arguments *a, const char *value, mpt_er
 
 mpt_code mpt_take_override(mpt_config_arguments *a, const char *value, mpt_error *error) {
   const char **grown = realloc(a->overrides, sizeof *grown * (a->count + 1));
-  if (!grown) return mpt_fail(error, MPT_NO_RESOURCE, "cannot read the command line: no memory");
+  if (!grown) return mpt_no_memory("read the command line", error);
   a->overrides = grown;
   a->overrides[a->count++] = value;
   return MPT_DONE;

@@ -19,7 +19,8 @@ mpt_code mpt_launch_mpi(mpt_error *error);
 void mpt_launch_end(void);
 
 /* The same for an error before mpt_launch_mpi: ranks that do not speak leave some time after the
- * one that does. */
+ * one that does. By then mpirun has ended them, unless rank 0 did not fail: what this rank has to
+ * say is news, and it says it. */
 void mpt_launch_let_speak(void);
 
 /* CONFIG.yaml [--set key=value]... */

@@ -1,6 +1,8 @@
 #include "cli.h"
 
 #include <errno.h>
+#include <hdf5.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include "launch.h"
@@ -77,7 +79,18 @@ static int dispatch(int argc, char **argv) {
   return MPT_DONE;
 }
 
+/* A file that HDF5 could not close stays among its open ones although nothing is left of it, and
+ * its own end, at exit or within MPI_Finalize, would fall over that. So HDF5 is begun before MPI
+ * and never ended: this program closes what it opens. A limit on file sizes is an error to tell, no
+ * signal to die from. */
+static void prepare_files(void) {
+  H5dont_atexit();
+  H5open();
+  signal(SIGXFSZ, SIG_IGN);
+}
+
 int main(int argc, char **argv) {
+  prepare_files();
   mpt_log_speaks(mpt_launch_rank() == 0); /* errors are printed once, not once a rank */
   int code = dispatch(argc, argv);
   if (code != MPT_DONE) mpt_launch_let_speak();

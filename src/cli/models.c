@@ -178,7 +178,7 @@ const mpt_model *mpt_model_find(const char *name, mpt_error *error) {
   mpt_model_names(&valid);
   mpt_fail(error, MPT_BAD_USAGE, "unknown kind '%.64s': no such sample%s%s%s (valid: %s)", name,
            nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "",
-           valid.data ? valid.data : "");
+           mpt_text_shown(&valid, ""));
   mpt_text_release(&valid);
   return NULL;
 }

@@ -18,11 +18,11 @@ mpt_code mpt_show_problem(const mpt_view *view, const mpt_view_group *group, int
 /* A sentence on each kind of output: whether it has a derivative at this spectrum, or these `count`
  * selected eigenvalues of n (-1: unknown), and why. `min_gap` is the stored one, below 0 when none
  * is. */
-void mpt_show_derivatives(const mpt_view *view, int64_t n, int64_t count, const double *w,
-                          const int32_t *id, double min_gap);
+mpt_code mpt_show_derivatives(const mpt_view *view, int64_t n, int64_t count, const double *w,
+                              const int32_t *id, double min_gap, mpt_error *error);
 
 /* Why a problem of this status has no outputs, and how to mend it. */
-void mpt_show_failure(const mpt_view *view, int8_t status);
+mpt_code mpt_show_failure(const mpt_view *view, int8_t status, mpt_error *error);
 
 /* Reads the statuses of all problems; the caller frees them. */
 mpt_code mpt_show_statuses(const mpt_view *view, const mpt_view_group *group, int8_t **statuses,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "config.h"
+#include "find.h"
 #include "show.h"
 #include "spectral.h"
 
@@ -38,9 +39,10 @@ static int64_t name_multiplets(const spectrum *s, mpt_text *names) {
   return alone;
 }
 
-static void print_pairs(const spectrum *s, double min_gap) {
+static mpt_code print_pairs(const spectrum *s, double min_gap, mpt_error *error) {
   mpt_text names = {0};
   const int64_t alone = name_multiplets(s, &names);
+  if (names.exhausted) return mpt_no_memory("name multiplets", error);
   if (alone == s->n) {
     printf("  eigenvalues        each has a derivative: none of them is repeated\n");
     printf("  eigenvectors       each has a derivative, up to its phase");
@@ -50,14 +52,15 @@ static void print_pairs(const spectrum *s, double min_gap) {
     printf(
         "  eigenvalues        of %s only the mean: a perturbation splits them, and which goes up "
         "or down\n                     is its choice%s\n",
-        names.data ? names.data : "", alone ? "; the others have derivatives" : "");
+        names.data, alone ? "; the others have derivatives" : "");
     printf(
         "  eigenvectors       none within %s: equal eigenvalues let their vectors be turned into "
         "one another\n                     at will; their subspace has a derivative, as a "
         "projector or a frame\n",
-        names.data ? names.data : "");
+        names.data);
   }
   mpt_text_release(&names);
+  return MPT_DONE;
 }
 
 /* Why a range that is no union of multiplets has none, or how wide the gap at its ends is. */
@@ -129,26 +132,32 @@ static void print_named(const spectrum *s, const mpt_config *c, bool whole) {
   if (c->reference.file && !whole) print_stored_range("frame", c->frame_index);
 }
 
-static bool read_config(const mpt_view *view, mpt_config *config) {
-  mpt_error ignored = {0};
-  char *text = mpt_read_text_attribute(view->file, "config");
-  const bool read = text && mpt_config_from_resolved(text, config, &ignored) == MPT_DONE;
+/* A config that another version wrote may not be one of this. */
+static mpt_code read_config(const mpt_view *view, mpt_config *config, bool *read,
+                            mpt_error *error) {
+  char *text;
+  mpt_code code = mpt_find_text(view->file, "config", &text, error);
+  if (code == MPT_DONE) code = mpt_config_of_result(text, config, read, error);
   free(text);
-  return read;
+  return code;
 }
 
-void mpt_show_derivatives(const mpt_view *view, int64_t n, int64_t count, const double *w,
-                          const int32_t *id, double min_gap) {
+mpt_code mpt_show_derivatives(const mpt_view *view, int64_t n, int64_t count, const double *w,
+                              const int32_t *id, double min_gap, mpt_error *error) {
+  mpt_code code = MPT_DONE;
   const spectrum s = {count, w, id, mpt_spectral_norm(count, w)};
   mpt_config config = {0};
-  if (count == 0) return;
-  const bool read = read_config(view, &config);
+  bool read;
+  if (count == 0) return MPT_DONE;
+  TRY(read_config(view, &config, &read, error));
   const bool whole = count == n || (read && config.select.kind == MPT_SELECT_ALL);
   printf("\n");
-  print_pairs(&s, whole || min_gap < 0 ? mpt_min_gap(count, w, id, s.norm) : min_gap);
+  TRY(print_pairs(&s, whole || min_gap < 0 ? mpt_min_gap(count, w, id, s.norm) : min_gap, error));
   if (!whole) print_ends(&s, min_gap);
   if (read) print_named(&s, &config, whole);
+done:
   mpt_config_release(&config);
+  return code;
 }
 
 static void name_ranges(const mpt_config *c, mpt_text *names) {
@@ -171,11 +180,14 @@ static void name_functions(const mpt_config *c, mpt_text *names) {
   if (c->reference.file) mpt_text_add(names, "%sframe", names->length ? ", " : "");
 }
 
-void mpt_show_failure(const mpt_view *view, int8_t status) {
+mpt_code mpt_show_failure(const mpt_view *view, int8_t status, mpt_error *error) {
+  mpt_code code;
   mpt_config config = {0};
   mpt_text names = {0};
-  const bool read = read_config(view, &config);
+  bool read;
+  TRY(read_config(view, &config, &read, error));
   if (read) (status == MPT_SPLIT_MULTIPLET ? name_ranges : name_functions)(&config, &names);
+  if (names.exhausted) TRY(mpt_no_memory("name functions", error));
   if (status == MPT_SPLIT_MULTIPLET && names.length)
     printf(
         "\n  Nothing is stored: of the ranges %s one ends between equal eigenvalues, where\n"
@@ -194,6 +206,8 @@ void mpt_show_failure(const mpt_view *view, int8_t status) {
         "  it overflows; a frame wants a reference that does not miss its subspace. A run\n"
         "  without it stores the spectrum; shift the matrix, or change 'scale' or the reference.\n",
         names.data);
+done:
   mpt_text_release(&names);
   mpt_config_release(&config);
+  return code;
 }

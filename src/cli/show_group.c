@@ -83,7 +83,7 @@ mpt_code mpt_show_group(const mpt_view *view, const mpt_view_group *group, bool 
   print_group_line(group);
   if (group->count) {
     printf("\n");
-    mpt_table_print(&table);
+    TRY(mpt_table_print(&table, error));
   }
   mpt_show_troubles(group, statuses);
 done:
@@ -124,8 +124,8 @@ static void add_multiplet(mpt_table *table, int digits, int64_t n, const double 
     mpt_table_add(table, "%s", "");
 }
 
-static void print_multiplets(const mpt_view_group *group, int64_t n, const double *w,
-                             const int32_t *id, bool all) {
+static mpt_code print_multiplets(const mpt_view_group *group, int64_t n, const double *w,
+                                 const int32_t *id, bool all, mpt_error *error) {
   static const char *const titles[] = {"#", "eigenvalue", "times", "spread", "gap to next"};
   const int digits = mpt_real_size(group->type) == 4 ? 8 : 16;
   int64_t count = n > 0, k = 0;
@@ -143,8 +143,9 @@ static void print_multiplets(const mpt_view_group *group, int64_t n, const doubl
   printf("\n  %lld %s in %lld %s", (long long)n, n == 1 ? "eigenvalue" : "eigenvalues",
          (long long)count, count == 1 ? "multiplet" : "multiplets");
   printf("%s\n\n", count > MPT_SHOW_LINES && !all ? " (--all prints every one)" : "");
-  if (n) mpt_table_print(&table);
+  const mpt_code code = n ? mpt_table_print(&table, error) : MPT_DONE;
   mpt_table_release(&table);
+  return code;
 }
 
 /* How many of the columns hold eigenvalues, and the smallest gap, below 0 when it is not stored. */
@@ -174,10 +175,10 @@ static mpt_code print_spectrum(const mpt_view *view, const mpt_view_group *group
   TRY(mpt_view_read(view, group, MPT_EIGENVALUES, index, 1, w, error));
   TRY(read_multiplets(view, group, index, w, id, error));
   TRY(read_extent(view, group, index, &count, &min_gap, error));
-  print_multiplets(group, count, w, id, all);
+  TRY(print_multiplets(group, count, w, id, all, error));
   /* eigenvalues alone do not tell n */
   const int64_t n = mpt_view_has(group, MPT_EIGENVECTORS) ? group->n : -1;
-  mpt_show_derivatives(view, n, count, w, id, min_gap);
+  TRY(mpt_show_derivatives(view, n, count, w, id, min_gap, error));
 done:
   free(w);
   free(id);
@@ -236,7 +237,7 @@ mpt_code mpt_show_problem(const mpt_view *view, const mpt_view_group *group, int
   printf("%s%s\n", *type ? ", " : "", type);
   printf("  %s: %s\n", mpt_status_name(status) ? mpt_status_name(status) : "unknown status",
          mpt_status_meaning(status) ? mpt_status_meaning(status) : "of a later version");
-  if (!mpt_show_solved(status)) return mpt_show_failure(view, status), MPT_DONE;
+  if (!mpt_show_solved(status)) return mpt_show_failure(view, status, error);
   TRY(print_spectrum(view, group, index, all, error));
   for (int f = MPT_STATUS + 1; f < MPT_FIELD_COUNT; f++) {
     if (!mpt_view_has(group, (mpt_field)f)) continue;

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "find.h"
 #include "table.h"
 
 enum { FIRST_FEW = 8 };
@@ -41,25 +42,31 @@ bool mpt_show_line(int64_t k, int64_t count, bool all, bool *gap) {
   return all || count <= MPT_SHOW_LINES || k < half || k >= count - half;
 }
 
-static void print_attribute(const mpt_view *view, const char *label, const char *name) {
-  char *text = mpt_read_text_attribute(view->file, name);
+static mpt_code print_attribute(const mpt_view *view, const char *label, const char *name,
+                                mpt_error *error) {
+  char *text;
+  const mpt_code code = mpt_find_text(view->file, name, &text, error);
   if (text && *text) printf("  %-10s %s\n", label, text);
   free(text);
+  return code;
 }
 
-static void print_header(const mpt_view *view) {
+static mpt_code print_header(const mpt_view *view, mpt_error *error) {
+  mpt_code code;
   int64_t complete = 0, ranks = 0;
   mpt_read_int_attribute(view->file, "complete", &complete);
   printf("%s: %s, %lld %s\n\n", view->name,
          complete ? "complete" : "not complete ('multiplet run' with the same config continues it)",
          (long long)view->count, view->count == 1 ? "group" : "groups");
-  print_attribute(view, "created", "created");
-  print_attribute(view, "version", "software_version");
-  print_attribute(view, "input", "input_file");
+  TRY(print_attribute(view, "created", "created", error));
+  TRY(print_attribute(view, "version", "software_version", error));
+  TRY(print_attribute(view, "input", "input_file", error));
   if (mpt_read_int_attribute(view->file, "ranks", &ranks))
     printf("  %-10s %lld\n", "ranks", (long long)ranks);
-  print_attribute(view, "host", "hostname");
-  print_attribute(view, "SLURM job", "slurm_job_id");
+  TRY(print_attribute(view, "host", "hostname", error));
+  TRY(print_attribute(view, "SLURM job", "slurm_job_id", error));
+done:
+  return code;
 }
 
 static void count_statuses(const int8_t *statuses, int64_t count, int64_t of[MPT_STATUS_COUNT]) {
@@ -76,7 +83,8 @@ static void add_counts(mpt_table *table, const int8_t *statuses, int64_t count) 
     if (of[s])
       mpt_text_add(&text, "%s%lld %s", text.length ? ", " : "", (long long)of[s],
                    mpt_status_name(s));
-  mpt_table_add(table, "%s", text.data ? text.data : "none");
+  table->exhausted |= text.exhausted;
+  mpt_table_add(table, "%s", mpt_text_shown(&text, "none"));
   mpt_text_release(&text);
 }
 
@@ -176,9 +184,9 @@ mpt_code mpt_show_result(const mpt_view *view, mpt_error *error) {
   for (int c = 0; c < 5; c++) mpt_table_add(&table, "%s", fixed[c]);
   for (int c = 0; c < COLUMN_COUNT; c++) mpt_table_add(&table, "%s", columns[c].heading);
   for (int64_t g = 0; g < view->count; g++) TRY(add_group(view, &view->groups[g], &table, error));
-  print_header(view);
+  TRY(print_header(view, error));
   printf("\n");
-  mpt_table_print(&table);
+  TRY(mpt_table_print(&table, error));
   TRY(print_troubles(view, error));
 done:
   mpt_table_release(&table);

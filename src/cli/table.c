@@ -57,13 +57,14 @@ static void print_row(char *const *cells, size_t columns, const int *width) {
   printf("\n");
 }
 
-void mpt_table_print(const mpt_table *table) {
-  int *width = mpt_alloc((int64_t)table->columns, sizeof *width);
-  for (size_t c = 0; width && c < table->columns; c++) width[c] = width_of(table, c);
-  for (size_t k = 0; width && k + table->columns <= table->count; k += table->columns)
+mpt_code mpt_table_print(const mpt_table *table, mpt_error *error) {
+  int *width = table->exhausted ? NULL : mpt_alloc((int64_t)table->columns, sizeof *width);
+  if (!width) return mpt_no_memory("print a table", error);
+  for (size_t c = 0; c < table->columns; c++) width[c] = width_of(table, c);
+  for (size_t k = 0; k + table->columns <= table->count; k += table->columns)
     print_row(table->cells + k, table->columns, width);
-  if (!width || table->exhausted) mpt_warn("a table is cut short: out of memory");
   free(width);
+  return MPT_DONE;
 }
 
 void mpt_table_release(mpt_table *table) {

@@ -9,13 +9,14 @@
 typedef struct mpt_table {
   size_t columns, count, capacity;
   char **cells;
-  bool exhausted; /* memory ran out: the table is not printed whole */
+  bool exhausted; /* memory ran out: the table is not printed */
 } mpt_table;
 
 void mpt_table_add(mpt_table *table, const char *format, ...) MPT_PRINTF(2, 3);
 
-/* Prints to standard output, leaving out the columns that are empty below their heading. */
-void mpt_table_print(const mpt_table *table);
+/* Prints to standard output, leaving out the columns that are empty below their heading; nothing of
+ * a table that memory ran out for. */
+mpt_code mpt_table_print(const mpt_table *table, mpt_error *error);
 void mpt_table_release(mpt_table *table);
 
 #endif

@@ -61,7 +61,7 @@ static void choose_numbers(trial *t) {
   for (int64_t i = 0; i < t->n; i++) t->y[i] = t->x[i] - 2 * t->u[i] * overlap;
 }
 
-static mpt_code allocate(trial *t) {
+static mpt_code allocate(trial *t, mpt_error *error) {
   mpt_code code = MPT_DONE;
   const int64_t n = t->n, rows = mpt_slab_start(n, t->team->size, t->team->rank + 1) -
                                  mpt_slab_start(n, t->team->size, t->team->rank);
@@ -71,19 +71,19 @@ static mpt_code allocate(trial *t) {
   mpt_batch *b = &t->batch;
   *b = (mpt_batch){.type = t->type, .count = t->copies, .n = n, .rows = rows};
   b->row0 = mpt_slab_start(n, t->team->size, t->team->rank);
-  TRY(mpt_allocate(&t->u, 3 * n, sizeof *t->u, what, NULL));
+  TRY(mpt_allocate(&t->u, 3 * n, sizeof *t->u, what, error));
   t->x = t->u + n;
   t->y = t->x + n;
-  TRY(mpt_allocate(&t->d, n, sizeof *t->d, what, NULL));
-  TRY(mpt_allocate(&t->spare, 2 * n * n + 6 * n, sizeof *t->spare, what, NULL));
-  TRY(mpt_allocate(&b->a, slabs, size, what, NULL));
-  TRY(mpt_allocate(&b->w, values, real, what, NULL));
-  TRY(mpt_allocate(&b->v, slabs, size, what, NULL));
-  TRY(mpt_allocate(&b->g, slabs, size, what, NULL));
-  TRY(mpt_allocate(&t->gw, values, real, what, NULL));
-  TRY(mpt_allocate(&t->gv, slabs, size, what, NULL));
-  TRY(mpt_allocate(&b->multiplet, values, sizeof *b->multiplet, what, NULL));
-  TRY(mpt_allocate(&b->report, t->copies, sizeof *b->report, what, NULL));
+  TRY(mpt_allocate(&t->d, n, sizeof *t->d, what, error));
+  TRY(mpt_allocate(&t->spare, 2 * n * n + 6 * n, sizeof *t->spare, what, error));
+  TRY(mpt_allocate(&b->a, slabs, size, what, error));
+  TRY(mpt_allocate(&b->w, values, real, what, error));
+  TRY(mpt_allocate(&b->v, slabs, size, what, error));
+  TRY(mpt_allocate(&b->g, slabs, size, what, error));
+  TRY(mpt_allocate(&t->gw, values, real, what, error));
+  TRY(mpt_allocate(&t->gv, slabs, size, what, error));
+  TRY(mpt_allocate(&b->multiplet, values, sizeof *b->multiplet, what, error));
+  TRY(mpt_allocate(&b->report, t->copies, sizeof *b->report, what, error));
 done:
   return code;
 }
@@ -249,7 +249,7 @@ static mpt_code fail(const trial *t, mpt_error *error) {
 static mpt_code run(trial *t, mpt_error *error) {
   mpt_code code = MPT_DONE;
   const mpt_shape shape = {.type = t->type, .n = t->n, .vectors = true, .backward = true};
-  TRY_COLL(agree_in_team(t->team, allocate(t), error));
+  TRY_COLL(agree_in_team(t->team, allocate(t, error), error));
   choose_numbers(t);
   TRY_COLL(t->engine->open(&shape, t->team, &t->state, error));
   const bool right = passes(t);
@@ -259,20 +259,31 @@ done:
   return code;
 }
 
+/* A new trial on new memory. */
+static mpt_code try_once(const trial *wanted, bool *judged, mpt_error *error) {
+  trial t = *wanted;
+  const mpt_code code = run(&t, error);
+  *judged = t.judged;
+  release(&t);
+  return code;
+}
+
+/* What failed once may have been short of memory; what fails twice is not tried again. */
 mpt_code mpt_self_test(const mpt_engine *engine, mpt_type type, const mpt_team *team,
                        mpt_error *error) {
   const int most = team->grid[0] > team->grid[1] ? team->grid[0] : team->grid[1];
   atomic_int *result = &results[engine->id][type];
   int tried = atomic_load(result) == PASSED;
+  bool judged;
   if (team->size > 1) MPI_Allreduce(MPI_IN_PLACE, &tried, 1, MPI_INT, MPI_MIN, team->comm);
   if (tried) return MPT_DONE;
   trial t = {.engine = engine, .team = team, .type = type};
   t.n = 2 * most > LEAST_N ? 2 * most : LEAST_N;
   t.copies = engine->process ? COPIES : 1;
-  const mpt_code code =
-      atomic_load(result) == FAILED && team->size == 1 ? fail(&t, error) : run(&t, error);
+  if (atomic_load(result) == FAILED && team->size == 1) return fail(&t, error);
+  mpt_code code = try_once(&t, &judged, error);
+  if (code != MPT_DONE && judged) code = try_once(&t, &judged, error);
   if (code == MPT_DONE) atomic_store(result, PASSED);
-  if (code != MPT_DONE && t.judged) atomic_store(result, FAILED);
-  release(&t);
+  if (code != MPT_DONE && judged) atomic_store(result, FAILED);
   return code;
 }

@@ -8,6 +8,7 @@
 #include "check_panel.h"
 #include "look.h"
 #include "lookout.h"
+#include "find.h"
 #include "spectral.h"
 
 static const char *const flaw_texts[MPT_FLAW_COUNT] = {
@@ -30,11 +31,15 @@ bool mpt_check_is_solved(int8_t status) {
 }
 
 static mpt_code read_config(mpt_check *c, mpt_error *error) {
-  char *text = mpt_read_text_attribute(c->view.file, "config");
   mpt_error inner = {0};
-  mpt_code code = text ? mpt_config_from_resolved(text, &c->config, &inner) : MPT_BAD_INPUT;
+  char *text;
+  bool known;
+  mpt_code code = mpt_find_text(c->view.file, "config", &text, error);
+  if (code != MPT_DONE) return code;
+  code = mpt_config_of_result(text, &c->config, &known, &inner);
   free(text);
-  if (code == MPT_DONE) return code;
+  if (code != MPT_DONE) *error = inner;
+  if (code != MPT_DONE || known) return code;
   return mpt_fail(error, MPT_BAD_INPUT,
                   "cannot check '%s': its attribute config cannot be used%s%.400s (check with the "
                   "version that wrote it)",
@@ -45,8 +50,9 @@ static mpt_code read_config(mpt_check *c, mpt_error *error) {
 static mpt_code open_input(mpt_check *c, mpt_error *error) {
   mpt_code code;
   char fingerprint[17] = "", **paths = NULL;
-  char *input = mpt_read_text_attribute(c->view.file, "input_file");
-  char *wanted = mpt_read_text_attribute(c->view.file, "input_fingerprint");
+  char *input = NULL, *wanted = NULL;
+  TRY(mpt_find_text(c->view.file, "input_file", &input, error));
+  TRY(mpt_find_text(c->view.file, "input_fingerprint", &wanted, error));
   TRY(mpt_allocate(&paths, c->view.count, sizeof *paths, "names", error));
   for (int64_t g = 0; g < c->view.count; g++) paths[g] = c->view.groups[g].path;
   if (!input || !wanted || !c->view.count)

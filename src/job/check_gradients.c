@@ -89,7 +89,7 @@ static mpt_code try_gradient(const mpt_check *c, mpt_check_sample *sample, mpt_l
   mpt_code code;
   mpt_check_group *g = &c->groups[sample->group];
   char *path = mpt_view_path(g->stored->path, mpt_fields[MPT_GRADIENT].name);
-  TRY(path ? MPT_DONE : mpt_fail(error, MPT_NO_RESOURCE, "cannot make a name: out of memory"));
+  TRY(path ? MPT_DONE : mpt_no_memory("make a name", error));
   TRY(mpt_loss_read(l, c->view.file, path, sample->index, l->n, l->g, error));
   if (c->config.convention == MPT_JAX) mpt_conjugate(MPT_COMPLEX128, l->n * l->n, l->g);
   bool beyond;

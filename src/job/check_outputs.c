@@ -65,7 +65,7 @@ static mpt_code read_stored(const outputs *o, mpt_check_sample *item, int64_t ro
   const bool real = mpt_fields[item->field].element == MPT_E_REAL;
   const mpt_type type = real ? MPT_FLOAT64 : mpt_check_type(o->group->input->type);
   char *path = path_of(o, item);
-  if (!path) return mpt_fail(error, MPT_NO_RESOURCE, "cannot make a name: out of memory");
+  if (!path) return mpt_no_memory("make a name", error);
   mpt_code code = mpt_read_wide(o->check->view.file, path, o->problem, rows, columns, type,
                                 o->stored, there, error);
   if (code == MPT_DONE && *there) item->trial = MPT_TRIAL_PASSED;
@@ -96,7 +96,7 @@ static mpt_code try_values(const outputs *o, mpt_check_sample *item, const mpt_m
   if (!mpt_view_has(o->group->stored, MPT_EIGENVALUES)) return MPT_DONE;
   char *path = path_of(o, item);
   double *w = (double *)o->other;
-  TRY(path ? MPT_DONE : mpt_fail(error, MPT_NO_RESOURCE, "cannot make a name: out of memory"));
+  TRY(path ? MPT_DONE : mpt_no_memory("make a name", error));
   TRY(mpt_loss_read_row(o->check->view.file, path, o->problem, o->group->columns, w, error));
   item->trial = MPT_TRIAL_PASSED;
   for (int64_t j = 0; j < l->found; j++) {
@@ -280,7 +280,7 @@ static mpt_code try_tangent_pairs(const outputs *o, mpt_check_sample *item, bool
   double noise;
   if (!mpt_view_has(o->group->stored, item->field)) return MPT_DONE;
   char *path = path_of(o, item);
-  TRY(path ? MPT_DONE : mpt_fail(error, MPT_NO_RESOURCE, "cannot make a name: out of memory"));
+  TRY(path ? MPT_DONE : mpt_no_memory("make a name", error));
   item->trial = MPT_TRIAL_PASSED;
   if ((basis && !l->pairs) || !differentiate(o, vectors ? vectors_at : values_at, n * width, l->gap,
                                              vectors ? root * turn : root * o->norm, &noise)) {

@@ -78,7 +78,7 @@ static mpt_code read_cotangent(const mpt_check *c, const mpt_sources *s, const m
   mpt_dataset like = *g->input;
   like.columns = g->columns;
   *there = false;
-  TRY(path ? MPT_DONE : mpt_fail(error, MPT_NO_RESOURCE, "cannot make a name: out of memory"));
+  TRY(path ? MPT_DONE : mpt_no_memory("make a name", error));
   if (s->cotangents >= 0)
     TRY(mpt_expect_dataset(s->cotangents, c->config.cotangents, path, &like, field, there, error));
   if (!*there) goto done;

@@ -6,16 +6,15 @@
 #include <string.h>
 #include "check_panel.h"
 #include "shape.h"
+#include "find.h"
 
 mpt_code mpt_read_wide(hid_t file, const char *path, int64_t problem, int64_t rows, int64_t columns,
                        mpt_type type, mpt_wide *out, bool *there, mpt_error *error) {
-  hid_t dataset = H5Dopen(file, path, H5P_DEFAULT);
-  *there = dataset >= 0;
-  if (!*there) return MPT_DONE;
-  H5Dclose(dataset);
+  mpt_code code = mpt_find_link(file, path, there, error);
+  if (!*there) return code;
   const mpt_part part = {problem, 1, 0, rows, columns, 3};
   hid_t memory = mpt_scalar_type(type);
-  mpt_code code = mpt_read_part(file, path, &part, memory, out, error);
+  code = mpt_read_part(file, path, &part, memory, out, error);
   H5Tclose(memory);
   if (code != MPT_DONE || mpt_type_is_complex(type)) return code;
   const double *real = (const double *)out;
@@ -41,7 +40,7 @@ static mpt_code read_function(const mpt_check *c, const mpt_check_group *g, hid_
   bool there = false;
   char *name = mpt_format("functions/%s", named->name);
   char *path = name ? mpt_view_path(g->stored->path, name) : NULL;
-  if (!path) TRY(mpt_fail(error, MPT_NO_RESOURCE, "cannot make a name: out of memory"));
+  if (!path) TRY(mpt_no_memory("make a name", error));
   TRY(mpt_read_wide(cotangents, path, problem, n, n, mpt_check_type(g->input->type), out, &there,
                     error));
   if (c->config.convention == MPT_JAX) mpt_conjugate(MPT_COMPLEX128, n * n, out);
@@ -61,11 +60,16 @@ static mpt_code read_frame(const mpt_check *c, const mpt_check_group *g, hid_t c
   hid_t file = H5I_INVALID_HID;
   bool there = false;
   char *path = mpt_view_path(g->stored->path, mpt_fields[MPT_FRAME].name);
-  if (!path) TRY(mpt_fail(error, MPT_NO_RESOURCE, "cannot make a name: out of memory"));
+  if (!path) TRY(mpt_no_memory("make a name", error));
   TRY(mpt_open_for_reading(c->config.reference.file, "reference", &file, error));
   hsize_t dims[H5S_MAX_RANK];
   const int rank = mpt_dims_of(file, c->config.reference.dataset, dims);
   const int64_t columns = rank >= 2 ? (int64_t)dims[rank - 1] : 0;
+  if (columns < 1)
+    TRY(mpt_fail(error, MPT_BAD_INPUT,
+                 "cannot read reference '%s' of '%s': it is not there, or no matrix (put back what "
+                 "the run used)",
+                 c->config.reference.dataset, c->config.reference.file));
   TRY(mpt_allocate(&t->reference, t->n * columns, sizeof *t->reference, "a frame", error));
   TRY(mpt_allocate(&t->frame_cotangent, t->n * columns, sizeof *t->reference, "a frame", error));
   TRY(mpt_allocate(&t->frame_memory, mpt_frame_memory(t->n, index[0], index[1], columns),
@@ -74,7 +78,6 @@ static mpt_code read_frame(const mpt_check *c, const mpt_check_group *g, hid_t c
                     &t->frame_counts, error));
   if (c->config.convention == MPT_JAX)
     mpt_conjugate(MPT_COMPLEX128, t->n * columns, t->frame_cotangent);
-  if (!columns) goto done;
   TRY(mpt_read_wide(file, c->config.reference.dataset, rank > 2 ? problem : 0, t->n, columns, type,
                     t->reference, &there, error));
   if (there) mpt_frame_lay_out(t->n, index[0], index[1], columns, t->frame_memory, &t->frame);

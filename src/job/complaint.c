@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static bool make_room(mpt_complaints *complaints) {
   if (complaints->count < complaints->capacity) return true;
@@ -46,23 +47,37 @@ void mpt_complaints_sort(mpt_complaints *complaints) {
     qsort(complaints->items, complaints->count, sizeof(mpt_complaint), compare);
 }
 
+/* Of a config that was not read whole, nothing else can be said. */
+static mpt_error exhaustion(void) {
+  mpt_error error;
+  mpt_no_memory("read the config", &error);
+  return error;
+}
+
 void mpt_complaints_print(const mpt_complaints *complaints) {
-  for (size_t k = 0; k < complaints->count && mpt_log_is_heard(); k++) {
-    const mpt_place *place = &complaints->items[k].place;
-    fprintf(stderr, "%s:%lld:%lld: multiplet: error: %s\n", place->source, (long long)place->line,
-            (long long)place->column, complaints->items[k].text);
+  if (complaints->exhausted) {
+    const mpt_error error = exhaustion();
+    mpt_print_error(&error);
+    return;
   }
-  if (complaints->exhausted && mpt_log_is_heard())
-    fprintf(stderr, "multiplet: error: cannot read the config: out of memory (free some)\n");
+  for (size_t k = 0; k < complaints->count; k++) {
+    const mpt_place *place = &complaints->items[k].place;
+    mpt_error error = {.code = MPT_BAD_USAGE};
+    char where[4200];
+    snprintf(where, sizeof where, "%s:%lld:%lld: ", place->source, (long long)place->line,
+             (long long)place->column);
+    strncpy(error.text, complaints->items[k].text, sizeof error.text - 1);
+    mpt_print_error_at(where, &error);
+  }
 }
 
 void mpt_complaints_write(const mpt_complaints *complaints, mpt_text *out) {
-  for (size_t k = 0; k < complaints->count; k++) {
+  for (size_t k = 0; k < complaints->count && !complaints->exhausted; k++) {
     const mpt_complaint *c = &complaints->items[k];
     mpt_text_add(out, "%sline %lld, column %lld: %s", k ? "; " : "", (long long)c->place.line,
                  (long long)c->place.column, c->text);
   }
-  if (complaints->exhausted) mpt_text_add(out, "cannot read the config: out of memory (free some)");
+  if (complaints->exhausted) mpt_text_add(out, "%s", exhaustion().text);
 }
 
 void mpt_complaints_release(mpt_complaints *complaints) {

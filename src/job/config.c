@@ -280,7 +280,9 @@ static char *resolve(const mpt_config *config) {
     if (section) mpt_text_add(&out, "%s:\n", section);
     const char *leaf = mpt_key_leaf(&mpt_keys[k]);
     const char *indent = leaf == mpt_keys[k].path ? "" : "  ";
-    if (value.length) mpt_text_add(&out, "%s%s: %s\n", indent, leaf, value.data);
+    if (value.length) mpt_text_add(&out, "%s%s: ", indent, leaf);
+    mpt_text_join(&out, &value);
+    if (value.length) mpt_text_add(&out, "\n");
     mpt_text_release(&value);
   }
   return out.data;
@@ -375,24 +377,38 @@ done:
   return code;
 }
 
-mpt_code mpt_config_from_resolved(const char *resolved, mpt_config *config, mpt_error *error) {
+static mpt_code read_resolved(const char *resolved, mpt_config *config, bool *exhausted,
+                              mpt_error *error) {
   mpt_code code;
   loader l = {0};
   *config = (mpt_config){0};
+  *exhausted = true;
   TRY(loader_init(&l, 1, config, error));
   l.start = (mpt_place){"config", false, 1, 1};
   mpt_yaml *tree = mpt_yaml_parse(resolved, strlen(resolved), l.start, &l.complaints);
   bool readable = add_tree(&l, tree);
   code = finish(&l, readable);
-  if (code != MPT_DONE && l.complaints.count == 0)
-    mpt_fail(error, code, "cannot read the resolved config: out of memory (free some)");
+  *exhausted = l.complaints.exhausted;
+  if (*exhausted)
+    code = mpt_no_memory("read the resolved config", error);
   else if (code != MPT_DONE)
-    mpt_fail(error, code, "cannot read the resolved config, line %lld: %s",
-             (long long)l.complaints.items[0].place.line, l.complaints.items[0].text);
+    code = mpt_fail(error, code, "cannot read the resolved config, line %lld: %s",
+                    (long long)l.complaints.items[0].place.line, l.complaints.items[0].text);
 done:
   loader_release(&l);
   if (code != MPT_DONE) mpt_config_release(config);
   return code;
+}
+
+mpt_code mpt_config_from_resolved(const char *resolved, mpt_config *config, mpt_error *error) {
+  bool exhausted;
+  return read_resolved(resolved, config, &exhausted, error);
+}
+
+mpt_code mpt_config_of_result(const char *text, mpt_config *config, bool *known, mpt_error *error) {
+  bool exhausted = false;
+  *known = text && read_resolved(text, config, &exhausted, error) == MPT_DONE;
+  return exhausted ? MPT_NO_RESOURCE : MPT_DONE;
 }
 
 void mpt_config_release(mpt_config *config) {

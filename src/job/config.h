@@ -72,6 +72,10 @@ mpt_code mpt_config_from_text(const char *text, const char *directory, mpt_confi
 /* Reads a resolved text back; used by the ranks that did not read the file. */
 mpt_code mpt_config_from_resolved(const char *resolved, mpt_config *config, mpt_error *error);
 
+/* The same of a text that a result had, NULL where it had none: another version's may not be *known
+ * to this one, and *error tells why. MPT_NO_RESOURCE when memory was out. */
+mpt_code mpt_config_of_result(const char *text, mpt_config *config, bool *known, mpt_error *error);
+
 void mpt_config_release(mpt_config *config);
 
 #endif

@@ -1,4 +1,5 @@
 #include "job.h"
+#include "find.h"
 #include "job_outputs.h"
 
 #include <stdlib.h>
@@ -68,7 +69,7 @@ static mpt_fieldset stored_fields(const mpt_job *job, bool vectors) {
 mpt_code mpt_job_expect(const mpt_job *job, hid_t file, const char *file_name, int64_t d,
                         mpt_field field, int64_t function, bool *exists, mpt_error *error) {
   char *path = mpt_job_path(job, d, field, function);
-  if (!path) return mpt_fail(error, MPT_NO_RESOURCE, "cannot open files: out of memory");
+  if (!path) return mpt_no_memory("open files", error);
   mpt_code code =
       mpt_expect_dataset(file, file_name, path, &job->input.datasets[d], field, exists, error);
   free(path);
@@ -141,22 +142,25 @@ static mpt_code check_factor(const mpt_config *c, bool outputs, mpt_error *error
 }
 
 /* Whether the earlier result's pairs are those that this config selects. */
-static bool same_selection(const mpt_job *job) {
+static mpt_code same_selection(const mpt_job *job, bool *same, mpt_error *error) {
   mpt_config theirs = {0};
-  mpt_error ignored = {0};
-  char *text = mpt_read_text_attribute(job->eigenpairs, "config");
-  const bool read = text && mpt_config_from_resolved(text, &theirs, &ignored) == MPT_DONE;
-  const bool same = read && mpt_same_select(&theirs.select, &job->config.select);
+  char *text;
+  bool known;
+  mpt_code code = mpt_find_text(job->eigenpairs, "config", &text, error);
+  if (code == MPT_DONE) code = mpt_config_of_result(text, &theirs, &known, error);
+  *same = code == MPT_DONE && known && mpt_same_select(&theirs.select, &job->config.select);
   mpt_config_release(&theirs);
   free(text);
-  return same;
+  return code;
 }
 
 mpt_code mpt_job_check_eigenpairs(const mpt_job *job, const char *fingerprint, mpt_error *error) {
   if (job->eigenpairs < 0) return MPT_DONE;
   const char *name = job->config.eigenpairs;
+  mpt_code code;
   int64_t complete = 0;
-  char *theirs = mpt_read_text_attribute(job->eigenpairs, "input_fingerprint");
+  char *theirs;
+  TRY(mpt_find_text(job->eigenpairs, "input_fingerprint", &theirs, error));
   bool same = theirs && !strcmp(theirs, fingerprint);
   free(theirs);
   if (!same)
@@ -164,7 +168,8 @@ mpt_code mpt_job_check_eigenpairs(const mpt_job *job, const char *fingerprint, m
                     "cannot use eigenpairs '%s': they are not of this input, '%s' (run the forward "
                     "pass again)",
                     name, job->config.input_file);
-  if (!same_selection(job))
+  TRY(same_selection(job, &same, error));
+  if (!same)
     return mpt_fail(
         error, MPT_BAD_INPUT,
         "cannot use eigenpairs '%s': they were selected in another way (give both passes "
@@ -176,6 +181,8 @@ mpt_code mpt_job_check_eigenpairs(const mpt_job *job, const char *fingerprint, m
       "cannot use eigenpairs '%s': that result is not complete (run its config again, it "
       "will go on)",
       name);
+done:
+  return code;
 }
 
 static mpt_code make_functions(mpt_job *job, mpt_error *error) {

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "element.h"
+#include "find.h"
 
 /* An index range within every dataset. */
 static mpt_code check_range(const mpt_job *job, const int64_t range[2], const char *what,
@@ -68,13 +69,20 @@ static mpt_code refuse_strangers(const mpt_job *job, int64_t d, mpt_error *error
   char *functions = mpt_format("%s/functions", strcmp(path, "/") ? path : "");
   hsize_t at = 0;
   mpt_code code = MPT_DONE;
-  if (!functions) return mpt_fail(error, MPT_NO_RESOURCE, "cannot open files: out of memory");
-  hid_t group = H5Gopen(job->cotangents, functions, H5P_DEFAULT);
-  if (group >= 0) {
-    if (H5Literate(group, H5_INDEX_NAME, H5_ITER_INC, &at, find_stranger, (void *)(uintptr_t)job) >
-        0)
-      code = refuse_stranger(job, functions, at - 1, group, error);
-    H5Gclose(group);
+  if (!functions) return mpt_no_memory("open files", error);
+  bool exists;
+  code = mpt_find_link(job->cotangents, functions, &exists, error);
+  if (code == MPT_DONE && exists) {
+    hid_t group = H5Gopen(job->cotangents, functions, H5P_DEFAULT);
+    const herr_t stranger =
+        H5Literate(group, H5_INDEX_NAME, H5_ITER_INC, &at, find_stranger, (void *)(uintptr_t)job);
+    if (stranger > 0) code = refuse_stranger(job, functions, at - 1, group, error);
+    if (stranger < 0)
+      code = mpt_fail(error, MPT_BAD_INPUT,
+                      "cannot use cotangents '%s': its group '%s' cannot be read (check the file "
+                      "with h5dump)",
+                      job->config.cotangents, functions);
+    if (group >= 0) H5Gclose(group);
   }
   free(functions);
   return code;
@@ -83,11 +91,11 @@ static mpt_code refuse_strangers(const mpt_job *job, int64_t d, mpt_error *error
 /* A frame's cotangents without a frame in the config. */
 static mpt_code refuse_frame(const mpt_job *job, int64_t d, mpt_error *error) {
   char *path = mpt_job_path(job, d, MPT_FRAME, 0);
-  const bool there = path &&
-                     H5Lexists(job->cotangents, job->input.datasets[d].path, H5P_DEFAULT) > 0 &&
-                     H5Lexists(job->cotangents, path, H5P_DEFAULT) > 0;
+  bool there = false;
+  const mpt_code code = path ? mpt_find_link(job->cotangents, path, &there, error)
+                             : mpt_no_memory("open files", error);
   free(path);
-  if (!there) return MPT_DONE;
+  if (!there) return code;
   return mpt_fail(error, MPT_BAD_INPUT,
                   "cannot use cotangents '%s': it holds a frame's of '%s', and the config has none "
                   "(add 'frame', or leave it out)",

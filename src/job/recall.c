@@ -1,4 +1,5 @@
 #include "recall.h"
+#include "find.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +26,8 @@ static void look_into_memory(mpt_run *r) {
   if (!r->keep || !r->job.config.eigenpairs) return;
   const mpt_identity file = identity_of_eigenpairs(r);
   char *datasets = name_datasets(&r->job);
-  char *id = mpt_read_text_attribute(r->job.eigenpairs, "result_id");
+  char *id;
+  mpt_find_text(r->job.eigenpairs, "result_id", &id, NULL);
   r->given = mpt_keep_find(r->keep, &file, id, datasets);
   free(id);
   free(datasets);

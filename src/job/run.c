@@ -302,7 +302,7 @@ static mpt_code open_run(MPI_Comm comm, mpt_config *config, bool fresh, mpt_keep
                          mpt_run **out, mpt_error *error) {
   mpt_code code = MPT_DONE;
   mpt_run *r = *out = mpt_alloc(1, sizeof *r);
-  AGREE(comm, r ? MPT_DONE : mpt_fail(error, MPT_NO_RESOURCE, "cannot start: out of memory"));
+  AGREE(comm, r ? MPT_DONE : mpt_no_memory("start", error));
   r->comm = comm;
   r->keep = keep;
   MPI_Comm_rank(comm, &r->rank);
@@ -370,7 +370,7 @@ void mpt_run_together(mpt_job_run *const *jobs, int count, mpt_keep *keep) {
     mpt_error *error = &j->error;
     if (j->code != MPT_DONE) continue;
     if (!runs || !members)
-      j->code = mpt_fail(error, MPT_NO_RESOURCE, "cannot start: out of memory");
+      j->code = mpt_no_memory("start", error);
     else
       j->code = open_run(MPI_COMM_SELF, &j->config, false, keep, &runs[k], error);
     if (j->code != MPT_DONE || !is_one_batch(runs[k])) continue;

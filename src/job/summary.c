@@ -154,7 +154,7 @@ void mpt_summary_print(const mpt_summary *s) {
       mpt_text_add(&text, "%s%lld %s", text.length ? ", " : "", (long long)s->by_status[k],
                    mpt_status_name(k));
   mpt_note("%s in %.3g s: %s", s->by_status[MPT_PENDING] ? "stopped, to be continued," : "done",
-           s->elapsed, text.length ? text.data : "no problems");
+           s->elapsed, mpt_text_shown(&text, "no problems"));
   mpt_text_release(&text);
   if (s->retried > 0)
     mpt_warn("the first solution of %lld problem%s failed its check; lapack solved %s again "

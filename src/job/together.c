@@ -112,7 +112,7 @@ void mpt_do_together(mpt_member *members, int count) {
     if (kind && solved)
       m->code = mpt_worker_read(m->worker, &m->unit, &alone, error);
     else
-      m->code = mpt_fail(error, MPT_NO_RESOURCE, "cannot solve: out of memory");
+      m->code = mpt_no_memory("solve", error);
   }
   for (int k = 0; k < count; k++)
     if (members[k].code == MPT_DONE && !solved[k]) solve_kind(members, k, count, solved, kind);

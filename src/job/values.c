@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -87,7 +88,7 @@ static void refuse_later(const mpt_reading *r, const mpt_yaml *value, const mpt_
   add_words(&valid, r->key->words);
   mpt_complain(r->complaints, value->place,
                "%s: not available in this version: '%s' is planned (use one of: %s)", r->key->path,
-               word->text, valid.data ? valid.data : "");
+               word->text, mpt_text_shown(&valid, ""));
   mpt_text_release(&valid);
 }
 
@@ -160,7 +161,7 @@ int mpt_find_key(const mpt_reading *r, const mpt_yaml *name, const char *of,
   for (int k = 0; k < count && !nearest; k++)
     mpt_text_add(&hint, "%s%s", k ? ", " : "valid: ", keys[k]);
   mpt_complain(r->complaints, name->place, "unknown key %s: no such key of %s (%s)",
-               mpt_yaml_show(name, shown), of, hint.data ? hint.data : "");
+               mpt_yaml_show(name, shown), of, mpt_text_shown(&hint, ""));
   mpt_text_release(&hint);
   return -1;
 }
@@ -365,12 +366,9 @@ static void write_integer(const mpt_key *key, const void *target, mpt_text *out)
 }
 
 void mpt_add_number(mpt_text *out, double number) {
-  char *text = mpt_format("%.15g", number);
-  if (text && strtod(text, NULL) == number)
-    mpt_text_add(out, "%s", text);
-  else
-    mpt_text_add(out, "%.17g", number);
-  free(text);
+  char text[32];
+  snprintf(text, sizeof text, "%.15g", number);
+  mpt_text_add(out, strtod(text, NULL) == number ? "%.15g" : "%.17g", number);
 }
 
 static void write_number(const mpt_key *key, const void *target, mpt_text *out) {

@@ -67,7 +67,7 @@ static mpt_code read_given_statuses(mpt_worker *w, const mpt_unit *u, mpt_error 
   const mpt_part part = {u->first, u->count, 0, 1, 1, 1};
   hid_t type = mpt_element_type(MPT_E_STATUS, w->batch.type);
   TRY(mpt_allocate(&statuses, u->count, 1, "statuses", error));
-  if (!path) TRY(mpt_fail(error, MPT_NO_RESOURCE, "cannot read: out of memory"));
+  if (!path) TRY(mpt_no_memory("read", error));
   TRY(mpt_read_part(w->job->eigenpairs, path, &part, type, statuses, error));
   for (int64_t k = 0; k < u->count; k++)
     if (mpt_status_is_failure(statuses[k])) w->batch.report[k].status = statuses[k];

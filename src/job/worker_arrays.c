@@ -18,17 +18,14 @@ static mpt_code add(mpt_worker *w, mpt_field field, int64_t function, hid_t file
   mpt_array *array = &w->arrays[w->array_count];
   const mpt_part part = part_of(w, field, 0, w->plan->work[w->dataset].chunk);
   *out = NULL;
-  hid_t type = mpt_element_type(mpt_fields[field].element, w->batch.type);
-  const size_t element = H5Tget_size(type);
-  H5Tclose(type);
+  const size_t element = mpt_element_size(mpt_fields[field].element, w->batch.type);
   *array = (mpt_array){.field = field, .function = function, .file = file, .write = write};
   w->array_count++;
   TRY(mpt_allocate(&array->data, part.count * part.rows * part.cols, element,
                    "a piece of the batch", error));
   if (file >= 0)
     array->path = path ? mpt_format("%s", path) : mpt_job_path(w->job, w->dataset, field, function);
-  if (file >= 0 && !array->path)
-    TRY(mpt_fail(error, MPT_NO_RESOURCE, "cannot read: out of memory"));
+  if (file >= 0 && !array->path) TRY(mpt_no_memory("read", error));
   *out = array->data;
 done:
   return code;
@@ -180,10 +177,8 @@ void mpt_arrays_release(mpt_worker *w) {
 
 size_t mpt_array_bytes(const mpt_worker *w, const mpt_array *array, int64_t count) {
   const mpt_part part = part_of(w, array->field, 0, count);
-  hid_t type = mpt_element_type(mpt_fields[array->field].element, w->batch.type);
-  const size_t element = H5Tget_size(type);
-  H5Tclose(type);
-  return (size_t)(part.count * part.rows * part.cols) * element;
+  return (size_t)(part.count * part.rows * part.cols) *
+         mpt_element_size(mpt_fields[array->field].element, w->batch.type);
 }
 
 /* Cotangents come in the convention of the config, engines take PyTorch's. */

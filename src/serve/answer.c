@@ -105,11 +105,11 @@ static void add_outcome(const mpt_request *r, mpt_text *out) {
   mpt_text_add(out, "}}\n");
 }
 
-void mpt_answer_write(const mpt_request *r, mpt_text *out) {
-  const char *text = r->text ? r->text : "";
+void mpt_answer_write(const mpt_request *r, bool with_request, mpt_text *out) {
+  const char *text = r->text && with_request ? r->text : "";
   const size_t length = strlen(text);
   *out = (mpt_text){0};
-  if (r->loaded) {
+  if (r->loaded && with_request) {
     mpt_text_add(out, "%s%s", text, length && text[length - 1] != '\n' ? "\n" : "");
     add_outcome(r, out);
     if (is_request_and_outcome(out->data, text)) return;

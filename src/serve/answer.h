@@ -4,9 +4,9 @@
 
 #include "request.h"
 
-/* The request with its outcome added; where that cannot be added to it, the request becomes a
- * comment, in which what YAML cannot hold stands as '?'. The caller releases *out. */
-void mpt_answer_write(const mpt_request *request, mpt_text *out);
+/* The request, or nothing, with the outcome added; where that cannot be added to it, the request
+ * becomes a comment, in which what YAML cannot hold stands as '?'. The caller releases *out. */
+void mpt_answer_write(const mpt_request *request, bool with_request, mpt_text *out);
 
 /* Whether the request was done as far as it can be. */
 bool mpt_answer_is_done(mpt_code code);

@@ -10,10 +10,10 @@ static const off_t small_input = 1 << 20;
 enum { ENDINGS = 2 }; /* of services, by one request */
 
 /* A request in the middle of which services end is answered so, and not tried for ever. */
-static void set_aside(mpt_queue *q, const char *name) {
+static void set_aside(mpt_queue *q, char *name) {
   int64_t left = 0;
   mpt_request request;
-  mpt_request_read(q->spool, name, &request);
+  mpt_request_read(q->spool, name, &request); /* takes the name */
   request.loaded = false;
   request.job.code = mpt_fail(
       &request.job.error, MPT_BAD_INPUT,
@@ -21,13 +21,13 @@ static void set_aside(mpt_queue *q, const char *name) {
       "with multiplet plan; send it again if the services were killed for another reason)",
       name);
   mpt_request_answer(q->spool, &request);
-  mpt_request_release(&request);
   for (int64_t k = 0; k < q->waiting.count; k++)
     if (strcmp(q->waiting.names[k], name))
       q->waiting.names[left++] = q->waiting.names[k];
     else
       free(q->waiting.names[k]);
   q->waiting.count = left;
+  mpt_request_release(&request);
 }
 
 /* The last service was in the middle of one request that was served alone, of the only one, or of
@@ -41,7 +41,6 @@ static void look_for_suspect(mpt_queue *q) {
     q->endings = ENDINGS;
   if (q->suspect && ++q->endings < ENDINGS) return;
   if (q->suspect) set_aside(q, q->suspect);
-  free(q->suspect);
   q->suspect = NULL;
 }
 
@@ -82,9 +81,10 @@ static bool take(mpt_queue *q, mpt_request *out) {
     q->accepted = false;
   }
   while (q->next < q->waiting.count && (q->accepted || !q->ends)) {
-    const char *name = q->waiting.names[q->next++];
-    if (!q->accepted && !mpt_spool_accept(q->spool, name)) continue;
-    mpt_request_read(q->spool, name, out);
+    char **name = &q->waiting.names[q->next++];
+    if (!q->accepted && !mpt_spool_accept(q->spool, *name)) continue;
+    mpt_request_read(q->spool, *name, out);
+    *name = NULL;
     return true;
   }
   return false;

@@ -7,6 +7,10 @@
 void mpt_request_parse(const mpt_spool *spool, mpt_request *r) {
   mpt_text complaints = {0};
   mpt_error *error = &r->job.error;
+  if (!r->text) {
+    r->job.code = mpt_no_memory("read the request", error);
+    return;
+  }
   r->job.code = mpt_config_from_text(r->text, spool->path, &r->job.config, &complaints);
   r->loaded = r->job.code == MPT_DONE;
   if (r->loaded && mpt_spool_owns(spool, r->job.config.output_file)) {
@@ -17,23 +21,30 @@ void mpt_request_parse(const mpt_spool *spool, mpt_request *r) {
                            r->job.config.output_file);
     mpt_config_release(&r->job.config);
   } else if (!r->loaded)
-    mpt_fail(error, r->job.code, "cannot use the request: %s",
-             complaints.data ? complaints.data : "out of memory");
+    mpt_fail(error, r->job.code, "cannot use the request: %s", mpt_text_shown(&complaints, ""));
   mpt_text_release(&complaints);
 }
 
-void mpt_request_read(const mpt_spool *spool, const char *name, mpt_request *r) {
-  *r = (mpt_request){.started = mpt_now(), .name = mpt_format("%s", name)};
+void mpt_request_read(const mpt_spool *spool, char *name, mpt_request *r) {
+  *r = (mpt_request){.started = mpt_now(), .name = name};
   r->job.code = mpt_spool_read(spool, name, &r->text, &r->job.error);
   if (r->job.code == MPT_DONE) mpt_request_parse(spool, r);
 }
 
-bool mpt_request_answer(const mpt_spool *spool, const mpt_request *r) {
+static bool put_answer(const mpt_spool *spool, const mpt_request *r, bool with_request) {
   mpt_text out = {0};
-  if (r->job.code == MPT_STOPPED) return false;
-  mpt_answer_write(r, &out);
-  mpt_spool_answer(spool, r->name, mpt_answer_is_done(r->job.code), out.data ? out.data : "");
+  mpt_answer_write(r, with_request, &out);
+  const bool put =
+      !out.exhausted && mpt_spool_answer(spool, r->name, mpt_answer_is_done(r->job.code), out.data);
   mpt_text_release(&out);
+  return put;
+}
+
+/* The outcome alone takes less room than with the request before it. */
+bool mpt_request_answer(const mpt_spool *spool, const mpt_request *r) {
+  if (r->job.code == MPT_STOPPED || !r->name) return false; /* the next service answers it */
+  if (!put_answer(spool, r, true) && !put_answer(spool, r, false))
+    mpt_spool_set_aside(spool, r->name);
   return true;
 }
 

@@ -13,8 +13,9 @@ typedef struct mpt_request {
   mpt_job_run job;
 } mpt_request;
 
-/* Reads an accepted request; job.code and job.error tell what is wrong with it. */
-void mpt_request_read(const mpt_spool *spool, const char *name, mpt_request *request);
+/* Reads an accepted request and takes its name over; job.code and job.error tell what is wrong with
+ * it. */
+void mpt_request_read(const mpt_spool *spool, char *name, mpt_request *request);
 
 /* Its config, of the text that another rank has read. */
 void mpt_request_parse(const mpt_spool *spool, mpt_request *request);

@@ -116,6 +116,19 @@ static int unpack(const service *s, const char *text, mpt_request *out) {
   return count;
 }
 
+/* Where they cannot be told to the others: the service goes on. */
+static void refuse_batch(service *s, mpt_code code, const mpt_error *error) {
+  mpt_tally tally = {0};
+  for (int k = 0; k < s->queue.count; k++) {
+    mpt_request *r = &s->queue.batch[k];
+    r->job.code = code;
+    r->job.error = *error;
+    mpt_request_answer(&s->spool, r);
+    mpt_tally_add(&tally, r);
+  }
+  mpt_pulse_count(s->pulse, &tally);
+}
+
 /* Requests that are served by one rank each. Collective. */
 static mpt_code serve_each(service *s, int64_t count, mpt_error *error) {
   mpt_code code = MPT_DONE;
@@ -124,8 +137,7 @@ static mpt_code serve_each(service *s, int64_t count, mpt_error *error) {
   char *packed = NULL;
   if (s->rank == 0) packed = pack(s);
   if (s->rank != 0) own = mpt_alloc(count, sizeof *own);
-  AGREE(s->comm,
-        packed || own ? MPT_DONE : mpt_fail(error, MPT_NO_RESOURCE, "cannot serve: out of memory"));
+  AGREE(s->comm, packed || own ? MPT_DONE : mpt_no_memory("serve", error));
   TRY_COLL(mpt_share_text(s->comm, &packed, error));
   if (s->rank == 0)
     tally = serve_own(s, s->queue.batch, s->queue.count);
@@ -137,6 +149,10 @@ static mpt_code serve_each(service *s, int64_t count, mpt_error *error) {
   if (s->rank == 0) mpt_pulse_count(s->pulse, &tally);
   if (tally.left) code = MPT_STOPPED;
 done:
+  if (code != MPT_DONE && code != MPT_STOPPED) {
+    if (s->rank == 0) refuse_batch(s, code, error);
+    code = MPT_DONE;
+  }
   free(own);
   free(packed);
   return code;
@@ -184,10 +200,9 @@ static mpt_code join(service *s, mpt_error *error) {
   mpt_code code = MPT_DONE;
   char *path = s->spool.path;
   TRY_COLL(mpt_share_text(s->comm, &path, error));
-  if (s->rank == 0) return MPT_DONE;
-  mpt_spool_join(path, &s->spool);
-  free(path);
+  AGREE(s->comm, s->rank == 0 ? MPT_DONE : mpt_spool_join(path, &s->spool, error));
 done:
+  if (s->rank != 0) free(path);
   return code;
 }
 
@@ -202,7 +217,7 @@ mpt_code mpt_serve(MPI_Comm comm, const char *spool, bool shared, mpt_error *err
   mpt_code code = MPT_DONE;
   service *s = mpt_alloc(1, sizeof *s);
   int ranks;
-  AGREE(comm, s ? MPT_DONE : mpt_fail(error, MPT_NO_RESOURCE, "cannot serve: out of memory"));
+  AGREE(comm, s ? MPT_DONE : mpt_no_memory("serve", error));
   s->comm = comm;
   s->spool = (mpt_spool){.lock = -1, .watch = -1};
   s->keep.most = mpt_agree_on_memory(comm) / KEPT_SHARE;

@@ -72,9 +72,11 @@ static void watch_inbox(mpt_spool *s) {
   free(inbox);
 }
 
-void mpt_spool_join(const char *path, mpt_spool *s) {
+mpt_code mpt_spool_join(const char *path, mpt_spool *s, mpt_error *error) {
   *s = (mpt_spool){.lock = -1, .watch = -1, .path = mpt_format("%s", path)};
-  if (s->path) watch_inbox(s);
+  if (!s->path) return mpt_no_memory("serve", error);
+  watch_inbox(s);
+  return MPT_DONE;
 }
 
 mpt_code mpt_spool_open(const char *path, bool shared, mpt_spool *s, mpt_error *error) {
@@ -85,7 +87,7 @@ mpt_code mpt_spool_open(const char *path, bool shared, mpt_spool *s, mpt_error *
   if (!s->path) TRY(refuse(path, strerror(errno), "name a directory", error));
   for (int d = 0; d < DIRECTORIES; d++) {
     char *inner = mpt_format("%s/%s", s->path, directories[d]);
-    if (!inner) TRY(mpt_fail(error, MPT_NO_RESOURCE, "cannot serve: out of memory"));
+    if (!inner) TRY(mpt_no_memory("serve", error));
     code = check_directory(inner, shared, error);
     free(inner);
     if (code != MPT_DONE) goto done;
@@ -237,6 +239,16 @@ static mpt_code check_owner(const mpt_spool *s, const char *name, int file, mpt_
                   name, (long long)about.st_uid, (long long)geteuid());
 }
 
+/* A read may give less than there is. */
+static ssize_t read_all(int file, char *out, size_t most) {
+  size_t length = 0;
+  for (ssize_t got = 1; got > 0 && length < most; length += (size_t)got) {
+    got = read(file, out + length, most - length);
+    if (got < 0) return -1;
+  }
+  return (ssize_t)length;
+}
+
 mpt_code mpt_spool_read(const mpt_spool *s, const char *name, char **text, mpt_error *error) {
   mpt_code code = MPT_DONE;
   char *path = path_in(s, WORK, name);
@@ -245,7 +257,7 @@ mpt_code mpt_spool_read(const mpt_spool *s, const char *name, char **text, mpt_e
   *text = NULL;
   TRY(check_owner(s, name, file, error));
   TRY(mpt_allocate(text, largest_request + 2, 1, "a request", error));
-  if (file >= 0) length = read(file, *text, (size_t)largest_request + 1);
+  if (file >= 0) length = read_all(file, *text, (size_t)largest_request + 1);
   if (length < 0)
     code = mpt_fail(error, MPT_BAD_USAGE, "cannot read request '%s': %s (check its permissions)",
                     name, strerror(errno));
@@ -277,14 +289,27 @@ static bool put(const mpt_spool *s, const char *path, const char *text) {
   return written;
 }
 
-void mpt_spool_answer(const mpt_spool *s, const char *name, bool done, const char *text) {
+bool mpt_spool_answer(const mpt_spool *s, const char *name, bool done, const char *text) {
   char *path = path_in(s, done ? DONE : FAILED, name);
   const bool written = put(s, path, text);
   free(path);
-  if (written)
-    take_away(s, WORK, name);
-  else if (move(s, WORK, FAILED, name))
-    mpt_warn("request %s is answered without its outcome: %s", name, strerror(errno));
+  if (written) take_away(s, WORK, name);
+  return written;
+}
+
+void mpt_spool_set_aside(const mpt_spool *s, const char *name) {
+  const bool heard = mpt_log_is_heard(), moved = move(s, WORK, FAILED, name);
+  const int reason = errno;
+  mpt_log_speaks(true);
+  if (moved)
+    mpt_warn("request %s went to failed/ without its outcome, which could not be written (free "
+             "space; its output.file tells)",
+             name);
+  else
+    mpt_warn("request %s stays in work/, neither it nor its outcome could be put anywhere: %s "
+             "(free space; the next service answers it)",
+             name, strerror(reason));
+  mpt_log_speaks(heard);
 }
 
 bool mpt_spool_put(const mpt_spool *s, const char *name, const char *text) {

@@ -29,7 +29,7 @@ mpt_code mpt_spool_open(const char *path, bool shared, mpt_spool *spool, mpt_err
 void mpt_spool_close(mpt_spool *spool);
 
 /* Another rank's part in a spool that rank 0 has opened; path NULL: none. */
-void mpt_spool_join(const char *path, mpt_spool *spool);
+mpt_code mpt_spool_join(const char *path, mpt_spool *spool, mpt_error *error);
 
 /* Requests by their file names, NULL-terminated behind `count`; the caller frees the list. */
 typedef struct mpt_requests {
@@ -63,9 +63,12 @@ bool mpt_spool_accept(const mpt_spool *spool, const char *name);
 /* The text of an accepted request; the caller frees it. */
 mpt_code mpt_spool_read(const mpt_spool *spool, const char *name, char **text, mpt_error *error);
 
-/* Puts `text` into done or failed and takes the request out of work. Where there is no room for it,
- * the request itself goes to failed. */
-void mpt_spool_answer(const mpt_spool *spool, const char *name, bool done, const char *text);
+/* Puts `text` into done or failed and takes the request out of work; false when there is no room
+ * for it. */
+bool mpt_spool_answer(const mpt_spool *spool, const char *name, bool done, const char *text);
+
+/* Where no answer can be written: the request itself goes to failed, and the log says so. */
+void mpt_spool_set_aside(const mpt_spool *spool, const char *name);
 
 /* Replaces a file of the spool as a whole; false when that cannot be. */
 bool mpt_spool_put(const mpt_spool *spool, const char *name, const char *text);

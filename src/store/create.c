@@ -13,6 +13,7 @@
 #include "destination.h"
 #include "lookout.h"
 #include "shape.h"
+#include "find.h"
 
 enum { ID_DIGITS = 16 }; /* that a draft's name ends with */
 static const int64_t small_file = INT64_C(16) << 20;
@@ -60,9 +61,9 @@ bool mpt_is_stored(const mpt_result_spec *spec, mpt_field field, int64_t functio
 
 static bool write_text(hid_t file, const char *name, const char *value) {
   hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate(H5S_SCALAR);
-  H5Tset_size(type, H5T_VARIABLE);
-  H5Tset_cset(type, H5T_CSET_UTF8);
-  hid_t attribute = H5Acreate(file, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
+  const bool typed = H5Tset_size(type, H5T_VARIABLE) >= 0 && H5Tset_cset(type, H5T_CSET_UTF8) >= 0;
+  hid_t attribute =
+      typed ? H5Acreate(file, name, type, space, H5P_DEFAULT, H5P_DEFAULT) : H5I_INVALID_HID;
   bool done = attribute >= 0 && H5Awrite(attribute, type, &value) >= 0;
   if (attribute >= 0) H5Aclose(attribute);
   H5Sclose(space);
@@ -163,7 +164,6 @@ static mpt_code reserve(const mpt_result_spec *spec, const char *draft, mpt_erro
 static mpt_code fill_draft(const mpt_result_spec *spec, const char *draft, mpt_error *error) {
   errno = 0;
   hid_t file = H5Fcreate(draft, H5F_ACC_EXCL, H5P_DEFAULT, H5P_DEFAULT); /* follows no link */
-  int reason = errno;
   bool done = file >= 0 && write_attributes(file, spec, draft + strlen(draft) - ID_DIGITS);
   for (int64_t d = 0; done && d < spec->count; d++)
     for (int f = 0; done && f < MPT_FIELD_COUNT; f++)
@@ -171,10 +171,11 @@ static mpt_code fill_draft(const mpt_result_spec *spec, const char *draft, mpt_e
         if (mpt_is_stored(spec, (mpt_field)f, k))
           done = create_dataset(file, spec, d, (mpt_field)f, k);
   if (file >= 0 && H5Fclose(file) < 0) done = false;
+  const int reason = errno;
   if (done) return reserve(spec, draft, error);
   return mpt_fail(error, MPT_BAD_OUTPUT,
                   "cannot write result '%s': %s (check the directory's permissions and space)",
-                  spec->path, file < 0 && reason ? strerror(reason) : "HDF5 could not create it");
+                  spec->path, reason ? strerror(reason) : "HDF5 could not create it");
 }
 
 mpt_code mpt_create_result(const mpt_result_spec *spec, const char *draft, bool replaces,
@@ -189,7 +190,13 @@ mpt_code mpt_create_result(const mpt_result_spec *spec, const char *draft, bool 
 
 static mpt_code compare(hid_t file, const char *attribute, const char *mine, const char *what,
                         const char *path, mpt_error *error) {
-  char *text = mpt_read_text_attribute(file, attribute);
+  char *text;
+  if (mpt_find_text(file, attribute, &text, error) != MPT_DONE)
+    return mpt_fail(
+        error, MPT_BAD_OUTPUT,
+        "cannot continue '%s': its attribute %s cannot be read (--fresh replaces it; or "
+        "name another output.file)",
+        path, attribute);
   bool same = text && !strcmp(text, mine);
   free(text);
   if (same) return MPT_DONE;

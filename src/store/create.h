@@ -16,7 +16,7 @@ mpt_code mpt_check_same_job(const mpt_result_spec *spec, bool *complete, mpt_err
 /* The same of an open file, for the ranks that have not looked at its path. */
 bool mpt_is_same_job(hid_t file, const mpt_result_spec *spec);
 
-/* Sets the attribute `complete`. Collective over the ranks that have opened the file. */
+/* Sets the attribute `complete` of a file that this rank has opened for itself. */
 bool mpt_mark_complete(hid_t file);
 
 #endif

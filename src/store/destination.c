@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "input.h"
+#include "find.h"
 
 enum { LONGEST = 200, DIGITS = 16, LOOKED_THROUGH = 1 << 20 };
 static const char draft_mark[] = ".new-";
@@ -44,15 +45,15 @@ static bool speaks_of_us(int file) {
 }
 
 static bool is_result(const char *path) {
-  mpt_error ignored;
   hid_t file;
-  if (mpt_open_for_reading(path, "result", &file, &ignored) != MPT_DONE) {
+  if (mpt_open_for_reading(path, "result", &file, NULL) != MPT_DONE) {
     const int raw = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     const bool found = raw >= 0 && speaks_of_us(raw);
     if (raw >= 0) close(raw);
     return found;
   }
-  char *schema = mpt_read_text_attribute(file, "schema_name");
+  char *schema;
+  mpt_find_text(file, "schema_name", &schema, NULL);
   const bool found = schema && !strcmp(schema, MPT_SCHEMA_NAME);
   free(schema);
   H5Fclose(file);

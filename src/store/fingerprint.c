@@ -33,6 +33,16 @@ static uint64_t hash_block(uint64_t seed, const unsigned char *data, size_t byte
   return hash;
 }
 
+/* As much as there is: one pread may give less. */
+static ssize_t read_block(int file, unsigned char *block, off_t at) {
+  ssize_t all = 0;
+  for (ssize_t got = 1; got > 0 && all < BLOCK; all += got) {
+    got = pread(file, block + all, (size_t)(BLOCK - all), at + all);
+    if (got < 0) return -1;
+  }
+  return all;
+}
+
 /* Adds the hashes of this part's blocks. */
 static bool hash_blocks(int file, int64_t blocks, int part, int parts, uint64_t *sum) {
   unsigned char *block = malloc(BLOCK);
@@ -40,7 +50,7 @@ static bool hash_blocks(int file, int64_t blocks, int part, int parts, uint64_t 
   bool read_all = block != NULL;
   for (int64_t k = part; read_all && k < taken; k += parts) {
     const int64_t at = taken > 1 ? (blocks - 1) * k / (taken - 1) : 0;
-    const ssize_t got = pread(file, block, BLOCK, at * BLOCK);
+    const ssize_t got = read_block(file, block, at * BLOCK);
     read_all = got >= 0;
     if (got > 0) *sum += hash_block((uint64_t)k, block, (size_t)got);
   }

@@ -16,10 +16,10 @@ mpt_code mpt_input_open(const char *name, char *const *paths, int64_t count, mpt
                         mpt_error *error) {
   mpt_code code = MPT_DONE;
   *input = (mpt_input){.file = H5I_INVALID_HID, .name = mpt_format("%s", name)};
-  if (!input->name) return mpt_fail(error, MPT_NO_RESOURCE, "cannot open files: out of memory");
+  if (!input->name) return mpt_no_memory("open the input", error);
   TRY(mpt_open_for_reading(name, "input", &input->file, error));
   mpt_identify_open(mpt_descriptor_of(input->file), &input->opened);
-  for (int64_t k = 0; paths && k < count; k++) TRY(mpt_find_dataset(input, paths[k], error));
+  for (int64_t k = 0; paths && k < count; k++) TRY(mpt_add_dataset(input, paths[k], error));
   if (!paths) TRY(mpt_search_datasets(input, error));
   if (!input->count) TRY(nothing_found(input, error));
 done:

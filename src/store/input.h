@@ -93,8 +93,7 @@ mpt_code mpt_expect_data(hid_t dataset, const char *file_name, const char *path,
 /* MPT_BAD_INPUT when `path` is a link that leads nowhere. */
 mpt_code mpt_refuse_dangling(hid_t file, const char *file_name, const char *path, mpt_error *error);
 
-/* An attribute of the file's root; NULL when it is not there. The caller frees a string. */
-char *mpt_read_text_attribute(hid_t file, const char *name);
+/* An attribute of the file's root. */
 bool mpt_read_int_attribute(hid_t file, const char *name, int64_t *value);
 
 #endif

@@ -3,6 +3,7 @@
 #include "element.h"
 #include "shape.h"
 #include "storage.h"
+#include "find.h"
 
 static bool is_real(hid_t dataset) {
   hid_t type = H5Dget_type(dataset);
@@ -87,9 +88,14 @@ mpt_code mpt_expect_dataset(hid_t file, const char *file_name, const char *path,
   char shape[160];
   const int rank = mpt_field_dims(field, like, want);
   const bool real = mpt_fields[field].element == MPT_E_REAL;
-  hid_t dataset = H5Dopen(file, path, H5P_DEFAULT);
+  hid_t dataset;
+  code = mpt_find_dataset(file, path, &dataset, error);
   *exists = dataset >= 0;
-  if (!*exists) return mpt_refuse_dangling(file, file_name, path, error);
+  if (code != MPT_DONE) { /* the better of two messages */
+    mpt_refuse_dangling(file, file_name, path, error);
+    return code;
+  }
+  if (!*exists) return MPT_DONE;
   const bool fits = has_dims(dataset, rank, want, like->leading <= 1);
   const bool typed = has_type(dataset, !real && mpt_type_is_complex(like->type));
   if (!fits || !typed)

@@ -11,6 +11,7 @@
 #include "destination.h"
 #include "lock.h"
 #include "shape.h"
+#include "find.h"
 
 /* More problems than this do not wait for the next commit. */
 enum { MOST_WAITING = 1 << 20 };
@@ -57,12 +58,16 @@ static mpt_code not_on_every_rank(const mpt_result *r, mpt_error *error) {
                   r->path);
 }
 
+/* Every rank opens the file for itself: all of its space is there, so that nobody changes more than
+ * his own elements, and HDF5 has nothing to do together. Opened together, a write that fails on one
+ * rank while the file is closed leaves the others waiting there for ever. */
 static mpt_code open_file(mpt_result *r, const mpt_result_spec *spec, mpt_error *error) {
   r->raw = open(r->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
   char *name = name_for_mpi(r);
   hid_t how = H5Pcreate(H5P_FILE_ACCESS);
-  H5Pset_fapl_mpio(how, r->comm, MPI_INFO_NULL);
-  if (name) r->file = H5Fopen(name, r->sealed ? H5F_ACC_RDONLY : H5F_ACC_RDWR, how);
+  /* Other drivers buffer what is others'. */
+  if (name && H5Pset_fapl_mpio(how, MPI_COMM_SELF, MPI_INFO_NULL) >= 0)
+    r->file = H5Fopen(name, r->sealed ? H5F_ACC_RDONLY : H5F_ACC_RDWR, how);
   H5Pclose(how);
   free(name);
   if (r->raw < 0 || r->file < 0) return not_on_every_rank(r, error);
@@ -194,7 +199,7 @@ done:
 static mpt_code share_file(mpt_result *r, bool *continued, mpt_error *error) {
   mpt_code code = MPT_DONE;
   int found[3] = {*continued, r->sealed, r->lock.file >= 0 && !r->lock.useless};
-  TRY_COLL(mpt_share_text(r->comm, &r->path, error));
+  TRY_COLL(mpt_share_text(r->comm, &r->path, error)); /* the first rank's is there */
   MPI_Bcast(found, 3, MPI_INT, 0, r->comm);
   *continued = found[0];
   r->sealed = found[1];
@@ -238,7 +243,8 @@ done:
 }
 
 void mpt_result_id(const mpt_result *r, char out[17]) {
-  char *id = mpt_read_text_attribute(r->file, "result_id");
+  char *id;
+  mpt_find_text(r->file, "result_id", &id, NULL);
   memset(out, 0, 17);
   if (id) strncpy(out, id, 16);
   free(id);
@@ -260,7 +266,7 @@ mpt_code mpt_result_write(mpt_result *r, int64_t d, mpt_field field, int64_t fun
   hid_t dataset = *handle_of(r, d, field, function);
   if (dataset < 0) return MPT_DONE;
   hid_t type = mpt_element_type(mpt_fields[field].element, r->shapes[d].type);
-  const size_t element = H5Tget_size(type);
+  const size_t element = mpt_element_size(mpt_fields[field].element, r->shapes[d].type);
   mpt_part piece = *part;
   bool by_rows = part->rank == 3 && part->count == 1; /* of one matrix, or of a run of problems */
   int64_t total = by_rows ? part->rows : part->count;
@@ -291,7 +297,7 @@ mpt_code mpt_result_finish(mpt_result *r, int64_t d, int64_t first, int64_t coun
   if (r->waiting_count == r->waiting_capacity) {
     int64_t capacity = 2 * r->waiting_capacity + 64;
     finished *grown = realloc(r->waiting, sizeof *grown * (size_t)capacity);
-    if (!grown) return mpt_fail(error, MPT_NO_RESOURCE, "cannot note statuses: out of memory");
+    if (!grown) return mpt_no_memory("note statuses", error);
     r->waiting = grown;
     r->waiting_capacity = capacity;
   }
@@ -371,7 +377,8 @@ static mpt_code finish_file(mpt_result *r, mpt_code code, bool complete, mpt_err
     *error = second;
   }
   AGREE(r->comm, code);
-  if (complete && !r->sealed && !mpt_mark_complete(r->file)) code = write_failed(r, error);
+  if (r->rank == 0 && complete && !r->sealed && !mpt_mark_complete(r->file))
+    code = write_failed(r, error);
   AGREE(r->comm, code);
 done:
   return code;
@@ -401,9 +408,8 @@ int64_t mpt_result_bytes(const mpt_result_spec *spec) {
       for (int64_t k = 0; k <= spec->function_count; k++)
         datasets += mpt_is_stored(spec, (mpt_field)f, k);
       const mpt_part p = mpt_whole_field((mpt_field)f, &spec->datasets[d]);
-      hid_t type = mpt_element_type(mpt_fields[f].element, spec->datasets[d].type);
-      bytes += datasets * p.count * p.rows * p.cols * (int64_t)H5Tget_size(type);
-      H5Tclose(type);
+      bytes += datasets * p.count * p.rows * p.cols *
+               (int64_t)mpt_element_size(mpt_fields[f].element, spec->datasets[d].type);
     }
   return bytes;
 }

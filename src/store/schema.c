@@ -63,25 +63,50 @@ const mpt_field_info mpt_fields[MPT_FIELD_COUNT] = {
 const char *const mpt_solver_names[] = {"none", "lapack", "scalapack", "lanes", NULL};
 const char *const mpt_rule_names[] = {"plain", "form", "mean", "unbiased", "raw", NULL};
 
+/* A type without some of its members is another type. */
+static hid_t whole_or_none(hid_t type, bool whole) {
+  if (whole || type < 0) return type;
+  H5Tclose(type);
+  return H5I_INVALID_HID;
+}
+
 hid_t mpt_scalar_type(mpt_type type) {
   hid_t real = mpt_real_size(type) == 4 ? H5T_NATIVE_FLOAT : H5T_NATIVE_DOUBLE;
   if (!mpt_type_is_complex(type)) return H5Tcopy(real);
   hid_t pair = H5Tcreate(H5T_COMPOUND, mpt_type_size(type));
-  H5Tinsert(pair, "r", 0, real);
-  H5Tinsert(pair, "i", mpt_real_size(type), real);
-  return pair;
+  const bool whole = pair >= 0 && H5Tinsert(pair, "r", 0, real) >= 0 &&
+                     H5Tinsert(pair, "i", mpt_real_size(type), real) >= 0;
+  return whole_or_none(pair, whole);
 }
 
 static hid_t status_type(void) {
   hid_t type = H5Tenum_create(H5T_NATIVE_INT8);
-  for (int8_t s = 0; s < MPT_STATUS_COUNT; s++) H5Tenum_insert(type, mpt_status_name(s), &s);
-  return type;
+  bool whole = type >= 0;
+  for (int8_t s = 0; whole && s < MPT_STATUS_COUNT; s++)
+    whole = H5Tenum_insert(type, mpt_status_name(s), &s) >= 0;
+  return whole_or_none(type, whole);
 }
 
 static hid_t enum_type(const char *const *names) {
   hid_t type = H5Tenum_create(H5T_NATIVE_INT8);
-  for (int8_t s = 0; names[s]; s++) H5Tenum_insert(type, names[s], &s);
-  return type;
+  bool whole = type >= 0;
+  for (int8_t s = 0; whole && names[s]; s++) whole = H5Tenum_insert(type, names[s], &s) >= 0;
+  return whole_or_none(type, whole);
+}
+
+size_t mpt_element_size(mpt_element element, mpt_type type) {
+  switch (element) {
+  case MPT_E_REAL:
+    return mpt_real_size(type);
+  case MPT_E_SCALAR:
+    return mpt_type_size(type);
+  case MPT_E_DOUBLE:
+    return sizeof(double);
+  case MPT_E_INT32:
+    return sizeof(int32_t);
+  default:
+    return 1;
+  }
 }
 
 hid_t mpt_element_type(mpt_element element, mpt_type type) {

@@ -90,7 +90,10 @@ typedef uint64_t mpt_fieldset;
 #define MPT_BIT(field) ((mpt_fieldset)1 << (field))
 _Static_assert(MPT_FIELD_COUNT <= 64, "mpt_fieldset has a bit for each field");
 
-/* An HDF5 type for elements in memory; the caller closes it. */
+/* Bytes of an element in memory. */
+size_t mpt_element_size(mpt_element element, mpt_type type);
+
+/* Its HDF5 type, which the caller closes; H5I_INVALID_HID when HDF5 could not make it. */
 hid_t mpt_element_type(mpt_element element, mpt_type type);
 hid_t mpt_scalar_type(mpt_type type); /* the h5py compound {r, i} for complex */
 

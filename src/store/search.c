@@ -112,7 +112,10 @@ static herr_t visit_object(hid_t file, const char *name, const H5O_info_t *info,
   if (!path)
     s->code = no_memory(s->error);
   else if (dataset < 0)
-    note(s, path, "it does not open: damaged, or of a later HDF5 (check it with h5dump)");
+    s->code = refuse(s->input, path,
+                     "it does not open: damaged, or of a later HDF5 (check it with h5dump, or name "
+                     "others in input.datasets)",
+                     s->error);
   else
     consider(s, dataset, path);
   if (dataset >= 0) H5Dclose(dataset);
@@ -174,7 +177,10 @@ static herr_t visit_link(hid_t file, const char *name, const H5L_info_t *info, v
 mpt_code mpt_search_datasets(mpt_input *input, mpt_error *error) {
   search s = {.input = input, .error = error, .code = MPT_DONE};
   if (H5Ovisit(input->file, H5_INDEX_NAME, H5_ITER_INC, visit_object, &s) < 0 && s.code == MPT_DONE)
-    note(&s, "/", "its groups cannot all be listed: damaged (check the file with h5dump)");
+    s.code = refuse(input, "/",
+                    "its groups cannot all be listed: damaged (check the file with h5dump, or name "
+                    "datasets in input.datasets)",
+                    error);
   if (s.code == MPT_DONE) H5Lvisit(input->file, H5_INDEX_NAME, H5_ITER_INC, visit_link, &s);
   input->not_used = s.not_used.data;
   return s.code;
@@ -193,7 +199,7 @@ mpt_code mpt_refuse_dangling(hid_t file, const char *file_name, const char *path
                   path, file_name, target);
 }
 
-mpt_code mpt_find_dataset(mpt_input *input, const char *path, mpt_error *error) {
+mpt_code mpt_add_dataset(mpt_input *input, const char *path, mpt_error *error) {
   mpt_code code = MPT_DONE;
   description d;
   hid_t dataset = H5Dopen(input->file, path, H5P_DEFAULT);

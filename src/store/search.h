@@ -14,6 +14,6 @@
 mpt_code mpt_search_datasets(mpt_input *input, mpt_error *error);
 
 /* Appends the named one. */
-mpt_code mpt_find_dataset(mpt_input *input, const char *path, mpt_error *error);
+mpt_code mpt_add_dataset(mpt_input *input, const char *path, mpt_error *error);
 
 #endif

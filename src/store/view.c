@@ -6,14 +6,10 @@
 #include "create.h"
 #include "element.h"
 #include "shape.h"
+#include "find.h"
 
 char *mpt_view_path(const char *group, const char *name) {
   return mpt_format("%s/%s", strcmp(group, "/") ? group : "", name);
-}
-
-static mpt_code no_memory(mpt_error *error) {
-  return mpt_fail(error, MPT_NO_RESOURCE,
-                  "cannot list a result's groups: out of memory (free some)");
 }
 
 static mpt_code damaged(const mpt_view *view, const char *path, mpt_error *error) {
@@ -97,8 +93,9 @@ static mpt_code look_into(const mpt_view *view, mpt_view_group *group, mpt_error
     mpt_field field = k < 0 ? MPT_STATUS : (mpt_field)k; /* the status first: it has the count */
     if (mpt_is_per_function(field)) continue;            /* those go by their own names */
     char *path = mpt_view_path(group->path, mpt_fields[field].name);
-    if (!path) return no_memory(error);
-    hid_t dataset = H5Dopen(view->file, path, H5P_DEFAULT);
+    if (!path) return mpt_no_memory("list a result's groups", error);
+    hid_t dataset;
+    code = mpt_find_dataset(view->file, path, &dataset, error);
     if (dataset >= 0) {
       group->fields |= MPT_BIT(field);
       code = mpt_expect_data(dataset, view->name, path, error);
@@ -115,8 +112,9 @@ static mpt_code look_into(const mpt_view *view, mpt_view_group *group, mpt_error
 
 static mpt_code check_schema(mpt_view *view, mpt_error *error) {
   mpt_code code = MPT_DONE;
-  char *name = mpt_read_text_attribute(view->file, "schema_name");
-  char *version = mpt_read_text_attribute(view->file, "schema_version");
+  char *name = NULL, *version = NULL;
+  TRY(mpt_find_text(view->file, "schema_name", &name, error));
+  TRY(mpt_find_text(view->file, "schema_version", &version, error));
   if (!name || strcmp(name, MPT_SCHEMA_NAME))
     code = mpt_fail(error, MPT_BAD_INPUT,
                     "cannot read '%s': not a result file, its attribute schema_name is not "
@@ -128,6 +126,7 @@ static mpt_code check_schema(mpt_view *view, mpt_error *error) {
                     "'" MPT_SCHEMA_VERSION "' (use the version of multiplet that wrote it)",
                     view->name, version ? version : "");
   view->chains = code == MPT_DONE && !strcmp(version, "1.0");
+done:
   free(name);
   free(version);
   return code;
@@ -136,10 +135,12 @@ static mpt_code check_schema(mpt_view *view, mpt_error *error) {
 mpt_code mpt_view_open(const char *name, mpt_view *view, mpt_error *error) {
   mpt_code code = MPT_DONE;
   *view = (mpt_view){.file = H5I_INVALID_HID, .name = mpt_format("%s", name)};
-  if (!view->name) return no_memory(error);
+  if (!view->name) return mpt_no_memory("list a result's groups", error);
   TRY(mpt_open_for_reading(name, "result", &view->file, error));
   TRY(check_schema(view, error));
-  if (H5Ovisit(view->file, H5_INDEX_NAME, H5_ITER_INC, visit, view) > 0) TRY(no_memory(error));
+  const herr_t visited = H5Ovisit(view->file, H5_INDEX_NAME, H5_ITER_INC, visit, view);
+  if (visited > 0) TRY(mpt_no_memory("list a result's groups", error));
+  if (visited < 0) TRY(damaged(view, "/", error));
   for (int64_t g = 0; g < view->count; g++) TRY(look_into(view, &view->groups[g], error));
 done:
   if (code != MPT_DONE) mpt_view_close(view);
@@ -193,7 +194,7 @@ mpt_code mpt_view_read(const mpt_view *view, const mpt_view_group *group, mpt_fi
   const mpt_dataset shape = {.count = group->count, .n = group->n, .columns = group->columns};
   mpt_part part = mpt_field_part(field, &shape, first, count, 0, 0);
   char *path = mpt_view_path(group->path, mpt_fields[field].name);
-  if (!path) return no_memory(error);
+  if (!path) return mpt_no_memory("list a result's groups", error);
   hid_t type = memory_type(mpt_fields[field].element);
   mpt_code code = mpt_read_part(view->file, path, &part, type, out, error);
   H5Tclose(type);

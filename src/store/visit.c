@@ -3,14 +3,18 @@
 #include "input.h"
 #include "lookout.h"
 #include "storage.h"
+#include "find.h"
 
 /* What is read of results. */
 static void read_attributes(hid_t file) {
   static const char *const names[] = {"schema_name", "schema_version",    "config",
                                       "input_file",  "input_fingerprint", "software_version",
                                       "created",     "hostname",          "slurm_job_id"};
-  for (size_t k = 0; k < sizeof names / sizeof *names; k++)
-    free(mpt_read_text_attribute(file, names[k]));
+  for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+    char *text;
+    mpt_find_text(file, names[k], &text, NULL);
+    free(text);
+  }
 }
 
 static herr_t visit(hid_t file, const char *name, const H5O_info_t *info, void *context) {

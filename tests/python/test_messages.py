@@ -409,9 +409,11 @@ ELSEWHERE = {
 
 # Memory that runs out for a few bytes, libraries that break their word, files that change within a moment.
 UNREACHABLE = {
-    "out of memory": "a small allocation fails", "no memory": "a small allocation fails",
+    "out of memory": "a small allocation fails",
     "descinit gave INFO": "ScaLAPACK refuses a grid of its own",
-    "its attribute could not be written": "one int in a file that was just written",
+    **dict.fromkeys(["it is not there, or no matrix", "may be damaged, check it", "cannot list the datasets",
+                     "its group '%s' cannot be read", "its attribute %s cannot be read"],
+                    "an object of an open file cannot be read: tests/attack/faults.py"),
     "cannot read input '%s'": "the input vanishes between its opening and its hashing",
     "%s (run again to continue)": "closing fails after everything was written",
     "the dataset does not open": "a dataset vanishes from an open file",

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from job import MULTIPLET, OK, hermitian, read, write
+from test_faults import ranks_of
 
 OUTCOME = "outcome: "
 
@@ -409,9 +410,8 @@ def test_outputs_in_the_spools_own_places(spool):
 def end_in_the_middle(spool, how, ranks):
     """A service that ends while it is at a request, which it holds since its output is slow to lock."""
     service = Service(spool, ranks).start()
-    pids = [int(p) for p in subprocess.run(["pgrep", "-f", f"multiplet serve {spool}"], capture_output=True,
-                                           text=True).stdout.split()]
     wait_for(lambda: (spool / "slow.h5.lock").exists())
+    pids = ranks_of(service.process.pid) if ranks > 1 else [service.process.pid]
     for pid in pids[-1:] if how == signal.SIGSEGV else pids:
         os.kill(pid, how)
     service.process.communicate(timeout=30)
