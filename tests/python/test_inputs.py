@@ -372,3 +372,72 @@ def test_locked_and_half_written_files(tmp_path):
     subprocess.run(["/usr/bin/python3", "-c", script], cwd=tmp_path, check=True)
     line = error_of(run(config(tmp_path, input={"file": "new.h5"}), expect=3))
     assert "has it open for writing" in line and "h5clear" in line
+
+
+# What failed is counted by status, and the first of each is looked at
+
+def lines_of_failures(done):
+    return [x.removeprefix("multiplet: warning: ") for x in done.stderr.splitlines() if " failed: " in x]
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+@pytest.mark.parametrize("solver", ["lanes", "scalapack"])
+def test_failures_are_counted_by_status(tmp_path, solver, ranks):
+    a = hermitian(np.random.default_rng(2), 6, 5)
+    a[2, 1, 0] += 0.25 * np.abs(a[2]).max()
+    a[4, 1, 0] += 1
+    a[3, 3, 3] = np.nan
+    write(tmp_path / "in.h5", H=a)
+    done = run(config(tmp_path, solve={"solver": solver}), ranks=ranks, expect=4)
+    nan, crooked = lines_of_failures(done)
+    assert nan.startswith("1 failed: NONFINITE_INPUT, the matrix holds NaN") and "first problem 3 of /H" in nan
+    assert crooked.startswith("2 failed: NOT_HERMITIAN, ") and "first problem 2 of /H" in crooked
+    largest = max(np.abs(a[2].real).max(), np.abs(a[2].imag).max())
+    defect = np.abs((d := a[2] - a[2].conj().T).real).max()
+    assert f"the largest |A - A^H| is {defect / largest:.2g} of the largest |A|" in crooked, (crooked, d)
+    assert "triangle: lower" in crooked and "triangle: average" in crooked
+
+
+def test_directions_that_are_not_hermitian(tmp_path):
+    write(tmp_path / "in.h5", H=matrices())
+    write(tmp_path / "t.h5", H=matrices() + np.triu(np.ones(5), 1))
+    line, = lines_of_failures(run(config(tmp_path, tangent="t.h5"), expect=4))
+    assert "3 failed: NOT_HERMITIAN" in line and "|dA - dA^H| is " in line
+
+
+@pytest.mark.parametrize("solver", ["lanes", "lapack"])
+def test_an_overflow_is_no_cotangent_that_holds_nan(tmp_path, solver):
+    a = np.stack([np.diag([1.0, 1.5, 3]), np.diag([1.0, 2, 3])]) * 1e-280
+    cotangents = {"H/eigenvectors": np.random.default_rng(0).standard_normal((2, 3, 3)) * 1e300}
+    for name, more, text in (("large", {}, "cotangents are finite and what they lead to overflows"),
+                             ("nan", {"H/eigenvalues": np.full((2, 3), np.nan)}, "a cotangent or direction is not finite")):
+        write(tmp_path / f"{name}-in.h5", H=a)
+        write(tmp_path / f"{name}-c.h5", **cotangents, **more)
+        path = config(tmp_path, name, input={"file": f"{name}-in.h5"}, gradient={"cotangents": f"{name}-c.h5"},
+                      solve={"solver": solver})
+        line, = lines_of_failures(run(path, expect=4))
+        assert "2 failed: NONFINITE_COTANGENT" in line and text in line, line
+    shown = run(f"{tmp_path / 'large-out.h5'}:/H[0]", verb="show").stdout
+    assert "or what it leads to overflows" in shown
+
+
+def test_check_says_how_much_it_could_not_test(tmp_path):
+    """Eigenvectors apart by less than what a difference needs: their gradients are not testable."""
+    a = np.stack([np.diag([1.0, 1 + 1e-11, 3]), np.diag([1.0, 2, 3])])
+    gv = np.random.default_rng(0).standard_normal((2, 3, 3))
+    solve(tmp_path, a, cotangents={"eigenvectors": gv})
+    out = run(tmp_path / "job-out.h5", "--gradients", "2", verb="check").stdout
+    assert "not testable" in out and "all within bounds" not in out
+    assert "within bounds as far as could be tested: 2 problems; " in out and " not tested" in out
+    assert "all within bounds: 2 problems" in run(tmp_path / "job-out.h5", verb="check").stdout
+
+
+@pytest.mark.parametrize("arguments", [["run", "--set"], ["run", "job.yaml", "--set", ""], ["run", "job.yaml", "--set", "="],
+                                       ["run", ""], ["plan", ""], ["show", ""], ["check", ""], ["show", ":/H"],
+                                       ["plan", "job.yaml", "--set", "input.file="], ["run", "job.yaml", "--set", "gradient.cotangents="],
+                                       ["plan", "job.yaml", "--set", "input.datasets=[]"], ["serve", ""], ["--completion"]])
+def test_no_null_is_printed(tmp_path, arguments):
+    write(tmp_path / "in.h5", H=matrices())
+    config(tmp_path)
+    done = subprocess.run([MULTIPLET, *arguments], capture_output=True, text=True, cwd=tmp_path, timeout=60)
+    assert done.returncode in (2, 3, 5) and "(null)" not in done.stderr + done.stdout and done.stderr.count("error: ") >= 1
