@@ -30,7 +30,9 @@ static const struct {
     [MPT_SPLIT_MULTIPLET] = {"SPLIT_MULTIPLET",
                              "an index range cuts through a multiplet: its subspace is arbitrary",
                              true},
-    [MPT_NONFINITE_COTANGENT] = {"NONFINITE_COTANGENT", "a cotangent holds NaN or infinity", true},
+    [MPT_NONFINITE_COTANGENT] = {"NONFINITE_COTANGENT",
+                                 "a cotangent holds NaN or infinity, or what it leads to overflows",
+                                 true},
     [MPT_INTERNAL] = {"INTERNAL", "the solution failed its own check", true},
     [MPT_TOO_MANY_IN_RANGE] = {"TOO_MANY_IN_RANGE", "more eigenvalues in range than at_most", true},
     [MPT_SUBGRADIENT] =

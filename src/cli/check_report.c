@@ -176,6 +176,14 @@ static void print_samples(const mpt_check *c, const mpt_check_samples *samples, 
   printf("\n");
 }
 
+/* What was sampled and could not be compared. */
+static int64_t count_untested(const mpt_check_samples *samples) {
+  int64_t untested = samples->too_large;
+  for (int64_t k = 0; k < samples->count; k++)
+    untested += samples->items[k].trial == MPT_TRIAL_UNTESTABLE;
+  return untested;
+}
+
 static void count_problems(const mpt_check *c, int64_t *solved, int64_t *pending, int64_t *failed) {
   *solved = *pending = *failed = 0;
   for (int64_t k = 0; k < c->count; k++)
@@ -194,12 +202,17 @@ mpt_code mpt_report_check(const mpt_check *c, const mpt_check_samples *samples, 
   int64_t bad = print_problems(c), wrong[2] = {0};
   if (samples) print_samples(c, samples, wrong);
   const bool sound = !bad && !wrong[0] && !wrong[1];
+  const int64_t untested = samples ? count_untested(samples) : 0;
   printf("\n");
   if (!sound) {
     printf("NOT within bounds: %lld problems, %lld gradients", (long long)bad, (long long)wrong[0]);
     if (wrong[1]) printf(", %lld other outputs", (long long)wrong[1]);
   }
-  if (sound) printf("all within bounds: %lld problems", (long long)solved);
+  if (sound)
+    printf(untested ? "within bounds as far as could be tested: %lld problems"
+                    : "all within bounds: %lld problems",
+           (long long)solved);
+  if (untested) printf("; %lld gradients and other outputs not tested", (long long)untested);
   if (failed) printf("; %lld had failed and hold zeros", (long long)failed);
   if (pending) printf("; %lld pending, not checked", (long long)pending);
   printf("\n");

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "agree.h"
 #include "blas_library.h"
+#include "failures.h"
 #include "look.h"
 #include "recall.h"
 #include "stop.h"
@@ -284,6 +285,7 @@ static mpt_code conclude(mpt_run *r, mpt_summary *out) {
   mpt_summary_reduce(r->comm, &summary);
   mpt_tell_retries(r->comm, &r->job, &r->plan, &r->worker, summary.retried);
   if (r->rank == 0) mpt_summary_print(&summary);
+  mpt_tell_failures(r->comm, &r->job, &r->worker, &summary);
   if (out) *out = summary;
   if (summary.by_status[MPT_PENDING] > 0) return MPT_STOPPED;
   return mpt_summary_failures(&summary) > 0 ? MPT_SOME_FAILED : MPT_DONE;

@@ -10,6 +10,7 @@
 
 void mpt_worker_open(mpt_worker *w, const mpt_job *job, const mpt_plan *plan, mpt_result *result) {
   *w = (mpt_worker){.job = job, .plan = plan, .result = result, .dataset = -1};
+  for (int s = 0; s < MPT_STATUS_COUNT; s++) w->first[s] = INT64_MAX;
 }
 
 /* Frees what belongs to the current dataset. Collective over its team. */
@@ -192,6 +193,8 @@ static mpt_code finish_unit(mpt_worker *w, const mpt_unit *u, mpt_error *error) 
     const mpt_report *r = &w->batch.report[k];
     statuses[k] = r->status;
     w->by_status[statuses[k]]++;
+    const int64_t place = u->dataset * MPT_PLACES + u->first + k;
+    if (place < w->first[r->status]) w->first[r->status] = place;
     w->refused += r->refused;
     if (r->retried && w->retried < MPT_RETRIES_TOLD)
       w->told[w->retried] =

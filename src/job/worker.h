@@ -14,6 +14,9 @@ typedef struct mpt_retried {
   int32_t failed, decade; /* mpt_report.first_failed, first_decade */
 } mpt_retried;
 
+/* Problems of a dataset are fewer. */
+#define MPT_PLACES (INT64_C(1) << 40)
+
 typedef struct mpt_worker {
   const mpt_job *job;
   const mpt_plan *plan;
@@ -30,6 +33,7 @@ typedef struct mpt_worker {
   int64_t array_count;
   double *column; /* one diagnostic of a chunk */
   int64_t by_status[MPT_STATUS_COUNT], refused, retried;
+  int64_t first[MPT_STATUS_COUNT];    /* dataset * MPT_PLACES + problem; INT64_MAX: none */
   mpt_retried told[MPT_RETRIES_TOLD]; /* the first of `retried` */
   double worst[2]; /* largest gauge violation of a GAUGE_DEPENDENT problem, cotangent spread */
   double solve_seconds, io_seconds;

@@ -13,7 +13,8 @@ from job import OK, command, config, hermitian, read, run, same, solve, write
 import multiplet
 
 SHAPES = [(2, 3), (1, 1), (0, 4), (2, 1, 3)]
-FUNCTIONS = [{"name": "rho", "kind": "fermi", "beta": 4, "electrons": 2}, {"name": "P", "kind": "projector", "index": [0, 2]}]
+FUNCTIONS = [{"name": "rho", "kind": "fermi", "beta": 4, "electrons": 2},
+             {"name": "P", "kind": "projector", "index": [0, 2]}]
 SOLVERS = ["lanes", "lapack", "scalapack"]
 SELECTIONS = [{"lowest": 3}, {"highest": 3}, {"index": [1, 4]}, {"range": [-9, 9], "at_most": 3}]
 TIMES = ("diagnostics/seconds", "diagnostics/started", "diagnostics/rank", "attributes")
@@ -31,7 +32,9 @@ def job(at, name, shape, flat, select=None, n=6, dtype="c16", each=False, **sect
     m = 3 if select else n
 
     def draw(*tail, kind=dtype):
-        x = rng.standard_normal((count, *tail)) + (1j * rng.standard_normal((count, *tail)) if np.dtype(kind).kind == "c" else 0)
+        x = rng.standard_normal((count, *tail))
+        if np.dtype(kind).kind == "c":
+            x = x + 1j * rng.standard_normal((count, *tail))
         return x.astype(kind).reshape(*lead, *tail)
     a, da = problems(shape, n, dtype).reshape(*lead, n, n), problems(shape, n, dtype, 5).reshape(*lead, n, n)
     cotangents = {"H/eigenvalues": draw(m, kind=real), "H/eigenvectors": draw(n, m)}
@@ -150,7 +153,8 @@ def test_statuses_stand_in_their_places(tmp_path):
     for place in ("1, 1", "1,1", "4"):
         one = run(f"{path}:/H[{place}]", verb="show").stdout
         assert one.startswith("/H[1, 1]: n = 6") and f"{out['eigenvalues'][1, 1, 0]:.10g}"[:9] in one
-    for place, text in (("2, 0", "up to [1, 2]"), ("0, 3", "out of range"), ("6", "give 0 to 5"), ("0, -1", "out of range")):
+    for place, text in (("2, 0", "up to [1, 2]"), ("0, 3", "out of range"), ("6", "give 0 to 5"),
+                        ("0, -1", "out of range")):
         assert text in run(f"{path}:/H[{place}]", verb="show", expect=3).stderr
     for place in ("1, 0, 0", "1, ", ",1", "1 1", "", "x"):
         assert "not an index" in run(f"{path}:/H[{place}]", verb="show", expect=2).stderr

@@ -397,6 +397,7 @@ ELSEWHERE = {
     **dict.fromkeys(["cannot open config", "larger than 1 MiB"], "unit/test_config.c"),
     "it failed its self-test": "unit/test_self_test.c",
     **dict.fromkeys(["more than can be counted", "more pieces than the 2^24"], "unit/test_plan.c"),
+    **dict.fromkeys(["looking at it took longer than", "libhdf5 crashed"], "python/test_damaged.py"),
     **dict.fromkeys(["no regular file", "the file is locked", "has it open for writing", "which is not there",
                      "cannot use '%s' of '%s': %s"], "python/test_inputs.py"),
     **dict.fromkeys([

@@ -43,7 +43,7 @@ _TEXT = {
     Status.FUNCTION_UNDEFINED: "a function does not exist for this spectrum, or a frame's reference misses its "
                                "subspace",
     Status.SPLIT_MULTIPLET: "an index range cuts through a multiplet: its subspace is arbitrary",
-    Status.NONFINITE_COTANGENT: "a cotangent holds NaN or infinity",
+    Status.NONFINITE_COTANGENT: "a cotangent holds NaN or infinity, or what it leads to overflows",
     Status.INTERNAL: "the solution failed its own check",
     Status.TOO_MANY_IN_RANGE: "more eigenvalues in range than at_most",
     Status.SUBGRADIENT: "the loss tells equal eigenvalues apart and is no certified function of the matrix; the "

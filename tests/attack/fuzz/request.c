@@ -1,5 +1,5 @@
-/* Any bytes as a request: its answer is one YAML mapping whose last key is the service's outcome, and
- * what was a comment stays one. */
+/* Any bytes as a request: its answer is one YAML mapping whose last key is the service's outcome,
+ * and what was a comment stays one. */
 #include <yaml.h>
 #include "answer.h"
 #include "fuzz.h"
@@ -22,8 +22,7 @@ static int keys_of(const char *text, char last[16]) {
     depth -= closes;
     if (depth == 1 && (closes || type == YAML_SCALAR_EVENT || type == YAML_ALIAS_EVENT)) {
       if (scalars++ % 2 == 0)
-        snprintf(last, 16, "%s",
-                 type == YAML_SCALAR_EVENT ? (char *)event.data.scalar.value : "");
+        snprintf(last, 16, "%s", type == YAML_SCALAR_EVENT ? (char *)event.data.scalar.value : "");
     }
     depth += opens;
     yaml_event_delete(&event);
