@@ -7,8 +7,13 @@
 #                                          MULTIPLET_FAULTS of them by type and engine; gradients of
 #                                          tests/attack against the truth, 10^4 random problems of each type,
 #                                          10^6 losses of other forms, 10^5 that deserve no warning
+#   bash tests/run.sh --attack HOURS       everything in tests/attack that attacks the program, round after round
+#                                          until told: torture matrices, kills, failing calls, cut write logs,
+#                                          requests, fuzzers; a line each, and the first fault ends it
 #   bash tests/run.sh --asan               under the address and undefined-behaviour sanitizers, in
-#                                          build-asan: unit tests, MPI tests on 1 and 2 ranks, the main job
+#                                          build-asan: unit tests, MPI tests on 1 and 2 ranks, the program's own tests
+#   bash tests/run.sh --tsan               under ThreadSanitizer, in build-tsan: OpenMP's paths, the service
+#   bash tests/run.sh --valgrind           unit tests under valgrind
 #
 # Leaves the program at build/bin/multiplet.
 
@@ -69,7 +74,49 @@ run_sanitized() {
   # but a sanitizer; the older kernels do not.
   export OPENBLAS_CORETYPE=Nehalem
   ctest --test-dir "$build" --output-on-failure --no-tests=error -R '^test_' -E '_[346]$'
-  MULTIPLET=$build/bin/multiplet "$PYTHON" -m pytest -q tests/cli tests/python/test_run.py
+  MULTIPLET=$build/bin/multiplet "$PYTHON" -m pytest -q tests/cli tests/python/test_{run,inputs,faults,writers,serve,average}.py
+}
+
+# clang's, since GCC's takes every barrier of libgomp for a race; Archer tells it of OpenMP's.
+run_tsan() {
+  local build=$PWD/build-tsan
+  cmake --preset tsan -DMULTIPLET_TESTS=ON -DPython3_EXECUTABLE="$(command -v "$PYTHON")"
+  cmake --build "$build" --parallel "$(env -u OMP_NUM_THREADS nproc)"
+  OMP_TOOL_LIBRARIES="$(dirname "$(clang -print-file-name=libomp.so)")/libarcher.so"
+  export OMP_TOOL_LIBRARIES TSAN_OPTIONS=ignore_noninstrumented_modules=1:exitcode=66
+  local name
+  for name in test_memory test_memory_values test_self_test test_keep test_progress; do
+    OMP_NUM_THREADS=4 "$build/bin/$name"
+  done
+  MULTIPLET=$build/bin/multiplet "$PYTHON" -m pytest -q tests/python/test_serve.py -k "answered or second_pass or many or restarted"
+}
+
+# Those that take no minutes there. Libraries that ask the processor for what valgrind lacks choose older kernels.
+run_valgrind() {
+  build
+  local name
+  for name in backward config function keep multiplet plan progress slabs sound tridiagonal; do
+    echo "valgrind test_$name"
+    OPENBLAS_CORETYPE=Haswell timeout 1200 valgrind --quiet --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite \
+      "build/bin/test_$name" >build/valgrind.log 2>&1 || { cat build/valgrind.log; return 1; }
+  done
+}
+
+run_attack() {
+  build
+  local end seed
+  end=$((SECONDS + $(awk -v hours="$1" 'BEGIN { print int(3600 * hours) }')))
+  seed=$(date +%s)
+  while [ "$SECONDS" -lt "$end" ]; do
+    printf '\n== seed %s\n' "$seed"
+    "$PYTHON" tests/attack/torture.py --count 20000 --seed "$seed"
+    "$PYTHON" tests/attack/kills.py --count 100 --seed "$seed"
+    "$PYTHON" tests/attack/replay.py --losses 20 --seed "$seed"
+    "$PYTHON" tests/attack/faults.py --count 30 --seed "$seed" --ranks 1,2
+    "$PYTHON" tests/attack/many_requests.py --count 20000 --seed "$seed"
+    bash tests/attack/fuzz/run.sh 120
+    seed=$((seed + 1))
+  done
 }
 
 run_long() {
@@ -95,10 +142,12 @@ if [ "${1:-}" = --long ]; then
   run_long
   exit
 fi
-if [ "${1:-}" = --asan ]; then
-  run_sanitized
-  exit
-fi
+case ${1:-} in
+  --asan) run_sanitized && exit ;;
+  --tsan) run_tsan && exit ;;
+  --valgrind) run_valgrind && exit ;;
+  --attack) run_attack "${2:?how many hours?}" && exit ;;
+esac
 
 printf '\n== build, warnings are errors\n'
 build

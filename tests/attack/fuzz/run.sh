@@ -2,7 +2,7 @@
 # Coverage-guided fuzzing of what reads texts and files from outside, by clang's libFuzzer, with the address and
 # undefined-behaviour sanitizers.
 #
-#   bash tests/attack/fuzz/run.sh [SECONDS [TARGET...]]     default: 20 seconds each of config, set, request
+#   bash tests/attack/fuzz/run.sh [SECONDS [TARGET...]]     default: 20 seconds each of config, set, request, input
 #
 # Seeds, and inputs that were found once, are in seeds/TARGET; new ones stay in build-fuzz/TARGET. What crashes is left
 # as build-fuzz/TARGET-crash-*: mend it, and put it into the seeds. FUZZ_WORKERS processes a target (default: 1).
@@ -11,7 +11,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../../.."
 seconds=${1:-20}
 [ $# -gt 0 ] && shift
-[ $# -gt 0 ] || set -- config set request
+[ $# -gt 0 ] || set -- config set request input
 out=$PWD/build-fuzz
 mkdir -p "$out"
 
@@ -19,23 +19,29 @@ mkdir -p "$out"
 sources=(src/base/*.c src/spectral/{function,fermi,select}.c
   src/job/{complaint,config,keys,path,values,values_lists,values_select,yaml_tree}.c
   src/serve/{answer,request,spool,suspect}.c)
-flags=(-std=gnu17 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -DMPT_VERSION=\"fuzz\"
+[[ " $* " != *" input "* ]] || sources+=(src/store/*.c)
+flags=(-std=gnu17 -g -O1 -fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all -DMPT_VERSION=\"fuzz\"
   -Iinclude -Isrc/base -Isrc/spectral -Isrc/store -Isrc/job -Isrc/engine -Isrc/serve -Itests/attack/fuzz)
 read -r -a mpi <<<"$(pkg-config --cflags ompi-c 2>/dev/null || mpicc --showme:compile)"
 read -r -a mpi_libraries <<<"$(pkg-config --libs ompi-c 2>/dev/null || mpicc --showme:link)"
 read -r -a hdf5 <<<"$(pkg-config --cflags hdf5-openmpi)"
 read -r -a hdf5_libraries <<<"$(pkg-config --libs hdf5-openmpi)"
 
-build() {
-  local source object objects=()
-  mkdir -p "$out/objects"
-  for source in "${sources[@]}"; do
+compile() {
+  local source object
+  for source in "$@"; do
     object=$out/objects/$(basename "$source" .c).o
-    objects+=("$object")
-    [ "$object" -nt "$source" ] && [ -z "$(find src include -name '*.h' -newer "$object" -print -quit)" ] ||
-      printf '%s\0%s\0' "$source" "$object"
-  done | xargs -0 -r -n 2 -P "$(nproc)" sh -c \
-    'shift 0; clang '"$(printf '%q ' "${flags[@]}" "${mpi[@]}" "${hdf5[@]}")"' -fsanitize=fuzzer-no-link -c "$0" -o "$1"'
+    clang "${flags[@]}" "${mpi[@]}" "${hdf5[@]}" -fsanitize=fuzzer-no-link -c "$source" -o "$object"
+  done
+}
+
+# In two halves side by side.
+build() {
+  local target
+  mkdir -p "$out/objects"
+  compile "${sources[@]:0:${#sources[@]}/2}" &
+  compile "${sources[@]:${#sources[@]}/2}"
+  wait $!
   for target in "$@"; do
     clang "${flags[@]}" "${mpi[@]}" "${hdf5[@]}" -fsanitize=fuzzer "tests/attack/fuzz/$target.c" "$out"/objects/*.o \
       "${hdf5_libraries[@]}" "${mpi_libraries[@]}" -lyaml -lm -ldl -o "$out/fuzz-$target"
@@ -48,7 +54,7 @@ for target in "$@"; do
   mkdir -p "$out/$target"
   log=$out/$target.log
   # The program's own messages go nowhere: thousands of them a second.
-  if ! "$out/fuzz-$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=4096 -close_fd_mask=3 \
+  if ! "$out/fuzz-$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=16384 -close_fd_mask=3 \
     -artifact_prefix="$out/$target-" -fork="${FUZZ_WORKERS:-1}" -print_final_stats=1 \
     "$out/$target" "tests/attack/fuzz/seeds/$target" >"$log" 2>&1; then
     tail -40 "$log"
