@@ -211,7 +211,7 @@ static void bad_arguments(void **state) {
   arrays x = make(MPT_FLOAT64, 3, 4);
   mpt_error error;
   const mpt_options wrong[] = {{.threads = -1},
-                               {.triangle = (mpt_triangle)3},
+                               {.triangle = (mpt_triangle)4},
                                {.solver = MPT_SOLVER_SCALAPACK},
                                {.solver = MPT_SOLVER_ELPA},
                                {.solver = (mpt_solver)17}};
