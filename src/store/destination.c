@@ -60,18 +60,16 @@ static bool is_result(const char *path) {
   return found;
 }
 
-static const char *kind_of(mode_t mode) {
-  if (S_ISDIR(mode)) return "it is a directory";
-  if (S_ISLNK(mode)) return "it is a symbolic link";
-  if (S_ISCHR(mode) || S_ISBLK(mode)) return "it is a device";
-  return "it is a pipe or socket";
-}
-
 mpt_code mpt_destination_check(const char *path, bool fresh, bool *exists, mpt_error *error) {
   struct stat about;
   *exists = !lstat(path, &about);
   if (!*exists) return errno == ENOENT ? MPT_DONE : refuse(path, strerror(errno), error);
-  if (!S_ISREG(about.st_mode)) return refuse(path, kind_of(about.st_mode), error);
+  if (!S_ISREG(about.st_mode))
+    return mpt_fail(
+        error, MPT_BAD_OUTPUT,
+        "cannot write result '%s': it is %s, no regular file (name another output.file, "
+        "or move that away)",
+        path, mpt_kind_of_file(about.st_mode));
   if (!fresh || about.st_size == 0 || is_result(path)) return MPT_DONE;
   return mpt_fail(error, MPT_BAD_USAGE,
                   "cannot replace '%s': it is no result of this program (--fresh replaces results "

@@ -57,3 +57,11 @@ mpt_code mpt_find_text(hid_t file, const char *name, char **text, mpt_error *err
   if (attribute >= 0) H5Aclose(attribute);
   return done ? MPT_DONE : cannot_read(name, "the attribute is there and cannot be read", error);
 }
+
+bool mpt_read_int_attribute(hid_t file, const char *name, int64_t *value) {
+  hid_t attribute = H5Aopen(file, name, H5P_DEFAULT);
+  if (attribute < 0) return false;
+  bool read = H5Aread(attribute, H5T_NATIVE_INT64, value) >= 0;
+  H5Aclose(attribute);
+  return read;
+}

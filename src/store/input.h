@@ -3,6 +3,7 @@
 #ifndef MPT_INPUT_H
 #define MPT_INPUT_H
 
+#include <sys/types.h>
 #include "schema.h"
 
 enum { MPT_MOST_LEADING = H5S_MAX_RANK - 2 };
@@ -50,6 +51,9 @@ mpt_code mpt_input_open(const char *name, char *const *paths, int64_t count, mpt
                         mpt_error *error);
 void mpt_input_close(mpt_input *input);
 
+/* "a directory", "a FIFO", ...; of what is no regular file. */
+const char *mpt_kind_of_file(mode_t mode);
+
 /* That there is a regular file which opens. Never waits, as opening a FIFO does. */
 mpt_code mpt_expect_file(const char *name, const char *what, mpt_error *error);
 
@@ -92,8 +96,5 @@ mpt_code mpt_expect_data(hid_t dataset, const char *file_name, const char *path,
 
 /* MPT_BAD_INPUT when `path` is a link that leads nowhere. */
 mpt_code mpt_refuse_dangling(hid_t file, const char *file_name, const char *path, mpt_error *error);
-
-/* An attribute of the file's root. */
-bool mpt_read_int_attribute(hid_t file, const char *name, int64_t *value);
 
 #endif

@@ -7,12 +7,14 @@
 #include <unistd.h>
 #include "input.h"
 
-static const char *kind_of_file(mode_t mode) {
+const char *mpt_kind_of_file(mode_t mode) {
   switch (mode & S_IFMT) {
   case S_IFIFO:
     return "a FIFO";
   case S_IFDIR:
     return "a directory";
+  case S_IFLNK:
+    return "a symbolic link";
   case S_IFSOCK:
     return "a socket";
   case S_IFCHR:
@@ -30,7 +32,7 @@ mpt_code mpt_expect_file(const char *name, const char *what, mpt_error *error) {
   if (!reason && !S_ISREG(about.st_mode))
     return mpt_fail(error, MPT_BAD_INPUT,
                     "cannot use %s '%s': it is %s, no regular file (give an HDF5 file)", what, name,
-                    kind_of_file(about.st_mode));
+                    mpt_kind_of_file(about.st_mode));
   const int file = reason ? -1 : open(name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
   if (!reason && file < 0) reason = errno;
   if (file >= 0) close(file);
