@@ -10,6 +10,7 @@ static char *name_datasets(const mpt_job *job) {
   mpt_text_add(&out, "%d", (int)job->config.triangle);
   for (int64_t d = 0; d < job->input.count; d++)
     mpt_text_add(&out, "\n%s", job->input.datasets[d].path);
+  if (out.exhausted) mpt_text_release(&out); /* a part of a name is another's */
   return out.data;
 }
 

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "input.h"
+#include "lookout.h"
 #include "find.h"
 
 enum { LONGEST = 200, DIGITS = 16, LOOKED_THROUGH = 1 << 20 };
@@ -30,7 +31,7 @@ mpt_code mpt_destination_find(const char *output, bool fresh, char **path, mpt_e
   if (*path) return MPT_DONE;
   if (link && errno != ENOMEM)
     return refuse(output, "it is a symbolic link that leads to no file", error);
-  return mpt_fail(error, MPT_NO_RESOURCE, "cannot open the result: out of memory");
+  return mpt_no_memory("open the result", error);
 }
 
 /* A result that was damaged no longer opens; its name stands near the beginning. */
@@ -46,7 +47,9 @@ static bool speaks_of_us(int file) {
 
 static bool is_result(const char *path) {
   hid_t file;
-  if (mpt_open_for_reading(path, "result", &file, NULL) != MPT_DONE) {
+  /* Of what libhdf5 crashes on, too. */
+  if (mpt_look_at(path, "result", NULL) != MPT_DONE ||
+      mpt_open_for_reading(path, "result", &file, NULL) != MPT_DONE) {
     const int raw = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     const bool found = raw >= 0 && speaks_of_us(raw);
     if (raw >= 0) close(raw);

@@ -12,7 +12,9 @@ static mpt_code cannot_read(const char *path, const char *why, mpt_error *error)
 mpt_code mpt_find_link(hid_t file, const char *path, bool *exists, mpt_error *error) {
   char *name = mpt_format("%s", path);
   htri_t there = 1;
+  *exists = false;
   if (!name) return mpt_no_memory("look for a dataset", error);
+  if (file < 0) there = 0;
   for (char *slash = name; there > 0 && slash;) {
     slash = strchr(slash + 1, '/');
     if (slash) *slash = 0;

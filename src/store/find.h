@@ -6,7 +6,8 @@
 #include <hdf5.h>
 #include "base.h"
 
-/* Whether something is linked at `path`, looked for group by group. */
+/* Whether something is linked at `path`, looked for group by group; in no file (H5I_INVALID_HID)
+ * nothing is. */
 mpt_code mpt_find_link(hid_t file, const char *path, bool *exists, mpt_error *error);
 
 /* Opens the dataset, H5I_INVALID_HID where nothing is linked. The caller closes it. */

@@ -125,8 +125,7 @@ mpt_code mpt_lock_take(const char *output, bool shared, mpt_lock *lock, mpt_erro
   mpt_code code = MPT_DONE;
   *lock = (mpt_lock){
       .file = -1, .path = mpt_beside(output, ".lock"), .draft = mpt_destination_draft(output)};
-  if (!lock->path || !lock->draft)
-    return mpt_fail(error, MPT_NO_RESOURCE, "cannot lock: out of memory");
+  if (!lock->path || !lock->draft) return mpt_no_memory("lock the result", error);
   for (int k = 0; k < TRIES && lock->file < 0; k++) TRY(try_to_take(output, lock, error));
   if (lock->file < 0) TRY(cannot_lock(output, lock->path, EBUSY, error));
   remove_left_draft(output, lock->file);
@@ -141,7 +140,7 @@ done:
 
 mpt_code mpt_lock_join(const char *output, mpt_lock *lock, mpt_error *error) {
   *lock = (mpt_lock){.file = -1, .path = mpt_beside(output, ".lock")};
-  if (!lock->path) return mpt_fail(error, MPT_NO_RESOURCE, "cannot lock: out of memory");
+  if (!lock->path) return mpt_no_memory("lock the result", error);
   for (int k = 0; k < TRIES && lock->file < 0;
        k++) { /* other hosts see a new file a little later */
     lock->file = open_lock(lock->path, 0);

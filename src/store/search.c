@@ -55,17 +55,13 @@ static void describe(hid_t dataset, description *d) {
            mpt_dims_text(d->data.leading, d->data.lead, dims, sizeof dims));
 }
 
-static mpt_code no_memory(mpt_error *error) {
-  return mpt_fail(error, MPT_NO_RESOURCE, "cannot list datasets: out of memory");
-}
-
 static mpt_code append(mpt_input *input, const char *path, const description *d, mpt_error *error) {
   mpt_dataset *grown = realloc(input->datasets, sizeof *grown * (size_t)(input->count + 1));
-  if (!grown) return no_memory(error);
+  if (!grown) return mpt_no_memory("list datasets", error);
   input->datasets = grown;
   grown[input->count] = d->data;
   grown[input->count].path = mpt_format("%s%s", path[0] == '/' ? "" : "/", path);
-  return grown[input->count++].path ? MPT_DONE : no_memory(error);
+  return grown[input->count++].path ? MPT_DONE : mpt_no_memory("list datasets", error);
 }
 
 /* `why` says how to mend it. */
@@ -110,7 +106,7 @@ static herr_t visit_object(hid_t file, const char *name, const H5O_info_t *info,
   char *path = mpt_format("/%s", name);
   hid_t dataset = path ? H5Dopen(file, path, H5P_DEFAULT) : H5I_INVALID_HID;
   if (!path)
-    s->code = no_memory(s->error);
+    s->code = mpt_no_memory("list datasets", s->error);
   else if (dataset < 0)
     s->code = refuse(s->input, path,
                      "it does not open: damaged, or of a later HDF5 (check it with h5dump, or name "
@@ -169,7 +165,7 @@ static herr_t visit_link(hid_t file, const char *name, const H5L_info_t *info, v
   if (path)
     consider_link(s, file, path, info);
   else
-    s->code = no_memory(s->error);
+    s->code = mpt_no_memory("list datasets", s->error);
   free(path);
   return s->code != MPT_DONE;
 }
@@ -183,6 +179,7 @@ mpt_code mpt_search_datasets(mpt_input *input, mpt_error *error) {
                     error);
   if (s.code == MPT_DONE) H5Lvisit(input->file, H5_INDEX_NAME, H5_ITER_INC, visit_link, &s);
   input->not_used = s.not_used.data;
+  if (s.code == MPT_DONE && s.not_used.exhausted) return mpt_no_memory("list datasets", error);
   return s.code;
 }
 
