@@ -8,8 +8,8 @@
 #                                          tests/attack against the truth, 10^4 random problems of each type,
 #                                          10^6 losses of other forms, 10^5 that deserve no warning
 #   bash tests/run.sh --attack HOURS       everything in tests/attack that attacks the program, round after round
-#                                          until told: torture matrices, kills, failing calls, cut write logs,
-#                                          requests, fuzzers; a line each, and the first fault ends it
+#                                          until told: torture matrices, kills, several writers, failing calls, cut
+#                                          write logs, requests, fuzzers; a line each, and the first fault ends it
 #   bash tests/run.sh --asan               under the address and undefined-behaviour sanitizers, in
 #                                          build-asan: unit tests, MPI tests on 1 and 2 ranks, the program's own tests
 #   bash tests/run.sh --tsan               under ThreadSanitizer, in build-tsan: OpenMP's paths, the service
@@ -112,6 +112,7 @@ run_attack() {
     printf '\n== seed %s\n' "$seed"
     "$PYTHON" tests/attack/torture.py --count 20000 --seed "$seed"
     "$PYTHON" tests/attack/kills.py --count 100 --seed "$seed"
+    "$PYTHON" tests/attack/writers.py --count 50 --seed "$seed"
     "$PYTHON" tests/attack/replay.py --losses 20 --seed "$seed"
     "$PYTHON" tests/attack/faults.py --count 30 --seed "$seed" --ranks 1,2
     "$PYTHON" tests/attack/many_requests.py --count 20000 --seed "$seed"

@@ -10,6 +10,7 @@ sys.path.insert(0, str(ROOT / "tests/attack"))
 import kills  # noqa: E402
 import many_requests  # noqa: E402
 import torture  # noqa: E402
+import writers  # noqa: E402
 
 
 def test_torture():
@@ -20,6 +21,10 @@ def test_torture():
 
 def test_kills():
     assert kills.attack(6, seed=1)[2] >= 1
+
+
+def test_writers():
+    assert writers.attack(5, seed=3)[0] == 5
 
 
 def test_many_requests():

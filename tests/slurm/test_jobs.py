@@ -27,6 +27,17 @@ def assert_done_by(config, job, ranks):
     assert str(work.attribute(result, "slurm_job_id")) == job["JobId"]
 
 
+def test_srun_that_speaks_no_mpi(cluster, new_config):
+    """Nobody solves anything. Open MPI 4 itself refuses such tasks; where an MPI takes them for programs of their own, the
+    program does, see test_writers."""
+    config = new_config("short")
+    job = cluster.wait_for_end(work.submit_config(cluster, "single-node", config, launch="srun --mpi=none"), 60)
+    log = work.read_log(config)
+    assert job["JobState"] == "FAILED" and job["ExitCode"] in ("1:0", "2:0"), log
+    assert "direct launched using" in log or "cannot run as 2 ranks: srun started them" in log
+    assert not work.result_of(config).exists()
+
+
 @pytest.mark.parametrize("launch", ["mpirun", "srun"])
 def test_a_rank_has_its_threads(cluster, new_config, launch):
     config = new_config("short")
