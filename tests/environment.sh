@@ -7,11 +7,10 @@ export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="${OMPI_ALLOW_RUN_AS_ROOT_CONFIRM:-1}"
 export OMPI_MCA_rmaps_base_oversubscribe="${OMPI_MCA_rmaps_base_oversubscribe:-1}"
 # Tests that run side by side would all be bound to the same first cores.
 export OMPI_MCA_hwloc_base_binding_policy="${OMPI_MCA_hwloc_base_binding_policy:-none}"
-# Looking for networks that a test machine lacks, and starting a daemon for each single rank, takes Open MPI most of the
+# Looking for networks that a test machine lacks, takes Open MPI most of the
 # half second in which the program starts, some thousand times.
 export OMPI_MCA_pml="${OMPI_MCA_pml:-ob1}"
 export OMPI_MCA_btl="${OMPI_MCA_btl:-self,vader,tcp}"
-export OMPI_MCA_ess_singleton_isolated="${OMPI_MCA_ess_singleton_isolated:-1}"
 # Open MPI's ranks read each other's memory by a system call that is denied under a seccomp filter (most
 # containers) or a Yama policy, and complain.
 yama=$(cat /proc/sys/kernel/yama/ptrace_scope 2>/dev/null || echo 0)
