@@ -11,6 +11,8 @@ export OMPI_MCA_hwloc_base_binding_policy="${OMPI_MCA_hwloc_base_binding_policy:
 # half second in which the program starts, some thousand times.
 export OMPI_MCA_pml="${OMPI_MCA_pml:-ob1}"
 export OMPI_MCA_btl="${OMPI_MCA_btl:-self,vader,tcp}"
+# Ranks of one test that wait for each other leave their cores to the other tests.
+export OMPI_MCA_mpi_yield_when_idle="${OMPI_MCA_mpi_yield_when_idle:-1}"
 # Open MPI's ranks read each other's memory by a system call that is denied under a seccomp filter (most
 # containers) or a Yama policy, and complain.
 yama=$(cat /proc/sys/kernel/yama/ptrace_scope 2>/dev/null || echo 0)

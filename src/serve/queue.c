@@ -13,10 +13,11 @@ enum { ENDINGS = 2 }; /* of services, by one request */
 static void set_aside(mpt_queue *q, char *name) {
   int64_t left = 0;
   mpt_request request;
+  mpt_error *error = &request.job.error;
   mpt_request_read(q->spool, name, &request); /* takes the name */
   request.loaded = false;
   request.job.code = mpt_fail(
-      &request.job.error, MPT_BAD_INPUT,
+      error, MPT_BAD_INPUT,
       "cannot serve request '%s': two services ended in the middle of it (look at its files "
       "with multiplet plan; send it again if the services were killed for another reason)",
       name);

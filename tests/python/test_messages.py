@@ -397,6 +397,12 @@ ELSEWHERE = {
     **dict.fromkeys(["cannot open config", "larger than 1 MiB"], "unit/test_config.c"),
     "it failed its self-test": "unit/test_self_test.c",
     **dict.fromkeys(["more than can be counted", "more pieces than the 2^24"], "unit/test_plan.c"),
+    **dict.fromkeys(["takes each for a job of", "another job is writing it", "which would lock it, is another file",
+                     "or move that away", "it is no result of this program", "names (hard links)",
+                     "removed or replaced during the run", "its lock was removed", "(what was read before that is kept",
+                     "(nothing of this run is kept"], "python/test_writers.py"),
+    **dict.fromkeys(["two services ended in the middle", "belongs to user", "it is the service's own"],
+                    "python/test_serve.py"),
     **dict.fromkeys(["looking at it took longer than", "libhdf5 crashed"], "python/test_damaged.py"),
     **dict.fromkeys(["no regular file", "the file is locked", "has it open for writing", "which is not there",
                      "cannot use '%s' of '%s': %s"], "python/test_inputs.py"),
@@ -412,11 +418,14 @@ ELSEWHERE = {
 UNREACHABLE = {
     "out of memory": "a small allocation fails",
     "descinit gave INFO": "ScaLAPACK refuses a grid of its own",
-    **dict.fromkeys(["it is not there, or no matrix", "may be damaged, check it", "cannot list the datasets",
+    **dict.fromkeys(["it is not there, or no matrix", "may be damaged, check it",
                      "its group '%s' cannot be read", "its attribute %s cannot be read"],
                     "an object of an open file cannot be read: tests/attack/faults.py"),
     "cannot read input '%s'": "the input vanishes between its opening and its hashing",
     "%s (run again to continue)": "closing fails after everything was written",
+    "it was replaced while it was opened": "between its creation and its opening, under the lock",
+    "its lock '%s' cannot be taken": "root may write anywhere",
+    "sees another file there than rank 0": "hosts with file systems of their own",
     "the dataset does not open": "a dataset vanishes from an open file",
 }
 

@@ -68,12 +68,12 @@ def check_truth(output, work):
 @pytest.mark.parametrize("fresh", [True, False])
 @pytest.mark.parametrize("others", ["first", "second"])
 def test_second_job_is_refused(work, ranks, fresh, others):
-    """The same job twice, or another, while the first is held where it is: at three moments of it."""
+    """The same job twice, or another, while the first is held where it is: at two moments of it."""
     output = work / "out.h5"
     arguments = ["--fresh"] if fresh else []
     chance = random.Random(ranks)
     refused = 0
-    for wait in (0, 0.05, 0.2):
+    for wait in (0, 0.15):
         output.unlink(missing_ok=True)
         first = start(work / "first.yaml", *arguments, ranks=ranks)
         wait_for(work / "out.h5.lock", first)
@@ -154,17 +154,18 @@ def test_one_lock_under_all_names(work):
 
 
 def test_result_that_goes_away_is_noticed(work):
-    for how in ("unlink", "replace"):
+    for how in ("unlink", "replace", "lock"):
         (work / "out.h5").unlink(missing_ok=True)
         job = start(work / "first.yaml")
         wait_for(work / "out.h5", job)
         while job.poll() is None and not read(work / "out.h5")["status"].any(): # it is being written
             time.sleep(0.001)
-        (work / "out.h5").unlink()
+        (work / ("out.h5.lock" if how == "lock" else "out.h5")).unlink()
         if how == "replace":
             shutil.copy(work / "second-alone.h5", work / "out.h5")
         stderr = job.communicate()[1]
-        assert job.returncode == 5 and "removed or replaced during the run" in error_of(stderr)
+        says = "its lock was removed" if how == "lock" else "removed or replaced during the run"
+        assert job.returncode == 5 and says in error_of(stderr)
         if how == "replace":
             assert owner(work / "out.h5", work) == ("second", 1)
 
@@ -262,6 +263,25 @@ def test_attributes_alone_are_no_change(work, tmp_path):
     os.chmod(tmp_path / "in.h5", 0o600)
     job.communicate(timeout=60)
     assert job.returncode == 0
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_change_under_old_times_is_noticed(work, tmp_path, ranks):
+    """As on a file system whose clock ticks too slowly: other content, the same size and time of writing. Since when is not
+    known, so nothing of the run counts."""
+    shutil.copy(work / "first.h5", tmp_path / "in.h5")
+    os.utime(tmp_path / "in.h5", (1e9, 1e9))
+    job = start(config(tmp_path, "job", solve=SLOWLY, run={"checkpoint_seconds": 0.001}), ranks=ranks)
+    wait_for(tmp_path / "job-out.h5", job)
+    with open(tmp_path / "in.h5", "r+b") as f:
+        f.seek(os.path.getsize(tmp_path / "in.h5") // 2)
+        f.write(b"\0" * 64)
+        f.flush()
+        os.utime(tmp_path / "in.h5", (1e9, 1e9))
+    stderr = job.communicate(timeout=60)[1]
+    assert job.returncode == 3 and "during the run" in error_of(stderr)
+    if "nothing of this run is kept" in stderr:
+        assert not read(tmp_path / "job-out.h5")["status"].any()
 
 
 def test_fresh_replaces_results_only(work, tmp_path):
