@@ -87,6 +87,14 @@ mpt_code mpt_job_open_file(mpt_job *job, const char *name, const char *what, hid
   return code;
 }
 
+void mpt_job_hash(mpt_job *job, bool eigenpairs_in_memory) {
+  for (int k = 0; k < job->watched_count; k++) {
+    mpt_watch *w = &job->watched[k];
+    if (eigenpairs_in_memory && w->name == job->config.eigenpairs) w->settled = true;
+    mpt_watch_hash(w);
+  }
+}
+
 mpt_code mpt_job_look(const mpt_job *job, mpt_error *error) {
   mpt_code code = MPT_DONE;
   for (int k = 0; k < job->watched_count; k++) TRY(mpt_watch_look(&job->watched[k], error));

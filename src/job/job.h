@@ -37,6 +37,10 @@ void mpt_job_close(mpt_job *job);
 mpt_code mpt_job_open_file(mpt_job *job, const char *name, const char *what, hid_t *file,
                            mpt_error *error);
 
+/* mpt_watch_hash of all; what is in memory is not read from the file of the eigenpairs, which was
+ * known by its making. */
+void mpt_job_hash(mpt_job *job, bool eigenpairs_in_memory);
+
 /* MPT_BAD_INPUT when a file that was read is no longer what it was: after each reading, and, by one
  * rank, at the end (mpt_watch_end). */
 mpt_code mpt_job_look(const mpt_job *job, mpt_error *error);

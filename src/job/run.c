@@ -115,6 +115,7 @@ static mpt_code open_inputs(mpt_run *r, mpt_config *config, mpt_error *error) {
   TRY_COLL(same_files(r, error));
   mpt_find_memory(r);
   TRY_COLL(find_fingerprint(r, error));
+  if (r->rank == 0) mpt_job_hash(&r->job, r->given != NULL);
   if (r->rank == 0) code = mpt_job_check_eigenpairs(&r->job, r->fingerprint, error);
   AGREE(r->comm, code);
 done:

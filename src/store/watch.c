@@ -4,15 +4,18 @@
 #include <unistd.h>
 
 void mpt_watch_begin(mpt_watch *w, hid_t file, const char *what, const char *name) {
-  mpt_error ignored;
   *w = (mpt_watch){.what = what, .name = name, .file = mpt_descriptor_of(file)};
   if (w->file < 0 || !mpt_identify_open(w->file, &w->first)) {
     w->file = -1;
     return;
   }
   w->settled = mpt_is_settled(&w->first);
-  w->hashed =
-      !w->settled && mpt_fingerprint_part(w->file, name, 0, 1, &w->hash, &ignored) == MPT_DONE;
+}
+
+void mpt_watch_hash(mpt_watch *w) {
+  mpt_error ignored;
+  if (w->file < 0 || w->settled || w->hashed) return;
+  w->hashed = mpt_fingerprint_part(w->file, w->name, 0, 1, &w->hash, &ignored) == MPT_DONE;
 }
 
 static mpt_code changed(const mpt_watch *w, const char *how, mpt_error *error) {

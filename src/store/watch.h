@@ -17,6 +17,10 @@ typedef struct mpt_watch {
 /* Right after `file` was opened, before anything is taken from it. */
 void mpt_watch_begin(mpt_watch *watch, hid_t file, const char *what, const char *name);
 
+/* For the rank that looks at the end, before elements are read: the content of a file whose times
+ * do not tell of every change. */
+void mpt_watch_hash(mpt_watch *watch);
+
 /* MPT_BAD_INPUT when the file was changed since, so that what was just read may not be the file's:
  * cheap, for after each reading. */
 mpt_code mpt_watch_look(const mpt_watch *watch, mpt_error *error);
