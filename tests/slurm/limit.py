@@ -42,8 +42,8 @@ class JobWithALimit:
 
 
 def ranks_of(number):
-    """The processes of a job that run the program."""
-    found = []
+    """The processes of a job that run the program, without those that they have started to look at files."""
+    found, parents = [], {}
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             program = os.readlink(entry / "exe")
@@ -52,7 +52,8 @@ def ranks_of(number):
             continue
         if program == os.path.realpath(work.PROGRAM) and f"SLURM_JOB_ID={number}".encode() in environment:
             found.append(int(entry.name))
-    return found
+            parents[found[-1]] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+    return [process for process in found if parents[process] not in found]
 
 
 def has_usr1_pending(process):

@@ -1,5 +1,6 @@
-/* Any bytes as an HDF5 file: where looking at it in another process ends well, opening it and reading
- * what is found in this one does, too. What libhdf5 crashes on, the other process is for. */
+/* Any bytes as an HDF5 file: where looking at it in another process ends well, opening it and
+ * reading what is found in this one does, too. What libhdf5 crashes on, the other process is for.
+ */
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
