@@ -88,12 +88,35 @@ done:
   return code;
 }
 
+/* What a rank could not read it may have taken for absent. Collective, not agreed. */
+static mpt_code same_datasets(mpt_run *r, mpt_error *error) {
+  uint64_t sum = UINT64_C(0xcbf29ce484222325), first;
+  for (int64_t d = 0; d < r->job.input.count; d++) {
+    const mpt_dataset *data = &r->job.input.datasets[d];
+    const int64_t numbers[] = {(int64_t)data->type, data->count,         data->n,
+                               data->columns,       data->frame_columns, data->leading};
+    for (const char *c = data->path; *c; c++)
+      sum = (sum ^ (unsigned char)*c) * UINT64_C(0x100000001b3);
+    for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++)
+      sum = (sum ^ (uint64_t)numbers[k]) * UINT64_C(0x100000001b3);
+  }
+  first = sum ^= r->job.fields;
+  MPI_Bcast(&first, 1, MPI_UINT64_T, 0, r->comm);
+  if (first == sum) return MPT_DONE;
+  return mpt_fail(
+      error, MPT_BAD_INPUT,
+      "cannot use '%s': rank %d finds other datasets in the files than rank 0 (check them "
+      "with h5dump)",
+      r->job.config.input_file, r->rank);
+}
+
 /* Of files on hosts of their own, each rank would read another. Collective. */
 static mpt_code same_files(mpt_run *r, mpt_error *error) {
   mpt_code code = MPT_DONE;
   mpt_identity first[MPT_MOST_WATCHED] = {0};
   for (int k = 0; k < r->job.watched_count; k++) first[k] = r->job.watched[k].first;
   MPI_Bcast(first, sizeof first, MPI_BYTE, 0, r->comm);
+  code = same_datasets(r, error);
   for (int k = 0; k < r->job.watched_count && code == MPT_DONE; k++) {
     const mpt_watch *w = &r->job.watched[k];
     if (w->first.size != first[k].size || w->first.written != first[k].written)

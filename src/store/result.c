@@ -377,10 +377,20 @@ static mpt_code finish_file(mpt_result *r, mpt_code code, bool complete, mpt_err
     *error = second;
   }
   AGREE(r->comm, code);
-  if (r->rank == 0 && complete && !r->sealed && !mpt_mark_complete(r->file))
-    code = write_failed(r, error);
-  AGREE(r->comm, code);
 done:
+  return code;
+}
+
+/* Alone on the first rank, once no other one has the file open: what another closes later could
+ * take it back. */
+static mpt_code close_file(mpt_result *r, mpt_code code, bool complete, mpt_error *error) {
+  errno = 0;
+  if (code == MPT_DONE && complete && !r->sealed && !mpt_mark_complete(r->file))
+    code = write_failed(r, error);
+  if (!close_handles(r) && code == MPT_DONE)
+    code = mpt_fail(error, MPT_BAD_OUTPUT, "cannot finish result '%s': %s (run again to continue)",
+                    r->path, errno ? strerror(errno) : "HDF5 could not close it");
+  if (code == MPT_DONE && !r->sealed && !sync_node(r)) code = write_failed(r, error);
   return code;
 }
 
@@ -388,14 +398,10 @@ mpt_code mpt_result_close(mpt_result *r, mpt_code code, bool complete, mpt_error
   if (!r) return code;
   MPI_Comm comm = r->comm;
   code = finish_file(r, code, complete, error);
-  errno = 0;
-  if (!close_handles(r) && code == MPT_DONE)
-    code = mpt_fail(error, MPT_BAD_OUTPUT, "cannot finish result '%s': %s (run again to continue)",
-                    r->path, errno ? strerror(errno) : "HDF5 could not close it");
-  if (code == MPT_DONE && !r->sealed && !sync_node(r)) /* any rank may have written it */
-    code = write_failed(r, error);
-  AGREE(comm, code);
-done:
+  if (r->rank != 0) code = close_file(r, code, false, error);
+  code = mpt_agree(comm, code, error);
+  if (r->rank == 0) code = close_file(r, code, complete, error);
+  code = mpt_agree(comm, code, error);
   release_result(r);
   return code;
 }

@@ -14,11 +14,12 @@ typedef struct description {
   char why[512]; /* "": nothing */
 } description;
 
-static void describe_shape(hid_t dataset, description *d) {
+static bool describe_shape(hid_t dataset, description *d) {
   hsize_t dims[H5S_MAX_RANK] = {0};
   hid_t space = H5Dget_space(dataset);
   const int rank = H5Sget_simple_extent_dims(space, dims, NULL);
   H5Sclose(space);
+  if (rank < 0) return false;
   d->square = rank >= 2 && dims[rank - 1] == dims[rank - 2];
   if (rank < 2) {
     strcpy(d->why, "its rank is not 2 or more (give square matrices [n, n] or [*, n, n])");
@@ -30,13 +31,19 @@ static void describe_shape(hid_t dataset, description *d) {
     d->data.n = dims[rank - 1] > INT64_MAX ? INT64_MAX : (int64_t)dims[rank - 1];
     d->data.count = mpt_count_problems(rank - 2, dims);
   }
+  return true;
 }
 
 static void describe(hid_t dataset, description *d) {
   char text[200], dims[200];
   hid_t type = H5Dget_type(dataset);
   *d = (description){.lack = MPT_LACKS_NOTHING};
-  describe_shape(dataset, d);
+  if (!describe_shape(dataset, d) || type < 0) { /* it is not known what it is */
+    d->lack = MPT_LACKS_SOURCE;
+    strcpy(d->why, "its shape and type cannot be read, the file is damaged (check it with h5dump)");
+    if (type >= 0) H5Tclose(type);
+    return;
+  }
   d->numeric = mpt_is_numeric(type);
   if (d->square && !mpt_scalar_type_of(type, &d->data.type))
     snprintf(d->why, sizeof d->why,
