@@ -16,6 +16,7 @@ import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "python"))
 from job import command, config, hermitian, read, run, same, write  # noqa: E402
+from test_faults import ranks_of, wait_for_end  # noqa: E402
 
 GROUPS = {"small": (200, 20), "middle": (20, 80), "large": (6, 150)}
 COMPARED = ("eigenvalues", "eigenvectors", "gradient", "multiplet", "status")
@@ -37,34 +38,15 @@ def prepare(directory, ranks):
     return path, output, whole, truth
 
 
-def ranks_of(launcher):
-    """The processes of a launcher, and it itself where it is the only rank."""
-    found = []
-    for entry in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            stat = pathlib.Path(f"/proc/{entry}/stat").read_text()
-        except OSError:
-            continue
-        name, rest = stat[stat.index("(") + 1:stat.rindex(")")], stat[stat.rindex(")") + 2:].split()
-        if rest[1] == str(launcher) and name == "multiplet" and rest[0] not in "ZX":
-            found.append(int(entry))
-    return found or [launcher]
-
-
 def kill_once(path, ranks, moment, chance):
     process = subprocess.Popen(command(path, ranks=ranks), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     time.sleep(moment)
-    victims = ranks_of(process.pid)
+    victims = ranks_of(process.pid) or [process.pid]  # which is the only rank then
     try:
         os.kill(chance.choice(victims), signal.SIGKILL)
     except ProcessLookupError:
         pass
-    try:
-        process.wait(30)
-    except subprocess.TimeoutExpired:  # mpirun's own start-up window, see test_faults.wait_for_end
-        assert ranks_of(process.pid) == [process.pid], "a rank hangs"
-        process.kill()
-        process.wait()
+    wait_for_end(process)
 
 
 def check(output, truth):
