@@ -1,4 +1,4 @@
-#include "agree.h"
+#include "base/agree.h"
 
 #include <stdlib.h>
 #include <string.h>

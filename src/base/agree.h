@@ -3,7 +3,7 @@
 #define MPT_AGREE_H
 
 #include <mpi.h>
-#include "base.h"
+#include "base/base.h"
 
 /* All ranks learn the worst code and the text of the lowest rank that has it. Collective. */
 mpt_code mpt_agree(MPI_Comm comm, mpt_code code, mpt_error *error);

@@ -32,7 +32,7 @@
 #define MPI_SCALAR MPI_FLOAT
 #define MPI_REAL_TYPE MPI_FLOAT
 #include WORKER
-#include "type_undef.h"
+#include "base/type_undef.h"
 
 #define SUFFIX float64
 #define TYPE MPT_FLOAT64
@@ -46,7 +46,7 @@
 #define MPI_SCALAR MPI_DOUBLE
 #define MPI_REAL_TYPE MPI_DOUBLE
 #include WORKER
-#include "type_undef.h"
+#include "base/type_undef.h"
 
 #define SUFFIX complex64
 #define TYPE MPT_COMPLEX64
@@ -60,7 +60,7 @@
 #define MPI_SCALAR MPI_C_FLOAT_COMPLEX
 #define MPI_REAL_TYPE MPI_FLOAT
 #include WORKER
-#include "type_undef.h"
+#include "base/type_undef.h"
 
 #define SUFFIX complex128
 #define TYPE MPT_COMPLEX128
@@ -74,4 +74,4 @@
 #define MPI_SCALAR MPI_C_DOUBLE_COMPLEX
 #define MPI_REAL_TYPE MPI_DOUBLE
 #include WORKER
-#include "type_undef.h"
+#include "base/type_undef.h"

@@ -1,8 +1,8 @@
-#include "check_report.h"
+#include "cli/check_report.h"
 
 #include <math.h>
 #include <stdio.h>
-#include "table.h"
+#include "cli/table.h"
 
 enum { MOST_LINES = 100 };
 

@@ -2,7 +2,7 @@
 #ifndef MPT_CHECK_REPORT_H
 #define MPT_CHECK_REPORT_H
 
-#include "check.h"
+#include "check/check.h"
 
 /* Prints the table of groups, a line for each failure and the verdict to standard output. `samples`
  * is NULL when no gradients were asked for. MPT_SOME_FAILED when not all is within bounds. For rank

@@ -2,7 +2,7 @@
 #ifndef MPT_CLI_H
 #define MPT_CLI_H
 
-#include "base.h"
+#include "base/base.h"
 
 /* A subcommand gets its own arguments (argv[0] is its name), prints its own errors and returns the
  * exit code. It calls MPI_Init itself, and only when its arguments are in order. */

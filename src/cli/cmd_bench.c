@@ -1,15 +1,15 @@
-#include "cli.h"
+#include "cli/cli.h"
 
 #include <mpi.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "agree.h"
-#include "bench.h"
-#include "blas_library.h"
-#include "lanes.h"
-#include "launch.h"
-#include "plan.h"
+#include "base/agree.h"
+#include "bench/bench.h"
+#include "engine/blas_library.h"
+#include "engine/lanes/lanes.h"
+#include "cli/launch.h"
+#include "plan/plan.h"
 
 enum { ENGINES = 1, JOBS = 2, LANES = 4, PIPELINE = 8, SELECT = 16 };
 static const char *const part_names[] = {"engines", "jobs", "lanes", "pipeline", "select"};

@@ -1,8 +1,8 @@
-#include "cli.h"
-#include "agree.h"
-#include "check.h"
-#include "check_report.h"
-#include "launch.h"
+#include "cli/cli.h"
+#include "base/agree.h"
+#include "check/check.h"
+#include "cli/check_report.h"
+#include "cli/launch.h"
 
 #include <errno.h>
 #include <stdlib.h>

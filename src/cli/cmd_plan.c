@@ -1,14 +1,14 @@
-#include "cli.h"
+#include "cli/cli.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include "blas_library.h"
-#include "job.h"
-#include "launch.h"
-#include "look.h"
-#include "progress.h"
-#include "run.h"
-#include "summary.h"
+#include "engine/blas_library.h"
+#include "run/job.h"
+#include "cli/launch.h"
+#include "run/look.h"
+#include "run/progress.h"
+#include "run/run.h"
+#include "run/summary.h"
 
 static const mpt_option options[] = {
     {"--set", "key=value", "override one key of the config"},

@@ -1,9 +1,9 @@
-#include "cli.h"
+#include "cli/cli.h"
 
 #include <mpi.h>
 #include <stdlib.h>
-#include "launch.h"
-#include "run.h"
+#include "cli/launch.h"
+#include "run/run.h"
 
 static const mpt_option options[] = {
     {"--set", "key=value", "override one key of the config, for example run.threads=2"},

@@ -1,7 +1,7 @@
-#include "cli.h"
-#include "models.h"
-#include "path.h"
-#include "sample_file.h"
+#include "cli/cli.h"
+#include "cli/models.h"
+#include "config/path.h"
+#include "cli/sample_file.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,9 +1,9 @@
-#include "cli.h"
+#include "cli/cli.h"
 
 #include <mpi.h>
 #include <stdlib.h>
-#include "launch.h"
-#include "serve.h"
+#include "cli/launch.h"
+#include "serve/serve.h"
 
 static const mpt_option options[] = {
     {"--shared", NULL, "serve a spool that other users can write to, too"},

@@ -1,6 +1,6 @@
-#include "cli.h"
-#include "lookout.h"
-#include "show.h"
+#include "cli/cli.h"
+#include "store/lookout.h"
+#include "cli/show.h"
 
 #include <errno.h>
 #include <stdlib.h>

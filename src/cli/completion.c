@@ -1,6 +1,6 @@
 /* What bash completes, from the tables that --help prints. */
 #include <stdio.h>
-#include "cli.h"
+#include "cli/cli.h"
 
 static void put_usage(const mpt_usage *usage) {
   printf("    %s)\n      options='", usage->command);

@@ -1,4 +1,4 @@
-#include "launch.h"
+#include "cli/launch.h"
 
 #include <mpi.h>
 #include <multiplet/job.h>

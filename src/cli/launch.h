@@ -2,8 +2,8 @@
 #ifndef MPT_LAUNCH_H
 #define MPT_LAUNCH_H
 
-#include "cli.h"
-#include "config.h"
+#include "cli/cli.h"
+#include "config/config.h"
 
 /* This process's rank as the launcher's environment tells it, before MPI_Init: 0 when there is no
  * launcher. For errors that are printed once. */

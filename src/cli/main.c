@@ -1,11 +1,11 @@
-#include "cli.h"
+#include "cli/cli.h"
 
 #include <errno.h>
 #include <hdf5.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include "launch.h"
+#include "cli/launch.h"
 
 static const mpt_subcommand commands[] = {
     {"run", mpt_cmd_run, "the batch job: read, solve, differentiate, write"},

@@ -1,7 +1,7 @@
 /* The manual page, from the tables that --help prints. */
 #include <stdio.h>
 #include <string.h>
-#include "cli.h"
+#include "cli/cli.h"
 
 static const struct {
   mpt_code code;

@@ -1,5 +1,5 @@
-#include "models.h"
-#include "scalar.h"
+#include "cli/models.h"
+#include "base/scalar.h"
 
 #include <math.h>
 #include <stdlib.h>

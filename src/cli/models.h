@@ -3,7 +3,7 @@
 #define MPT_MODELS_H
 
 #include <complex.h>
-#include "base.h"
+#include "base/base.h"
 
 typedef struct mpt_model_options {
   int64_t batch;                 /* -1: the model's default */

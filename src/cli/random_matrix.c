@@ -1,7 +1,7 @@
 /* Matrices of a prescribed spectrum, from integer arithmetic, + - * / and square roots alone, so
  * that the same seed gives the same file on every machine. */
-#include "models.h"
-#include "scalar.h"
+#include "cli/models.h"
+#include "base/scalar.h"
 
 #include <math.h>
 #include <string.h>

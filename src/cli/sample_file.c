@@ -1,4 +1,4 @@
-#include "sample_file.h"
+#include "cli/sample_file.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
 
 #include <complex.h>
 #include <hdf5.h>
-#include "base.h"
+#include "base/base.h"
 
 typedef struct mpt_sample_file {
   const char *path; /* borrowed */

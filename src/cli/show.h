@@ -3,7 +3,7 @@
 #ifndef MPT_SHOW_H
 #define MPT_SHOW_H
 
-#include "view.h"
+#include "store/view.h"
 
 enum {
   MPT_SHOW_LINES = 40

@@ -3,10 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "config.h"
-#include "find.h"
-#include "show.h"
-#include "spectral.h"
+#include "config/config.h"
+#include "store/find.h"
+#include "cli/show.h"
+#include "spectral/spectral.h"
 
 enum { NAMED = 6 }; /* multiplets that are named one by one */
 

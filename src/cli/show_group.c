@@ -1,11 +1,11 @@
-#include "show.h"
+#include "cli/show.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
-#include "shape.h"
-#include "spectral.h"
-#include "table.h"
+#include "store/shape.h"
+#include "spectral/spectral.h"
+#include "cli/table.h"
 
 static void print_name(const char *const *names, int8_t value) {
   int count = 0;

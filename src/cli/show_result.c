@@ -1,10 +1,10 @@
-#include "show.h"
+#include "cli/show.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include "find.h"
-#include "table.h"
+#include "store/find.h"
+#include "cli/table.h"
 
 enum { FIRST_FEW = 8 };
 

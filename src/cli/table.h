@@ -2,7 +2,7 @@
 #ifndef MPT_TABLE_H
 #define MPT_TABLE_H
 
-#include "base.h"
+#include "base/base.h"
 
 /* Cells row by row, the headings first. The first column is aligned left, the others right. Start
  * with {.columns = N}. */

@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "blas_library.h"
+#include "engine/blas_library.h"
 
 #include <dlfcn.h>
 #include <math.h>
@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include "engine.h"
-#include "lanes.h"
+#include "engine/engine.h"
+#include "engine/lanes/lanes.h"
 
 static const char *ask(const char *function) {
   const char *(*call)(void) = NULL;

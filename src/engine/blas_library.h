@@ -2,7 +2,7 @@
 #ifndef MPT_BLAS_LIBRARY_H
 #define MPT_BLAS_LIBRARY_H
 
-#include "base.h"
+#include "base/base.h"
 
 /* "OpenBLAS 0.3.21 ...; kernels: SkylakeX, lanes avx512", or "unknown BLAS; ...". Static storage.
  */

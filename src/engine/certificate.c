@@ -1,13 +1,13 @@
-#include "certificate.h"
+#include "engine/certificate.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "outputs.h"
-#include "scalar.h"
+#include "engine/outputs.h"
+#include "base/scalar.h"
 
-#define WORKER "certificate_worker.h"
-#include "for_each_type.h"
+#define WORKER "engine/certificate_worker.h"
+#include "base/for_each_type.h"
 
 bool mpt_certify(const mpt_team *team, mpt_batch *batch, int64_t k, double norm) {
   static void (*const table[])(const mpt_team *, mpt_batch *, int64_t, double) =

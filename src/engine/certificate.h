@@ -2,7 +2,7 @@
 #ifndef MPT_CERTIFICATE_H
 #define MPT_CERTIFICATE_H
 
-#include "engine.h"
+#include "engine/engine.h"
 
 /* Adds x to a sum whose rounding errors go into `rest`. */
 static inline void mpt_add_exactly(double x, double *sum, double *rest) {

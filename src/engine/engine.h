@@ -9,7 +9,7 @@
 #include <mpi.h>
 #include <multiplet/eigh.h>
 #include <multiplet/function.h>
-#include "spectral.h"
+#include "spectral/spectral.h"
 
 /* Ranks that work on one matrix; rank r stands at (r / grid[1], r % grid[1]) of the process grid.
  * Rank r holds the rows from mpt_slab_start(n, size, r) up to the next rank's. */

@@ -1,5 +1,5 @@
 /* The gradient of one problem: V X V^H with X the sum of what each cotangent contributes. */
-#include "outputs.h"
+#include "engine/outputs.h"
 
 #include <limits.h>
 #include <math.h>

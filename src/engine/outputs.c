@@ -1,9 +1,9 @@
-#include "outputs.h"
+#include "engine/outputs.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "certificate.h"
+#include "engine/certificate.h"
 
 bool mpt_has_outputs(const mpt_batch *b) {
   return b->function_count > 0 || b->frame.columns > 0 || b->da;

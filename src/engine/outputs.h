@@ -3,9 +3,9 @@
 #ifndef MPT_OUTPUTS_H
 #define MPT_OUTPUTS_H
 
-#include "engine.h"
-#include "probe.h"
-#include "tiles.h"
+#include "engine/engine.h"
+#include "engine/probe.h"
+#include "spectral/tiles.h"
 
 /* A problem at a time, and the memory that serves all of a batch. */
 typedef struct mpt_making {

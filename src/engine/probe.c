@@ -1,14 +1,14 @@
-#include "probe.h"
+#include "engine/probe.h"
 
 #include <complex.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "outputs.h"
-#include "scalar.h"
+#include "engine/outputs.h"
+#include "base/scalar.h"
 
-#define WORKER "probe_worker.h"
-#include "for_each_type.h"
+#define WORKER "engine/probe_worker.h"
+#include "base/for_each_type.h"
 
 mpt_code mpt_probe_open(const mpt_batch *b, mpt_probe *p) {
   mpt_code code = MPT_DONE;

@@ -8,8 +8,8 @@
 #ifndef MPT_PROBE_H
 #define MPT_PROBE_H
 
-#include "engine.h"
-#include "frame.h"
+#include "engine/engine.h"
+#include "spectral/frame.h"
 
 enum { MPT_PROBE_BOUND = 20 };
 

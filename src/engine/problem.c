@@ -1,15 +1,15 @@
-#include "certificate.h"
+#include "engine/certificate.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "agree.h"
-#include "lanes.h"
-#include "outputs.h"
-#include "partial.h"
-#include "retry.h"
-#include "selection.h"
-#include "turn.h"
+#include "base/agree.h"
+#include "engine/lanes/lanes.h"
+#include "engine/outputs.h"
+#include "engine/reduced.h"
+#include "engine/retry.h"
+#include "engine/whole.h"
+#include "engine/turn.h"
 
 const mpt_engine *const mpt_engines[] = {&mpt_lapack, &mpt_scalapack, &mpt_lanes, NULL};
 

@@ -1,9 +1,9 @@
-#include "retry.h"
+#include "engine/retry.h"
 
 #include <math.h>
 #include <stdlib.h>
-#include "certificate.h"
-#include "outputs.h"
+#include "engine/certificate.h"
+#include "engine/outputs.h"
 
 /* An array of one problem that the ranks hold as slabs of `width` elements a row. */
 typedef struct part {

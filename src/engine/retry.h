@@ -2,7 +2,7 @@
 #ifndef MPT_RETRY_H
 #define MPT_RETRY_H
 
-#include "engine.h"
+#include "engine/engine.h"
 
 /* Whether the first solution of a problem is to blame, and not the problem. */
 bool mpt_is_worth_retrying(const mpt_report *report);

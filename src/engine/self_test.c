@@ -2,16 +2,16 @@
  * form. The loss is sum_j c_j w_j + x^H P x, with c_j equal in each multiplet and P the projector
  * on the LOWEST ones: its gradient is H (F o y y^H + diag(c)) H, y = H x, and F_ij = 1 / (d_i -
  * d_j) where i alone is among them. */
-#include "self_test.h"
+#include "engine/self_test.h"
 
 #include <complex.h>
 #include <math.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include "agree.h"
-#include "blas_library.h"
-#include "outputs.h"
+#include "base/agree.h"
+#include "engine/blas_library.h"
+#include "engine/outputs.h"
 
 typedef double _Complex element;
 

@@ -4,7 +4,7 @@
 #ifndef MPT_SELF_TEST_H
 #define MPT_SELF_TEST_H
 
-#include "engine.h"
+#include "engine/engine.h"
 
 /* The first time in this process that an engine works on a type: a 20 x 20 matrix (larger over
  * grids that are larger) with a known spectrum of multiplets, forward and backward, its

@@ -1,9 +1,9 @@
-#include "turn.h"
+#include "engine/turn.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "scalar.h"
+#include "base/scalar.h"
 
 /* The columns of one multiplet in a slab. */
 typedef struct turning {
@@ -36,8 +36,8 @@ static void draw_pair(uint64_t *state, double out[2]) {
   for (int k = 0; k < 2; k++) out[k] *= sqrt(-2 * log(s) / s);
 }
 
-#define WORKER "turn_worker.h"
-#include "for_each_type.h"
+#define WORKER "engine/turn_worker.h"
+#include "base/for_each_type.h"
 
 static void fix_phases(turning *t) {
   static void (*const largest[])(turning *) = WORKER_TABLE(find_largest);

@@ -5,7 +5,7 @@
 #ifndef MPT_TURN_H
 #define MPT_TURN_H
 
-#include "engine.h"
+#include "engine/engine.h"
 
 /* Turns the columns of each multiplet of `columns` vectors (multiplet[columns], eigenvalues
  * w[columns]), the first of which belongs to eigenvalue `first` of the matrix, and fixes their

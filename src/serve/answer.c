@@ -1,8 +1,8 @@
-#include "answer.h"
+#include "serve/answer.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include "yaml_tree.h"
+#include "config/yaml_tree.h"
 
 /* Bytes of the UTF-8 character that begins here, and its number; 0: none does. */
 static int decode(const unsigned char *s, uint32_t *number) {

@@ -2,7 +2,7 @@
 #ifndef MPT_ANSWER_H
 #define MPT_ANSWER_H
 
-#include "request.h"
+#include "serve/request.h"
 
 /* The request, or nothing, with the outcome added; where that cannot be added to it, the request
  * becomes a comment, in which what YAML cannot hold stands as '?'. The caller releases *out. */

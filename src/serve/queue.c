@@ -1,9 +1,9 @@
-#include "queue.h"
+#include "serve/queue.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include "stop.h"
+#include "run/stop.h"
 
 static const double look_again = 0.05; /* seconds; inotify does not see other hosts' renames */
 static const off_t small_input = 1 << 20;

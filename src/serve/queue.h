@@ -2,8 +2,8 @@
 #ifndef MPT_QUEUE_H
 #define MPT_QUEUE_H
 
-#include "pulse.h"
-#include "request.h"
+#include "serve/status_writer.h"
+#include "serve/request.h"
 
 enum { MPT_MOST_TOGETHER = 64, MPT_HOLDERS = 1024 };
 

@@ -1,8 +1,8 @@
-#include "request.h"
+#include "serve/request.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include "answer.h"
+#include "serve/answer.h"
 
 void mpt_request_parse(const mpt_spool *spool, mpt_request *r) {
   mpt_text complaints = {0};

@@ -2,8 +2,8 @@
 #ifndef MPT_REQUEST_H
 #define MPT_REQUEST_H
 
-#include "run.h"
-#include "spool.h"
+#include "run/run.h"
+#include "serve/spool.h"
 
 typedef struct mpt_request {
   char *name, *text; /* NULL text: it could not be read */

@@ -1,13 +1,13 @@
 #define _GNU_SOURCE
-#include "serve.h"
+#include "serve/serve.h"
 
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "agree.h"
-#include "queue.h"
-#include "stop.h"
+#include "base/agree.h"
+#include "serve/queue.h"
+#include "run/stop.h"
 
 enum { KEPT_SHARE = 4, HELD_MEMORY = 32 << 20 }; /* of a rank's memory, for results; bytes */
 static const double shortest_nap = 2e-5;         /* seconds, of a rank that waits for rank 0 */

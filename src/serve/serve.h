@@ -3,7 +3,7 @@
 #define MPT_SERVE_H
 
 #include <mpi.h>
-#include "base.h"
+#include "base/base.h"
 
 /* Serves until the spool's file `stop` or a SIGTERM, which let the request in hand be finished; a
  * second signal stops that, too, and a service started later goes on with it (MPT_STOPPED).

@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "spool.h"
+#include "serve/spool.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -15,7 +15,7 @@
 #ifndef MPT_SPOOL_H
 #define MPT_SPOOL_H
 
-#include "base.h"
+#include "base/base.h"
 
 typedef struct mpt_spool {
   char *path; /* absolute */

@@ -1,12 +1,12 @@
-#include "backward.h"
+#include "spectral/backward.h"
 
 #include <float.h>
 #include <limits.h>
 #include <math.h>
-#include "scalar.h"
+#include "base/scalar.h"
 
-#define WORKER "pair_worker.h"
-#include "for_each_type.h"
+#define WORKER "spectral/pair_worker.h"
+#include "base/for_each_type.h"
 
 static double larger(double a, double b) {
   return a > b ? a : b;

@@ -20,7 +20,7 @@
 #define MPT_BACKWARD_H
 
 #include <multiplet/eigh.h>
-#include "base.h"
+#include "base/base.h"
 
 /* Arrays that mpt_rule_open() lays out, [m] each. */
 enum { MPT_RULE_ARRAYS = 12 };

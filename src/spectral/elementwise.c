@@ -1,9 +1,9 @@
-#include "spectral.h"
+#include "spectral/spectral.h"
 
-#include "scalar.h"
+#include "base/scalar.h"
 
-#define WORKER "elementwise_worker.h"
-#include "for_each_type.h"
+#define WORKER "spectral/elementwise_worker.h"
+#include "base/for_each_type.h"
 
 mpt_scan mpt_scan_slab(mpt_type type, int64_t row0, int64_t rows, int64_t cols, const void *a,
                        mpt_triangle triangle) {

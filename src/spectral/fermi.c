@@ -1,5 +1,5 @@
 /* The chemical potential of a fixed electron number. */
-#include "function.h"
+#include "spectral/function.h"
 
 #include <float.h>
 #include <math.h>

@@ -1,7 +1,7 @@
 /* Which form a loss has inside a multiplet: the fit of gw = rho diag(S) + a (backward.h). */
 #include <float.h>
 #include <math.h>
-#include "backward.h"
+#include "spectral/backward.h"
 
 /* One multiplet. */
 typedef struct fit {

@@ -1,8 +1,8 @@
-#include "frame.h"
+#include "spectral/frame.h"
 
 #include <math.h>
 #include <string.h>
-#include "function.h"
+#include "spectral/function.h"
 
 int64_t mpt_frame_memory(int64_t n, int64_t first, int64_t stop, int64_t columns) {
   return 2 * n * columns + 2 * (stop - first) * columns + 3 * columns * columns + columns;

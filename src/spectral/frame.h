@@ -14,7 +14,7 @@
 #define MPT_FRAME_H
 
 #include <complex.h>
-#include "spectral.h"
+#include "spectral/spectral.h"
 
 typedef double _Complex mpt_wide;
 

@@ -1,4 +1,4 @@
-#include "function.h"
+#include "spectral/function.h"
 
 #include <float.h>
 #include <math.h>

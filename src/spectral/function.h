@@ -10,7 +10,7 @@
 #define MPT_FUNCTION_H
 
 #include <multiplet/function.h>
-#include "spectral.h"
+#include "spectral/spectral.h"
 
 /* A function on a spectrum. Arrays [m] lie in the memory given to mpt_function_start(). */
 typedef struct mpt_spectral_function {

@@ -1,4 +1,4 @@
-#include "spectral.h"
+#include "spectral/spectral.h"
 
 #include <math.h>
 

@@ -11,7 +11,7 @@
 #define MPT_SPECTRAL_H
 
 #include <multiplet/function.h>
-#include "backward.h"
+#include "spectral/backward.h"
 
 /* Whether two selections are of the same pairs. */
 bool mpt_same_select(const mpt_select *a, const mpt_select *b);

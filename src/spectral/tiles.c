@@ -1,10 +1,10 @@
-#include "tiles.h"
+#include "spectral/tiles.h"
 
 #include <math.h>
-#include "scalar.h"
+#include "base/scalar.h"
 
-#define WORKER "tiles_worker.h"
-#include "for_each_type.h"
+#define WORKER "spectral/tiles_worker.h"
+#include "base/for_each_type.h"
 
 void mpt_function_tile(mpt_type type, const mpt_function_step *step, const mpt_tile *tile,
                        double *noise2) {

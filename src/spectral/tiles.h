@@ -4,9 +4,9 @@
 #ifndef MPT_TILES_H
 #define MPT_TILES_H
 
-#include "backward.h"
-#include "frame.h"
-#include "function.h"
+#include "spectral/backward.h"
+#include "spectral/frame.h"
+#include "spectral/function.h"
 
 /* sum (+)= D o herm(M), and shift[i] (NULL: 0) on the diagonal. turns and level give the noise of
  * each entry, max(turn_i, turn_j) |M_ij| and level |D_ij|, whose squares add to *noise2 times

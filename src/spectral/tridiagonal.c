@@ -1,4 +1,4 @@
-#include "tridiagonal.h"
+#include "spectral/tridiagonal.h"
 
 #include <complex.h>
 #include <math.h>

@@ -3,7 +3,7 @@
 #ifndef MPT_TRIDIAGONAL_H
 #define MPT_TRIDIAGONAL_H
 
-#include "base.h"
+#include "base/base.h"
 
 /* y = -(T - shift I)^+ c in place of c, where the shift may be an eigenvalue of T. d[n] and e[n -
  * 1] are T's; y has n elements of `parts` (1: real, 2: Re and Im) doubles.

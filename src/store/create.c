@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "create.h"
+#include "store/create.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,10 +10,10 @@
 #include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
-#include "destination.h"
-#include "lookout.h"
-#include "shape.h"
-#include "find.h"
+#include "store/destination.h"
+#include "store/lookout.h"
+#include "store/shape.h"
+#include "store/find.h"
 
 enum { ID_DIGITS = 16 }; /* that a draft's name ends with */
 static const int64_t small_file = INT64_C(16) << 20;

@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "destination.h"
+#include "store/destination.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,9 +9,9 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "input.h"
-#include "lookout.h"
-#include "find.h"
+#include "store/input.h"
+#include "store/lookout.h"
+#include "store/find.h"
 
 enum { LONGEST = 200, DIGITS = 16, LOOKED_THROUGH = 1 << 20 };
 static const char draft_mark[] = ".new-";

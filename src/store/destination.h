@@ -3,7 +3,7 @@
 #ifndef MPT_DESTINATION_H
 #define MPT_DESTINATION_H
 
-#include "base.h"
+#include "base/base.h"
 
 /* The path of the file itself, for the caller to free: a link to a result is followed, so that it
  * has one lock under all its names; with `fresh`, or where it leads nowhere, it is refused. */

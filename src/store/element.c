@@ -1,4 +1,4 @@
-#include "element.h"
+#include "store/element.h"
 
 #include <stdio.h>
 #include <string.h>

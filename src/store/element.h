@@ -2,7 +2,7 @@
 #ifndef MPT_ELEMENT_H
 #define MPT_ELEMENT_H
 
-#include "schema.h"
+#include "store/schema.h"
 
 /* The matching scalar type of a file's datatype, any byte order; false when there is none. Complex
  * numbers are compounds {r, i}, {real, imag} or {re, im} of two floats. */

@@ -1,4 +1,4 @@
-#include "find.h"
+#include "store/find.h"
 
 #include <stdlib.h>
 #include <string.h>

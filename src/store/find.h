@@ -4,7 +4,7 @@
 #define MPT_FIND_H
 
 #include <hdf5.h>
-#include "base.h"
+#include "base/base.h"
 
 /* Whether something is linked at `path`, looked for group by group; in no file (H5I_INVALID_HID)
  * nothing is. */

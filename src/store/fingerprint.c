@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-#include "input.h"
+#include "store/input.h"
 
 enum { BLOCK = 64 << 10, BLOCKS = 1024, STREAMS = 4, STRIDE = STREAMS * sizeof(uint64_t) };
 static const uint64_t basis = UINT64_C(0xcbf29ce484222325), prime = UINT64_C(0x100000001b3);

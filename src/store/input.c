@@ -1,7 +1,7 @@
-#include "input.h"
+#include "store/input.h"
 
 #include <stdlib.h>
-#include "search.h"
+#include "store/search.h"
 
 /* What is left when nothing can be used. */
 static mpt_code nothing_found(const mpt_input *input, mpt_error *error) {

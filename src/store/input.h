@@ -4,7 +4,7 @@
 #define MPT_INPUT_H
 
 #include <sys/types.h>
-#include "schema.h"
+#include "store/schema.h"
 
 enum { MPT_MOST_LEADING = H5S_MAX_RANK - 2 };
 

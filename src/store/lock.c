@@ -1,4 +1,4 @@
-#include "lock.h"
+#include "store/lock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-#include "destination.h"
+#include "store/destination.h"
 
 enum { TRIES = 100, HOLDER = 8192 }; /* a path has up to 4096 */
 static const char header[] = "lock of a multiplet job\n", draft_line[] = "making ";

@@ -5,7 +5,7 @@
 #ifndef MPT_LOCK_H
 #define MPT_LOCK_H
 
-#include "base.h"
+#include "base/base.h"
 
 typedef struct mpt_lock {
   char *path;

@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "lookout.h"
+#include "store/lookout.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +16,7 @@
 #ifdef __linux__
 #include <sys/prctl.h>
 #endif
-#include "input.h"
+#include "store/input.h"
 
 enum { LONGEST_NAME = 1 << 16, MOST_LOOKS = 1000, REMEMBERED = 64, FILES_INHERITED = 256 };
 static const double default_seconds = 60;

@@ -8,7 +8,7 @@
 #ifndef MPT_LOOKOUT_H
 #define MPT_LOOKOUT_H
 
-#include "base.h"
+#include "base/base.h"
 
 /* MPT_BAD_INPUT with the file's name when looking at it crashed or took longer than 60 s (or
  * MULTIPLET_LOOK_SECONDS); all other errors are left to those who open the file. Starts the lookout

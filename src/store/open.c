@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "input.h"
+#include "store/input.h"
 
 const char *mpt_kind_of_file(mode_t mode) {
   switch (mode & S_IFMT) {

@@ -1,9 +1,9 @@
 /* Reading parts of datasets, and what is expected of those that mirror the result. */
 #include <string.h>
-#include "element.h"
-#include "shape.h"
-#include "storage.h"
-#include "find.h"
+#include "store/element.h"
+#include "store/shape.h"
+#include "store/storage.h"
+#include "store/find.h"
 
 static bool is_real(hid_t dataset) {
   hid_t type = H5Dget_type(dataset);

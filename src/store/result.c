@@ -1,4 +1,4 @@
-#include "result.h"
+#include "store/result.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -6,12 +6,12 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "agree.h"
-#include "create.h"
-#include "destination.h"
-#include "lock.h"
-#include "shape.h"
-#include "find.h"
+#include "base/agree.h"
+#include "store/create.h"
+#include "store/destination.h"
+#include "store/lock.h"
+#include "store/shape.h"
+#include "store/find.h"
 
 /* More problems than this do not wait for the next commit. */
 enum { MOST_WAITING = 1 << 20 };

@@ -5,7 +5,7 @@
 #define MPT_RESULT_H
 
 #include <mpi.h>
-#include "input.h"
+#include "store/input.h"
 
 /* A function by the name of its datasets. */
 typedef struct mpt_stored_function {

@@ -5,7 +5,7 @@
 #define MPT_SCHEMA_H
 
 #include <hdf5.h>
-#include "base.h"
+#include "base/base.h"
 
 #define MPT_SCHEMA_NAME "multiplet-result"
 #define MPT_SCHEMA_VERSION "1.1" /* files of 1.0 are read too */

@@ -1,10 +1,10 @@
-#include "search.h"
+#include "store/search.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include "element.h"
-#include "shape.h"
-#include "storage.h"
+#include "store/element.h"
+#include "store/shape.h"
+#include "store/storage.h"
 
 /* Shape and type of an open dataset; the reason why it will not do goes to `why`. */
 typedef struct description {

@@ -3,7 +3,7 @@
 #ifndef MPT_SEARCH_H
 #define MPT_SEARCH_H
 
-#include "input.h"
+#include "store/input.h"
 
 /* More problems than this in one dataset are taken for damage. */
 #define MPT_MOST_PROBLEMS (INT64_C(1) << 31)

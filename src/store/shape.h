@@ -3,7 +3,7 @@
 #ifndef MPT_SHAPE_H
 #define MPT_SHAPE_H
 
-#include "input.h"
+#include "store/input.h"
 
 /* The dimensions of a field's dataset: the input's leading ones and the field's own. Returns how
  * many there are. */

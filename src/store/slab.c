@@ -1,9 +1,9 @@
-#include "slab.h"
+#include "store/slab.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include "element.h"
-#include "shape.h"
+#include "store/element.h"
+#include "store/shape.h"
 
 enum { ROOM = 1 << 16, SMALL = 1 << 12 }; /* elements in a cache, and of a problem that is cached */
 

@@ -3,7 +3,7 @@
 #ifndef MPT_SLAB_H
 #define MPT_SLAB_H
 
-#include "input.h"
+#include "store/input.h"
 
 typedef struct mpt_slab_reader {
   hid_t dataset, type;

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include "storage.h"
+#include "store/storage.h"
 
 enum { DEEPEST = 8, NAME = 4096 };
 

@@ -1,4 +1,4 @@
-#include "storage.h"
+#include "store/storage.h"
 
 #include <stdio.h>
 #include <string.h>

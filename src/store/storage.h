@@ -5,7 +5,7 @@
 #define MPT_STORAGE_H
 
 #include <hdf5.h>
-#include "base.h"
+#include "base/base.h"
 
 typedef enum mpt_lack_kind {
   MPT_LACKS_NOTHING,

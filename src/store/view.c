@@ -1,12 +1,12 @@
-#include "view.h"
+#include "store/view.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "create.h"
-#include "element.h"
-#include "shape.h"
-#include "find.h"
+#include "store/create.h"
+#include "store/element.h"
+#include "store/shape.h"
+#include "store/find.h"
 
 char *mpt_view_path(const char *group, const char *name) {
   return mpt_format("%s/%s", strcmp(group, "/") ? group : "", name);

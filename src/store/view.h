@@ -3,7 +3,7 @@
 #ifndef MPT_VIEW_H
 #define MPT_VIEW_H
 
-#include "input.h"
+#include "store/input.h"
 
 /* What one dataset of the input became. */
 typedef struct mpt_view_group {

@@ -1,9 +1,9 @@
 #include <hdf5.h>
 #include <stdlib.h>
-#include "input.h"
-#include "lookout.h"
-#include "storage.h"
-#include "find.h"
+#include "store/input.h"
+#include "store/lookout.h"
+#include "store/storage.h"
+#include "store/find.h"
 
 /* What is read of results. */
 static void read_attributes(hid_t file) {

@@ -1,4 +1,4 @@
-#include "watch.h"
+#include "store/watch.h"
 
 #include <fcntl.h>
 #include <unistd.h>

@@ -4,7 +4,7 @@
 #ifndef MPT_WATCH_H
 #define MPT_WATCH_H
 
-#include "input.h"
+#include "store/input.h"
 
 typedef struct mpt_watch {
   const char *what, *name; /* "input", and its path; the caller's */

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "blas_library.h"
-#include "lanes.h"
-#include "plan.h"
+#include "engine/blas_library.h"
+#include "engine/lanes/lanes.h"
+#include "plan/plan.h"
 
 static int failures;
 static FILE *messages; /* standard error, also on ranks whose cmocka is silent */

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include "engine.h"
+#include "engine/engine.h"
 #include "matrices.h"
 
 #define COUNT(array) ((int64_t)(sizeof(array) / sizeof *(array)))

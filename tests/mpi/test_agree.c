@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "agree.h"
-#include "counter.h"
+#include "base/agree.h"
+#include "run/counter.h"
 #include "harness.h"
 
 static int rank, size;

@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include "harness.h"
-#include "lanes.h"
-#include "tiles.h"
-#include "tridiagonal.h"
+#include "engine/lanes/lanes.h"
+#include "spectral/tiles.h"
+#include "spectral/tridiagonal.h"
 
 static int64_t turns = -1; /* products until one is spoilt; negative: none is */
 static bool hit;
@@ -42,7 +42,7 @@ static void spoil(mpt_type type, int64_t rows, int64_t columns, void *c, int64_t
 }
 
 #define WORKER "products_worker.h"
-#include "for_each_type.h"
+#include "base/for_each_type.h"
 
 /* Whole arrays of one problem, the same on every rank. */
 typedef struct everything {

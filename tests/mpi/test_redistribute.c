@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "harness.h"
-#include "redistribute.h"
+#include "engine/scalapack/redistribute.h"
 
 static const struct {
   int64_t rows, cols, block;

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "harness.h"
-#include "scalar.h"
+#include "base/scalar.h"
 
 enum { N = 10, BATCH = 3, BAD = 1 };
 

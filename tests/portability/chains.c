@@ -3,8 +3,8 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include "lanes.h"
-#include "turn.h"
+#include "engine/lanes/lanes.h"
+#include "engine/turn.h"
 
 /* The kernels' only ways up. */
 void mpt_settle_gradient(const mpt_options *options, const mpt_finding *found, mpt_report *report) {

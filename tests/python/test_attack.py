@@ -37,6 +37,6 @@ def test_fuzzers():
     script = ROOT / "tests/attack/fuzz/run.sh"
     if subprocess.run(["sh", "-c", "command -v clang"], capture_output=True).returncode:
         pytest.skip("no clang")
-    done = subprocess.run(["bash", str(script), "3", "config", "set", "request"], capture_output=True, text=True)
+    done = subprocess.run(["bash", str(script), "3", "config", "set", "request", "input"], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     print(done.stdout)

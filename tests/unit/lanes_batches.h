@@ -4,7 +4,7 @@
 #define TEST_LANES_BATCHES_H
 
 #include <stdio.h>
-#include "lanes.h"
+#include "engine/lanes/lanes.h"
 #include "memory_arrays.h"
 
 typedef double _Complex number;

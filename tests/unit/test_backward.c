@@ -11,7 +11,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "backward.h"
+#include "spectral/backward.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 typedef long double _Complex wide;

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "config.h"
+#include "config/config.h"
 
 #define BASE "input: {file: h.h5}\noutput: {file: r.h5}\n" /* two lines; tests begin on line 3 */
 #define COUNT(array) (sizeof(array) / sizeof *(array))

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
-#include "config.h"
+#include "config/config.h"
 
 static int64_t left = -1; /* allocations until one fails, or all from there on; negative: none */
 static bool lasting, failed;

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <stdio.h>
-#include "engine.h"
+#include "engine/engine.h"
 #include "memory_arrays.h"
 
 static int64_t left = -1; /* allocations until one fails; negative: none does */

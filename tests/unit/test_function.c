@@ -9,7 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "function.h"
+#include "spectral/function.h"
 
 enum { COLUMNS = 7, MOST_ROWS = 200 };
 static const int32_t apart[] = {0, 1, 2, 3};

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-#include "keep.h"
+#include "run/cache.h"
 
 enum { PAIRS = 1000 }; /* bytes of eigenvectors in each */
 

@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include "lanes_batches.h"
-#include "scalar.h"
+#include "base/scalar.h"
 
 enum { LARGEST = 64 };
 static const double bound = 4, value_bound = 10, error_factor = 4;

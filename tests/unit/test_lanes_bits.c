@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <sys/resource.h>
 #include "lanes_batches.h"
-#include "scalar.h"
+#include "base/scalar.h"
 
 /* The first are interleaved backward, the others are not; 16 | 17 and 24 | 25 are where that ends.
  */

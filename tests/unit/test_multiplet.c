@@ -7,7 +7,7 @@
 #include <float.h>
 #include <math.h>
 #include <string.h>
-#include "spectral.h"
+#include "spectral/spectral.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 enum { MOST = 8 };

@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "lanes.h"
-#include "plan.h"
+#include "engine/lanes/lanes.h"
+#include "plan/plan.h"
 
 #define COUNT(array) ((int64_t)(sizeof(array) / sizeof *(array)))
 #define GIB (INT64_C(1) << 30)

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "progress.h"
+#include "run/progress.h"
 
 #include <stdio.h>
 

@@ -5,9 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include "lanes.h"
+#include "engine/lanes/lanes.h"
 #include "memory_arrays.h"
-#include "self_test.h"
+#include "engine/self_test.h"
 
 static int spoilt; /* 1: one eigenvector is turned; 2: eigenvalues come shifted */
 

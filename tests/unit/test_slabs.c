@@ -8,8 +8,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "spectral.h"
-#include "scalar.h"
+#include "spectral/spectral.h"
+#include "base/scalar.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 typedef long double _Complex wide;

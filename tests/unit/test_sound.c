@@ -13,10 +13,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "certificate.h"
-#include "engine.h"
-#include "probe.h"
-#include "scalar.h"
+#include "engine/certificate.h"
+#include "engine/engine.h"
+#include "engine/probe.h"
+#include "base/scalar.h"
 
 enum { CHUNK = 256, MOST_N = 96, SMALL_N = 8, LAPACK_SHARE = 16 };
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
-#include "tridiagonal.h"
+#include "spectral/tridiagonal.h"
 
 enum { N = 50 };
 static double memory[MPT_TRIDIAGONAL_MEMORY * N];

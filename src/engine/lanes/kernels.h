@@ -12,15 +12,15 @@
 #elif defined(__aarch64__)
 #include <arm_neon.h>
 #endif
-#include "certificate.h"
-#include "lanes.h"
-#include "probe.h"
-#include "turn.h"
+#include "engine/certificate.h"
+#include "engine/lanes/lanes.h"
+#include "engine/probe.h"
+#include "engine/turn.h"
 
 enum { ROUND_SWEEPS = 512 };
 
-#define WORKER "lanes_worker.h"
-#include "for_each_type.h"
+#define WORKER "engine/lanes/lanes_worker.h"
+#include "base/for_each_type.h"
 
 #define TABLE_NAME_(isa) mpt_lanes_##isa
 #define TABLE_NAME(isa) TABLE_NAME_(isa)

@@ -7,4 +7,4 @@
    __builtin_cpu_supports("bmi2"))
 #define LARGEST                                                                                    \
   { 128, 128, 128, 128 }
-#include "kernels.h"
+#include "engine/lanes/kernels.h"

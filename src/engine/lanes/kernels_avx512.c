@@ -8,4 +8,4 @@
    __builtin_cpu_supports("avx512vl"))
 #define LARGEST                                                                                    \
   { 128, 128, 128, 128 }
-#include "kernels.h"
+#include "engine/lanes/kernels.h"

@@ -6,4 +6,4 @@
 #define RUNS_HERE true
 #define LARGEST                                                                                    \
   { 96, 48, 96, 48 }
-#include "kernels.h"
+#include "engine/lanes/kernels.h"

@@ -1,9 +1,9 @@
-#include "lanes.h"
+#include "engine/lanes/lanes.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include "outputs.h"
-#include "retry.h"
+#include "engine/outputs.h"
+#include "engine/retry.h"
 
 enum { SWEEPS_PER_VALUE = 30, HUGE_N = 1 << 12 };
 

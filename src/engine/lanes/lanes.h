@@ -7,7 +7,7 @@
 #ifndef MPT_LANES_H
 #define MPT_LANES_H
 
-#include "engine.h"
+#include "engine/engine.h"
 
 /* The instruction set in use: "avx512", "avx2" or "generic". */
 const char *mpt_lanes_isa(void);

@@ -3,11 +3,11 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include "scalar.h"
-#include "state.h"
+#include "base/scalar.h"
+#include "engine/lapack/state.h"
 
-#define WORKER "lapack_worker.h"
-#include "for_each_type.h"
+#define WORKER "engine/lapack/lapack_worker.h"
+#include "base/for_each_type.h"
 
 /* Elements of work, rwork and iwork as LAPACK's documentation gives them (job 'V' or 'N'). The
  * backward pass needs n^2 of work beside z. */

@@ -1,6 +1,6 @@
 /* Included once per scalar type by lapack.c. In the names of LAPACK's column-major world, the
  * row-major V and gV are V^T and gV^T, and A is conj(A). */
-#include "blas.h"
+#include "engine/blas.h"
 
 static int NAME(evd)(const char *job, int n, Scalar *z, Real *w, Scalar *work, int lwork,
                      Real *rwork, int lrwork, int *iwork, int liwork) {

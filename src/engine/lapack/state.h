@@ -2,7 +2,7 @@
 #ifndef MPT_LAPACK_STATE_H
 #define MPT_LAPACK_STATE_H
 
-#include "engine.h"
+#include "engine/engine.h"
 
 struct mpt_state {
   mpt_shape shape;

@@ -1,7 +1,7 @@
 /* Every pair of ranks exchanges once a round, over a bounded panel of each slab's columns. On the
  * cyclic side nothing is packed: a rank's local columns from one slab are contiguous in its local
  * array. On the slab side columns are cut into the blocks of each process row. */
-#include "redistribute.h"
+#include "engine/scalapack/redistribute.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #ifndef MPT_REDISTRIBUTE_H
 #define MPT_REDISTRIBUTE_H
 
-#include "engine.h"
+#include "engine/engine.h"
 
 /* A column-major rows x cols matrix, block-cyclic with square blocks over a grid on which team rank
  * r stands at (r / grid[1], r % grid[1]), or with `swapped` at (r % grid[1], r / grid[1]) of the

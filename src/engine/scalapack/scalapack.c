@@ -1,14 +1,14 @@
 /* One problem over a process grid. p?heevd's own chain (p?hetrd, p?stedc, p?unmtr) is called stage
  * by stage, for what the driver hides: each stage's INFO, workspaces that its queries omit, values
  * alone, and a distribution in which every rank gets w. */
-#include "redistribute.h"
+#include "engine/scalapack/redistribute.h"
 
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include "agree.h"
-#include "outputs.h"
-#include "scalar.h"
+#include "base/agree.h"
+#include "engine/outputs.h"
+#include "base/scalar.h"
 
 struct mpt_state {
   mpt_shape shape;
@@ -73,8 +73,8 @@ static bool next_tile(const mpt_state *s, int64_t *next, mpt_tile *tile) {
   return tile_of(s, &local, next, tile);
 }
 
-#define WORKER "scalapack_worker.h"
-#include "for_each_type.h"
+#define WORKER "engine/scalapack/scalapack_worker.h"
+#include "base/for_each_type.h"
 
 /* p?stedc on several ranks with n <= nb leaves w on the owner alone, so n > nb always (n = 1 is
  * solved without it). */

@@ -1,7 +1,7 @@
 /* Included once per scalar type by scalapack.c. What slabs hold row-major is, column-major, A^T =
  * conj(A), V^T, gV^T and G^T; the eigenvectors of conj(A) are U = conj(V). */
-#include "blas.h"
-#include "pblas.h"
+#include "engine/blas.h"
+#include "engine/scalapack/pblas.h"
 
 static const int NAME(one_index) = 1;
 #define AT(matrix) (matrix), &NAME(one_index), &NAME(one_index), s->desc
@@ -229,5 +229,5 @@ static void NAME(from_diagonal)(mpt_state *s, const double *diagonal, void *slab
   }
   NAME(product)(s, s->x, slab);
 }
-#include "partial_worker.h"
+#include "engine/scalapack/scalapack_reduced_worker.h"
 #undef AT

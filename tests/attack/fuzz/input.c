@@ -6,8 +6,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "fuzz.h"
-#include "input.h"
-#include "lookout.h"
+#include "store/input.h"
+#include "store/lookout.h"
 
 enum { MOST = 1 << 16 };
 

@@ -1,7 +1,7 @@
 /* Any bytes as a request: its answer is one YAML mapping whose last key is the service's outcome,
  * and what was a comment stays one. */
 #include <yaml.h>
-#include "answer.h"
+#include "serve/answer.h"
 #include "fuzz.h"
 
 /* The keys of the one document's mapping, at most two of them by name; -1: it is no such thing. */

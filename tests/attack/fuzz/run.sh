@@ -17,11 +17,11 @@ mkdir -p "$out"
 
 # Only the layers that read, so that it builds in a quarter of a minute.
 sources=(src/base/*.c src/spectral/{function,fermi,select}.c
-  src/job/{complaint,config,keys,path,values,values_lists,values_select,yaml_tree}.c
+  src/config/{config,diagnostics,keys,path,values,values_lists,values_select,yaml_tree}.c
   src/serve/{answer,request,spool,suspect}.c)
 [[ " $* " != *" input "* ]] || sources+=(src/store/*.c)
 flags=(-std=gnu17 -g -O1 -fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all -DMPT_VERSION=\"fuzz\"
-  -Iinclude -Isrc/base -Isrc/spectral -Isrc/store -Isrc/job -Isrc/engine -Isrc/serve -Itests/attack/fuzz)
+  -Iinclude -Isrc -Itests/attack/fuzz)
 read -r -a mpi <<<"$(pkg-config --cflags ompi-c 2>/dev/null || mpicc --showme:compile)"
 read -r -a mpi_libraries <<<"$(pkg-config --libs ompi-c 2>/dev/null || mpicc --showme:link)"
 read -r -a hdf5 <<<"$(pkg-config --cflags hdf5-openmpi)"

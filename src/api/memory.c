@@ -1,0 +1,312 @@
+/* The public calls on arrays in memory: chunks of problems, taken by as many threads as were asked
+ * for. */
+#include <multiplet/function.h>
+#include <multiplet/gradient.h>
+
+#include <math.h>
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+#include "engine/outputs.h"
+#include "engine/self_test.h"
+
+/* What a thread has of its own. */
+typedef struct worker {
+  mpt_state *state;
+  void *a;          /* a chunk's matrices, for an engine that writes them; else NULL */
+  void *conjugated; /* a chunk's cotangents, where they come in JAX's convention; else NULL */
+} worker;
+
+typedef struct call {
+  const mpt_engine *engine;
+  const mpt_options *options;
+  const mpt_batch *all; /* the caller's arrays, whole; those that are const to him are only read */
+  int64_t chunk;
+  int threads;
+  worker *workers; /* [threads] */
+} call;
+
+static bool index_fits(const int64_t index[2], int64_t n) {
+  return index[0] >= 0 && index[0] < index[1] && index[1] <= n;
+}
+
+static bool function_fits(const mpt_function *f, int64_t n) {
+  if (!mpt_function_name(f->kind) || !isfinite(f->scale) || !isfinite(f->exponent)) return false;
+  if (f->kind == MPT_PROJECTOR) return index_fits(f->index, n);
+  if (f->kind != MPT_FERMI) return true;
+  const bool fixed = f->electrons > 0;
+  return f->beta > 0 && isfinite(f->beta) && isfinite(f->mu) &&
+         (fixed ? f->electrons < (double)n : f->electrons == 0);
+}
+
+/* Names an argument that cannot be, or NULL. The bounds keep all products within 64 bits. */
+static const char *wrong_argument(const mpt_batch *b, const mpt_options *o, bool backward) {
+  const int64_t n = b->n;
+  if ((int)b->type < 0 || b->type >= MPT_TYPE_COUNT) return "type";
+  if (n < 0 || n > INT32_MAX / 16) return "n";
+  if (b->count < 0 || b->count > INT64_MAX / 16 / (n ? n * n : 1)) return "count";
+  if (o->threads < 0) return "threads";
+  if ((int)o->triangle < 0 || o->triangle > MPT_AVERAGE) return "triangle";
+  if ((int)o->gauge_policy < 0 || o->gauge_policy > MPT_GAUGE_FAIL) return "gauge_policy";
+  if ((int)o->spread_policy < 0 || o->spread_policy > MPT_UNBIASED) return "spread_policy";
+  if ((int)o->basis < 0 || o->basis > MPT_SOLVER_BASIS) return "basis";
+  if ((int)o->convention < 0 || o->convention > MPT_JAX) return "convention";
+  for (int f = 0; f < b->function_count; f++)
+    if (!function_fits(&b->functions[f].function, n)) return "function";
+  const mpt_frame_arrays *frame = &b->frame;
+  if (frame->columns && (!frame->reference || !index_fits(frame->index, n) || frame->columns < 1 ||
+                         frame->columns > frame->index[1] - frame->index[0]))
+    return "frame";
+  const bool filled = (b->a || b->given) && b->w && b->multiplet && (!backward || (b->v && b->g));
+  return b->count && (!b->report || (n && !filled)) ? "a null array" : NULL;
+}
+
+/* An engine that is not what it should be gives way to lapack, where nobody asked for it. */
+static mpt_code test_engine(call *c, mpt_type type, mpt_error *error) {
+  const mpt_team alone = mpt_team_of_one();
+  mpt_error text = {0};
+  const mpt_code code = mpt_self_test(c->engine, type, &alone, &text);
+  if (code != MPT_DONE && c->options->solver == MPT_SOLVER_AUTO && c->engine != &mpt_lapack) {
+    mpt_warn("%s: lapack is used instead", text.text);
+    c->engine = &mpt_lapack;
+    return mpt_self_test(c->engine, type, &alone, error);
+  }
+  if (code != MPT_DONE && error) *error = text;
+  return code;
+}
+
+static mpt_code choose_engine(call *c, const mpt_shape *shape, mpt_error *error) {
+  static const char *const names[] = {[MPT_SOLVER_AUTO] = "auto",
+                                      [MPT_SOLVER_LANES] = "lanes",
+                                      [MPT_SOLVER_LAPACK] = "lapack",
+                                      [MPT_SOLVER_SCALAPACK] = "scalapack",
+                                      [MPT_SOLVER_ELPA] = "elpa"};
+  const size_t solver = (size_t)c->options->solver;
+  const char *name = solver < sizeof names / sizeof *names ? names[solver] : "of no name";
+  c->engine = solver == MPT_SOLVER_AUTO ? mpt_engine_for(shape) : mpt_engine_by_name(name);
+  if (c->engine && !c->engine->takes_team) return test_engine(c, shape->type, error);
+  return mpt_fail(error, MPT_BAD_USAGE,
+                  "cannot start: solver %s does not work on arrays in memory (MPT_SOLVER_AUTO "
+                  "chooses one that does)",
+                  name);
+}
+
+/* Problems that go to an engine at a time: enough to fill its vector lanes, few enough to stay in
+ * a near cache between its passes and to give every thread several chunks. `whole`: an engine that
+ * would otherwise work with empty lanes. */
+static int64_t chunk_size(const mpt_batch *all, int threads, bool whole) {
+  const int64_t bytes = all->n * all->n * (int64_t)mpt_type_size(all->type);
+  const int64_t fit = (INT64_C(1) << 20) / (bytes > 0 ? bytes : 1);
+  const int64_t share = threads > 1 ? all->count / (4 * (int64_t)threads) : fit;
+  const int64_t most = fit < share ? fit : share;
+  int64_t unit = 64;
+  if (whole && most < unit) return unit;
+  while (unit > 1 && unit > most) unit /= 2;
+  return most > 0 ? most / unit * unit : 1;
+}
+
+/* Cotangents in JAX's convention are the complex conjugates of those that the engines take. */
+static bool has_conjugates(const call *c, const mpt_shape *shape) {
+  return shape->backward && c->options->convention == MPT_JAX && mpt_type_is_complex(shape->type);
+}
+
+/* The caller's array or a conjugated copy of it. A call has one array of complex cotangents. */
+static const void *torch_cotangent(const worker *mine, mpt_type type, int64_t count,
+                                   const void *array) {
+  if (!array || !mine->conjugated) return array;
+  memcpy(mine->conjugated, array, (size_t)count * mpt_type_size(type));
+  mpt_conjugate(type, count, mine->conjugated);
+  return mine->conjugated;
+}
+
+static mpt_code open_workers(call *c, const mpt_shape *shape, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  const mpt_team alone = mpt_team_of_one();
+  const int64_t threads = c->options->threads > 1 ? c->options->threads : 1;
+  c->chunk = chunk_size(c->all, (int)threads, c->engine->process != NULL);
+  const int64_t chunks = (c->all->count + c->chunk - 1) / c->chunk;
+  c->threads = (int)(threads < chunks ? threads : chunks > 0 ? chunks : 1);
+  TRY(mpt_allocate(&c->workers, c->threads, sizeof *c->workers, "threads", error));
+  for (int t = 0; t < c->threads; t++) {
+    TRY(c->engine->open(shape, &alone, &c->workers[t].state, error));
+    if (c->engine->writes_input && c->all->a)
+      TRY(mpt_allocate(&c->workers[t].a, c->chunk * shape->n * shape->n, mpt_type_size(shape->type),
+                       "a chunk of matrices", error));
+    if (has_conjugates(c, shape))
+      TRY(mpt_allocate(&c->workers[t].conjugated, c->chunk * shape->n * shape->n,
+                       mpt_type_size(shape->type), "a chunk of cotangents", error));
+  }
+done:
+  return code;
+}
+
+static void close_workers(call *c) {
+  for (int t = 0; c->workers && t < c->threads; t++) {
+    c->engine->close(c->workers[t].state);
+    free(c->workers[t].a);
+    free(c->workers[t].conjugated);
+  }
+  free(c->workers);
+}
+
+static void do_chunk(const call *c, const worker *mine, int64_t first) {
+  const mpt_team alone = mpt_team_of_one();
+  mpt_batch b = *c->all;
+  mpt_function_arrays one;
+  const int64_t n = b.n, n2 = n * n, left = b.count - first;
+  const size_t element = mpt_type_size(b.type), real = mpt_real_size(b.type);
+  b.count = left < c->chunk ? left : c->chunk;
+  b.a = mpt_part_of(b.a, first, n2, element);
+  b.w = mpt_part_of(b.w, first, n, real);
+  b.v = mpt_part_of(b.v, first, n2, element);
+  b.gw = mpt_part_of(b.gw, first, n, real);
+  b.gv = torch_cotangent(mine, b.type, b.count * n2, mpt_part_of(b.gv, first, n2, element));
+  b.g = mpt_part_of(b.g, first, n2, element);
+  b.multiplet = mpt_part_of(b.multiplet, first, n, sizeof *b.multiplet);
+  b.report += first;
+  if (b.function_count) { /* one, in calls on memory */
+    one = b.functions[0];
+    one.value = mpt_part_of(one.value, first, n2, element);
+    one.cotangent =
+        torch_cotangent(mine, b.type, b.count * n2, mpt_part_of(one.cotangent, first, n2, element));
+    b.functions = &one;
+  }
+  const int64_t nc = n * b.frame.columns;
+  if (b.frame.each) b.frame.reference = mpt_part_of(b.frame.reference, first, nc, element);
+  b.frame.value = mpt_part_of(b.frame.value, first, nc, element);
+  b.frame.cotangent = torch_cotangent(mine, b.type, b.count * nc,
+                                      mpt_part_of(b.frame.cotangent, first, nc, element));
+  b.frame.gradient_reference = mpt_part_of(b.frame.gradient_reference, first, nc, element);
+  memset(b.report, 0, (size_t)b.count * sizeof *b.report);
+  if (mine->a && n) b.a = memcpy(mine->a, b.a, (size_t)(b.count * n2) * element);
+  mpt_process_batch(c->engine, mine->state, &alone, c->options, &b);
+}
+
+/* Nothing in here can fail as a call, so that no thread leaves work undone. */
+static void do_chunks(const call *c) {
+#pragma omp parallel num_threads(c->threads)
+  {
+    omp_set_num_threads(1); /* what BLAS goes by, here alone: no sum may hang on its threads */
+#pragma omp for schedule(dynamic)
+    for (int64_t first = 0; first < c->all->count; first += c->chunk)
+      do_chunk(c, &c->workers[omp_get_thread_num()], first);
+  }
+}
+
+static mpt_code do_all(const mpt_batch *all, const mpt_options *options, bool backward,
+                       mpt_error *error) {
+  static const mpt_options defaults;
+  mpt_code code = MPT_DONE;
+  call c = {.options = options ? options : &defaults, .all = all};
+  const mpt_shape shape = {.type = all->type,
+                           .n = all->n,
+                           .vectors = all->v != NULL,
+                           .backward = backward,
+                           .outputs = mpt_has_outputs(all)};
+  const char *wrong = wrong_argument(all, c.options, backward);
+  if (wrong)
+    return mpt_fail(error, MPT_BAD_USAGE, "cannot start: bad argument, %s (see multiplet/eigh.h)",
+                    wrong);
+  TRY(choose_engine(&c, &shape, error));
+  TRY(open_workers(&c, &shape, error));
+  do_chunks(&c);
+done:
+  close_workers(&c);
+  return code;
+}
+
+/* A batch whose eigenpairs stand in, or come from, w and v. */
+static mpt_batch batch_of(mpt_type type, int64_t n, int64_t count, const void *a, const void *w,
+                          const void *v, int32_t *multiplet, mpt_report *report) {
+  return (mpt_batch){.type = type,
+                     .count = count,
+                     .n = n,
+                     .rows = n,
+                     .a = (void *)(uintptr_t)a,
+                     .w = (void *)(uintptr_t)w,
+                     .v = (void *)(uintptr_t)v,
+                     .multiplet = multiplet,
+                     .report = report};
+}
+
+mpt_code mpt_eigh(mpt_type type, int64_t n, int64_t count, const mpt_options *options,
+                  const void *a, void *w, void *v, int32_t *multiplet, mpt_report *report,
+                  mpt_error *error) {
+  const mpt_batch all = batch_of(type, n, count, a, w, v, multiplet, report);
+  return do_all(&all, options, false, error);
+}
+
+mpt_code mpt_eigh_backward(mpt_type type, int64_t n, int64_t count, const mpt_options *options,
+                           const void *a, const void *w, const void *v, const void *gw,
+                           const void *gv, void *g, int32_t *multiplet, mpt_report *report,
+                           mpt_error *error) {
+  mpt_batch all = batch_of(type, n, count, a, w, v, multiplet, report);
+  all.given = true;
+  all.gw = gw;
+  all.gv = gv;
+  all.g = g;
+  return do_all(&all, options, true, error);
+}
+
+mpt_code mpt_eigh_with_gradient(mpt_type type, int64_t n, int64_t count, const mpt_options *options,
+                                const void *a, const void *gw, const void *gv, void *w, void *v,
+                                void *g, int32_t *multiplet, mpt_report *report, mpt_error *error) {
+  mpt_batch all = batch_of(type, n, count, a, w, v, multiplet, report);
+  all.gw = gw;
+  all.gv = gv;
+  all.g = g;
+  return do_all(&all, options, true, error);
+}
+
+mpt_code mpt_matrix_function(mpt_type type, int64_t n, int64_t count, const mpt_options *options,
+                             const mpt_function *function, const void *a, void *f, void *w, void *v,
+                             int32_t *multiplet, mpt_report *report, mpt_error *error) {
+  mpt_batch all = batch_of(type, n, count, a, w, v, multiplet, report);
+  mpt_function_arrays one = {.function = *function, .value = f};
+  all.functions = &one;
+  all.function_count = 1;
+  return do_all(&all, options, false, error);
+}
+
+mpt_code mpt_matrix_function_backward(mpt_type type, int64_t n, int64_t count,
+                                      const mpt_options *options, const mpt_function *function,
+                                      const void *a, const void *w, const void *v, const void *gf,
+                                      void *g, int32_t *multiplet, mpt_report *report,
+                                      mpt_error *error) {
+  mpt_batch all = batch_of(type, n, count, a, w, v, multiplet, report);
+  mpt_function_arrays one = {.function = *function, .cotangent = gf};
+  all.functions = &one;
+  all.function_count = 1;
+  all.given = true;
+  all.g = g;
+  return do_all(&all, options, true, error);
+}
+
+static mpt_frame_arrays frame_of(const mpt_frame_spec *spec) {
+  return (mpt_frame_arrays){.index = {spec->index[0], spec->index[1]},
+                            .columns = spec->columns,
+                            .reference = spec->reference,
+                            .each = spec->each};
+}
+
+mpt_code mpt_frame(mpt_type type, int64_t n, int64_t count, const mpt_options *options,
+                   const mpt_frame_spec *frame, const void *a, void *f, void *w, void *v,
+                   int32_t *multiplet, mpt_report *report, mpt_error *error) {
+  mpt_batch all = batch_of(type, n, count, a, w, v, multiplet, report);
+  all.frame = frame_of(frame);
+  all.frame.value = f;
+  return do_all(&all, options, false, error);
+}
+
+mpt_code mpt_frame_backward(mpt_type type, int64_t n, int64_t count, const mpt_options *options,
+                            const mpt_frame_spec *frame, const void *a, const void *w,
+                            const void *v, const void *gf, void *g, void *gr, int32_t *multiplet,
+                            mpt_report *report, mpt_error *error) {
+  mpt_batch all = batch_of(type, n, count, a, w, v, multiplet, report);
+  all.frame = frame_of(frame);
+  all.frame.cotangent = gf;
+  all.frame.gradient_reference = gr;
+  all.given = true;
+  all.g = g;
+  return do_all(&all, options, true, error);
+}

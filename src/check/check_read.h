@@ -1,0 +1,40 @@
+/* What the gradient check reads of one problem. Private to check*.c. */
+#ifndef MPT_CHECK_READ_H
+#define MPT_CHECK_READ_H
+
+#include "check/check_difference.h"
+
+/* Where the parts of a loss come from. */
+typedef struct mpt_sources {
+  mpt_view pairs; /* the forward result of a two-pass job; name NULL: none */
+  hid_t cotangents, direction;
+} mpt_sources;
+mpt_code mpt_sources_open(const mpt_check *check, mpt_sources *sources, mpt_error *error);
+void mpt_sources_close(mpt_sources *sources);
+
+/* A matrix [n, columns] of either type as a column-major complex one. */
+mpt_code mpt_loss_read(const mpt_loss *loss, hid_t file, const char *path, int64_t problem,
+                       int64_t columns, double complex *out, mpt_error *error);
+
+/* The same of a Hermitian one, of which `triangle` counts. */
+mpt_code mpt_loss_read_hermitian(const mpt_loss *loss, hid_t file, const char *path,
+                                 int64_t problem, mpt_triangle triangle, double complex *out,
+                                 mpt_error *error);
+
+/* A row of real numbers. */
+mpt_code mpt_loss_read_row(hid_t file, const char *path, int64_t problem, int64_t n, double *out,
+                           mpt_error *error);
+
+/* Everything of one problem but its gradient; *usable is false when the matrix has no eigenpairs.
+ */
+mpt_code mpt_loss_load(const mpt_check *check, const mpt_sources *sources,
+                       const mpt_check_group *group, int64_t problem, mpt_loss *loss, bool *usable,
+                       mpt_error *error);
+
+/* Whether pair j of all belongs to a multiplet of which some pairs are stored and others not. */
+bool mpt_loss_is_cut(const mpt_loss *loss, int64_t j);
+
+/* Columns 0 to found - 1 of `width` values each to where all pairs have them; the rest is zero. */
+void mpt_loss_place(const mpt_loss *loss, int64_t width, void *columns, size_t size);
+
+#endif

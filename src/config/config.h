@@ -1,0 +1,81 @@
+/* The job's config: one table of keys, from which parsing, checking, --set, the resolved text and
+ * the documentation come. Not collective: rank 0 loads, and shares the resolved text. */
+#ifndef MPT_CONFIG_H
+#define MPT_CONFIG_H
+
+#include <multiplet/function.h>
+#include "base/base.h"
+
+/* Bits of output.store. */
+enum {
+  MPT_STORE_EIGENVALUES = 1,
+  MPT_STORE_EIGENVECTORS = 2,
+  MPT_STORE_FUNCTIONS = 4,
+  MPT_STORE_FRAME = 8,
+  MPT_STORE_GRADIENT = 16,
+  MPT_STORE_DIAGNOSTICS = 32,
+  MPT_STORE_FACTOR = 64
+};
+
+/* A function by the name of its output. */
+typedef struct mpt_named_function {
+  char *name;
+  mpt_function function;
+} mpt_named_function;
+
+typedef struct mpt_config {
+  char *input_file; /* absolute, as are all paths */
+  char **datasets;  /* NULL: every square dataset */
+  int64_t dataset_count;
+  mpt_triangle triangle;
+  bool eigenvectors;
+  mpt_select select;
+  mpt_solver solver;
+  struct mpt_functions_list {
+    mpt_named_function *items;
+    int64_t count;
+  } functions;
+  int64_t frame_index[2]; /* 0, 0: no frame */
+  struct mpt_reference {
+    char *file, *dataset; /* NULL: no frame */
+  } reference;
+  char *tangent;    /* NULL: no derivatives along directions */
+  char *cotangents; /* NULL: no gradient */
+  char *eigenpairs; /* NULL: solve */
+  mpt_convention convention;
+  double tolerance; /* relative to ||A||_2; 0: what rounding cannot tell apart */
+  mpt_gauge_policy gauge_policy;
+  mpt_spread_policy spread_policy;
+  mpt_basis basis;
+  int64_t seed;
+  char *output_file;
+  unsigned store;
+  int64_t distribute_from; /* 0: the planner decides */
+  int64_t grid[2];         /* 0, 0: the planner decides */
+  int64_t block;           /* 0: the engine decides */
+  int64_t threads;
+  double checkpoint_seconds;
+  int sync;       /* false: nothing waits for the disk */
+  char *resolved; /* every key with its value, as YAML; equal configs have equal texts */
+} mpt_config;
+
+/* Reads the file, then applies the `key=value` overrides. Every error found is printed, one line
+ * each, as "file:line:column: multiplet: error: ..." (for an override "--set:number:column:");
+ * MPT_BAD_USAGE then, and *config holds nothing. The caller releases *config. */
+mpt_code mpt_config_load(const char *path, const char *const *overrides, size_t override_count,
+                         mpt_config *config);
+
+/* The same from a text whose relative paths are relative to `directory`; errors go to *errors. */
+mpt_code mpt_config_from_text(const char *text, const char *directory, mpt_config *config,
+                              mpt_text *errors);
+
+/* Reads a resolved text back; used by the ranks that did not read the file. */
+mpt_code mpt_config_from_resolved(const char *resolved, mpt_config *config, mpt_error *error);
+
+/* The same of a text that a result had, NULL where it had none: another version's may not be *known
+ * to this one, and *error tells why. MPT_NO_RESOURCE when memory was out. */
+mpt_code mpt_config_of_result(const char *text, mpt_config *config, bool *known, mpt_error *error);
+
+void mpt_config_release(mpt_config *config);
+
+#endif

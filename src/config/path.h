@@ -1,0 +1,18 @@
+/* Paths of a job: always absolute, and the same text from wherever the job is started. */
+#ifndef MPT_PATH_H
+#define MPT_PATH_H
+
+#include "base/base.h"
+
+/* The directory that holds the file, without symbolic links; the caller frees it. NULL with errno
+ * set when there is no such directory. */
+char *mpt_directory_of(const char *path);
+
+/* `path`, counted from `directory` when it is relative; the caller frees it, NULL when memory is
+ * out. */
+char *mpt_absolute_path(const char *directory, const char *path);
+
+/* Whether two absolute paths name the same file, also through links. */
+bool mpt_same_file(const char *a, const char *b);
+
+#endif

@@ -1,0 +1,459 @@
+/* How a value of each kind is read from a YAML node, and written. */
+#include "config/path.h"
+#include "config/values.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Words are stored through an int. */
+_Static_assert(sizeof(mpt_solver) == sizeof(int) && sizeof(mpt_triangle) == sizeof(int) &&
+                   sizeof(mpt_convention) == sizeof(int) &&
+                   sizeof(mpt_gauge_policy) == sizeof(int) &&
+                   sizeof(mpt_spread_policy) == sizeof(int) && sizeof(unsigned) == sizeof(int),
+               "an enum of the config is not an int");
+
+enum { LARGEST = INT32_MAX }; /* what MPI, BLACS and Fortran take */
+
+static void add_words(mpt_text *out, const mpt_word *words) {
+  const char *between = "";
+  for (; words->text; words++) {
+    if (words->later) continue;
+    mpt_text_add(out, "%s%s", between, words->text);
+    between = ", ";
+  }
+}
+
+char *mpt_key_expects(const mpt_key *key) {
+  mpt_text out = {0};
+  const char *automatic = key->automatic ? "auto or " : "";
+  switch (key->kind) {
+  case MPT_KEY_SELECT:
+    mpt_text_add(&out,
+                 "give all, {lowest: k}, {highest: k}, {index: [start, stop]} or {range: [lo, "
+                 "hi], at_most: k}");
+    break;
+  case MPT_KEY_WORD:
+    mpt_text_add(&out, "valid: ");
+    add_words(&out, key->words);
+    break;
+  case MPT_KEY_BOOLEAN:
+    mpt_text_add(&out, "give true or false");
+    break;
+  case MPT_KEY_INTEGER:
+    mpt_text_add(&out, "give %san integer from 1 to %d", automatic, LARGEST);
+    break;
+  case MPT_KEY_SEED:
+    mpt_text_add(&out, "give an integer from 0 to %d", LARGEST);
+    break;
+  case MPT_KEY_NUMBER:
+    mpt_text_add(&out, "give %sa finite number above 0", automatic);
+    break;
+  case MPT_KEY_GRID:
+    mpt_text_add(&out, "give %stwo integers of at least 1, [rows, columns]", automatic);
+    break;
+  case MPT_KEY_PATH:
+    mpt_text_add(&out, "give a path; put it in quotes if it looks like a number");
+    break;
+  case MPT_KEY_DATASETS:
+    mpt_text_add(&out, "give a list of dataset names such as [/H], or leave the key out");
+    break;
+  case MPT_KEY_STORE:
+    mpt_text_add(&out, "give a list of ");
+    add_words(&out, key->words);
+    break;
+  case MPT_KEY_RANGE:
+    mpt_text_add(&out, "give [start, stop] with 0 <= start < stop");
+    break;
+  case MPT_KEY_FUNCTIONS:
+    mpt_text_add(&out, "give a list such as [{name: heat, kind: exp, scale: -0.5}]");
+    break;
+  default: /* MPT_KEY_REFERENCE */
+    mpt_text_add(&out, "give {file: FILE.h5, dataset: /R}");
+  }
+  return out.data;
+}
+
+void mpt_refuse_value(const mpt_reading *r, const mpt_yaml *value, const char *why) {
+  char shown[96], *expects = mpt_key_expects(r->key);
+  mpt_complain(r->complaints, value->place, "cannot use %s for '%s': %s (%s)",
+               mpt_yaml_show(value, shown), r->key->path, why, expects ? expects : "");
+  free(expects);
+}
+
+static void refuse_later(const mpt_reading *r, const mpt_yaml *value, const mpt_word *word) {
+  mpt_text valid = {0};
+  add_words(&valid, r->key->words);
+  mpt_complain(r->complaints, value->place,
+               "%s: not available in this version: '%s' is planned (use one of: %s)", r->key->path,
+               word->text, mpt_text_shown(&valid, ""));
+  mpt_text_release(&valid);
+}
+
+static const mpt_word *find_word(const mpt_word *words, const char *text) {
+  for (; words->text; words++)
+    if (!strcmp(words->text, text)) return words;
+  return NULL;
+}
+
+static void refuse_word(const mpt_reading *r, const mpt_yaml *value) {
+  const char *names[16], *nearest;
+  size_t count = 0;
+  for (const mpt_word *word = r->key->words; word->text; word++)
+    if (!word->later) names[count++] = word->text;
+  if (value->kind != MPT_YAML_SCALAR) {
+    mpt_refuse_value(r, value, "not a word");
+    return;
+  }
+  nearest = mpt_nearest_name(value->text, names, count);
+  char *why = nearest ? mpt_format("no such value, did you mean '%s'?", nearest) : NULL;
+  mpt_refuse_value(r, value, why ? why : "no such value");
+  free(why);
+}
+
+/* The word that the node names, or NULL after a complaint. */
+static const mpt_word *read_known_word(const mpt_reading *r, const mpt_yaml *value) {
+  const mpt_word *word =
+      value->kind == MPT_YAML_SCALAR ? find_word(r->key->words, value->text) : NULL;
+  if (!word)
+    refuse_word(r, value);
+  else if (word->later)
+    refuse_later(r, value, word);
+  return word && !word->later ? word : NULL;
+}
+
+static void read_word(const mpt_reading *r, const mpt_yaml *value) {
+  const mpt_word *word = read_known_word(r, value);
+  if (word) memcpy(r->target, &word->value, sizeof word->value);
+}
+
+static void read_boolean(const mpt_reading *r, const mpt_yaml *value) {
+  static const mpt_word words[] = {{"true", 1, false},
+                                   {"True", 1, false},
+                                   {"TRUE", 1, false},
+                                   {"false", 0, false},
+                                   {"False", 0, false},
+                                   {"FALSE", 0, false},
+                                   {0}};
+  bool plain = value->kind == MPT_YAML_SCALAR && value->plain;
+  const mpt_word *word = plain ? find_word(words, value->text) : NULL;
+  if (word)
+    *(bool *)r->target = word->value;
+  else
+    mpt_refuse_value(r, value, "not a boolean");
+}
+
+static bool is_auto(const mpt_reading *r, const mpt_yaml *value) {
+  return r->key->automatic && value->kind == MPT_YAML_SCALAR && !strcmp(value->text, "auto");
+}
+
+int mpt_find_key(const mpt_reading *r, const mpt_yaml *name, const char *of,
+                 const char *const *keys, int count) {
+  char shown[96];
+  const bool scalar = name->kind == MPT_YAML_SCALAR;
+  for (int k = 0; k < count && scalar; k++)
+    if (!strcmp(name->text, keys[k])) return k;
+  const char *nearest = scalar ? mpt_nearest_name(name->text, keys, (size_t)count) : NULL;
+  mpt_text hint = {0};
+  if (nearest) mpt_text_add(&hint, "did you mean '%s'?", nearest);
+  for (int k = 0; k < count && !nearest; k++)
+    mpt_text_add(&hint, "%s%s", k ? ", " : "valid: ", keys[k]);
+  mpt_complain(r->complaints, name->place, "unknown key %s: no such key of %s (%s)",
+               mpt_yaml_show(name, shown), of, mpt_text_shown(&hint, ""));
+  mpt_text_release(&hint);
+  return -1;
+}
+
+const char *mpt_parse_integer(const mpt_yaml *value, int64_t least, int64_t *number) {
+  if (value->kind != MPT_YAML_SCALAR || !value->plain) return "not an integer";
+  const char *digits = value->text + (value->text[0] == '-' || value->text[0] == '+');
+  if (!*digits || strspn(digits, "0123456789") != strlen(digits)) return "not an integer";
+  /* YAML 1.1 reads 010 as eight. */
+  if (digits[0] == '0' && digits[1]) return "an integer does not start with 0";
+  errno = 0;
+  long long parsed = strtoll(value->text, NULL, 10);
+  if (errno || parsed < least || parsed > LARGEST) return "out of range";
+  *number = parsed;
+  return NULL;
+}
+
+static void read_integer(const mpt_reading *r, const mpt_yaml *value) {
+  int64_t number = 0;
+  const int64_t least = r->key->kind == MPT_KEY_SEED ? 0 : 1;
+  const char *why = is_auto(r, value) ? NULL : mpt_parse_integer(value, least, &number);
+  if (why)
+    mpt_refuse_value(r, value, why);
+  else
+    *(int64_t *)r->target = number;
+}
+
+const char *mpt_parse_number(const mpt_yaml *value, double *number) {
+  if (!mpt_yaml_is_typed(value)) return "not a number";
+  char *end;
+  double parsed = strtod(value->text, &end);
+  if (end == value->text || *end)
+    return strchr(value->text, '.') ? "not a finite number" : "not a number";
+  if (!isfinite(parsed)) return "too large";
+  *number = parsed;
+  return NULL;
+}
+
+static void read_number(const mpt_reading *r, const mpt_yaml *value) {
+  double number = 0;
+  const bool automatic = is_auto(r, value);
+  const char *why = automatic ? NULL : mpt_parse_number(value, &number);
+  if (!why && !automatic && !(number > 0)) why = "out of range";
+  if (why)
+    mpt_refuse_value(r, value, why);
+  else
+    *(double *)r->target = number;
+}
+
+static void read_grid(const mpt_reading *r, const mpt_yaml *value) {
+  int64_t grid[2] = {0, 0};
+  if (!is_auto(r, value)) {
+    const mpt_yaml *rows = value->kind == MPT_YAML_SEQUENCE ? value->first : NULL;
+    const mpt_yaml *columns = rows ? rows->next : NULL;
+    if (!columns || columns->next) {
+      mpt_refuse_value(r, value, "not a pair");
+      return;
+    }
+    const char *why = mpt_parse_integer(rows, 1, &grid[0]);
+    if (!why) why = mpt_parse_integer(columns, 1, &grid[1]);
+    if (!why && grid[0] > LARGEST / grid[1]) why = "out of range";
+    if (why) {
+      mpt_refuse_value(r, value, why);
+      return;
+    }
+  }
+  memcpy(r->target, grid, sizeof grid);
+}
+
+const char *mpt_parse_range(const mpt_yaml *value, int64_t range[2]) {
+  const mpt_yaml *start = value->kind == MPT_YAML_SEQUENCE ? value->first : NULL;
+  const mpt_yaml *stop = start ? start->next : NULL;
+  if (!stop || stop->next) return "not a pair";
+  const char *why = mpt_parse_integer(start, 0, &range[0]);
+  if (!why) why = mpt_parse_integer(stop, 0, &range[1]);
+  return !why && range[0] >= range[1] ? "it is empty" : why;
+}
+
+static void read_range(const mpt_reading *r, const mpt_yaml *value) {
+  int64_t range[2];
+  const char *why = mpt_parse_range(value, range);
+  if (why)
+    mpt_refuse_value(r, value, why);
+  else
+    memcpy(r->target, range, sizeof range);
+}
+
+const char *mpt_parse_path(const mpt_reading *r, const mpt_yaml *value, char **path) {
+  if (value->kind != MPT_YAML_SCALAR || mpt_yaml_is_typed(value)) return "not a path";
+  if (!value->text[0]) return "it is empty";
+  if (!r->directory && value->text[0] != '/') return "not an absolute path";
+  *path =
+      r->directory ? mpt_absolute_path(r->directory, value->text) : mpt_format("%s", value->text);
+  if (!*path) r->complaints->exhausted = true;
+  return NULL;
+}
+
+static void read_path(const mpt_reading *r, const mpt_yaml *value) {
+  const char *why = mpt_parse_path(r, value, r->target);
+  if (why) mpt_refuse_value(r, value, why);
+}
+
+/* "/a/b" of "a//b/", in place of the text; empty for the root group. */
+static char *canonical_dataset(const char *name) {
+  char *out = calloc(strlen(name) + 2, 1), *end = out;
+  if (!out) return NULL;
+  while (*name) {
+    size_t length = strcspn(name, "/");
+    if (length && !(length == 1 && *name == '.')) {
+      *end++ = '/';
+      memcpy(end, name, length);
+      end += length;
+    }
+    name += length + (name[length] == '/');
+  }
+  return out;
+}
+
+static const char *read_dataset(const mpt_reading *r, const mpt_yaml *item) {
+  if (item->kind != MPT_YAML_SCALAR || mpt_yaml_is_typed(item)) return "not a dataset name";
+  char *name = canonical_dataset(item->text);
+  const char *why = NULL;
+  if (!name)
+    r->complaints->exhausted = true;
+  else if (!*name)
+    why = "not a dataset name";
+  for (int64_t k = 0; name && !why && k < r->config->dataset_count; k++)
+    if (!strcmp(r->config->datasets[k], name)) why = "named twice";
+  if (name && !why)
+    r->config->datasets[r->config->dataset_count++] = name;
+  else
+    free(name);
+  return why;
+}
+
+static int64_t count_items(const mpt_yaml *list) {
+  int64_t count = 0;
+  for (const mpt_yaml *item = list->first; item; item = item->next) count++;
+  return count;
+}
+
+static void read_datasets(const mpt_reading *r, const mpt_yaml *value) {
+  if (value->kind != MPT_YAML_SEQUENCE || !value->first) {
+    mpt_refuse_value(r, value, value->kind == MPT_YAML_SEQUENCE ? "it is empty" : "not a list");
+    return;
+  }
+  r->config->datasets = mpt_alloc(count_items(value), sizeof(char *));
+  if (!r->config->datasets) {
+    r->complaints->exhausted = true;
+    return;
+  }
+  for (const mpt_yaml *item = value->first; item; item = item->next) {
+    const char *why = read_dataset(r, item);
+    if (why) mpt_refuse_value(r, item, why);
+  }
+}
+
+static void read_store(const mpt_reading *r, const mpt_yaml *value) {
+  unsigned store = 0;
+  if (value->kind != MPT_YAML_SEQUENCE || !value->first) {
+    mpt_refuse_value(r, value, value->kind == MPT_YAML_SEQUENCE ? "it is empty" : "not a list");
+    return;
+  }
+  for (const mpt_yaml *item = value->first; item; item = item->next) {
+    const mpt_word *word = read_known_word(r, item);
+    if (word && store & (unsigned)word->value) mpt_refuse_value(r, item, "named twice");
+    if (word) store |= (unsigned)word->value;
+  }
+  memcpy(r->target, &store, sizeof store);
+}
+
+void mpt_add_quoted(mpt_text *out, const char *text) {
+  mpt_text_add(out, "\"");
+  for (; *text; text++) {
+    unsigned char c = (unsigned char)*text;
+    if (c < 0x20 || c == 0x7f)
+      mpt_text_add(out, "\\x%02x", c);
+    else
+      mpt_text_add(out, c == '"' || c == '\\' ? "\\%c" : "%c", c);
+  }
+  mpt_text_add(out, "\"");
+}
+
+static void write_word(const mpt_key *key, const void *target, mpt_text *out) {
+  int value;
+  memcpy(&value, target, sizeof value);
+  for (const mpt_word *word = key->words; word->text; word++)
+    if (word->value == value) mpt_text_add(out, "%s", word->text);
+}
+
+static void write_boolean(const mpt_key *key, const void *target, mpt_text *out) {
+  (void)key;
+  mpt_text_add(out, *(const bool *)target ? "true" : "false");
+}
+
+static void write_integer(const mpt_key *key, const void *target, mpt_text *out) {
+  int64_t number = *(const int64_t *)target;
+  if (key->automatic && !number)
+    mpt_text_add(out, "auto");
+  else
+    mpt_text_add(out, "%lld", (long long)number);
+}
+
+void mpt_add_number(mpt_text *out, double number) {
+  char text[32];
+  snprintf(text, sizeof text, "%.15g", number);
+  mpt_text_add(out, strtod(text, NULL) == number ? "%.15g" : "%.17g", number);
+}
+
+static void write_number(const mpt_key *key, const void *target, mpt_text *out) {
+  const double number = *(const double *)target;
+  if (key->automatic && number == 0)
+    mpt_text_add(out, "auto");
+  else
+    mpt_add_number(out, number);
+}
+
+static void write_grid(const mpt_key *key, const void *target, mpt_text *out) {
+  const int64_t *grid = target;
+  (void)key;
+  if (grid[0])
+    mpt_text_add(out, "[%lld, %lld]", (long long)grid[0], (long long)grid[1]);
+  else
+    mpt_text_add(out, "auto");
+}
+
+static void write_range(const mpt_key *key, const void *target, mpt_text *out) {
+  const int64_t *range = target;
+  (void)key;
+  if (range[1]) mpt_text_add(out, "[%lld, %lld]", (long long)range[0], (long long)range[1]);
+}
+
+static void write_path(const mpt_key *key, const void *target, mpt_text *out) {
+  const char *path = *(char *const *)target;
+  (void)key;
+  if (path) mpt_add_quoted(out, path);
+}
+
+static void write_datasets(const mpt_key *key, const void *target, mpt_text *out) {
+  const mpt_config *config = (const void *)((const char *)target - key->offset);
+  for (int64_t k = 0; k < config->dataset_count; k++) {
+    mpt_text_add(out, k ? ", " : "[");
+    mpt_add_quoted(out, config->datasets[k]);
+  }
+  if (config->dataset_count) mpt_text_add(out, "]");
+}
+
+static void write_store(const mpt_key *key, const void *target, mpt_text *out) {
+  unsigned store;
+  const char *between = "[";
+  memcpy(&store, target, sizeof store);
+  for (const mpt_word *word = key->words; word->text; word++) {
+    if (!(store & (unsigned)word->value)) continue;
+    mpt_text_add(out, "%s%s", between, word->text);
+    between = ", ";
+  }
+  mpt_text_add(out, "]");
+}
+
+static const struct {
+  void (*read)(const mpt_reading *r, const mpt_yaml *value);
+  void (*write)(const mpt_key *key, const void *target, mpt_text *out);
+} kinds[MPT_KEY_KINDS] = {
+    [MPT_KEY_WORD] = {read_word, write_word},
+    [MPT_KEY_SELECT] = {mpt_read_select, mpt_write_select},
+    [MPT_KEY_BOOLEAN] = {read_boolean, write_boolean},
+    [MPT_KEY_INTEGER] = {read_integer, write_integer},
+    [MPT_KEY_SEED] = {read_integer, write_integer},
+    [MPT_KEY_NUMBER] = {read_number, write_number},
+    [MPT_KEY_GRID] = {read_grid, write_grid},
+    [MPT_KEY_PATH] = {read_path, write_path},
+    [MPT_KEY_DATASETS] = {read_datasets, write_datasets},
+    [MPT_KEY_STORE] = {read_store, write_store},
+    [MPT_KEY_RANGE] = {read_range, write_range},
+    [MPT_KEY_FUNCTIONS] = {mpt_read_functions, mpt_write_functions},
+    [MPT_KEY_REFERENCE] = {mpt_read_reference, mpt_write_reference},
+};
+
+void mpt_key_read(const mpt_key *key, const mpt_yaml *name, const mpt_yaml *value,
+                  const char *directory, mpt_config *config, mpt_complaints *complaints) {
+  const mpt_place place = name ? name->place : value->place;
+  if (mpt_yaml_is_null(value)) {
+    char *expects = mpt_key_expects(key);
+    mpt_complain(complaints, place, "no value for '%s': null is not a value (%s)", key->path,
+                 expects ? expects : "");
+    free(expects);
+    return;
+  }
+  mpt_reading r = {key, directory, (char *)config + key->offset, config, complaints};
+  kinds[key->kind].read(&r, value);
+}
+
+void mpt_key_write(const mpt_key *key, const mpt_config *config, mpt_text *out) {
+  if (kinds[key->kind].write) kinds[key->kind].write(key, (const char *)config + key->offset, out);
+}

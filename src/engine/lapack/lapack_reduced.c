@@ -1,0 +1,145 @@
+/* Some of n eigenpairs on one rank: ?hetrd, ?stedc on T, ?unmtr on the wanted columns. */
+#include <stdlib.h>
+#include <string.h>
+#include "base/scalar.h"
+#include "engine/lapack/state.h"
+
+#define WORKER "engine/lapack/lapack_reduced_worker.h"
+#include "base/for_each_type.h"
+
+static int64_t panel_elements(int64_t n, int64_t columns) {
+  return 2 * columns * (n + columns);
+}
+
+int64_t mpt_lapack_partial_elements(const mpt_shape *shape) {
+  return 3 * shape->n + 1 + panel_elements(shape->n, shape->columns);
+}
+
+/* One piece of memory, in which panels are laid out for as many columns as there are; what reduce()
+ * left stays. */
+static mpt_code widen(mpt_state *s, int64_t columns, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  const int64_t n = s->shape.n;
+  const size_t element = mpt_type_size(s->shape.type);
+  const char *what = "panels of eigenvectors";
+  if (!s->panels.tau) TRY(mpt_allocate(&s->panels.tau, 3 * n + 1, element, what, error));
+  s->panels.reals = (char *)s->panels.tau + (size_t)n * element;
+  if (!s->panels.u || s->panels.room < columns) {
+    free(s->panels.u);
+    TRY(mpt_allocate(&s->panels.u, panel_elements(n, columns), element, what, error));
+    s->panels.room = columns;
+  }
+  s->panels.columns = columns;
+  s->panels.b = (char *)s->panels.u + (size_t)(n * columns) * element;
+  s->panels.t = (char *)s->panels.b + (size_t)(n * columns) * element;
+  s->panels.th = (char *)s->panels.t + (size_t)(columns * columns) * element;
+done:
+  return code;
+}
+
+static int reduce(mpt_state *s, const mpt_batch *batch, int64_t k, double scale, double *d,
+                  double *e) {
+  static int (*const table[])(mpt_state *, const mpt_batch *, int64_t, double, double *, double *) =
+      WORKER_TABLE(reduce);
+  return table[s->shape.type](s, batch, k, scale, d, e);
+}
+
+static void keep_factor(mpt_state *s, void *reflectors, void *tau) {
+  const size_t size = mpt_type_size(s->shape.type), n = (size_t)s->shape.n;
+  memcpy(reflectors, s->z, n * n * size);
+  memset(tau, 0, n * size);
+  memcpy(tau, s->panels.tau, (n - 1) * size);
+}
+
+static void take_factor(mpt_state *s, const void *reflectors, const void *tau) {
+  const size_t size = mpt_type_size(s->shape.type), n = (size_t)s->shape.n;
+  memcpy(s->z, reflectors, n * n * size);
+  memcpy(s->panels.tau, tau, n * size);
+}
+
+static int diagonalize(mpt_state *s, const double *d, const double *e, double *w) {
+  static int (*const table[])(mpt_state *, const double *, const double *, double *) =
+      WORKER_TABLE(diagonalize);
+  return table[s->shape.type](s, d, e, w);
+}
+
+static int take(mpt_state *s, int64_t first) {
+  static int (*const table[])(mpt_state *, int64_t) = WORKER_TABLE(take);
+  return table[s->shape.type](s, first);
+}
+
+static mpt_facing facing(const mpt_state *s, mpt_panel panel, const void *slab, bool load) {
+  const int64_t n = s->shape.n, m = s->panels.columns;
+  void *mine = panel == MPT_PANEL_U ? s->panels.u : s->panels.b, *other = (void *)(uintptr_t)slab;
+  return load ? (mpt_facing){m, n, mine, n, other, m} : (mpt_facing){n, m, other, m, mine, n};
+}
+
+static void load(mpt_state *s, mpt_panel panel, const void *slab) {
+  const mpt_facing f = facing(s, panel, slab, true);
+  mpt_conjugate_transpose(s->shape.type, &f);
+}
+
+static void store(mpt_state *s, mpt_panel panel, void *slab) {
+  const mpt_facing f = facing(s, panel, slab, false);
+  mpt_conjugate_transpose(s->shape.type, &f);
+}
+
+static void overlap(mpt_state *s) {
+  static void (*const table[])(mpt_state *) = WORKER_TABLE(overlap);
+  table[s->shape.type](s);
+}
+
+static bool next_tile(const mpt_state *s, int64_t *next, mpt_tile *tile) {
+  const int64_t m = s->panels.columns;
+  *tile = (mpt_tile){0, 0, m, m, s->panels.t, m, s->panels.th, m, NULL};
+  return m > 0 && (*next)++ == 0;
+}
+
+static void project(mpt_state *s) {
+  static void (*const table[])(mpt_state *) = WORKER_TABLE(project);
+  table[s->shape.type](s);
+}
+
+static void turn(mpt_state *s, bool back) {
+  static void (*const table[])(mpt_state *, bool) = WORKER_TABLE(turn);
+  table[s->shape.type](s, back);
+}
+
+static void *whole_columns(mpt_state *s, int64_t *first, int64_t *count) {
+  *first = 0;
+  *count = s->panels.columns;
+  return s->panels.b;
+}
+
+static void whole_columns_back(mpt_state *s) {
+  (void)s;
+}
+
+static void combine(mpt_state *s, const double *diagonal) {
+  static void (*const table[])(mpt_state *, const double *) = WORKER_TABLE(combine);
+  table[s->shape.type](s, diagonal);
+}
+
+static void assemble(mpt_state *s, void *slab) {
+  static void (*const table[])(mpt_state *, void *) = WORKER_TABLE(assemble);
+  table[s->shape.type](s, slab);
+}
+
+const mpt_partial mpt_lapack_partial = {
+    .widen = widen,
+    .reduce = reduce,
+    .keep_factor = keep_factor,
+    .take_factor = take_factor,
+    .diagonalize = diagonalize,
+    .take = take,
+    .load = load,
+    .store = store,
+    .overlap = overlap,
+    .next_tile = next_tile,
+    .project = project,
+    .turn = turn,
+    .whole_columns = whole_columns,
+    .whole_columns_back = whole_columns_back,
+    .combine = combine,
+    .assemble = assemble,
+};

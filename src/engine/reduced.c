@@ -1,0 +1,490 @@
+/* k of n eigenpairs and their gradients in O(n^2 k) beyond one reduction A = Q T Q^H:
+ *
+ *   G = V M V^H + herm(Z V^H),  M = F o K + diag(gw) among the selected pairs,
+ *   (A - w_j) z_j = -(I - V V^H) gv_j,  V^H z_j = 0,
+ *
+ * where z_j = Q y_j and (T - w_j) y_j = -Q^H (I - V V^H) gv_j is tridiagonal. All eigenvalues come
+ * from T and say where multiplets end. Of a multiplet that the selection cuts all vectors are made
+ * when its mean is asked for. */
+#include "engine/reduced.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "engine/certificate.h"
+#include "engine/outputs.h"
+#include "engine/whole.h"
+#include "spectral/tiles.h"
+#include "spectral/tridiagonal.h"
+#include "engine/turn.h"
+
+void dsterf_(const int *n, double *d, double *e, int *info); /* LAPACK: eigenvalues of T */
+
+/* One problem at a time. */
+typedef struct partial {
+  const mpt_partial *ops;
+  mpt_state *state;
+  const mpt_team *team;
+  const mpt_options *options;
+  mpt_batch *batch;
+  double *d, *e, *w, *gw, *norm, *memory; /* [n] each, the last [MPT_TRIDIAGONAL_MEMORY n] */
+  double *column;                         /* [2 n] */
+  double *rule_memory, *diagonal;         /* [MPT_RULE_ARRAYS n], [n] */
+  int32_t *multiplet;                     /* [n] */
+  mpt_place place;
+  int64_t first, columns; /* of the panels: `place`, or more where multiplets are cut */
+  double scale, size;     /* of T against A, and ||A|| */
+  bool loaded;            /* U holds the vectors */
+  mpt_probe probe;        /* of the gradient */
+  void *vectors, *cotangents, *values; /* [rows, columns] twice, [columns] */
+  void *outside;                       /* [rows, columns]: z, where there is A to hold it against */
+} partial;
+
+static mpt_code open_partial(partial *p) {
+  mpt_code code = MPT_DONE;
+  const int64_t n = p->batch->n;
+  double *memory;
+  const char *what = "a selection";
+  TRY(mpt_allocate(&memory, (8 + MPT_RULE_ARRAYS + MPT_TRIDIAGONAL_MEMORY) * n + 1, sizeof *memory,
+                   what, NULL));
+  p->d = memory;
+  p->e = p->d + n;
+  p->w = p->e + n;
+  p->gw = p->w + n;
+  p->norm = p->gw + n;
+  p->column = p->norm + n;
+  p->diagonal = p->column + 2 * n;
+  p->rule_memory = p->diagonal + n;
+  p->memory = p->rule_memory + MPT_RULE_ARRAYS * n;
+  TRY(mpt_allocate(&p->multiplet, n, sizeof *p->multiplet, what, NULL));
+  if (p->batch->g) TRY(mpt_probe_open(p->batch, &p->probe));
+done:
+  return code;
+}
+
+static void free_slabs(partial *p) {
+  free(p->vectors);
+  free(p->cotangents);
+  free(p->values);
+  free(p->outside);
+  p->vectors = p->cotangents = p->values = p->outside = NULL;
+}
+
+/* Room for the vectors of one problem. Collective. */
+static mpt_status widen(partial *p) {
+  const mpt_batch *b = p->batch;
+  const int64_t elements = b->rows * p->columns;
+  const size_t size = mpt_type_size(b->type);
+  int failed =
+      mpt_allocate(&p->vectors, elements, size, "vectors", NULL) != MPT_DONE ||
+      mpt_allocate(&p->cotangents, elements, size, "cotangents", NULL) != MPT_DONE ||
+      (b->a && b->g && b->gv &&
+       mpt_allocate(&p->outside, elements, size, "vectors", NULL) != MPT_DONE) ||
+      mpt_allocate(&p->values, p->columns, mpt_real_size(b->type), "values", NULL) != MPT_DONE;
+  if (p->team->size > 1) MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, p->team->comm);
+  if (failed || p->ops->widen(p->state, p->columns, NULL) != MPT_DONE) return MPT_INTERNAL;
+  return MPT_OK;
+}
+
+/* Parts of mpt_factor_arrays that are real and n long. */
+static void get_reals(const partial *p, const void *array, int64_t k, double *out) {
+  const int64_t n = p->batch->n;
+  const void *from = mpt_part_of(array, k, n, mpt_real_size(p->batch->type));
+  mpt_reals_to_double(p->batch->type, n, from, out);
+  for (int64_t i = 0; i < n; i++) out[i] *= p->scale;
+}
+
+static void put_reals(const partial *p, const double *in, int64_t count, int64_t k, void *array) {
+  const int64_t n = p->batch->n;
+  for (int64_t i = 0; i < n; i++) p->column[i] = i < count ? in[i] / p->scale : 0;
+  mpt_doubles_to_real(p->batch->type, n, p->column,
+                      mpt_part_of(array, k, n, mpt_real_size(p->batch->type)));
+}
+
+/* T's eigenvalues, which its eigenvectors come with where new ones are made. Returns INFO. */
+static int diagonalize(partial *p) {
+  const int n = (int)p->batch->n;
+  int info = 0;
+  if (p->batch->v && !p->batch->given) return p->ops->diagonalize(p->state, p->d, p->e, p->w);
+  memcpy(p->w, p->d, sizeof *p->w * (size_t)n);
+  memcpy(p->norm, p->e, sizeof *p->w * (size_t)n);
+  dsterf_(&n, p->w, p->norm, &info);
+  return info;
+}
+
+/* Q, T and its eigenvalues, which may be kept, or given from an earlier pass. Returns INFO.
+ * Collective. */
+static int reduce(partial *p, int64_t k) {
+  const mpt_batch *b = p->batch;
+  const mpt_factor_arrays *f = &b->factor;
+  const size_t size = mpt_type_size(b->type);
+  void *reflectors = mpt_part_of(f->reflectors, k, b->rows * b->n, size);
+  void *tau = mpt_part_of(f->tau, k, b->n, size);
+  if (f->given) {
+    p->ops->take_factor(p->state, reflectors, tau);
+    get_reals(p, f->diagonal, k, p->d);
+    get_reals(p, f->offdiagonal, k, p->e);
+    get_reals(p, f->eigenvalues, k, p->w);
+    return 0;
+  }
+  int info = p->ops->reduce(p->state, b, k, p->scale, p->d, p->e);
+  if (!info && reflectors) p->ops->keep_factor(p->state, reflectors, tau);
+  if (!info) info = diagonalize(p);
+  if (info || !reflectors) return info;
+  put_reals(p, p->d, b->n, k, f->diagonal);
+  put_reals(p, p->e, b->n - 1, k, f->offdiagonal);
+  put_reals(p, p->w, b->n, k, f->eigenvalues);
+  return 0;
+}
+
+/* All eigenvalues, and which of them are meant. Collective. */
+static mpt_status find(partial *p, int64_t k) {
+  const mpt_batch *b = p->batch;
+  const int n = (int)b->n;
+  p->scale = mpt_extreme_scale(b->type, b->report[k].largest);
+  int info = reduce(p, k);
+  if (p->team->size > 1) { /* processors may differ in the last digit */
+    MPI_Bcast(p->w, n, MPI_DOUBLE, 0, p->team->comm);
+    MPI_Bcast(&info, 1, MPI_INT, 0, p->team->comm);
+  }
+  if (info) return MPT_NO_CONVERGENCE;
+  for (int64_t j = 0; j < n; j++) p->w[j] /= p->scale;
+  p->size = mpt_spectral_norm(n, p->w);
+  if (b->a && !mpt_certify_values(p->team, b, k, p->w)) return MPT_INTERNAL;
+  return mpt_find_selected(b, p->w, &p->place);
+}
+
+static void number(partial *p) {
+  const int64_t n = p->batch->n;
+  mpt_number_multiplets(n, p->w, mpt_tolerance(p->options, p->batch) * p->size, p->multiplet);
+}
+
+/* The whole of every multiplet of which some are selected. */
+static void extend(partial *p) {
+  const int64_t n = p->batch->n;
+  int64_t stop = p->first + p->columns;
+  const int32_t *id = p->multiplet;
+  while (p->columns && p->first > 0 && id[p->first - 1] == id[p->first]) p->first--;
+  while (p->columns && stop < n && id[stop] == id[stop - 1]) stop++;
+  p->columns = stop - p->first;
+}
+
+/* How far two solvers' eigenvalues may be apart. */
+static double slack_of(const partial *p) {
+  return 100 * (double)p->batch->n * mpt_type_epsilon(p->batch->type) * p->size;
+}
+
+/* What a second pass gave, but vectors of cut multiplets: those need not be orthogonal to the other
+ * members, and only the projector on all of them enters. False when T has other eigenvalues. */
+static bool take_given(partial *p, int64_t k, bool extended) {
+  const mpt_batch *b = p->batch;
+  const size_t size = mpt_type_size(b->type);
+  const int64_t m = mpt_batch_columns(b), shift = p->place.first - p->first;
+  double *w = p->w + p->place.first, largest = 0;
+  mpt_reals_to_double(b->type, p->place.found, mpt_part_of(b->w, k, m, mpt_real_size(b->type)),
+                      p->column);
+  for (int64_t j = 0; j < p->place.found; j++) {
+    largest = fmax(largest, fabs(p->column[j] - w[j]));
+    w[j] = p->column[j];
+  }
+  for (int64_t j = 0; j < p->place.found; j++)
+    if (!extended || !mpt_is_cut(b->n, p->multiplet, &p->place, j))
+      mpt_copy_columns(b->rows, 1, size, mpt_part_of(b->v, k * b->rows * m + j, 1, size), m,
+                       mpt_part_of(p->vectors, shift + j, 1, size), p->columns);
+  return largest <= slack_of(p);
+}
+
+/* Turns new vectors inside multiplets; whether there was anything to turn. Collective. */
+static bool turn_pairs(partial *p, mpt_status *status) {
+  const int32_t *id = p->multiplet + p->first;
+  bool any = false;
+  for (int64_t j = 1; j < p->columns; j++) any |= id[j] == id[j - 1];
+  if (!any || p->options->basis != MPT_TURNED) return false;
+  *status = mpt_turn_multiplets(p->team, p->options, p->batch, p->first, p->columns,
+                                p->w + p->first, p->size, id, p->vectors);
+  return true;
+}
+
+/* The selected eigenpairs into w and `vectors`, certified. Collective. */
+static mpt_status make_pairs(partial *p, int64_t k, bool extended) {
+  mpt_batch *b = p->batch;
+  const int64_t n = b->n, columns = p->columns;
+  mpt_status status = MPT_OK;
+  p->loaded = false;
+  if (columns == 0) return MPT_OK;
+  if (!b->given || extended) {
+    if (b->given && p->ops->diagonalize(p->state, p->d, p->e, p->norm)) return MPT_NO_CONVERGENCE;
+    if (p->ops->take(p->state, p->first)) return MPT_NO_CONVERGENCE;
+    p->ops->store(p->state, MPT_PANEL_U, p->vectors);
+    p->loaded = !b->given && !turn_pairs(p, &status);
+  }
+  bool sound = !b->given || take_given(p, k, extended);
+  const double slack = slack_of(p);
+  for (int64_t j = p->first; j < p->first + columns; j++) {
+    sound &= isfinite(p->w[j]) && (j == 0 || p->w[j] >= p->w[j - 1] - slack);
+    sound &= j + 1 == n || p->w[j] <= p->w[j + 1] + slack;
+  }
+  mpt_doubles_to_real(b->type, columns, p->w + p->first, p->values);
+  mpt_batch pairs = *b;
+  pairs.a = mpt_part_of(b->a, k, b->rows * n, mpt_type_size(b->type));
+  pairs.w = p->values;
+  pairs.v = p->vectors;
+  pairs.report = &b->report[k];
+  pairs.select = (mpt_select){.kind = MPT_SELECT_INDEX, .index = {p->first, p->first + columns}};
+  if (b->a) sound &= mpt_certify(p->team, &pairs, 0, p->size);
+  return sound && status == MPT_OK && b->report[k].status == MPT_PENDING ? MPT_OK : MPT_INTERNAL;
+}
+
+static void put_pairs(partial *p, int64_t k) {
+  mpt_batch *b = p->batch;
+  const int64_t m = mpt_batch_columns(b), found = p->place.found, at = p->place.first;
+  const size_t size = mpt_type_size(b->type), real = mpt_real_size(b->type);
+  int32_t *id = mpt_part_of(b->multiplet, k, m, sizeof *id);
+  for (int64_t j = 0; j < m; j++) id[j] = j < found ? p->multiplet[at + j] - p->multiplet[at] : 0;
+  if (b->found) b->found[k] = (int32_t)found;
+  if (b->given) return;
+  void *w = mpt_part_of(b->w, k, m, real), *v = mpt_part_of(b->v, k, b->rows * m, size);
+  memset(w, 0, (size_t)m * real);
+  mpt_doubles_to_real(b->type, found, p->w + at, w);
+  if (!v) return;
+  memset(v, 0, (size_t)(b->rows * m) * size);
+  mpt_copy_columns(b->rows, found, size, mpt_part_of(p->vectors, at - p->first, 1, size),
+                   p->columns, v, m);
+}
+
+/* Cotangents at their places, and their sizes into the rule of all n pairs; false when one is not
+ * finite. Collective. */
+static bool load_cotangents(partial *p, int64_t k, mpt_rule *rule) {
+  const mpt_batch *b = p->batch;
+  const int64_t m = mpt_batch_columns(b), found = p->place.found, elements = b->rows * p->columns;
+  const size_t size = mpt_type_size(b->type);
+  double values = 0, largest = 0;
+  bool finite = true;
+  memset(p->gw, 0, sizeof *p->gw * (size_t)b->n);
+  if (b->gw)
+    mpt_reals_to_double(b->type, found, mpt_part_of(b->gw, k, m, mpt_real_size(b->type)),
+                        p->gw + p->place.first);
+  for (int64_t j = 0; j < b->n; j++) {
+    finite &= isfinite(p->gw[j]) != 0;
+    values = fmax(values, fabs(p->gw[j]));
+  }
+  if (b->gv) {
+    memset(p->cotangents, 0, (size_t)elements * size);
+    mpt_copy_columns(b->rows, found, size, mpt_part_of(b->gv, k, b->rows * m, size), m,
+                     mpt_part_of(p->cotangents, p->place.first - p->first, 1, size), p->columns);
+    largest = mpt_largest_on_team(p->team, b->type, elements, p->cotangents);
+    finite &= largest >= 0;
+  }
+  memset(p->norm, 0, sizeof *p->norm * (size_t)b->n);
+  if (finite && largest > 0) {
+    rule->gv_norm = p->norm + p->first;
+    rule->cotangent_epsilon = mpt_team_precision(p->team, b->type, elements, p->cotangents);
+    finite = mpt_team_norms(p->team, b->type, b->rows, p->columns, p->cotangents, largest,
+                            p->norm + p->first);
+  }
+  if (finite) mpt_rule_open(rule, values, largest, INT_MIN / 4, p->rule_memory);
+  if (rule->gv_norm) rule->gv_norm = p->norm;
+  return finite;
+}
+
+/* What the estimate gets from the components of z_j outside the selection, |z_j|^2 = norm2. */
+static void add_outside(const partial *p, const mpt_rule *rule, int64_t j, double norm2,
+                        mpt_sums *sums) {
+  const double noise = rule->level * rule->gv_norm[j] * rule->gv_in[0] * rule->gv_in[1] / 2;
+  const double rounding = 2 * MPT_TURN * rule->epsilon; /* T has the reduction's own */
+  const bool alone = 100 * fabs(rule->cotangent[j]) < sqrt(norm2);
+  double nearest = INFINITY;
+  for (int64_t i = 0; i < p->batch->n; i++) {
+    if (i == p->first) i += p->columns;
+    if (i >= p->batch->n) break;
+    const double gap = fabs(rule->place[i] - rule->place[j]), entry = noise / 3 / gap;
+    const double turning = alone ? fmin(1, rounding / gap) * rule->own[j] / gap : 0;
+    sums->noise2 += 2 * (entry * entry + turning * turning);
+    nearest = fmin(nearest, gap);
+  }
+  sums->x2 += norm2 / 2;
+  /* the vector's own turn towards the outside, which moves all that stands beside it */
+  rule->turned[j] += fmin(1, rounding / nearest) * fmin(1, rounding / nearest);
+  rule->size[j] += norm2 / 2;
+}
+
+/* Eigenvalues of T this near to w, relative to ||A||, are w itself: less than a multiplet is
+ * wide, or neighbours across the edge of the selection would be damped with it. What that leaves
+ * along the kept vectors is projected out. */
+static double damping_of(const partial *p) {
+  return mpt_resolution(p->batch->type, p->batch->n) / 4;
+}
+
+/* B = Q^H (I - V V^H) gv becomes Y, column by column; what is rounding alone becomes zero. */
+static void solve_columns(partial *p, const mpt_rule *rule, mpt_sums *sums) {
+  const mpt_batch *b = p->batch;
+  const int64_t n = b->n;
+  const int parts = mpt_type_is_complex(b->type) ? 2 : 1;
+  const mpt_type real = mpt_real_size(b->type) == 4 ? MPT_FLOAT32 : MPT_FLOAT64;
+  const double in = rule->gv_in[0] * rule->gv_in[1], out = mpt_rule_unit(rule);
+  const double near = damping_of(p) * p->size * p->scale;
+  int64_t first, count;
+  char *columns = p->ops->whole_columns(p->state, &first, &count);
+  for (int64_t j = first; j < first + count; j++, columns += (size_t)n * mpt_type_size(b->type)) {
+    double norm2 = 0, z2 = 0;
+    mpt_reals_to_double(real, n * parts, columns, p->column);
+    for (int64_t i = 0; i < n * parts; i++) norm2 += p->column[i] * in * p->column[i] * in;
+    const int64_t at = p->first + j;
+    if (sqrt(norm2) <= rule->level * rule->gv_norm[at] * in) {
+      memset(columns, 0, (size_t)n * mpt_type_size(b->type));
+      continue;
+    }
+    mpt_solve_tridiagonal(n, p->d, p->e, p->w[at] * p->scale, near, parts, p->column, p->memory);
+    for (int64_t i = 0; i < n * parts; i++) {
+      p->column[i] *= p->scale;
+      const double z = p->column[i] * out;
+      z2 += z * z;
+    }
+    mpt_doubles_to_real(real, n * parts, p->column, columns);
+    add_outside(p, rule, at, z2, sums);
+  }
+  p->ops->whole_columns_back(p->state);
+}
+
+/* S_jj of the kept pairs, on all ranks. Collective. */
+static void get_diagonal(partial *p) {
+  mpt_tile tile;
+  memset(p->diagonal, 0, sizeof *p->diagonal * (size_t)p->batch->n);
+  for (int64_t next = 0; p->ops->next_tile(p->state, &next, &tile);)
+    mpt_tile_diagonal(p->batch->type, &tile, p->diagonal + p->first);
+  if (p->team->size > 1)
+    MPI_Allreduce(MPI_IN_PLACE, p->diagonal, (int)p->batch->n, MPI_DOUBLE, MPI_SUM, p->team->comm);
+}
+
+/* Z, in B, held against A. Three steps of refinement damp by the sixth power of a gap that is not
+ * large. */
+static void probe_outside(partial *p, int64_t k) {
+  const mpt_batch *b = p->batch;
+  const int64_t stop = p->first + p->columns;
+  double gap = INFINITY;
+  if (p->first > 0) gap = fmin(gap, p->w[p->first] - p->w[p->first - 1]);
+  if (stop < b->n) gap = fmin(gap, p->w[stop] - p->w[stop - 1]);
+  const double share = gap > 0 ? damping_of(p) * p->size / gap : 1;
+  const mpt_chain chain = {.columns = p->columns,
+                           .a = mpt_part_of(b->a, k, b->rows * b->n, mpt_type_size(b->type)),
+                           .v = p->vectors,
+                           .gv = p->cotangents,
+                           .z = p->outside,
+                           .w = p->w + p->first,
+                           .norm = p->size,
+                           .damping = fmin(1, pow(share, 6))};
+  p->ops->store(p->state, MPT_PANEL_B, p->outside);
+  mpt_probe_chain(&p->probe, p->team, b, &chain);
+}
+
+/* B = U X^T / 2 + Z / 2 of the vectors' cotangents. */
+static void step_vectors(partial *p, int64_t k, mpt_rule *rule, mpt_sums *sums) {
+  const mpt_partial *ops = p->ops;
+  mpt_tile tile;
+  ops->load(p->state, MPT_PANEL_B, p->cotangents);
+  ops->overlap(p->state);
+  get_diagonal(p);
+  const mpt_rule kept = mpt_rule_of(rule, p->first, p->columns);
+  for (int64_t next = 0; ops->next_tile(p->state, &next, &tile);) mpt_rule_look(&kept, &tile);
+  mpt_share_looks(p->team, rule);
+  mpt_rule_fit(rule, p->diagonal);
+  for (int64_t next = 0; ops->next_tile(p->state, &next, &tile);)
+    mpt_backward_tile(p->batch->type, &kept, &tile, sums);
+  ops->project(p->state);
+  ops->turn(p->state, false);
+  solve_columns(p, rule, sums);
+  ops->turn(p->state, true);
+  ops->project(p->state);
+  if (p->outside) probe_outside(p, k);
+  ops->combine(p->state, NULL);
+  if (p->team->rank == 0) mpt_add_outer_turns(rule, p->first, p->columns, sums);
+}
+
+static void step_values(partial *p, mpt_rule *rule, mpt_sums *sums) {
+  mpt_rule_fit(rule, NULL);
+  if (p->team->rank == 0) mpt_add_diagonal(rule, sums);
+  mpt_rule_diagonal(rule);
+  p->ops->combine(p->state, p->gw + p->first);
+}
+
+/* Collective. */
+static mpt_status differentiate(partial *p, int64_t k) {
+  mpt_batch *b = p->batch;
+  mpt_report *report = &b->report[k];
+  const int64_t elements = b->rows * b->n;
+  void *g = mpt_part_of(b->g, k, elements, mpt_type_size(b->type));
+  mpt_rule rule = {.type = b->type, .n = b->n, .m = b->n, .w = p->w, .multiplet = p->multiplet};
+  mpt_sums sums = {0};
+  rule.gw = p->gw;
+  rule.norm = p->size;
+  rule.policy = p->options->spread_policy;
+  rule.cotangent_epsilon = mpt_type_epsilon(b->type);
+  p->probe.worst = 0;
+  if (!load_cotangents(p, k, &rule)) return MPT_NONFINITE_COTANGENT;
+  if (p->columns == 0) {
+    memset(g, 0, (size_t)elements * mpt_type_size(b->type));
+    mpt_rule_fit(&rule, NULL);
+  } else {
+    if (!p->loaded) p->ops->load(p->state, MPT_PANEL_U, p->vectors);
+    if (rule.gv_norm)
+      step_vectors(p, k, &rule, &sums);
+    else
+      step_values(p, &rule, &sums);
+    p->ops->store(p->state, MPT_PANEL_B, p->cotangents); /* which have done their part */
+    p->ops->assemble(p->state, g);
+    mpt_probe_outer(&p->probe, p->team, b, p->columns, p->vectors, p->cotangents, g);
+  }
+  sums = mpt_sums_over_team(p->team, &rule, sums);
+  if (p->options->convention == MPT_JAX) mpt_conjugate(b->type, elements, g);
+  mpt_finding found = mpt_find(&rule, &sums);
+  found.finite = mpt_largest_on_team(p->team, b->type, elements, g) >= 0;
+  mpt_settle_gradient(p->options, &found, report);
+  report->output_residual = p->probe.worst;
+  return mpt_probe_passed(&p->probe) ? (mpt_status)report->status : MPT_INTERNAL;
+}
+
+/* Collective. */
+static mpt_status process_problem(partial *p, int64_t k) {
+  mpt_batch *b = p->batch;
+  const bool mean = p->options->spread_policy == MPT_MEAN, raw = mpt_needs_basis(p->options);
+  mpt_status status = find(p, k);
+  if (status != MPT_OK) return status;
+  number(p);
+  p->first = p->place.first;
+  p->columns = p->place.found;
+  const bool extended =
+      b->g && mean && mpt_sees_cut(p->team, b, k, p->multiplet, &p->place, true, false);
+  if (extended) extend(p);
+  if (b->v) {
+    status = widen(p);
+    if (status == MPT_OK) status = make_pairs(p, k, extended);
+    if (status != MPT_OK) return status;
+    number(p);
+  }
+  if (b->g && mpt_sees_cut(p->team, b, k, p->multiplet, &p->place, raw, true))
+    return MPT_SPLIT_MULTIPLET;
+  put_pairs(p, k);
+  b->report[k].min_gap = mpt_selected_gap(b->n, p->w, p->multiplet, &p->place);
+  return b->g ? differentiate(p, k) : MPT_OK;
+}
+
+mpt_code mpt_process_partial(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
+                             const mpt_options *options, mpt_batch *b) {
+  partial p = {
+      .ops = engine->partial, .state = state, .team = team, .options = options, .batch = b};
+  int failed = open_partial(&p) != MPT_DONE;
+  if (team->size > 1) MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, team->comm);
+  if (!failed) failed = p.ops->widen(state, 0, NULL) != MPT_DONE;
+  if (!failed && b->a) mpt_check_input(team, options->triangle, b);
+  for (int64_t k = 0; k < b->count && !failed; k++) {
+    mpt_report *report = &b->report[k];
+    if (report->status != MPT_PENDING) continue;
+    report->status = b->n ? process_problem(&p, k) : MPT_OK;
+    free_slabs(&p);
+  }
+  free(p.d);
+  free(p.multiplet);
+  mpt_probe_close(&p.probe);
+  return failed ? MPT_NO_RESOURCE : MPT_DONE;
+}

@@ -1,0 +1,10 @@
+/* A look at files before anybody opens them; see lookout.h. */
+#ifndef MPT_LOOK_H
+#define MPT_LOOK_H
+
+#include "config/config.h"
+
+/* At all that the config names to be read. Not collective: rank 0 looks for all. */
+mpt_code mpt_look_at_inputs(const mpt_config *config, mpt_error *error);
+
+#endif

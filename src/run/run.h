@@ -1,0 +1,33 @@
+/* Running a loaded job. */
+#ifndef MPT_RUN_H
+#define MPT_RUN_H
+
+#include <mpi.h>
+#include "config/config.h"
+#include "run/cache.h"
+#include "run/summary.h"
+
+/* mpt_run_job for a config that every rank has loaded; takes it over. Eigenpairs come from `keep`
+ * and go there, unless it is NULL. *summary (may be NULL) is what the closing lines tell, on every
+ * rank. Collective. */
+mpt_code mpt_run_config(MPI_Comm comm, mpt_config *config, bool fresh, mpt_keep *keep,
+                        mpt_summary *summary, mpt_error *error);
+
+/* One of several jobs, and what became of it. */
+typedef struct mpt_job_run {
+  mpt_config config; /* taken over */
+  mpt_code code;     /* MPT_DONE at first: else it is left alone */
+  mpt_summary summary;
+  mpt_error error;
+} mpt_job_run;
+
+/* Several small jobs on this rank alone, those of one kind as one batch; each fails alone. */
+void mpt_run_together(mpt_job_run *const *jobs, int count, mpt_keep *keep);
+
+/* The share of free memory that one of `ranks_on_node` ranks may plan with. */
+int64_t mpt_memory_share(int ranks_on_node);
+
+/* The smallest share of all ranks. Collective. */
+int64_t mpt_agree_on_memory(MPI_Comm comm);
+
+#endif

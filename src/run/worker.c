@@ -1,0 +1,271 @@
+#include "run/worker.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "base/agree.h"
+#include "engine/self_test.h"
+#include "run/worker_arrays.h"
+
+void mpt_worker_open(mpt_worker *w, const mpt_job *job, const mpt_plan *plan, mpt_result *result) {
+  *w = (mpt_worker){.job = job, .plan = plan, .result = result, .dataset = -1};
+  for (int s = 0; s < MPT_STATUS_COUNT; s++) w->first[s] = INT64_MAX;
+}
+
+/* Frees what belongs to the current dataset. Collective over its team. */
+static void release_memory(mpt_worker *w) {
+  if (w->state) w->plan->work[w->dataset].engine->close(w->state);
+  w->state = NULL;
+  mpt_arrays_release(w);
+  w->dataset = -1;
+}
+
+void mpt_worker_close(mpt_worker *w) {
+  release_memory(w);
+}
+
+mpt_code mpt_worker_prepare(mpt_worker *w, int64_t d, const mpt_team *team, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  const mpt_dataset *data = &w->job->input.datasets[d];
+  if (w->dataset == d && w->team.comm == team->comm) return MPT_DONE;
+  release_memory(w);
+  w->dataset = d;
+  w->team = *team;
+  w->batch.row0 = mpt_slab_start(data->n, team->size, team->rank);
+  w->batch.rows = mpt_slab_start(data->n, team->size, team->rank + 1) - w->batch.row0;
+  w->batch.type = data->type;
+  w->batch.n = data->n;
+  w->batch.given = !w->job->tasks[d].solve;
+  AGREE(team->comm, mpt_arrays_allocate(w, d, error));
+done:
+  return code;
+}
+
+static mpt_code open_engine(mpt_worker *w, mpt_error *error) {
+  const mpt_task *task = &w->job->tasks[w->dataset];
+  const mpt_shape shape = {.type = w->batch.type,
+                           .n = w->batch.n,
+                           .block = w->job->config.block,
+                           .vectors = task->vectors,
+                           .backward = task->gradient,
+                           .outputs = task->outputs,
+                           .columns = mpt_partial_columns(task)};
+  const mpt_engine *engine = w->plan->work[w->dataset].engine;
+  mpt_code code = MPT_DONE;
+  if (w->state) return MPT_DONE;
+  TRY_COLL(mpt_self_test(engine, shape.type, &w->team, error));
+  TRY_COLL(engine->open(&shape, &w->team, &w->state, error));
+done:
+  return code;
+}
+
+/* A problem that failed in the earlier result keeps that status. */
+static mpt_code read_given_statuses(mpt_worker *w, const mpt_unit *u, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  int8_t *statuses = NULL;
+  char *path = mpt_job_path(w->job, u->dataset, MPT_STATUS, 0);
+  const mpt_part part = {u->first, u->count, 0, 1, 1, 1};
+  hid_t type = mpt_element_type(MPT_E_STATUS, w->batch.type);
+  TRY(mpt_allocate(&statuses, u->count, 1, "statuses", error));
+  if (!path) TRY(mpt_no_memory("read", error));
+  TRY(mpt_read_part(w->job->eigenpairs, path, &part, type, statuses, error));
+  for (int64_t k = 0; k < u->count; k++)
+    if (mpt_status_is_failure(statuses[k])) w->batch.report[k].status = statuses[k];
+done:
+  H5Tclose(type);
+  free(path);
+  free(statuses);
+  return code;
+}
+
+static mpt_code read_unit(mpt_worker *w, const mpt_unit *u, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  mpt_batch *b = &w->batch;
+  const mpt_piece *piece = w->piece;
+  b->count = u->count;
+  memset(b->report, 0, sizeof *b->report * (size_t)u->count);
+  TRY(mpt_arrays_read(w, u, piece, error));
+  TRY(mpt_job_look(w->job, error));
+  for (int64_t k = 0; piece && k < u->count; k++)
+    if (mpt_status_is_failure(piece->report[k].status))
+      b->report[k].status = piece->report[k].status;
+  if (b->given && !piece) TRY(read_given_statuses(w, u, error));
+done:
+  return code;
+}
+
+/* What is in memory of a unit: on all ranks of the team, or on none. */
+static const mpt_piece *piece_of(const mpt_worker *w, const mpt_unit *u, const mpt_team *team) {
+  if (!w->given) return NULL;
+  const mpt_piece place = mpt_unit_place(w, u), *piece = mpt_kept_piece(w->given, &place);
+  int found = piece != NULL;
+  if (team->size > 1) MPI_Allreduce(MPI_IN_PLACE, &found, 1, MPI_INT, MPI_MIN, team->comm);
+  return found ? piece : NULL;
+}
+
+/* What the certificate said when these eigenpairs were made. */
+static void recall_certificate(mpt_batch *b, const mpt_piece *piece) {
+  for (int64_t k = 0; piece && !b->a && k < b->count; k++) {
+    if (mpt_status_is_failure(b->report[k].status)) continue;
+    b->report[k].residual = piece->report[k].residual;
+    b->report[k].orthogonality = piece->report[k].orthogonality;
+  }
+}
+
+/* The member of mpt_report behind a field of one double a problem. */
+static double diagnostic(const mpt_report *r, mpt_field field) {
+  switch (field) {
+  case MPT_RESIDUAL:
+    return r->residual;
+  case MPT_ORTHOGONALITY:
+    return r->orthogonality;
+  case MPT_MIN_GAP:
+    return r->min_gap;
+  case MPT_GAUGE_VIOLATION:
+    return r->gauge_violation;
+  case MPT_COTANGENT_SPREAD:
+    return r->cotangent_spread;
+  case MPT_GRADIENT_ERROR:
+    return r->gradient_error;
+  case MPT_FRAME_CONDITION:
+    return r->frame_condition;
+  case MPT_TANGENT_SPLITTING:
+    return r->tangent_splitting;
+  case MPT_TANGENT_ERROR:
+    return r->tangent_error;
+  case MPT_OUTPUT_RESIDUAL:
+    return r->output_residual;
+  default:
+    return r->seconds;
+  }
+}
+
+/* Fills w->column with one number a problem; its first bytes are int32 or int8 where the field's
+ * element is. */
+static void fill_column(mpt_worker *w, mpt_field field) {
+  const mpt_work *work = &w->plan->work[w->dataset];
+  int8_t *bytes = (int8_t *)w->column;
+  int32_t *integers = (int32_t *)w->column;
+  for (int64_t k = 0; k < w->batch.count; k++) switch (mpt_fields[field].element) {
+    case MPT_E_SOLVER:
+      bytes[k] = (int8_t)work->engine->id;
+      break;
+    case MPT_E_RULE:
+      bytes[k] = w->batch.report[k].rule;
+      break;
+    case MPT_E_INT8:
+      bytes[k] = w->batch.report[k].retried;
+      break;
+    case MPT_E_INT32:
+      integers[k] = field == MPT_RANK ? w->rank : work->ranks;
+      break;
+    default:
+      w->column[k] = field == MPT_STARTED ? w->started : diagnostic(&w->batch.report[k], field);
+    }
+}
+
+/* Diagnostics of one number a problem, by the team's first rank. */
+static mpt_code write_columns(mpt_worker *w, const mpt_unit *u, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  for (int f = MPT_STATUS + 1; f < MPT_FIELD_COUNT && code == MPT_DONE; f++) {
+    if (!(w->job->fields & MPT_BIT(f)) || mpt_is_per_function((mpt_field)f)) continue;
+    const mpt_part part = {u->first, u->count, 0, 1, 1, 1};
+    fill_column(w, (mpt_field)f);
+    code = mpt_result_write(w->result, u->dataset, (mpt_field)f, 0, &part, w->column, error);
+  }
+  return code;
+}
+
+static mpt_code write_unit(mpt_worker *w, const mpt_unit *u, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  TRY(mpt_arrays_write(w, u, error));
+  if (w->team.rank == 0) TRY(write_columns(w, u, error));
+  if (w->team.size > 1) TRY(mpt_result_sync(w->result, error)); /* the first rank finishes it */
+done:
+  return code;
+}
+
+static mpt_code finish_unit(mpt_worker *w, const mpt_unit *u, mpt_error *error) {
+  int8_t *statuses = (int8_t *)w->column;
+  if (w->team.rank != 0) return MPT_DONE;
+  for (int64_t k = 0; k < u->count; k++) {
+    const mpt_report *r = &w->batch.report[k];
+    statuses[k] = r->status;
+    w->by_status[statuses[k]]++;
+    const int64_t place = u->dataset * MPT_PLACES + u->first + k;
+    if (place < w->first[r->status]) w->first[r->status] = place;
+    w->refused += r->refused;
+    if (r->retried && w->retried < MPT_RETRIES_TOLD)
+      w->told[w->retried] =
+          (mpt_retried){u->dataset, u->first + k, r->first_failed, r->first_decade};
+    w->retried += r->retried;
+    if (r->status == MPT_GAUGE_DEPENDENT) w->worst[0] = fmax(w->worst[0], r->gauge_violation);
+    if (r->status == MPT_SUBGRADIENT) w->worst[1] = fmax(w->worst[1], r->cotangent_spread);
+  }
+  mpt_code code = mpt_result_finish(w->result, u->dataset, u->first, u->count, statuses, error);
+  if (code != MPT_DONE) return code;
+  return mpt_result_commit(w->result, w->job->config.checkpoint_seconds, error);
+}
+
+/* Local codes become the team's. */
+static mpt_code agree_in_team(const mpt_team *team, mpt_code code, mpt_error *error) {
+  return team->size == 1 ? code : mpt_agree(team->comm, code, error);
+}
+
+/* In the file, also eigenpairs that were given are outputs. */
+static void zero_given_failures(mpt_batch *b) {
+  for (int64_t k = 0; b->given && k < b->count; k++)
+    if (mpt_status_is_failure(b->report[k].status)) mpt_zero_pairs(b, k);
+}
+
+mpt_code mpt_worker_read(mpt_worker *w, const mpt_unit *u, const mpt_team *team, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  const double start = mpt_now();
+  TRY_COLL(mpt_worker_prepare(w, u->dataset, team, error));
+  w->piece = piece_of(w, u, team);
+  TRY_COLL(agree_in_team(team, read_unit(w, u, error), error));
+  w->io_seconds += mpt_now() - start;
+done:
+  return code;
+}
+
+static double time_of_day(void) {
+  struct timespec now;
+  timespec_get(&now, TIME_UTC);
+  return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+mpt_code mpt_worker_solve(mpt_worker *w, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  const double start = mpt_now();
+  w->started = time_of_day();
+  TRY_COLL(open_engine(w, error));
+  mpt_process_batch(w->plan->work[w->dataset].engine, w->state, &w->team, &w->job->options,
+                    &w->batch);
+  w->solve_seconds += mpt_now() - start;
+done:
+  return code;
+}
+
+mpt_code mpt_worker_write(mpt_worker *w, const mpt_unit *u, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  const double start = mpt_now();
+  zero_given_failures(&w->batch);
+  recall_certificate(&w->batch, w->piece);
+  if (w->making) mpt_arrays_keep(w, u);
+  TRY_COLL(agree_in_team(&w->team, write_unit(w, u, error), error));
+  TRY_COLL(agree_in_team(&w->team, finish_unit(w, u, error), error));
+  w->io_seconds += mpt_now() - start;
+done:
+  return code;
+}
+
+mpt_code mpt_worker_do(mpt_worker *w, const mpt_unit *u, const mpt_team *team, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  TRY_COLL(mpt_worker_read(w, u, team, error));
+  TRY_COLL(mpt_worker_solve(w, error));
+  TRY_COLL(mpt_worker_write(w, u, error));
+done:
+  return code;
+}
