@@ -16,24 +16,45 @@ static int naming_of(hid_t type) {
   return -1;
 }
 
+/* IEEE 754's single or double precision, in either byte order: bit fields that a file describes
+ * otherwise are not what anybody writes, and libhdf5 does not look whether they lie inside. */
+static bool is_ieee(hid_t type) {
+  return H5Tequal(type, H5T_IEEE_F64LE) > 0 || H5Tequal(type, H5T_IEEE_F64BE) > 0 ||
+         H5Tequal(type, H5T_IEEE_F32LE) > 0 || H5Tequal(type, H5T_IEEE_F32BE) > 0;
+}
+
+/* Whether the two parts of a compound lie inside it and apart, which libhdf5 does not look at. */
+static bool parts_fit(hid_t compound, int naming, size_t part) {
+  const int k = H5Tget_member_index(compound, parts[naming][0]);
+  const size_t re = H5Tget_member_offset(compound, (unsigned)k);
+  const size_t im = H5Tget_member_offset(compound, (unsigned)!k), size = H5Tget_size(compound);
+  const size_t first = re < im ? re : im, second = re < im ? im : re;
+  return second - first >= part && part <= size && second <= size - part;
+}
+
+/* Of a compound with such parts: the type of both, which the caller closes, or H5I_INVALID_HID. */
+static hid_t part_of(hid_t compound) {
+  hid_t re = H5Tget_member_type(compound, 0), im = H5Tget_member_type(compound, 1);
+  const bool alike = H5Tequal(re, im) > 0;
+  H5Tclose(im);
+  if (alike) return re;
+  H5Tclose(re);
+  return H5I_INVALID_HID;
+}
+
 bool mpt_scalar_type_of(hid_t file_type, mpt_type *type) {
-  const size_t size = H5Tget_size(file_type);
   if (H5Tget_class(file_type) == H5T_FLOAT) {
-    *type = size == 4 ? MPT_FLOAT32 : MPT_FLOAT64;
-    return size == 4 || size == 8;
+    *type = H5Tget_size(file_type) == 4 ? MPT_FLOAT32 : MPT_FLOAT64;
+    return is_ieee(file_type);
   }
   const int naming = naming_of(file_type);
-  if (naming < 0) return false;
-  hid_t re =
-      H5Tget_member_type(file_type, (unsigned)H5Tget_member_index(file_type, parts[naming][0]));
-  hid_t im =
-      H5Tget_member_type(file_type, (unsigned)H5Tget_member_index(file_type, parts[naming][1]));
-  const bool fits = H5Tget_class(re) == H5T_FLOAT && H5Tequal(re, im) > 0;
-  const size_t part = H5Tget_size(re);
-  H5Tclose(re);
-  H5Tclose(im);
-  *type = part == 4 ? MPT_COMPLEX64 : MPT_COMPLEX128;
-  return fits && (part == 4 || part == 8);
+  hid_t part = naming < 0 ? H5I_INVALID_HID : part_of(file_type);
+  if (part < 0) return false;
+  const size_t size = H5Tget_size(part);
+  const bool fits = is_ieee(part) && parts_fit(file_type, naming, size);
+  H5Tclose(part);
+  *type = size == 4 ? MPT_COMPLEX64 : MPT_COMPLEX128;
+  return fits;
 }
 
 bool mpt_is_numeric(hid_t type) {
@@ -54,8 +75,13 @@ static bool is_bool(hid_t type) {
 }
 
 static const char *name_compound(hid_t type, char *text, size_t length) {
-  size_t at = (size_t)snprintf(text, length, "a compound {");
-  char part[32];
+  const int naming = naming_of(type);
+  hid_t both = naming < 0 ? H5I_INVALID_HID : part_of(type);
+  const bool fits = both < 0 || parts_fit(type, naming, H5Tget_size(both));
+  size_t at =
+      (size_t)snprintf(text, length, "a compound%s {", fits ? "" : " whose parts do not fit");
+  char part[48];
+  if (both >= 0) H5Tclose(both);
   for (int k = 0; k < H5Tget_nmembers(type) && at < length; k++) {
     char *name = H5Tget_member_name(type, (unsigned)k);
     hid_t member = H5Tget_member_type(type, (unsigned)k);
@@ -71,12 +97,17 @@ static const char *name_compound(hid_t type, char *text, size_t length) {
 
 const char *mpt_element_text(hid_t type, char *text, size_t length) {
   const int bits = 8 * (int)H5Tget_size(type);
+  const bool odd = (bits == 32 || bits == 64) && !is_ieee(type);
   switch (H5Tget_class(type)) {
   case H5T_INTEGER:
     snprintf(text, length, "%sint%d", H5Tget_sign(type) == H5T_SGN_NONE ? "u" : "", bits);
     break;
   case H5T_FLOAT:
-    snprintf(text, length, bits > 64 ? "long double (%d bits)" : "float%d", bits);
+    snprintf(text, length,
+             bits > 64 ? "long double (%d bits)"
+             : odd     ? "float%d, not of IEEE 754"
+                       : "float%d",
+             bits);
     break;
   case H5T_ENUM:
     snprintf(text, length, is_bool(type) ? "bool" : "an enumeration");

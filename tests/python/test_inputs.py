@@ -1,5 +1,6 @@
 """What of a file is read, what is refused and why; nothing is passed over in silence."""
 import os
+import shutil
 import socket
 import subprocess
 import time
@@ -7,7 +8,7 @@ import time
 import h5py
 import numpy as np
 import pytest
-from job import MULTIPLET, OK, config, hermitian, read, run, solve, write
+from job import MULTIPLET, OK, ROOT, config, hermitian, read, run, solve, write
 
 HUGE = 1 << 40
 
@@ -162,6 +163,28 @@ def test_types_are_refused_by_name(tmp_path, text):
     chosen = config(tmp_path, "chosen", input={"file": "in.h5", "datasets": ["/H"]})
     assert "not used" not in run(chosen).stderr
     assert "not_used" not in read(tmp_path / "chosen-out.h5")["attributes"]
+
+
+def refusal(tmp_path):
+    """Of a file that has nothing else: the same by plan and on two ranks."""
+    lines = {error_of(run(config(tmp_path), expect=3, **how)) for how in ({}, {"verb": "plan"}, {"ranks": 2})}
+    assert len(lines) == 1
+    return lines.pop()
+
+
+def test_numbers_in_formats_of_their_own(tmp_path):
+    """libhdf5 would take bit fields as described, and read what lies outside of a compound."""
+    with h5py.File(tmp_path / "in.h5", "w") as file:
+        odd = h5py.h5t.IEEE_F64LE.copy()
+        odd.set_ebias(1000)
+        h5py.h5d.create(file.id, b"X", odd, h5py.h5s.create_simple((2, 2)))
+    assert "/X: its type is not float32" in refusal(tmp_path) and "but float64, not of IEEE 754 (" in refusal(tmp_path)
+
+
+def test_a_compound_whose_parts_lie_outside(tmp_path):
+    """Found by a fuzzer: H5Dread crashed."""
+    shutil.copy(ROOT / "tests/attack/fuzz/seeds/input/outside.h5", tmp_path / "in.h5")
+    assert "but a compound whose parts do not fit {r: float64, i: float64} (" in refusal(tmp_path)
 
 
 def in_every_way(tmp_path, texts):
