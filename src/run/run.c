@@ -258,13 +258,15 @@ static void begin_units(mpt_run *r) {
  * nothing that this run has finished counts. Collective. */
 static mpt_code look_again(mpt_run *r, mpt_error *error) {
   bool doubt = false;
+  mpt_error second = {0};
   mpt_code code = mpt_job_look(&r->job, error);
   if (code == MPT_DONE && r->rank == 0) code = mpt_job_look_again(&r->job, &doubt, error);
-  AGREE(r->comm, code);
-done:
+  code = mpt_agree(r->comm, code, error);
   MPI_Bcast(&doubt, 1, MPI_C_BOOL, 0, r->comm);
-  if (doubt) mpt_result_revoke(r->result, r->statuses);
-  return code;
+  const mpt_code revoked = doubt ? mpt_result_revoke(r->result, r->statuses, &second) : MPT_DONE;
+  if (revoked == MPT_DONE) return code;
+  *error = second;
+  return revoked;
 }
 
 /* What failed on any rank is agreed. Collective. */

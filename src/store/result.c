@@ -337,16 +337,21 @@ done:
   return code;
 }
 
-void mpt_result_revoke(mpt_result *r, int8_t *const *statuses) {
-  mpt_error error = {0};
+mpt_code mpt_result_revoke(mpt_result *r, int8_t *const *statuses, mpt_error *error) {
+  mpt_code code = MPT_DONE;
   for (int64_t k = 0; k < r->waiting_count; k++) free(r->waiting[k].statuses);
   r->waiting_count = r->waiting_problems = 0;
   MPI_Barrier(r->comm); /* every rank has written its last */
-  for (int64_t d = 0; d < r->count && r->rank == 0; d++) {
+  for (int64_t d = 0; d < r->count && r->rank == 0 && code == MPT_DONE; d++) {
     const mpt_part all = mpt_field_part(MPT_STATUS, &r->shapes[d], 0, r->shapes[d].count, 0, 0);
-    if (mpt_result_write(r, d, MPT_STATUS, 0, &all, statuses[d], &error) != MPT_DONE)
-      mpt_print_error(&error);
+    code = mpt_result_write(r, d, MPT_STATUS, 0, &all, statuses[d], error);
   }
+  if (code != MPT_DONE)
+    mpt_fail(error, code,
+             "cannot take back what this run has written to result '%s': %s (a file that it read "
+             "was changed meanwhile: use --fresh, or remove the result)",
+             r->path, errno ? strerror(errno) : "HDF5 could not write to it");
+  return mpt_agree(r->comm, code, error);
 }
 
 /* Whether the path still names the file that all this was written to. */

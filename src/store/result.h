@@ -61,9 +61,8 @@ mpt_code mpt_result_sync(const mpt_result *result, mpt_error *error);
 mpt_code mpt_result_commit(mpt_result *result, double seconds, mpt_error *error);
 
 /* Takes back what this run has finished: the statuses are again what mpt_result_open gave.
- * Collective.
- */
-void mpt_result_revoke(mpt_result *result, int8_t *const *statuses);
+ * Collective, and agreed. */
+mpt_code mpt_result_revoke(mpt_result *result, int8_t *const *statuses, mpt_error *error);
 
 /* Commits, closes, and with `complete` marks the file so. `code` is what this rank's work gave;
  * the file is marked only when all is well. Collective and agreed. */

@@ -425,6 +425,7 @@ UNREACHABLE = {
     "%s (run again to continue)": "closing fails after everything was written",
     "it was replaced while it was opened": "between its creation and its opening, under the lock",
     "its lock '%s' cannot be taken": "root may write anywhere",
+    "cannot take back what this run": "an input changes, and the result cannot be written: tests/attack/faults.py",
     "finds other datasets in the files": "what one rank cannot read: tests/attack/faults.py",
     "sees another file there than rank 0": "hosts with file systems of their own",
     "the dataset does not open": "a dataset vanishes from an open file",
