@@ -86,7 +86,7 @@ run_tsan() {
   OMP_TOOL_LIBRARIES="$(dirname "$(clang -print-file-name=libomp.so)")/libarcher.so"
   export OMP_TOOL_LIBRARIES TSAN_OPTIONS=ignore_noninstrumented_modules=1:exitcode=66
   local name
-  for name in test_memory test_memory_values test_self_test test_keep test_progress; do
+  for name in test_memory test_memory_values test_self_test test_cache test_progress; do
     OMP_NUM_THREADS=4 "$build/bin/$name"
   done
   MULTIPLET=$build/bin/multiplet "$PYTHON" -m pytest -q tests/python/test_serve.py -k "answered or second_pass or many or restarted"
@@ -96,7 +96,7 @@ run_tsan() {
 run_valgrind() {
   build
   local name
-  for name in backward config function keep multiplet plan progress slabs sound tridiagonal; do
+  for name in backward cache config function multiplet plan progress slabs sound tridiagonal; do
     echo "valgrind test_$name"
     OPENBLAS_CORETYPE=Haswell timeout 1200 valgrind --quiet --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite \
       "build/bin/test_$name" >build/valgrind.log 2>&1 || { cat build/valgrind.log; return 1; }

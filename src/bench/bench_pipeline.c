@@ -59,7 +59,7 @@ static mpt_code ask_plan(MPI_Comm comm, const char *config, chosen *out, mpt_err
                                     .memory = mpt_memory_share(ranks),
                                     .rate = mpt_measure_rate()};
   code = mpt_plan_make(&request, &plan, error);
-  if (code == MPT_DONE) *out = (chosen){plan.work->engine, plan.work->chunk};
+  if (code == MPT_DONE) *out = (chosen){plan.tasks->engine, plan.tasks->chunk};
   mpt_plan_release(&plan);
   mpt_job_close(&job);
 done:

@@ -195,7 +195,7 @@ static mpt_code open_field(mpt_check *c, mpt_check_group *g, mpt_field field,
                            mpt_slab_reader *reader, mpt_error *error) {
   if (!mpt_view_has(g->stored, field)) return MPT_DONE;
   const mpt_dataset shaped = {.count = g->input->count, .n = g->input->n, .columns = g->columns};
-  const mpt_part whole = mpt_whole_field(field, &shaped);
+  const mpt_slab whole = mpt_whole_field(field, &shaped);
   const int64_t shape[3] = {whole.count, whole.rows, whole.cols};
   hid_t type = mpt_element_type(mpt_fields[field].element, mpt_check_type(g->input->type));
   char *path = mpt_view_path(g->stored->path, mpt_fields[field].name);
@@ -245,7 +245,7 @@ static mpt_code check_unit(mpt_check *c, mpt_check_group *g, const cut *k, int64
                            mpt_panel_space *space, mpt_error *error) {
   mpt_code code = MPT_DONE;
   const int64_t n = g->input->n, first = unit / k->panels * k->run;
-  mpt_panel panel = {.col0 = unit % k->panels * k->width};
+  mpt_check_range panel = {.col0 = unit % k->panels * k->width};
   panel.width = n - panel.col0 < k->width ? n - panel.col0 : k->width;
   for (int64_t b = first; b < first + k->run && b < g->input->count; b++) {
     panel.problem = b;

@@ -115,7 +115,7 @@ done:
 }
 
 /* All outputs of one problem. */
-static mpt_code try_problem(const mpt_check *c, const mpt_sources *s, mpt_check_sample *items,
+static mpt_code try_problem(const mpt_check *c, const mpt_check_sources *s, mpt_check_sample *items,
                             mpt_error *error) {
   mpt_code code;
   mpt_check_group *g = &c->groups[items->group];
@@ -198,16 +198,16 @@ static void share_samples(const mpt_check *c, mpt_check_samples *samples) {
 mpt_code mpt_check_gradients(mpt_check *c, int64_t wanted, mpt_check_samples *samples,
                              mpt_error *error) {
   mpt_code code = MPT_DONE;
-  mpt_sources s = {.cotangents = H5I_INVALID_HID, .direction = H5I_INVALID_HID};
+  mpt_check_sources s = {.cotangents = H5I_INVALID_HID, .direction = H5I_INVALID_HID};
   /* Ranks with less memory must not choose other samples. */
   MPI_Allreduce(MPI_IN_PLACE, &c->room, 1, MPI_INT64_T, MPI_MIN, c->comm);
   AGREE(c->comm, choose(c, wanted, samples, error));
-  AGREE(c->comm, mpt_sources_open(c, &s, error));
+  AGREE(c->comm, mpt_check_sources_open(c, &s, error));
   for (int64_t k = c->rank; k < samples->problems && code == MPT_DONE; k += c->size)
     code = try_problem(c, &s, samples->items + k * samples->outputs, error);
   AGREE(c->comm, code);
   share_samples(c, samples);
 done:
-  mpt_sources_close(&s);
+  mpt_check_sources_close(&s);
   return code;
 }

@@ -40,7 +40,7 @@ void mpt_check_name_outputs(const mpt_check *c, mpt_check_sample *items) {
 
 typedef struct outputs {
   const mpt_check *check;
-  const mpt_sources *sources;
+  const mpt_check_sources *sources;
   const mpt_check_group *group;
   mpt_loss *loss;
   int64_t problem;
@@ -260,7 +260,7 @@ static void divide_stored(const outputs *o, int64_t count) {
 /* Only pairs that are stored, and of cut multiplets nothing that depends on the basis. */
 static void leave_out(const outputs *o, int64_t width, bool basis) {
   const mpt_loss *l = o->loss;
-  mpt_loss_place(l, width, o->stored, sizeof *o->stored);
+  mpt_loss_point(l, width, o->stored, sizeof *o->stored);
   for (int64_t j = 0; j < l->n; j++)
     for (int64_t i = 0; i < width; i++) {
       const bool inside = j >= l->first && j < l->first + l->found;
@@ -384,8 +384,8 @@ done:
   return code;
 }
 
-mpt_code mpt_check_outputs(const mpt_check *c, const mpt_sources *sources, mpt_check_sample *items,
-                           mpt_loss *l, mpt_error *error) {
+mpt_code mpt_check_outputs(const mpt_check *c, const mpt_check_sources *sources,
+                           mpt_check_sample *items, mpt_loss *l, mpt_error *error) {
   mpt_code code;
   double complex *space = NULL;
   const int64_t n2 = l->n * l->n;

@@ -19,7 +19,7 @@ int64_t mpt_check_output_count(const mpt_check *check);
 void mpt_check_name_outputs(const mpt_check *check, mpt_check_sample *items);
 
 /* Compares those that are stored. Changes the loss. */
-mpt_code mpt_check_outputs(const mpt_check *check, const mpt_sources *sources,
+mpt_code mpt_check_outputs(const mpt_check *check, const mpt_check_sources *sources,
                            mpt_check_sample *items, mpt_loss *loss, mpt_error *error);
 
 #endif

@@ -63,7 +63,7 @@ void mpt_panel_space_release(mpt_panel_space *s) {
 
 /* The part of the rows that the other triangle's file positions hold is replaced by the conjugates
  * of the facing elements, or the mean of both taken. */
-mpt_code mpt_check_read_rows(mpt_check_group *g, mpt_triangle triangle, const mpt_slab *slab,
+mpt_code mpt_check_read_rows(mpt_check_group *g, mpt_triangle triangle, const mpt_window *slab,
                              void *turned, void *out, mpt_error *error) {
   mpt_code code;
   const mpt_type type = mpt_check_type(g->input->type);
@@ -74,7 +74,7 @@ mpt_code mpt_check_read_rows(mpt_check_group *g, mpt_triangle triangle, const mp
   const bool average = triangle == MPT_AVERAGE;
   const int64_t first = triangle == MPT_LOWER ? end : 0;
   const int64_t count = average ? n : triangle == MPT_LOWER ? n - end : slab->row0;
-  mpt_slab facing = {slab->problem, first, count, slab->row0, slab->rows};
+  mpt_window facing = {slab->problem, first, count, slab->row0, slab->rows};
   TRY(mpt_slab_read(&g->a, &facing, turned, error));
   mpt_facing blocks = {slab->rows, count,  (char *)out + (size_t)first * size,
                        n,          turned, slab->rows};
@@ -98,7 +98,7 @@ static double safe_scale(double norm) {
 typedef struct pass {
   mpt_check *check;
   mpt_check_group *group;
-  const mpt_panel *panel;
+  const mpt_check_range *panel;
   mpt_panel_space *space;
   bool values, vectors;
   int64_t pairs, width; /* that there are, and how many vectors of them the panel has */
@@ -116,7 +116,7 @@ static mpt_code add_rows(pass *p, int64_t row0, int64_t rows, mpt_error *error) 
   mpt_panel_space *s = p->space;
   const int64_t n = g->input->n;
   const mpt_type type = mpt_check_type(g->input->type);
-  mpt_slab slab = {p->panel->problem, row0, rows, 0, n};
+  mpt_window slab = {p->panel->problem, row0, rows, 0, n};
   mpt_block block = {n, p->pairs, row0, rows, p->width, s->a, s->vr, s->vj};
   if (p->values) {
     TRY(mpt_check_read_rows(g, p->check->config.triangle, &slab, s->turned, s->a, error));
@@ -203,12 +203,12 @@ static void judge_phases(pass *p, uint32_t *flaws) {
 static mpt_code judge_gradient(pass *p, mpt_error *error) {
   mpt_code code;
   mpt_check_group *g = p->group;
-  const mpt_panel *panel = p->panel;
+  const mpt_check_range *panel = p->panel;
   const mpt_type type = mpt_check_type(g->input->type);
   const int64_t n = g->input->n, problem = panel->problem;
   double *measures = g->measures[problem];
-  mpt_slab columns = {problem, 0, n, panel->col0, panel->width};
-  mpt_slab rows = {problem, panel->col0, panel->width, 0, n};
+  mpt_window columns = {problem, 0, n, panel->col0, panel->width};
+  mpt_window rows = {problem, panel->col0, panel->width, 0, n};
   mpt_facing f = {n, panel->width, p->space->product, panel->width, p->space->vj, n};
   TRY(mpt_slab_read(&g->g, &columns, p->space->product, error));
   TRY(mpt_slab_read(&g->g, &rows, p->space->vj, error));
@@ -220,7 +220,7 @@ done:
   return code;
 }
 
-static mpt_code expect_zeros(mpt_slab_reader *reader, const mpt_slab *slab, mpt_type type,
+static mpt_code expect_zeros(mpt_slab_reader *reader, const mpt_window *slab, mpt_type type,
                              void *space, uint32_t *flaws, mpt_error *error) {
   mpt_code code = MPT_DONE;
   if (!reader->element) return MPT_DONE; /* not stored */
@@ -231,7 +231,7 @@ done:
   return code;
 }
 
-static mpt_code expect_no_multiplets(mpt_check_group *g, const mpt_slab *row, mpt_panel_space *s,
+static mpt_code expect_no_multiplets(mpt_check_group *g, const mpt_window *row, mpt_panel_space *s,
                                      uint32_t *flaws, mpt_error *error) {
   mpt_code code = MPT_DONE;
   if (!g->multiplet.element) return MPT_DONE;
@@ -243,7 +243,7 @@ done:
 }
 
 /* How many of the first `columns` columns the panel has. */
-static int64_t within(const mpt_panel *panel, int64_t columns) {
+static int64_t within(const mpt_check_range *panel, int64_t columns) {
   const int64_t rest = columns - panel->col0;
   return rest < 0 ? 0 : rest < panel->width ? rest : panel->width;
 }
@@ -285,7 +285,7 @@ static mpt_code bound_norm(pass *p, double *most, mpt_error *error) {
   double largest = 0;
   for (int64_t row0 = 0; row0 < n; row0 += MPT_CHECK_ROWS) {
     const int64_t rows = n - row0 < MPT_CHECK_ROWS ? n - row0 : MPT_CHECK_ROWS;
-    mpt_slab slab = {p->panel->problem, row0, rows, 0, n};
+    mpt_window slab = {p->panel->problem, row0, rows, 0, n};
     TRY(mpt_check_read_rows(g, p->check->config.triangle, &slab, p->space->turned, p->space->a,
                             error));
     largest = fmax(
@@ -302,7 +302,7 @@ static mpt_code judge_values(pass *p, mpt_error *error) {
   mpt_check_group *g = p->group;
   mpt_panel_space *s = p->space;
   const int64_t problem = p->panel->problem, pairs = p->pairs;
-  mpt_slab slab = {problem, 0, 1, 0, pairs}, rest = {problem, 0, 1, pairs, g->columns - pairs};
+  mpt_window slab = {problem, 0, 1, 0, pairs}, rest = {problem, 0, 1, pairs, g->columns - pairs};
   const mpt_select *select = &p->check->config.select;
   uint32_t *flaws = &g->flaws[problem];
   TRY(expect_zeros(&g->w, &rest, MPT_FLOAT64, s->w, flaws, error));
@@ -329,13 +329,13 @@ static mpt_code judge_vectors(pass *p, mpt_error *error) {
   mpt_code code = MPT_DONE;
   mpt_check_group *g = p->group;
   mpt_panel_space *s = p->space;
-  const mpt_panel *panel = p->panel;
+  const mpt_check_range *panel = p->panel;
   const int64_t n = g->input->n, problem = panel->problem;
   const mpt_type type = mpt_check_type(g->input->type);
   const int64_t stop = panel->col0 + panel->width, end = stop < g->columns ? stop : g->columns;
   const int64_t first = panel->col0 + p->width; /* of the columns that hold no pair */
-  mpt_slab columns = {problem, 0, n, panel->col0, p->width};
-  mpt_slab rest = {problem, 0, n, first, end > first ? end - first : 0};
+  mpt_window columns = {problem, 0, n, panel->col0, p->width};
+  mpt_window rest = {problem, 0, n, first, end > first ? end - first : 0};
   memset(s->sums, 0, (size_t)(2 * panel->width) * sizeof(double));
   memset(s->product, 0, (size_t)(n * panel->width) * mpt_type_size(type));
   if (p->vectors) {
@@ -356,13 +356,13 @@ done:
   return code;
 }
 
-mpt_code mpt_check_failed_panel(mpt_check_group *g, const mpt_panel *panel, mpt_panel_space *s,
-                                mpt_error *error) {
+mpt_code mpt_check_failed_panel(mpt_check_group *g, const mpt_check_range *panel,
+                                mpt_panel_space *s, mpt_error *error) {
   mpt_code code = MPT_DONE;
   const int64_t n = g->input->n, problem = panel->problem;
   const mpt_type type = mpt_check_type(g->input->type);
-  mpt_slab row = {problem, 0, 1, 0, g->columns};
-  mpt_slab columns = {problem, 0, n, panel->col0, panel->width}, vectors = columns;
+  mpt_window row = {problem, 0, 1, 0, g->columns};
+  mpt_window columns = {problem, 0, n, panel->col0, panel->width}, vectors = columns;
   uint32_t *flaws = &g->flaws[problem];
   vectors.cols = within(panel, g->columns);
   TRY(expect_zeros(&g->w, &row, MPT_FLOAT64, s->w, flaws, error));
@@ -373,7 +373,7 @@ done:
   return code;
 }
 
-mpt_code mpt_check_panel(mpt_check *check, mpt_check_group *group, const mpt_panel *panel,
+mpt_code mpt_check_panel(mpt_check *check, mpt_check_group *group, const mpt_check_range *panel,
                          mpt_panel_space *space, mpt_error *error) {
   mpt_code code = MPT_DONE;
   pass p = {.check = check,

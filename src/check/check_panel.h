@@ -13,9 +13,9 @@ typedef struct mpt_block {
 } mpt_block;
 
 /* The columns col0.. of one problem: of its matrices; of fewer eigenvectors, those there are. */
-typedef struct mpt_panel {
+typedef struct mpt_check_range {
   int64_t problem, col0, width;
-} mpt_panel;
+} mpt_check_range;
 
 /* The type in which values of this type are computed with. */
 static inline mpt_type mpt_check_type(mpt_type type) {
@@ -35,15 +35,15 @@ mpt_code mpt_panel_space_init(mpt_panel_space *space, int64_t n, int64_t width, 
 void mpt_panel_space_release(mpt_panel_space *space);
 
 /* Measures one panel into the group's arrays. Not collective. */
-mpt_code mpt_check_panel(mpt_check *check, mpt_check_group *group, const mpt_panel *panel,
+mpt_code mpt_check_panel(mpt_check *check, mpt_check_group *group, const mpt_check_range *panel,
                          mpt_panel_space *space, mpt_error *error);
 
 /* The same for a problem that failed: all its outputs are to be zero. */
-mpt_code mpt_check_failed_panel(mpt_check_group *group, const mpt_panel *panel,
+mpt_code mpt_check_failed_panel(mpt_check_group *group, const mpt_check_range *panel,
                                 mpt_panel_space *space, mpt_error *error);
 
 /* Rows of A, Hermitian whatever triangle counts; `turned` holds [n, rows] elements. */
-mpt_code mpt_check_read_rows(mpt_check_group *group, mpt_triangle triangle, const mpt_slab *slab,
+mpt_code mpt_check_read_rows(mpt_check_group *group, mpt_triangle triangle, const mpt_window *slab,
                              void *turned, void *out, mpt_error *error);
 
 #endif

@@ -5,10 +5,10 @@
 #include "check/check_panel.h"
 #include "spectral/spectral.h"
 
-mpt_code mpt_sources_open(const mpt_check *c, mpt_sources *s, mpt_error *error) {
+mpt_code mpt_check_sources_open(const mpt_check *c, mpt_check_sources *s, mpt_error *error) {
   mpt_code code = MPT_DONE;
   const mpt_config *config = &c->config;
-  *s = (mpt_sources){.cotangents = H5I_INVALID_HID, .direction = H5I_INVALID_HID};
+  *s = (mpt_check_sources){.cotangents = H5I_INVALID_HID, .direction = H5I_INVALID_HID};
   if (config->cotangents)
     TRY(mpt_open_for_reading(config->cotangents, "cotangents", &s->cotangents, error));
   if (config->tangent)
@@ -18,7 +18,7 @@ done:
   return code;
 }
 
-void mpt_sources_close(mpt_sources *s) {
+void mpt_check_sources_close(mpt_check_sources *s) {
   if (s->cotangents >= 0) H5Fclose(s->cotangents);
   if (s->direction >= 0) H5Fclose(s->direction);
   mpt_view_close(&s->pairs);
@@ -28,10 +28,10 @@ mpt_code mpt_loss_read(const mpt_loss *l, hid_t file, const char *path, int64_t 
                        int64_t columns, double complex *out, mpt_error *error) {
   mpt_code code;
   const mpt_type type = l->complex_type ? MPT_COMPLEX128 : MPT_FLOAT64;
-  mpt_part part = {problem, 1, 0, l->n, columns, 3};
+  mpt_slab part = {problem, 1, 0, l->n, columns, 3};
   hid_t memory = mpt_scalar_type(type);
   double complex *space = mpt_loss_workspace(l);
-  TRY(mpt_read_part(file, path, &part, memory, space, error));
+  TRY(mpt_read_slab(file, path, &part, memory, space, error));
   for (int64_t i = 0; i < l->n; i++)
     for (int64_t j = 0; j < columns; j++) {
       const int64_t at = i * columns + j;
@@ -55,11 +55,11 @@ mpt_code mpt_loss_read_hermitian(const mpt_loss *l, hid_t file, const char *path
 
 mpt_code mpt_loss_read_row(hid_t file, const char *path, int64_t problem, int64_t n, double *out,
                            mpt_error *error) {
-  mpt_part part = {problem, 1, 0, 1, n, 2};
-  return mpt_read_part(file, path, &part, H5T_NATIVE_DOUBLE, out, error);
+  mpt_slab part = {problem, 1, 0, 1, n, 2};
+  return mpt_read_slab(file, path, &part, H5T_NATIVE_DOUBLE, out, error);
 }
 
-void mpt_loss_place(const mpt_loss *l, int64_t width, void *columns, size_t size) {
+void mpt_loss_point(const mpt_loss *l, int64_t width, void *columns, size_t size) {
   const size_t column = (size_t)width * size, before = (size_t)l->first * column;
   const size_t kept = (size_t)l->found * column, all = (size_t)l->n * column;
   char *x = columns;
@@ -69,9 +69,9 @@ void mpt_loss_place(const mpt_loss *l, int64_t width, void *columns, size_t size
 }
 
 /* Reads a cotangent where there is one. */
-static mpt_code read_cotangent(const mpt_check *c, const mpt_sources *s, const mpt_check_group *g,
-                               mpt_field field, int64_t problem, mpt_loss *l, bool *there,
-                               mpt_error *error) {
+static mpt_code read_cotangent(const mpt_check *c, const mpt_check_sources *s,
+                               const mpt_check_group *g, mpt_field field, int64_t problem,
+                               mpt_loss *l, bool *there, mpt_error *error) {
   mpt_code code = MPT_DONE;
   const bool values = field == MPT_EIGENVALUES;
   char *path = mpt_view_path(g->stored->path, mpt_fields[field].name);
@@ -88,7 +88,7 @@ static mpt_code read_cotangent(const mpt_check *c, const mpt_sources *s, const m
     TRY(mpt_loss_read(l, s->cotangents, path, problem, g->columns, l->gv, error));
   if (!values && c->config.convention == MPT_JAX)
     mpt_conjugate(MPT_COMPLEX128, l->n * g->columns, l->gv);
-  mpt_loss_place(l, values ? 1 : l->n, values ? (void *)l->gw : l->gv,
+  mpt_loss_point(l, values ? 1 : l->n, values ? (void *)l->gw : l->gv,
                  values ? sizeof *l->gw : sizeof *l->gv);
 done:
   free(path);
@@ -119,7 +119,7 @@ static void number_multiplets(const mpt_check *c, const mpt_check_group *g, mpt_
 
 /* Eigenpairs that the cotangents belong to: the result's own, else those of the forward result;
  * those of a selection, whole multiplets, take their places among all of another solution. */
-static mpt_code read_pairs(const mpt_check *c, const mpt_sources *s, const mpt_check_group *g,
+static mpt_code read_pairs(const mpt_check *c, const mpt_check_sources *s, const mpt_check_group *g,
                            int64_t problem, mpt_loss *l, mpt_error *error) {
   mpt_code code = MPT_DONE;
   const mpt_fieldset both = MPT_BIT(MPT_EIGENVALUES) | MPT_BIT(MPT_EIGENVECTORS);
@@ -148,7 +148,7 @@ done:
   return code;
 }
 
-mpt_code mpt_loss_load(const mpt_check *c, const mpt_sources *s, const mpt_check_group *g,
+mpt_code mpt_loss_load(const mpt_check *c, const mpt_check_sources *s, const mpt_check_group *g,
                        int64_t problem, mpt_loss *l, bool *usable, mpt_error *error) {
   mpt_code code;
   bool values;

@@ -5,12 +5,13 @@
 #include "check/check_difference.h"
 
 /* Where the parts of a loss come from. */
-typedef struct mpt_sources {
+typedef struct mpt_check_sources {
   mpt_view pairs; /* the forward result of a two-pass job; name NULL: none */
   hid_t cotangents, direction;
-} mpt_sources;
-mpt_code mpt_sources_open(const mpt_check *check, mpt_sources *sources, mpt_error *error);
-void mpt_sources_close(mpt_sources *sources);
+} mpt_check_sources;
+mpt_code mpt_check_sources_open(const mpt_check *check, mpt_check_sources *sources,
+                                mpt_error *error);
+void mpt_check_sources_close(mpt_check_sources *sources);
 
 /* A matrix [n, columns] of either type as a column-major complex one. */
 mpt_code mpt_loss_read(const mpt_loss *loss, hid_t file, const char *path, int64_t problem,
@@ -27,7 +28,7 @@ mpt_code mpt_loss_read_row(hid_t file, const char *path, int64_t problem, int64_
 
 /* Everything of one problem but its gradient; *usable is false when the matrix has no eigenpairs.
  */
-mpt_code mpt_loss_load(const mpt_check *check, const mpt_sources *sources,
+mpt_code mpt_loss_load(const mpt_check *check, const mpt_check_sources *sources,
                        const mpt_check_group *group, int64_t problem, mpt_loss *loss, bool *usable,
                        mpt_error *error);
 
@@ -35,6 +36,6 @@ mpt_code mpt_loss_load(const mpt_check *check, const mpt_sources *sources,
 bool mpt_loss_is_cut(const mpt_loss *loss, int64_t j);
 
 /* Columns 0 to found - 1 of `width` values each to where all pairs have them; the rest is zero. */
-void mpt_loss_place(const mpt_loss *loss, int64_t width, void *columns, size_t size);
+void mpt_loss_point(const mpt_loss *loss, int64_t width, void *columns, size_t size);
 
 #endif

@@ -12,9 +12,9 @@ mpt_code mpt_read_wide(hid_t file, const char *path, int64_t problem, int64_t ro
                        mpt_type type, mpt_wide *out, bool *there, mpt_error *error) {
   mpt_code code = mpt_find_link(file, path, there, error);
   if (!*there) return code;
-  const mpt_part part = {problem, 1, 0, rows, columns, 3};
+  const mpt_slab part = {problem, 1, 0, rows, columns, 3};
   hid_t memory = mpt_scalar_type(type);
-  code = mpt_read_part(file, path, &part, memory, out, error);
+  code = mpt_read_slab(file, path, &part, memory, out, error);
   H5Tclose(memory);
   if (code != MPT_DONE || mpt_type_is_complex(type)) return code;
   const double *real = (const double *)out;

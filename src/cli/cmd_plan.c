@@ -60,7 +60,7 @@ static void print_plan(const mpt_job *job, const mpt_plan *plan) {
   printf("%-20s %9s %7s %-10s %-10s %9s %11s %12s\n", "dataset", "matrices", "n", "type", "solver",
          "grid", "at a time", "MiB a rank");
   for (int64_t d = 0; d < plan->count; d++) {
-    const mpt_work *w = &plan->work[d];
+    const mpt_task_plan *w = &plan->tasks[d];
     const mpt_dataset *data = &job->input.datasets[d];
     char grid[32];
     snprintf(grid, sizeof grid, "%d x %d", w->grid[0], w->grid[1]);

@@ -15,9 +15,9 @@ typedef struct given {
 } given;
 
 typedef struct loader {
-  mpt_complaints complaints;
+  mpt_diagnostics diagnostics;
   const char *path;      /* NULL: the text came from no file */
-  mpt_place start;       /* where a missing key is reported */
+  mpt_location start;    /* where a missing key is reported */
   const char *directory; /* NULL: paths are absolute already */
   mpt_yaml **trees;      /* the file's and one per override, owned */
   size_t tree_count;
@@ -43,7 +43,7 @@ static void loader_release(loader *l) {
   free(l->trees);
   free(l->given);
   free(l->sections);
-  mpt_complaints_release(&l->complaints);
+  mpt_diagnostics_release(&l->diagnostics);
 }
 
 /* The valid keys here, as the last resort of the message about an unknown one. */
@@ -66,16 +66,16 @@ static void complain_of_unknown(loader *l, const char *section, const mpt_yaml *
   const char *nearest = scalar ? mpt_key_nearest(section, name->text) : NULL;
   mpt_yaml_show(name, shown);
   if (scalar && strchr(name->text, '.') && mpt_key_find(name->text) < mpt_key_count)
-    mpt_complain(
-        &l->complaints, name->place,
+    mpt_diagnose(
+        &l->diagnostics, name->place,
         "unknown key %s: the file nests its keys (write '%.*s:' and indent '%s:' under it)", shown,
         (int)strcspn(name->text, "."), name->text, strchr(name->text, '.') + 1);
   else if (nearest)
-    mpt_complain(&l->complaints, name->place,
+    mpt_diagnose(&l->diagnostics, name->place,
                  "unknown key %s: no such key in %s%s (did you mean '%s'?)", shown,
                  *section ? "section " : "the config", section, nearest);
   else
-    mpt_complain(&l->complaints, name->place, "unknown key %s: no such key in %s%s (valid: %s)",
+    mpt_diagnose(&l->diagnostics, name->place, "unknown key %s: no such key in %s%s (valid: %s)",
                  shown, *section ? "section " : "the config", section, valid ? valid : "");
   free(valid);
 }
@@ -84,7 +84,7 @@ static bool complain_of_duplicate(loader *l, const mpt_yaml *mapping, const mpt_
                                   const char *path) {
   for (const mpt_yaml *first = mapping->first; first != name; first = first->next->next) {
     if (first->kind != MPT_YAML_SCALAR || strcmp(first->text, name->text)) continue;
-    mpt_complain(&l->complaints, name->place,
+    mpt_diagnose(&l->diagnostics, name->place,
                  "duplicate key '%s': first given on line %lld (keep one of them)", path,
                  (long long)first->place.line);
     return true;
@@ -120,7 +120,7 @@ static void take_entry(loader *l, const char *section, const mpt_yaml *mapping,
                        const mpt_yaml *name) {
   bool scalar = name->kind == MPT_YAML_SCALAR;
   char *path = scalar ? mpt_format("%s%s%s", section, *section ? "." : "", name->text) : NULL;
-  if (scalar && !path) l->complaints.exhausted = true;
+  if (scalar && !path) l->diagnostics.exhausted = true;
   /* A dot within a name would let "solve.solver" at the top pass for a nested key. */
   size_t key = path && !strchr(name->text, '.') ? mpt_key_find(path) : mpt_key_count;
   bool is_section = path && !*section && mpt_is_section(path);
@@ -147,11 +147,11 @@ static void take_section(loader *l, const mpt_yaml *name, const mpt_yaml *value)
   if (value->kind == MPT_YAML_MAPPING)
     take_mapping(l, name->text, value);
   else if (mpt_yaml_is_null(value))
-    mpt_complain(&l->complaints, name->place,
+    mpt_diagnose(&l->diagnostics, name->place,
                  "section '%s' is empty: null is not a value (give it keys, or leave it out)",
                  name->text);
   else
-    mpt_complain(&l->complaints, value->place,
+    mpt_diagnose(&l->diagnostics, value->place,
                  "cannot use %s for section '%s': not a mapping (indent its keys under it)",
                  mpt_yaml_show(value, shown), name->text);
 }
@@ -159,23 +159,23 @@ static void take_section(loader *l, const mpt_yaml *name, const mpt_yaml *value)
 /* False when there is nothing that keys could be missing from. */
 static bool add_tree(loader *l, mpt_yaml *tree) {
   char shown[96];
-  if (!tree) return !l->complaints.count && !l->complaints.exhausted;
+  if (!tree) return !l->diagnostics.count && !l->diagnostics.exhausted;
   l->trees[l->tree_count++] = tree;
   if (tree->kind == MPT_YAML_MAPPING)
     take_mapping(l, "", tree);
   else
-    mpt_complain(&l->complaints, tree->place,
+    mpt_diagnose(&l->diagnostics, tree->place,
                  "cannot use %s as a config: not a mapping (begin with 'input:')",
                  mpt_yaml_show(tree, shown));
   return tree->kind == MPT_YAML_MAPPING;
 }
 
 /* `solve.solver=lapack` as the tree of {solve: {solver: lapack}}. */
-static void add_override(loader *l, const char *text, mpt_place place) {
+static void add_override(loader *l, const char *text, mpt_location place) {
   const char *equals = strchr(text, '=');
-  mpt_place behind = place;
+  mpt_location behind = place;
   if (!equals || equals == text) {
-    mpt_complain(&l->complaints, place,
+    mpt_diagnose(&l->diagnostics, place,
                  "cannot read the override '%.64s': not of the form key=value "
                  "(write for example --set run.threads=2)",
                  text);
@@ -183,23 +183,23 @@ static void add_override(loader *l, const char *text, mpt_place place) {
   }
   behind.column += equals - text + 1;
   l->behind = behind.column;
-  size_t before = l->complaints.count;
-  mpt_yaml *tree = mpt_yaml_parse(equals + 1, strlen(equals + 1), behind, &l->complaints);
-  if (l->complaints.count > before || l->complaints.exhausted) return;
-  if (!tree) tree = mpt_yaml_parse("~", 1, behind, &l->complaints);
+  size_t before = l->diagnostics.count;
+  mpt_yaml *tree = mpt_yaml_parse(equals + 1, strlen(equals + 1), behind, &l->diagnostics);
+  if (l->diagnostics.count > before || l->diagnostics.exhausted) return;
+  if (!tree) tree = mpt_yaml_parse("~", 1, behind, &l->diagnostics);
   for (const char *end = equals; tree && end > text;) {
     const char *start = end;
     while (start > text && start[-1] != '.') start--;
-    mpt_place here = place;
+    mpt_location here = place;
     here.column += start - text;
     tree = mpt_yaml_wrap(start, (size_t)(end - start), here, tree);
     end = start > text ? start - 1 : text;
   }
-  if (!tree) l->complaints.exhausted = true;
+  if (!tree) l->diagnostics.exhausted = true;
   add_tree(l, tree);
 }
 
-static mpt_place place_of_section(const loader *l, const char *path) {
+static mpt_location place_of_section(const loader *l, const char *path) {
   for (size_t s = 0; s < mpt_section_count; s++) {
     size_t length = strlen(mpt_sections[s]);
     if (!strncmp(path, mpt_sections[s], length) && path[length] == '.' && l->sections[s])
@@ -209,8 +209,8 @@ static mpt_place place_of_section(const loader *l, const char *path) {
 }
 
 static void read_default(loader *l, const mpt_key *key) {
-  mpt_yaml *value = mpt_yaml_parse(key->fallback, strlen(key->fallback), l->start, &l->complaints);
-  if (value) mpt_key_read(key, NULL, value, l->directory, l->config, &l->complaints);
+  mpt_yaml *value = mpt_yaml_parse(key->fallback, strlen(key->fallback), l->start, &l->diagnostics);
+  if (value) mpt_key_read(key, NULL, value, l->directory, l->config, &l->diagnostics);
   mpt_yaml_release(value);
 }
 
@@ -219,23 +219,23 @@ static void read_keys(loader *l) {
     const mpt_key *key = &mpt_keys[k];
     if (l->given[k].value)
       mpt_key_read(key, l->given[k].name, l->given[k].value, l->directory, l->config,
-                   &l->complaints);
+                   &l->diagnostics);
     else if (key->fallback)
       read_default(l, key);
     else if (key->required)
-      mpt_complain(&l->complaints, place_of_section(l, key->path),
+      mpt_diagnose(&l->diagnostics, place_of_section(l, key->path),
                    "missing key '%s': every job needs it: %s (add it)", key->path, key->doc);
   }
 }
 
-static mpt_place place_of_value(const loader *l, const char *path) {
+static mpt_location place_of_value(const loader *l, const char *path) {
   const mpt_yaml *value = l->given[mpt_key_find(path)].value;
   return value ? value->place : l->start;
 }
 
 static void check_output_is_new(loader *l, const char *path, const char *other) {
   if (!other || !l->config->output_file || !mpt_same_file(l->config->output_file, other)) return;
-  mpt_complain(&l->complaints, place_of_value(l, "output.file"),
+  mpt_diagnose(&l->diagnostics, place_of_value(l, "output.file"),
                "cannot write to '%s': it is the file of '%s' (choose another output.file)",
                l->config->output_file, path);
 }
@@ -243,12 +243,12 @@ static void check_output_is_new(loader *l, const char *path, const char *other) 
 static void check_together(loader *l) {
   const mpt_config *config = l->config;
   if (config->eigenpairs && !l->given[mpt_key_find("gradient.cotangents")].value)
-    mpt_complain(&l->complaints, place_of_value(l, "gradient.eigenpairs"),
+    mpt_diagnose(&l->diagnostics, place_of_value(l, "gradient.eigenpairs"),
                  "cannot use 'gradient.eigenpairs' alone: there is nothing to differentiate "
                  "(add 'gradient.cotangents')");
   const bool index = config->frame_index[1] > 0;
-  if (index != (config->reference.file != NULL) && !l->complaints.count)
-    mpt_complain(&l->complaints, place_of_section(l, "frame.index"),
+  if (index != (config->reference.file != NULL) && !l->diagnostics.count)
+    mpt_diagnose(&l->diagnostics, place_of_section(l, "frame.index"),
                  "missing key '%s': a frame needs both its subspace and its reference (add it)",
                  index ? "frame.reference" : "frame.index");
   check_output_is_new(l, "this config", l->path);
@@ -288,19 +288,19 @@ static char *resolve(const mpt_config *config) {
   return out.data;
 }
 
-/* Everything behind the trees; MPT_BAD_USAGE when there are complaints. */
+/* Everything behind the trees; MPT_BAD_USAGE when there are diagnostics. */
 static mpt_code finish(loader *l, bool readable) {
   if (readable) {
     read_keys(l);
     check_together(l);
   }
-  if (!l->complaints.count && !l->complaints.exhausted) {
+  if (!l->diagnostics.count && !l->diagnostics.exhausted) {
     l->config->resolved = resolve(l->config);
-    if (!l->config->resolved) l->complaints.exhausted = true;
+    if (!l->config->resolved) l->diagnostics.exhausted = true;
   }
-  mpt_complaints_sort(&l->complaints);
-  if (l->complaints.count) return MPT_BAD_USAGE;
-  return l->complaints.exhausted ? MPT_NO_RESOURCE : MPT_DONE;
+  mpt_diagnostics_sort(&l->diagnostics);
+  if (l->diagnostics.count) return MPT_BAD_USAGE;
+  return l->diagnostics.exhausted ? MPT_NO_RESOURCE : MPT_DONE;
 }
 
 static mpt_code cannot_open(const char *path, mpt_error *error) {
@@ -327,7 +327,7 @@ done:
 
 static void add_overrides(loader *l, const char *const *overrides, size_t count) {
   for (size_t k = 0; k < count; k++)
-    add_override(l, overrides[k], (mpt_place){"--set", true, (int64_t)k + 1, 1});
+    add_override(l, overrides[k], (mpt_location){"--set", true, (int64_t)k + 1, 1});
 }
 
 mpt_code mpt_config_load(const char *path, const char *const *overrides, size_t override_count,
@@ -342,13 +342,13 @@ mpt_code mpt_config_load(const char *path, const char *const *overrides, size_t 
   directory = mpt_directory_of(path);
   if (!directory) TRY(cannot_open(path, error));
   TRY(loader_init(&l, override_count + 1, config, error));
-  l.start = (mpt_place){path, false, 1, 1};
+  l.start = (mpt_location){path, false, 1, 1};
   l.path = path;
   l.directory = directory;
-  bool readable = add_tree(&l, mpt_yaml_parse(text, length, l.start, &l.complaints));
+  bool readable = add_tree(&l, mpt_yaml_parse(text, length, l.start, &l.diagnostics));
   add_overrides(&l, overrides, override_count);
   code = finish(&l, readable);
-  mpt_complaints_print(&l.complaints);
+  mpt_diagnostics_print(&l.diagnostics);
 done:
   if (failure.text[0]) mpt_print_error(error);
   loader_release(&l);
@@ -365,11 +365,11 @@ mpt_code mpt_config_from_text(const char *text, const char *directory, mpt_confi
   loader l = {0};
   *config = (mpt_config){0};
   TRY(loader_init(&l, 1, config, error));
-  l.start = (mpt_place){"request", false, 1, 1};
+  l.start = (mpt_location){"request", false, 1, 1};
   l.directory = directory;
-  bool readable = add_tree(&l, mpt_yaml_parse(text, strlen(text), l.start, &l.complaints));
+  bool readable = add_tree(&l, mpt_yaml_parse(text, strlen(text), l.start, &l.diagnostics));
   code = finish(&l, readable);
-  mpt_complaints_write(&l.complaints, errors);
+  mpt_diagnostics_write(&l.diagnostics, errors);
 done:
   if (failure.text[0]) mpt_text_add(errors, "%s", failure.text);
   loader_release(&l);
@@ -384,16 +384,16 @@ static mpt_code read_resolved(const char *resolved, mpt_config *config, bool *ex
   *config = (mpt_config){0};
   *exhausted = true;
   TRY(loader_init(&l, 1, config, error));
-  l.start = (mpt_place){"config", false, 1, 1};
-  mpt_yaml *tree = mpt_yaml_parse(resolved, strlen(resolved), l.start, &l.complaints);
+  l.start = (mpt_location){"config", false, 1, 1};
+  mpt_yaml *tree = mpt_yaml_parse(resolved, strlen(resolved), l.start, &l.diagnostics);
   bool readable = add_tree(&l, tree);
   code = finish(&l, readable);
-  *exhausted = l.complaints.exhausted;
+  *exhausted = l.diagnostics.exhausted;
   if (*exhausted)
     code = mpt_no_memory("read the resolved config", error);
   else if (code != MPT_DONE)
     code = mpt_fail(error, code, "cannot read the resolved config, line %lld: %s",
-                    (long long)l.complaints.items[0].place.line, l.complaints.items[0].text);
+                    (long long)l.diagnostics.items[0].place.line, l.diagnostics.items[0].text);
 done:
   loader_release(&l);
   if (code != MPT_DONE) mpt_config_release(config);

@@ -64,7 +64,7 @@ char *mpt_key_expects(const mpt_key *key);
 /* Sets the key in *config from `value`, or complains. `name` is the key's own node, NULL for a
  * default. Relative paths count from `directory`; without one they are refused. */
 void mpt_key_read(const mpt_key *key, const mpt_yaml *name, const mpt_yaml *value,
-                  const char *directory, mpt_config *config, mpt_complaints *complaints);
+                  const char *directory, mpt_config *config, mpt_diagnostics *diagnostics);
 
 /* Adds the value as YAML; nothing for a key without value. */
 void mpt_key_write(const mpt_key *key, const mpt_config *config, mpt_text *out);

@@ -78,7 +78,7 @@ char *mpt_key_expects(const mpt_key *key) {
 
 void mpt_refuse_value(const mpt_reading *r, const mpt_yaml *value, const char *why) {
   char shown[96], *expects = mpt_key_expects(r->key);
-  mpt_complain(r->complaints, value->place, "cannot use %s for '%s': %s (%s)",
+  mpt_diagnose(r->diagnostics, value->place, "cannot use %s for '%s': %s (%s)",
                mpt_yaml_show(value, shown), r->key->path, why, expects ? expects : "");
   free(expects);
 }
@@ -86,7 +86,7 @@ void mpt_refuse_value(const mpt_reading *r, const mpt_yaml *value, const char *w
 static void refuse_later(const mpt_reading *r, const mpt_yaml *value, const mpt_word *word) {
   mpt_text valid = {0};
   add_words(&valid, r->key->words);
-  mpt_complain(r->complaints, value->place,
+  mpt_diagnose(r->diagnostics, value->place,
                "%s: not available in this version: '%s' is planned (use one of: %s)", r->key->path,
                word->text, mpt_text_shown(&valid, ""));
   mpt_text_release(&valid);
@@ -113,7 +113,7 @@ static void refuse_word(const mpt_reading *r, const mpt_yaml *value) {
   free(why);
 }
 
-/* The word that the node names, or NULL after a complaint. */
+/* The word that the node names, or NULL after a diagnostic. */
 static const mpt_word *read_known_word(const mpt_reading *r, const mpt_yaml *value) {
   const mpt_word *word =
       value->kind == MPT_YAML_SCALAR ? find_word(r->key->words, value->text) : NULL;
@@ -160,7 +160,7 @@ int mpt_find_key(const mpt_reading *r, const mpt_yaml *name, const char *of,
   if (nearest) mpt_text_add(&hint, "did you mean '%s'?", nearest);
   for (int k = 0; k < count && !nearest; k++)
     mpt_text_add(&hint, "%s%s", k ? ", " : "valid: ", keys[k]);
-  mpt_complain(r->complaints, name->place, "unknown key %s: no such key of %s (%s)",
+  mpt_diagnose(r->diagnostics, name->place, "unknown key %s: no such key of %s (%s)",
                mpt_yaml_show(name, shown), of, mpt_text_shown(&hint, ""));
   mpt_text_release(&hint);
   return -1;
@@ -255,7 +255,7 @@ const char *mpt_parse_path(const mpt_reading *r, const mpt_yaml *value, char **p
   if (!r->directory && value->text[0] != '/') return "not an absolute path";
   *path =
       r->directory ? mpt_absolute_path(r->directory, value->text) : mpt_format("%s", value->text);
-  if (!*path) r->complaints->exhausted = true;
+  if (!*path) r->diagnostics->exhausted = true;
   return NULL;
 }
 
@@ -285,7 +285,7 @@ static const char *read_dataset(const mpt_reading *r, const mpt_yaml *item) {
   char *name = canonical_dataset(item->text);
   const char *why = NULL;
   if (!name)
-    r->complaints->exhausted = true;
+    r->diagnostics->exhausted = true;
   else if (!*name)
     why = "not a dataset name";
   for (int64_t k = 0; name && !why && k < r->config->dataset_count; k++)
@@ -310,7 +310,7 @@ static void read_datasets(const mpt_reading *r, const mpt_yaml *value) {
   }
   r->config->datasets = mpt_alloc(count_items(value), sizeof(char *));
   if (!r->config->datasets) {
-    r->complaints->exhausted = true;
+    r->diagnostics->exhausted = true;
     return;
   }
   for (const mpt_yaml *item = value->first; item; item = item->next) {
@@ -441,16 +441,16 @@ static const struct {
 };
 
 void mpt_key_read(const mpt_key *key, const mpt_yaml *name, const mpt_yaml *value,
-                  const char *directory, mpt_config *config, mpt_complaints *complaints) {
-  const mpt_place place = name ? name->place : value->place;
+                  const char *directory, mpt_config *config, mpt_diagnostics *diagnostics) {
+  const mpt_location place = name ? name->place : value->place;
   if (mpt_yaml_is_null(value)) {
     char *expects = mpt_key_expects(key);
-    mpt_complain(complaints, place, "no value for '%s': null is not a value (%s)", key->path,
+    mpt_diagnose(diagnostics, place, "no value for '%s': null is not a value (%s)", key->path,
                  expects ? expects : "");
     free(expects);
     return;
   }
-  mpt_reading r = {key, directory, (char *)config + key->offset, config, complaints};
+  mpt_reading r = {key, directory, (char *)config + key->offset, config, diagnostics};
   kinds[key->kind].read(&r, value);
 }
 

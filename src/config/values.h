@@ -9,14 +9,14 @@ typedef struct mpt_reading {
   const char *directory;
   void *target;
   mpt_config *config;
-  mpt_complaints *complaints;
+  mpt_diagnostics *diagnostics;
 } mpt_reading;
 
 /* "cannot use VALUE for KEY: WHY (WHAT IT EXPECTS)". */
 void mpt_refuse_value(const mpt_reading *r, const mpt_yaml *value, const char *why);
 
 /* Which of the keys of a value that is a mapping, `of` something, this name is; -1 after a
- * complaint that names the nearest. */
+ * diagnostic that names the nearest. */
 int mpt_find_key(const mpt_reading *r, const mpt_yaml *name, const char *of,
                  const char *const *keys, int count);
 

@@ -38,7 +38,7 @@ typedef struct taking {
 static void complain(const taking *t, const mpt_yaml *at, const char *what, const char *why,
                      const char *mend) {
   char shown[96];
-  mpt_complain(t->r->complaints, at->place, "cannot use %s for '%s' of a function: %s (%s)",
+  mpt_diagnose(t->r->diagnostics, at->place, "cannot use %s for '%s' of a function: %s (%s)",
                mpt_yaml_show(at, shown), what, why, mend);
 }
 
@@ -46,7 +46,7 @@ static void take_key(taking *t, const mpt_yaml *name) {
   const int key = mpt_find_key(t->r, name, "a function", function_keys, FUNCTION_KEYS);
   if (key < 0) return;
   if (t->given[key]) {
-    mpt_complain(t->r->complaints, name->place,
+    mpt_diagnose(t->r->diagnostics, name->place,
                  "duplicate key '%s': given twice for one function (keep one of them)", name->text);
   } else {
     t->given[key] = name->next;
@@ -71,10 +71,10 @@ static void take_name(const taking *t) {
   for (const mpt_named_function *f = list->items; f < t->out; f++)
     if (f->name && !strcmp(f->name, value->text)) complain(t, value, "name", "named twice", mend);
   t->out->name = mpt_format("%s", value->text);
-  if (!t->out->name) t->r->complaints->exhausted = true;
+  if (!t->out->name) t->r->diagnostics->exhausted = true;
 }
 
-/* The kind, or -1 after a complaint. */
+/* The kind, or -1 after a diagnostic. */
 static int take_kind(const taking *t) {
   const char *names[MPT_FUNCTION_KINDS];
   const mpt_yaml *value = t->given[KIND];
@@ -108,14 +108,14 @@ static void take_number(const taking *t, int key, double *out, bool positive, bo
 
 static void require(const taking *t, int key) {
   if (!t->given[key])
-    mpt_complain(t->r->complaints, t->item->place,
+    mpt_diagnose(t->r->diagnostics, t->item->place,
                  "missing key '%s': a function of this kind needs it (add it)", function_keys[key]);
 }
 
 static void take_parameters(const taking *t, mpt_function *f) {
   for (int key = SCALE; key < FUNCTION_KEYS; key++)
     if (t->given[key] && !takes((int)f->kind, key))
-      mpt_complain(t->r->complaints, t->given[key]->place,
+      mpt_diagnose(t->r->diagnostics, t->given[key]->place,
                    "cannot use '%s': it means nothing to kind '%s' (remove it)", function_keys[key],
                    mpt_function_name((int)f->kind));
   f->scale = 1;
@@ -128,8 +128,8 @@ static void take_parameters(const taking *t, mpt_function *f) {
   if (f->kind == MPT_PROJECTOR) require(t, INDEX);
   if (f->kind == MPT_FERMI) require(t, BETA);
   if (f->kind == MPT_FERMI && !t->given[MU] == !t->given[ELECTRONS])
-    mpt_complain(
-        t->r->complaints, t->item->place,
+    mpt_diagnose(
+        t->r->diagnostics, t->item->place,
         "cannot use a fermi function with %s mu %s electrons: one of them says how full it "
         "is (give one)",
         t->given[MU] ? "both" : "neither", t->given[MU] ? "and" : "nor");
@@ -163,7 +163,7 @@ void mpt_read_functions(const mpt_reading *r, const mpt_yaml *value) {
   for (const mpt_yaml *item = value->first; item; item = item->next) count++;
   list->items = mpt_alloc(count, sizeof *list->items);
   if (!list->items) {
-    r->complaints->exhausted = true;
+    r->diagnostics->exhausted = true;
     return;
   }
   for (const mpt_yaml *item = value->first; item; item = item->next)
@@ -218,7 +218,7 @@ void mpt_read_reference(const mpt_reading *r, const mpt_yaml *value) {
   const char *why = mpt_parse_path(r, file, &reference->file);
   if (why) mpt_refuse_value(r, file, why);
   reference->dataset = mpt_format("%s", dataset->text);
-  if (!reference->dataset) r->complaints->exhausted = true;
+  if (!reference->dataset) r->diagnostics->exhausted = true;
 }
 
 void mpt_write_reference(const mpt_key *key, const void *target, mpt_text *out) {

@@ -15,7 +15,7 @@ static const char *read_bounds(const mpt_yaml *value, double range[2]) {
   return !why && !(range[0] < range[1]) ? "it is empty" : why;
 }
 
-/* Sorts the mapping's values by key; false after a complaint. */
+/* Sorts the mapping's values by key; false after a diagnostic. */
 static bool sort(const mpt_reading *r, const mpt_yaml *value, const mpt_yaml *given[KEYS]) {
   for (const mpt_yaml *name = value->first; name; name = name->next->next) {
     const int key = mpt_find_key(r, name, "solve.select", keys, KEYS);

@@ -11,26 +11,26 @@ typedef struct reader {
   yaml_parser_t parser;
   const char *text;
   size_t length;
-  mpt_place origin;
-  mpt_complaints *complaints;
+  mpt_location origin;
+  mpt_diagnostics *diagnostics;
   mpt_yaml *root, *open[MAX_DEPTH];
   int depth, documents;
 } reader;
 
-static mpt_place place_of(const reader *r, size_t line, size_t column) {
-  mpt_place place = r->origin;
+static mpt_location place_of(const reader *r, size_t line, size_t column) {
+  mpt_location place = r->origin;
   if (!place.override) place.line += (int64_t)line;
   if (place.override || line == 0) column += (size_t)place.column - 1;
   place.column = (int64_t)column + 1;
   return place;
 }
 
-static mpt_place place_of_mark(const reader *r, yaml_mark_t mark) {
+static mpt_location place_of_mark(const reader *r, yaml_mark_t mark) {
   return place_of(r, mark.line, mark.column);
 }
 
 /* libyaml gives only a byte offset for text that is not UTF-8. */
-static mpt_place place_of_offset(const reader *r, size_t offset) {
+static mpt_location place_of_offset(const reader *r, size_t offset) {
   size_t line = 0, column = 0;
   for (size_t k = 0; k < offset && k < r->length; k++) {
     column = r->text[k] == '\n' ? 0 : column + 1;
@@ -42,12 +42,12 @@ static mpt_place place_of_offset(const reader *r, size_t offset) {
 static bool complain_of_syntax(reader *r) {
   const yaml_parser_t *p = &r->parser;
   if (p->error == YAML_MEMORY_ERROR)
-    r->complaints->exhausted = true;
+    r->diagnostics->exhausted = true;
   else if (p->error == YAML_READER_ERROR)
-    mpt_complain(r->complaints, place_of_offset(r, p->problem_offset),
+    mpt_diagnose(r->diagnostics, place_of_offset(r, p->problem_offset),
                  "cannot parse the YAML: %s (save the text as UTF-8)", p->problem);
   else
-    mpt_complain(r->complaints, place_of_mark(r, p->problem_mark),
+    mpt_diagnose(r->diagnostics, place_of_mark(r, p->problem_mark),
                  "cannot parse the YAML: %s%s%s (check indentation, quotes and brackets here)",
                  p->context ? p->context : "", p->context ? ", " : "", p->problem);
   return false;
@@ -79,7 +79,7 @@ static void append(mpt_yaml *parent, mpt_yaml *child) {
 /* A new node under the innermost open one; false when memory is out. */
 static bool add_node(reader *r, mpt_yaml *node, yaml_mark_t mark) {
   if (!node) {
-    r->complaints->exhausted = true;
+    r->diagnostics->exhausted = true;
     return false;
   }
   node->place = place_of_mark(r, mark);
@@ -91,7 +91,7 @@ static bool add_node(reader *r, mpt_yaml *node, yaml_mark_t mark) {
 }
 
 static bool refuse(reader *r, yaml_mark_t mark, const char *what, const char *mend) {
-  mpt_complain(r->complaints, place_of_mark(r, mark),
+  mpt_diagnose(r->diagnostics, place_of_mark(r, mark),
                "cannot use %s: not supported in a config (%s)", what, mend);
   return false;
 }
@@ -161,11 +161,11 @@ static bool read_events(reader *r) {
   return true;
 }
 
-mpt_yaml *mpt_yaml_parse(const char *text, size_t length, mpt_place origin,
-                         mpt_complaints *complaints) {
-  reader r = {.text = text, .length = length, .origin = origin, .complaints = complaints};
+mpt_yaml *mpt_yaml_parse(const char *text, size_t length, mpt_location origin,
+                         mpt_diagnostics *diagnostics) {
+  reader r = {.text = text, .length = length, .origin = origin, .diagnostics = diagnostics};
   if (!yaml_parser_initialize(&r.parser)) {
-    complaints->exhausted = true;
+    diagnostics->exhausted = true;
     return NULL;
   }
   yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, length);
@@ -177,7 +177,7 @@ mpt_yaml *mpt_yaml_parse(const char *text, size_t length, mpt_place origin,
   return r.root;
 }
 
-mpt_yaml *mpt_yaml_wrap(const char *key, size_t length, mpt_place place, mpt_yaml *value) {
+mpt_yaml *mpt_yaml_wrap(const char *key, size_t length, mpt_location place, mpt_yaml *value) {
   mpt_yaml *mapping = new_node(MPT_YAML_MAPPING, NULL, 0);
   mpt_yaml *name = new_node(MPT_YAML_SCALAR, key, length);
   if (!mapping || !name) {

@@ -17,19 +17,19 @@ typedef struct mpt_yaml {
   mpt_yaml_kind kind;
   bool plain; /* a scalar without quotes: may be a number, a boolean or null */
   char *text; /* a scalar's; NULL otherwise */
-  mpt_place place;
+  mpt_location place;
   struct mpt_yaml *first, *last; /* items; a mapping's are key, value, key, value, ... */
   struct mpt_yaml *next;
 } mpt_yaml;
 
 /* Parses `length` bytes. A node's place is counted from `origin`, the place of the first character;
  * where origin.override is set the line stays the origin's. Returns the tree that the caller
- * releases, NULL for an empty text and after a complaint. */
-mpt_yaml *mpt_yaml_parse(const char *text, size_t length, mpt_place origin,
-                         mpt_complaints *complaints);
+ * releases, NULL for an empty text and after a diagnostic. */
+mpt_yaml *mpt_yaml_parse(const char *text, size_t length, mpt_location origin,
+                         mpt_diagnostics *diagnostics);
 
 /* A mapping of one key, which takes `value` (and releases it when memory is out: NULL then). */
-mpt_yaml *mpt_yaml_wrap(const char *key, size_t length, mpt_place place, mpt_yaml *value);
+mpt_yaml *mpt_yaml_wrap(const char *key, size_t length, mpt_location place, mpt_yaml *value);
 
 /* Moves the pairs of `from` whose keys `into` lacks, and `fits` (of the key and of `into`) takes,
  * to the end of `into`. */

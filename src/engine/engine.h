@@ -117,7 +117,7 @@ typedef struct mpt_state mpt_state; /* an engine's workspace for one shape and t
  * combine(): B = U X / 2 + B / 2 with X what stands in T, or with a diagonal B = U diag(d) / 2.
  * assemble(): the slab of G^T = U B^H + B U^H. Ends what reduce() began. */
 typedef enum mpt_panel { MPT_PANEL_U, MPT_PANEL_B } mpt_panel;
-typedef struct mpt_partial {
+typedef struct mpt_reduced {
   mpt_code (*widen)(mpt_state *state, int64_t columns, mpt_error *error);
   int (*reduce)(mpt_state *state, const mpt_batch *batch, int64_t k, double scale, double *d,
                 double *e);
@@ -135,7 +135,7 @@ typedef struct mpt_partial {
   void (*whole_columns_back)(mpt_state *state);
   void (*combine)(mpt_state *state, const double *diagonal);
   void (*assemble)(mpt_state *state, void *slab);
-} mpt_partial;
+} mpt_reduced;
 
 typedef struct mpt_engine {
   const char *name;
@@ -177,7 +177,7 @@ typedef struct mpt_engine {
   void (*out_of_basis)(mpt_state *state, bool sum, mpt_side side, void *slab);
   void (*from_diagonal)(mpt_state *state, const double *diagonal, void *slab);
 
-  const mpt_partial *partial; /* NULL: selections are taken out of whole spectra */
+  const mpt_reduced *partial; /* NULL: selections are taken out of whole spectra */
 } mpt_engine;
 
 enum { MPT_ENGINE_NONE = 0, MPT_ENGINE_LAPACK = 1, MPT_ENGINE_SCALAPACK = 2, MPT_ENGINE_LANES = 3 };
@@ -197,7 +197,7 @@ void mpt_process_batch(const mpt_engine *engine, mpt_state *state, const mpt_tea
                        const mpt_options *options, mpt_batch *batch);
 
 /* Whether the batch's selected pairs are made without the others. */
-bool mpt_is_partial(const mpt_engine *engine, const mpt_batch *batch);
+bool mpt_is_reduced(const mpt_engine *engine, const mpt_batch *batch);
 
 /* How far apart neighbours in a multiplet may be, relative to ||A||. */
 double mpt_tolerance(const mpt_options *options, const mpt_batch *batch);

@@ -59,7 +59,7 @@ typedef struct survey {
   bool finite;
 } survey;
 
-static double largest_of(const mpt_making *m, const void *array, int64_t k, int64_t each,
+static double largest_of(const mpt_output_context *m, const void *array, int64_t k, int64_t each,
                          survey *s) {
   const mpt_batch *b = m->batch;
   if (!array) return 0;
@@ -69,7 +69,7 @@ static double largest_of(const mpt_making *m, const void *array, int64_t k, int6
   return largest;
 }
 
-static survey survey_cotangents(const mpt_making *m, int64_t k) {
+static survey survey_cotangents(const mpt_output_context *m, int64_t k) {
   const mpt_batch *b = m->batch;
   survey s = {.finite = true};
   for (int64_t j = 0; j < b->n; j++) {
@@ -103,7 +103,7 @@ static int exponent_of_others(double norm, const survey *s) {
 
 /* The precision of the eigenvectors' cotangents, the same on all ranks: the worst that a rank that
  * has any finds. */
-static double precision_of(const mpt_making *m, int64_t k) {
+static double precision_of(const mpt_output_context *m, int64_t k) {
   const mpt_batch *b = m->batch;
   const int64_t elements = b->rows * b->n;
   return mpt_team_precision(m->team, b->type, elements,
@@ -111,7 +111,7 @@ static double precision_of(const mpt_making *m, int64_t k) {
 }
 
 /* Loads the cotangents' sizes into the rule; false when one is not finite. */
-static bool load_cotangents(mpt_making *m, int64_t k) {
+static bool load_cotangents(mpt_output_context *m, int64_t k) {
   const mpt_batch *b = m->batch;
   const int64_t n = b->n;
   mpt_rule *rule = &m->rule;
@@ -164,7 +164,7 @@ mpt_sums mpt_sums_over_team(const mpt_team *team, mpt_rule *rule, mpt_sums sums)
 }
 
 /* X of the eigenvectors' cotangents, in T. */
-static void step_vectors(mpt_making *m, int64_t k, mpt_sums *sums) {
+static void step_vectors(mpt_output_context *m, int64_t k, mpt_sums *sums) {
   const mpt_batch *b = m->batch;
   mpt_tile tile;
   mpt_into_basis(m, k, mpt_part_of(b->gv, k, b->rows * b->n, mpt_type_size(b->type)), MPT_LEFT);
@@ -178,13 +178,13 @@ static void step_vectors(mpt_making *m, int64_t k, mpt_sums *sums) {
 }
 
 /* X of the eigenvalues' cotangents alone, diag(gw). */
-static void start_values(mpt_making *m, mpt_sums *sums) {
+static void start_values(mpt_output_context *m, mpt_sums *sums) {
   mpt_rule_fit(&m->rule, NULL);
   if (m->team->rank == 0) mpt_add_diagonal(&m->rule, sums);
   mpt_rule_diagonal(&m->rule);
 }
 
-static void step_function(mpt_making *m, int64_t k, int f, mpt_sums *sums) {
+static void step_function(mpt_output_context *m, int64_t k, int f, mpt_sums *sums) {
   const mpt_batch *b = m->batch;
   const mpt_spectral_function *function = &m->functions[f];
   const double unit = mpt_rule_unit(&m->rule);
@@ -209,7 +209,7 @@ static void step_function(mpt_making *m, int64_t k, int f, mpt_sums *sums) {
 }
 
 /* mpt_frame_step.edge */
-static double edge_of(const mpt_making *m) {
+static double edge_of(const mpt_output_context *m) {
   const mpt_spectral_frame *f = &m->frame;
   const double *w = m->rule.w;
   double gap = INFINITY;
@@ -219,7 +219,7 @@ static double edge_of(const mpt_making *m) {
 }
 
 /* The frame's part, and the gradient by the reference. */
-static void step_frame(mpt_making *m, int64_t k, mpt_sums *sums) {
+static void step_frame(mpt_output_context *m, int64_t k, mpt_sums *sums) {
   const mpt_batch *b = m->batch;
   mpt_spectral_frame *f = &m->frame;
   const size_t size = mpt_type_size(b->type);
@@ -241,7 +241,7 @@ static void step_frame(mpt_making *m, int64_t k, mpt_sums *sums) {
 }
 
 /* Several terms, added up in the basis of the eigenvectors. */
-static void add_terms(mpt_making *m, int64_t k, mpt_sums *sums) {
+static void add_terms(mpt_output_context *m, int64_t k, mpt_sums *sums) {
   const mpt_batch *b = m->batch;
   const double unit = mpt_rule_unit(&m->rule);
   mpt_tile tile;
@@ -268,7 +268,7 @@ static bool has_other_cotangents(const mpt_batch *b) {
   return any;
 }
 
-static void backward(mpt_making *m, int64_t k, void *g, mpt_sums *sums) {
+static void backward(mpt_output_context *m, int64_t k, void *g, mpt_sums *sums) {
   const bool others = has_other_cotangents(m->batch);
   if (others) {
     add_terms(m, k, sums);
@@ -282,7 +282,7 @@ static void backward(mpt_making *m, int64_t k, void *g, mpt_sums *sums) {
   }
 }
 
-void mpt_make_gradient(mpt_making *m, int64_t k) {
+void mpt_make_gradient(mpt_output_context *m, int64_t k) {
   mpt_batch *b = m->batch;
   mpt_report *report = &b->report[k];
   if (!load_cotangents(m, k)) {

@@ -9,12 +9,13 @@ bool mpt_has_outputs(const mpt_batch *b) {
   return b->function_count > 0 || b->frame.columns > 0 || b->da;
 }
 
-mpt_code mpt_making_open(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
-                         const mpt_options *options, mpt_batch *b, mpt_making *m) {
+mpt_code mpt_output_context_open(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
+                                 const mpt_options *options, mpt_batch *b, mpt_output_context *m) {
   mpt_code code = MPT_DONE;
   const int64_t n = b->n, functions = b->function_count;
   double *memory;
-  *m = (mpt_making){.engine = engine, .state = state, .team = team, .options = options, .batch = b};
+  *m = (mpt_output_context){
+      .engine = engine, .state = state, .team = team, .options = options, .batch = b};
   const int64_t arrays = b->g ? 4 + MPT_RULE_ARRAYS : 4;
   TRY(mpt_allocate(&memory, arrays * n + 1, sizeof *memory, "outputs", NULL));
   m->w = memory;
@@ -40,7 +41,7 @@ done:
   return code;
 }
 
-void mpt_making_close(mpt_making *m) {
+void mpt_output_context_close(mpt_output_context *m) {
   free(m->w);
   free(m->turns);
   free(m->functions);
@@ -48,7 +49,7 @@ void mpt_making_close(mpt_making *m) {
   mpt_probe_close(&m->probe);
 }
 
-void mpt_team_diagonal(mpt_making *m) {
+void mpt_team_diagonal(mpt_output_context *m) {
   mpt_tile tile;
   memset(m->diagonal, 0, sizeof(double) * (size_t)m->batch->n);
   for (int64_t next = 0; m->engine->next_tile(m->state, &next, &tile);)
@@ -57,7 +58,7 @@ void mpt_team_diagonal(mpt_making *m) {
     MPI_Allreduce(MPI_IN_PLACE, m->diagonal, (int)m->batch->n, MPI_DOUBLE, MPI_SUM, m->team->comm);
 }
 
-void mpt_frame_rows(mpt_making *m, int64_t k, const void *array, bool each, mpt_wide *out) {
+void mpt_frame_rows(mpt_output_context *m, int64_t k, const void *array, bool each, mpt_wide *out) {
   const mpt_batch *b = m->batch;
   const size_t size = mpt_type_size(b->type);
   const int64_t columns = m->frame.columns;
@@ -68,7 +69,7 @@ void mpt_frame_rows(mpt_making *m, int64_t k, const void *array, bool each, mpt_
     MPI_Allreduce(MPI_IN_PLACE, out, (int)(2 * b->n * columns), MPI_DOUBLE, MPI_SUM, m->team->comm);
 }
 
-static mpt_status make_functions(mpt_making *m, int64_t k) {
+static mpt_status make_functions(mpt_output_context *m, int64_t k) {
   const mpt_batch *b = m->batch;
   const int64_t n = b->n;
   mpt_status status = MPT_OK;
@@ -86,7 +87,7 @@ static mpt_status make_functions(mpt_making *m, int64_t k) {
   return status;
 }
 
-static mpt_status make_frame(mpt_making *m, int64_t k) {
+static mpt_status make_frame(mpt_output_context *m, int64_t k) {
   const mpt_batch *b = m->batch;
   const size_t size = mpt_type_size(b->type);
   const int64_t columns = m->frame.columns;
@@ -106,7 +107,7 @@ static mpt_status make_frame(mpt_making *m, int64_t k) {
 
 /* Eigenvalues' derivatives from the diagonal, under the policy for their cotangents: what is inside
  * a multiplet depends on the basis, and its mean does not. */
-static void make_values(mpt_making *m, int64_t k) {
+static void make_values(mpt_output_context *m, int64_t k) {
   const mpt_batch *b = m->batch;
   double *d = m->shift;
   memcpy(d, m->diagonal, sizeof *d * (size_t)b->n);
@@ -115,7 +116,7 @@ static void make_values(mpt_making *m, int64_t k) {
     mpt_doubles_to_real(b->type, b->n, d, mpt_part_of(b->dw, k, b->n, mpt_real_size(b->type)));
 }
 
-static double diagonal_split(const mpt_making *m) {
+static double diagonal_split(const mpt_output_context *m) {
   double split = 0;
   for (int64_t i = 1; i < m->batch->n; i++)
     if (m->rule.multiplet[i] == m->rule.multiplet[i - 1])
@@ -124,7 +125,7 @@ static double diagonal_split(const mpt_making *m) {
 }
 
 /* The sums of all ranks. Collective. */
-static void add_over_team(const mpt_making *m, mpt_tangent_step *step) {
+static void add_over_team(const mpt_output_context *m, mpt_tangent_step *step) {
   const int n = (int)m->batch->n;
   double sums[2] = {step->noise2, step->x2};
   if (m->team->size == 1) return;
@@ -138,7 +139,7 @@ static void add_over_team(const mpt_making *m, mpt_tangent_step *step) {
 /* The estimated errors of the derivatives of eigenvectors and of eigenvalues: noise of every entry,
  * and the turn of the vectors by rounding, by which columns mix and a part of M comes to the
  * diagonal. */
-static double error_of_pairs(const mpt_making *m, const mpt_tangent_step *step) {
+static double error_of_pairs(const mpt_output_context *m, const mpt_tangent_step *step) {
   const int64_t n = m->batch->n;
   const double rounding = MPT_TURN * step->epsilon;
   double moved2 = step->noise2, values2 = 0, values = 0;
@@ -155,7 +156,7 @@ static double error_of_pairs(const mpt_making *m, const mpt_tangent_step *step) 
 }
 
 /* V (F o M), how far the direction splits multiplets, and how far all this can be trusted. */
-static void make_vectors(mpt_making *m, int64_t k, double largest) {
+static void make_vectors(mpt_output_context *m, int64_t k, double largest) {
   const mpt_batch *b = m->batch;
   mpt_report *report = &b->report[k];
   double norm = 0;
@@ -181,7 +182,7 @@ static void make_vectors(mpt_making *m, int64_t k, double largest) {
   if (dv) mpt_out_of_basis(m, k, true, MPT_LEFT, dv);
 }
 
-static void make_tangent(mpt_making *m, int64_t k, int f, double largest) {
+static void make_tangent(mpt_output_context *m, int64_t k, int f, double largest) {
   const mpt_batch *b = m->batch;
   const mpt_spectral_function *function = &m->functions[f];
   const double epsilon = mpt_type_epsilon(b->type);
@@ -211,7 +212,7 @@ static void make_tangent(mpt_making *m, int64_t k, int f, double largest) {
 }
 
 /* The direction under the rules for the input. */
-static mpt_status check_direction(mpt_making *m, int64_t k) {
+static mpt_status check_direction(mpt_output_context *m, int64_t k) {
   mpt_report report = {0};
   mpt_batch one = *m->batch;
   one.count = 1;
@@ -222,7 +223,7 @@ static mpt_status check_direction(mpt_making *m, int64_t k) {
   return report.status == MPT_PENDING ? MPT_OK : (mpt_status)report.status;
 }
 
-static mpt_status make_tangents(mpt_making *m, int64_t k) {
+static mpt_status make_tangents(mpt_output_context *m, int64_t k) {
   mpt_batch *b = m->batch;
   const size_t size = mpt_type_size(b->type);
   mpt_status status = check_direction(m, k);
@@ -240,7 +241,7 @@ static mpt_status make_tangents(mpt_making *m, int64_t k) {
 }
 
 /* Derivatives too large for the type. */
-static bool tangents_are_finite(const mpt_making *m, int64_t k) {
+static bool tangents_are_finite(const mpt_output_context *m, int64_t k) {
   const mpt_batch *b = m->batch;
   const int64_t n2 = b->rows * b->n;
   const size_t size = mpt_type_size(b->type);
@@ -254,7 +255,7 @@ static bool tangents_are_finite(const mpt_making *m, int64_t k) {
   return finite;
 }
 
-void mpt_make_outputs(mpt_making *m, int64_t k) {
+void mpt_make_outputs(mpt_output_context *m, int64_t k) {
   mpt_batch *b = m->batch;
   mpt_report *report = &b->report[k];
   m->rule = (mpt_rule){.type = b->type,

@@ -8,7 +8,7 @@
 #include "spectral/tiles.h"
 
 /* A problem at a time, and the memory that serves all of a batch. */
-typedef struct mpt_making {
+typedef struct mpt_output_context {
   const mpt_engine *engine;
   mpt_state *state;
   const mpt_team *team;
@@ -23,28 +23,30 @@ typedef struct mpt_making {
   mpt_spectral_frame frame;
   mpt_wide *frame_memory;
   mpt_probe probe; /* where there is anything to be made */
-} mpt_making;
+} mpt_output_context;
 
 /* Whether a batch has functions, a frame or a direction. */
 bool mpt_has_outputs(const mpt_batch *batch);
 
 /* Not collective; MPT_NO_RESOURCE without memory. */
-mpt_code mpt_making_open(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
-                         const mpt_options *options, mpt_batch *batch, mpt_making *making);
-void mpt_making_close(mpt_making *making);
+mpt_code mpt_output_context_open(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
+                                 const mpt_options *options, mpt_batch *batch,
+                                 mpt_output_context *context);
+void mpt_output_context_close(mpt_output_context *context);
 
 /* All outputs of problem k, whose eigenpairs and multiplets stand in the batch; sets its status.
  * Collective over the team. */
-void mpt_make_outputs(mpt_making *making, int64_t k);
+void mpt_make_outputs(mpt_output_context *context, int64_t k);
 
 /* The gradient's part of it (gradient.c); functions and frame have been started. */
-void mpt_make_gradient(mpt_making *making, int64_t k);
+void mpt_make_gradient(mpt_output_context *context, int64_t k);
 
-/* For both: the diagonal of T on all ranks, into making->diagonal; V^H R of a frame's reference or
+/* For both: the diagonal of T on all ranks, into context->diagonal; V^H R of a frame's reference or
  * cotangent, which has a part for problem k if `each`; 2-norms of the columns of a matrix whose
  * largest element is `largest`, and whether they are finite. Collective. */
-void mpt_team_diagonal(mpt_making *making);
-void mpt_frame_rows(mpt_making *making, int64_t k, const void *array, bool each, mpt_wide *out);
+void mpt_team_diagonal(mpt_output_context *context);
+void mpt_frame_rows(mpt_output_context *context, int64_t k, const void *array, bool each,
+                    mpt_wide *out);
 bool mpt_team_norms(const mpt_team *team, mpt_type type, int64_t rows, int64_t columns,
                     const void *slab, double largest, double *norm);
 

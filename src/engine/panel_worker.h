@@ -1,4 +1,4 @@
-/* Included once per scalar type by engines that solve in part (mpt_partial): the products that read
+/* Included once per scalar type by engines that solve in part (mpt_reduced): the products that read
  * the same on one rank and on many. The includer says how routines and matrices are written:
  *
  *   GEMM(...), HER2K(...), UNMTR(...)   calls,

@@ -71,7 +71,7 @@ static double squares(mpt_type type, int64_t count, const void *array, double sc
 }
 
 /* out_j = sum_i t_ij y_i over the tiles of all ranks. */
-static void tiles_times(mpt_making *m, bool sum, const double *y, double *out) {
+static void tiles_times(mpt_output_context *m, bool sum, const double *y, double *out) {
   static void (*const spread[])(int64_t, const double *, void *) = WORKER_TABLE(spread);
   static void (*const table[])(int64_t, const mpt_tile *, const void *, const void *, double *) =
       WORKER_TABLE(tile_times);
@@ -85,7 +85,7 @@ static void tiles_times(mpt_making *m, bool sum, const double *y, double *out) {
 }
 
 /* The largest element of all tiles; negative when one is not finite. */
-static double largest_of_tiles(mpt_making *m, bool sum) {
+static double largest_of_tiles(mpt_output_context *m, bool sum) {
   const size_t size = mpt_type_size(m->batch->type);
   double found[2] = {0, 0};
   mpt_tile tile;
@@ -100,7 +100,7 @@ static double largest_of_tiles(mpt_making *m, bool sum) {
   return found[0] > 0 ? -1 : found[1];
 }
 
-static double tiles_squares(mpt_making *m, double scale) {
+static double tiles_squares(mpt_output_context *m, double scale) {
   const size_t size = mpt_type_size(m->batch->type);
   double sum = 0;
   mpt_tile tile;
@@ -150,7 +150,7 @@ static void check_slab(mpt_probe *p, const mpt_team *team, const mpt_batch *b, c
 }
 
 /* T = V^H M V or V^H M, transposed: T^T x against V^H (M (V x)). */
-void mpt_into_basis(mpt_making *m, int64_t k, const void *slab, mpt_side side) {
+void mpt_into_basis(mpt_output_context *m, int64_t k, const void *slab, mpt_side side) {
   const mpt_batch *b = m->batch;
   mpt_probe *p = &m->probe;
   const int64_t n = b->n;
@@ -176,7 +176,7 @@ void mpt_into_basis(mpt_making *m, int64_t k, const void *slab, mpt_side side) {
 }
 
 /* V X V^H x against V (X (V^H x)), or V X x against V (X x); X is gone afterwards. */
-void mpt_out_of_basis(mpt_making *m, int64_t k, bool sum, mpt_side side, void *slab) {
+void mpt_out_of_basis(mpt_output_context *m, int64_t k, bool sum, mpt_side side, void *slab) {
   const mpt_batch *b = m->batch;
   mpt_probe *p = &m->probe;
   const double largest = largest_of_tiles(m, sum), *from = p->x;
@@ -192,7 +192,7 @@ void mpt_out_of_basis(mpt_making *m, int64_t k, bool sum, mpt_side side, void *s
   if (largest >= 0) check_slab(p, m->team, b, slab);
 }
 
-void mpt_from_diagonal(mpt_making *m, int64_t k, const double *diagonal, void *slab) {
+void mpt_from_diagonal(mpt_output_context *m, int64_t k, const double *diagonal, void *slab) {
   const mpt_batch *b = m->batch;
   mpt_probe *p = &m->probe;
   double largest = 0;
@@ -220,7 +220,7 @@ void mpt_probe_outer(mpt_probe *p, const mpt_team *team, const mpt_batch *b, int
   check_slab(p, team, b, g);
 }
 
-void mpt_frame_out_of_basis(mpt_making *m, int64_t k, const mpt_wide *c, void *slab) {
+void mpt_frame_out_of_basis(mpt_output_context *m, int64_t k, const mpt_wide *c, void *slab) {
   const mpt_batch *b = m->batch;
   const mpt_spectral_frame *f = &m->frame;
   const int64_t inside = f->stop - f->first, columns = f->columns;

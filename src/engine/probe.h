@@ -13,9 +13,9 @@
 
 enum { MPT_PROBE_BOUND = 20 };
 
-struct mpt_making;
+struct mpt_output_context;
 
-/* Memory for one making's probes, and what they found of the current problem. */
+/* Memory for one context's probes, and what they found of the current problem. */
 typedef struct mpt_probe {
   double *x, *y, *z;  /* [n][2] each, complex: the signs and what they become */
   double *mine, *out; /* [rows][2] each */
@@ -33,14 +33,17 @@ bool mpt_probe_passed(const mpt_probe *probe);
 
 /* The engine's into_basis(), out_of_basis() and from_diagonal() for problem k, and probes of what
  * they gave. Collective. */
-void mpt_into_basis(struct mpt_making *making, int64_t k, const void *slab, mpt_side side);
-void mpt_out_of_basis(struct mpt_making *making, int64_t k, bool sum, mpt_side side, void *slab);
-void mpt_from_diagonal(struct mpt_making *making, int64_t k, const double *diagonal, void *slab);
+void mpt_into_basis(struct mpt_output_context *context, int64_t k, const void *slab, mpt_side side);
+void mpt_out_of_basis(struct mpt_output_context *context, int64_t k, bool sum, mpt_side side,
+                      void *slab);
+void mpt_from_diagonal(struct mpt_output_context *context, int64_t k, const double *diagonal,
+                       void *slab);
 
 /* mpt_rows_out_of_basis() for the frame of problem k, and a probe of it: `slab` = V_c c.
  * Collective.
  */
-void mpt_frame_out_of_basis(struct mpt_making *making, int64_t k, const mpt_wide *c, void *slab);
+void mpt_frame_out_of_basis(struct mpt_output_context *context, int64_t k, const mpt_wide *c,
+                            void *slab);
 
 /* A selection's vectors and what their cotangents became outside of it: (A - w_j) z_j against
  * -(I - V V^H) gv_j in a combination of all columns, in units of n eps (||A|| ||Z|| + ||gv||) and

@@ -85,7 +85,7 @@ double mpt_tolerance(const mpt_options *options, const mpt_batch *b) {
   return options->tolerance > 0 ? options->tolerance : mpt_resolution(b->type, b->n);
 }
 
-static void finish_problem(mpt_making *m, int64_t k) {
+static void finish_problem(mpt_output_context *m, int64_t k) {
   mpt_batch *b = m->batch;
   mpt_report *report = &b->report[k];
   mpt_reals_to_double(b->type, b->n, mpt_part_of(b->w, k, b->n, mpt_real_size(b->type)), m->w);
@@ -109,7 +109,7 @@ static void finish_problem(mpt_making *m, int64_t k) {
 }
 
 /* What an engine that takes whole batches leaves to be made of its eigenpairs. */
-static void finish_pairs(mpt_making *m, int64_t k) {
+static void finish_pairs(mpt_output_context *m, int64_t k) {
   const mpt_batch *b = m->batch;
   mpt_reals_to_double(b->type, b->n, mpt_part_of(b->w, k, b->n, mpt_real_size(b->type)), m->w);
   mpt_make_outputs(m, k);
@@ -117,10 +117,10 @@ static void finish_pairs(mpt_making *m, int64_t k) {
 
 /* The engine does whole batches; what it has no kernels for, and then gradients too, is made
  * problem by problem. */
-static mpt_code process_whole(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
-                              const mpt_options *options, mpt_batch *b) {
+static mpt_code process_at_once(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
+                                const mpt_options *options, mpt_batch *b) {
   mpt_code code = MPT_DONE;
-  mpt_making m = {0};
+  mpt_output_context m = {0};
   mpt_batch pairs = *b;
   if (!mpt_has_outputs(b)) return engine->process(state, options, b);
   pairs.g = NULL;
@@ -131,19 +131,19 @@ static mpt_code process_whole(const mpt_engine *engine, mpt_state *state, const 
   for (int64_t k = 0; k < b->count; k++) /* there is more to be made before a problem is OK */
     if (b->report[k].status == MPT_OK) b->report[k].status = MPT_PENDING;
   TRY(code);
-  TRY(mpt_making_open(engine, state, team, options, b, &m));
+  TRY(mpt_output_context_open(engine, state, team, options, b, &m));
   for (int64_t k = 0; k < b->count; k++)
     if (b->report[k].status == MPT_PENDING) finish_pairs(&m, k);
 done:
-  mpt_making_close(&m);
+  mpt_output_context_close(&m);
   return code;
 }
 
 /* The steps one after the other, problem by problem. */
 static mpt_code process_each(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
                              const mpt_options *options, mpt_batch *b) {
-  mpt_making m;
-  int failed = mpt_making_open(engine, state, team, options, b, &m) != MPT_DONE;
+  mpt_output_context m;
+  int failed = mpt_output_context_open(engine, state, team, options, b, &m) != MPT_DONE;
   if (team->size > 1) MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, team->comm);
   if (!failed) {
     if (b->a) mpt_check_input(team, options->triangle, b);
@@ -151,7 +151,7 @@ static mpt_code process_each(const mpt_engine *engine, mpt_state *state, const m
     for (int64_t k = 0; k < b->count; k++)
       if (b->report[k].status == MPT_PENDING) finish_problem(&m, k);
   }
-  mpt_making_close(&m);
+  mpt_output_context_close(&m);
   return failed ? MPT_NO_RESOURCE : MPT_DONE;
 }
 
@@ -159,19 +159,19 @@ typedef mpt_code process(const mpt_engine *, mpt_state *, const mpt_team *, cons
                          mpt_batch *);
 
 /* Functions, frames and directions see the whole spectrum. */
-bool mpt_is_partial(const mpt_engine *engine, const mpt_batch *batch) {
+bool mpt_is_reduced(const mpt_engine *engine, const mpt_batch *batch) {
   return batch->select.kind != MPT_SELECT_ALL && engine->partial && !mpt_has_outputs(batch);
 }
 
 static process *choose_process(const mpt_engine *engine, const mpt_batch *batch) {
-  if (batch->select.kind == MPT_SELECT_ALL) return engine->process ? process_whole : process_each;
-  return mpt_is_partial(engine, batch) ? mpt_process_partial : mpt_process_selection;
+  if (batch->select.kind == MPT_SELECT_ALL) return engine->process ? process_at_once : process_each;
+  return mpt_is_reduced(engine, batch) ? mpt_process_reduced : mpt_process_whole;
 }
 
 /* Whether those of its problems that failed should be solved again. Lanes have handed over theirs
  * by then; a selection out of the whole consists of batches that come here themselves. */
 static bool is_first_solution(const mpt_engine *engine, const mpt_batch *b) {
-  const bool whole = b->select.kind == MPT_SELECT_ALL || mpt_is_partial(engine, b);
+  const bool whole = b->select.kind == MPT_SELECT_ALL || mpt_is_reduced(engine, b);
   return engine->takes_team && whole && b->a && !b->given && !b->factor.given;
 }
 

@@ -23,7 +23,7 @@ void dsterf_(const int *n, double *d, double *e, int *info); /* LAPACK: eigenval
 
 /* One problem at a time. */
 typedef struct partial {
-  const mpt_partial *ops;
+  const mpt_reduced *ops;
   mpt_state *state;
   const mpt_team *team;
   const mpt_options *options;
@@ -32,7 +32,7 @@ typedef struct partial {
   double *column;                         /* [2 n] */
   double *rule_memory, *diagonal;         /* [MPT_RULE_ARRAYS n], [n] */
   int32_t *multiplet;                     /* [n] */
-  mpt_place place;
+  mpt_selected place;
   int64_t first, columns; /* of the panels: `place`, or more where multiplets are cut */
   double scale, size;     /* of T against A, and ||A|| */
   bool loaded;            /* U holds the vectors */
@@ -380,7 +380,7 @@ static void probe_outside(partial *p, int64_t k) {
 
 /* B = U X^T / 2 + Z / 2 of the vectors' cotangents. */
 static void step_vectors(partial *p, int64_t k, mpt_rule *rule, mpt_sums *sums) {
-  const mpt_partial *ops = p->ops;
+  const mpt_reduced *ops = p->ops;
   mpt_tile tile;
   ops->load(p->state, MPT_PANEL_B, p->cotangents);
   ops->overlap(p->state);
@@ -469,7 +469,7 @@ static mpt_status process_problem(partial *p, int64_t k) {
   return b->g ? differentiate(p, k) : MPT_OK;
 }
 
-mpt_code mpt_process_partial(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
+mpt_code mpt_process_reduced(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
                              const mpt_options *options, mpt_batch *b) {
   partial p = {
       .ops = engine->partial, .state = state, .team = team, .options = options, .batch = b};

@@ -1,12 +1,12 @@
 /* Selections by an engine that can leave the other eigenpairs out (mpt_engine.partial). */
-#ifndef MPT_PARTIAL_H
-#define MPT_PARTIAL_H
+#ifndef MPT_REDUCED_H
+#define MPT_REDUCED_H
 
 #include "engine/engine.h"
 
 /* mpt_process_batch for a batch without functions, frame and direction; failed problems are left
  * for the caller to zero. */
-mpt_code mpt_process_partial(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
+mpt_code mpt_process_reduced(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
                              const mpt_options *options, mpt_batch *batch);
 
 #endif

@@ -13,7 +13,7 @@ void mpt_copy_columns(int64_t rows, int64_t count, size_t size, const void *from
            (const char *)from + (size_t)(i * from_width) * size, (size_t)count * size);
 }
 
-mpt_status mpt_find_selected(const mpt_batch *b, const double *w, mpt_place *place) {
+mpt_status mpt_find_selected(const mpt_batch *b, const double *w, mpt_selected *place) {
   const mpt_select *select = &b->select;
   const int64_t n = b->n, m = mpt_batch_columns(b);
   int64_t first = 0, stop = m;
@@ -38,7 +38,7 @@ mpt_status mpt_find_selected(const mpt_batch *b, const double *w, mpt_place *pla
   return stop - first > m ? MPT_TOO_MANY_IN_RANGE : MPT_OK;
 }
 
-bool mpt_is_cut(int64_t n, const int32_t *id, const mpt_place *p, int64_t j) {
+bool mpt_is_cut(int64_t n, const int32_t *id, const mpt_selected *p, int64_t j) {
   const int64_t first = p->first, stop = first + p->found;
   return (first > 0 && id[first - 1] == id[first + j]) || (stop < n && id[stop] == id[first + j]);
 }
@@ -54,7 +54,7 @@ static bool is_zero(mpt_type type, const void *array, int64_t at) {
 }
 
 bool mpt_sees_cut(const mpt_team *team, const mpt_batch *b, int64_t k, const int32_t *id,
-                  const mpt_place *place, bool values, bool vectors) {
+                  const mpt_selected *place, bool values, bool vectors) {
   const mpt_type real = mpt_real_size(b->type) == 4 ? MPT_FLOAT32 : MPT_FLOAT64;
   const int64_t m = mpt_batch_columns(b);
   const void *gw = values ? mpt_part_of(b->gw, k, m, mpt_real_size(b->type)) : NULL;
@@ -69,7 +69,7 @@ bool mpt_sees_cut(const mpt_team *team, const mpt_batch *b, int64_t k, const int
   return any;
 }
 
-double mpt_selected_gap(int64_t n, const double *w, const int32_t *id, const mpt_place *p) {
+double mpt_selected_gap(int64_t n, const double *w, const int32_t *id, const mpt_selected *p) {
   const int64_t low = p->first > 0 ? p->first - 1 : 0;
   const int64_t stop = p->first + p->found, high = stop < n ? stop + 1 : n;
   return mpt_min_gap(high - low, w + low, id + low, mpt_spectral_norm(n, w));
@@ -79,9 +79,9 @@ double mpt_selected_gap(int64_t n, const double *w, const int32_t *id, const mpt
 typedef struct selection {
   mpt_batch *batch, whole;
   const mpt_team *team;
-  double *w;        /* [n], of one problem */
-  double *kept;     /* [3 count]: what the certificate said of the whole */
-  mpt_place *place; /* [count] */
+  double *w;           /* [n], of one problem */
+  double *kept;        /* [3 count]: what the certificate said of the whole */
+  mpt_selected *place; /* [count] */
   int64_t m;
 } selection;
 
@@ -144,7 +144,7 @@ static void release(selection *s) {
 static void embed(selection *s, int64_t k) {
   const mpt_batch *b = s->batch;
   mpt_batch *a = &s->whole;
-  const mpt_place *place = &s->place[k];
+  const mpt_selected *place = &s->place[k];
   const int64_t n = b->n, first = place->first, found = place->found;
   const size_t size = mpt_type_size(b->type), real = mpt_real_size(b->type);
   if (b->gw)
@@ -226,8 +226,8 @@ static void differentiate(selection *s, const mpt_engine *engine, mpt_state *sta
   }
 }
 
-mpt_code mpt_process_selection(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
-                               const mpt_options *options, mpt_batch *b) {
+mpt_code mpt_process_whole(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
+                           const mpt_options *options, mpt_batch *b) {
   selection s = {.batch = b, .team = team, .m = mpt_batch_columns(b)};
   int failed = allocate(&s) != MPT_DONE;
   if (team->size > 1) MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, team->comm);

@@ -29,7 +29,7 @@ void mpt_choose_grid(int ranks, int grid[2]) {
   grid[0] = grid[1] = 1;
 }
 
-int64_t mpt_partial_columns(const mpt_task *t) {
+int64_t mpt_reduced_columns(const mpt_task *t) {
   return t->selection && !t->outputs ? t->dataset->columns : 0;
 }
 
@@ -51,7 +51,7 @@ double mpt_operations(const mpt_task *t) {
   double count = 0,
          frame = t->frame ? (double)t->dataset->frame_columns / (double)t->dataset->n : 0;
   if (t->dataset->n == 0) return 0;
-  if (mpt_partial_columns(t)) return partial_operations(t, complex == 4) * complex * n3;
+  if (mpt_reduced_columns(t)) return partial_operations(t, complex == 4) * complex * n3;
   if (solve) count += t->vectors ? 14.0 / 3 : 4.0 / 3; /* reduction, divide and conquer, back */
   if (complex == 4 && solve && t->vectors) count -= 1; /* T is real */
   if (t->gradient) count += t->vector_gradient ? 5.1 : 1.1; /* products, the last one half */
@@ -98,7 +98,7 @@ static mpt_shape shape_of(const mpt_config *config, const mpt_task *t) {
                      .vectors = t->vectors,
                      .backward = t->gradient,
                      .outputs = t->outputs,
-                     .columns = mpt_partial_columns(t)};
+                     .columns = mpt_reduced_columns(t)};
 }
 
 /* Bytes on each rank with the engine's workspace; -1 when the engine cannot. */
@@ -166,7 +166,7 @@ static int ranks_for(const mpt_plan_request *r, const mpt_task *t) {
   return (int)(ranks < r->ranks ? ranks : r->ranks);
 }
 
-static mpt_code spread(const mpt_plan_request *r, const mpt_task *t, mpt_work *w,
+static mpt_code spread(const mpt_plan_request *r, const mpt_task *t, mpt_task_plan *w,
                        mpt_error *error) {
   mpt_error why = {0};
   w->engine = &mpt_scalapack;
@@ -203,7 +203,7 @@ static int64_t whole_groups(const mpt_plan_request *r, const mpt_task *t, int64_
 }
 
 static mpt_code keep_whole(const mpt_plan_request *r, const mpt_task *t, double total_seconds,
-                           mpt_work *w, mpt_error *error) {
+                           mpt_task_plan *w, mpt_error *error) {
   mpt_error why = {0};
   w->engine = local_engine(r, t);
   w->ranks = w->grid[0] = w->grid[1] = 1;
@@ -234,7 +234,7 @@ static mpt_code plan_from(const mpt_plan_request *r, int64_t from, mpt_plan *pla
              mpt_expected_seconds(&r->tasks[k], local_engine(r, &r->tasks[k]), 1, r->rate);
   for (int64_t k = 0; k < r->count && code == MPT_DONE; k++) {
     const mpt_task *t = &r->tasks[k];
-    mpt_work *w = &plan->work[k];
+    mpt_task_plan *w = &plan->tasks[k];
     static const int one[2] = {1, 1};
     w->operations = mpt_operations(t);
     bool too_large = r->ranks > 1 && r->config->solver == MPT_SOLVER_AUTO &&
@@ -291,7 +291,7 @@ mpt_code mpt_plan_make(const mpt_plan_request *r, mpt_plan *plan, mpt_error *err
   int64_t sizes[MOST_SIZES + 1], best = 0;
   double best_seconds = INFINITY;
   int count = candidates(r, sizes);
-  TRY(mpt_allocate(&plan->work, r->count, sizeof *plan->work, "the plan", error));
+  TRY(mpt_allocate(&plan->tasks, r->count, sizeof *plan->tasks, "the plan", error));
   /* At a fixed rate: what is decided, and so the last bits of results, does not hang on a timing.
    */
   mpt_plan_request nominal = *r;
@@ -311,6 +311,6 @@ done:
 }
 
 void mpt_plan_release(mpt_plan *plan) {
-  free(plan->work);
+  free(plan->tasks);
   *plan = (mpt_plan){0};
 }

@@ -33,17 +33,17 @@ typedef struct mpt_plan_request {
 } mpt_plan_request;
 
 /* How one dataset is worked on. */
-typedef struct mpt_work {
+typedef struct mpt_task_plan {
   const mpt_engine *engine;
   int ranks, grid[2]; /* a matrix is on grid[0] * grid[1] == ranks of them */
   int64_t chunk;      /* problems handed out together; 1 when ranks > 1 */
   int64_t bytes;      /* memory on each rank, with the engine's workspace */
   double operations;  /* real, of one problem */
   double seconds;     /* expected, of one problem on its ranks */
-} mpt_work;
+} mpt_task_plan;
 
 typedef struct mpt_plan {
-  mpt_work *work; /* [count] */
+  mpt_task_plan *tasks; /* [count] */
   int64_t count;
   int ranks;
   double seconds; /* expected, of the whole job */
@@ -55,7 +55,7 @@ mpt_code mpt_plan_make(const mpt_plan_request *request, mpt_plan *plan, mpt_erro
 void mpt_plan_release(mpt_plan *plan);
 
 /* Eigenpairs that are asked for without the others; 0: the whole spectrum is needed. */
-int64_t mpt_partial_columns(const mpt_task *task);
+int64_t mpt_reduced_columns(const mpt_task *task);
 
 /* The process grid for at most `ranks` ranks: near-square, none wider than 1 : 3. */
 void mpt_choose_grid(int ranks, int grid[2]);

@@ -26,7 +26,7 @@ static int64_t next_run(const int8_t *statuses, int64_t count, int64_t chunk, in
 /* Counts a dataset's units, and writes them when there is somewhere to. */
 static int64_t cut(const mpt_plan *plan, const mpt_task *tasks, int64_t d, const int8_t *statuses,
                    mpt_unit *out) {
-  const mpt_work *w = &plan->work[d];
+  const mpt_task_plan *w = &plan->tasks[d];
   int64_t units = 0, length, count = tasks[d].dataset->count;
   for (int64_t first = 0; (length = next_run(statuses, count, w->chunk, &first)) > 0;
        first += length, units++)
@@ -69,7 +69,7 @@ static mpt_code check_count(const mpt_plan *plan, const mpt_task *tasks, mpt_err
   int64_t units = 0;
   for (int64_t d = 0; d < plan->count; d++) {
     const mpt_dataset *data = tasks[d].dataset;
-    units += data->count / plan->work[d].chunk + (data->count % plan->work[d].chunk > 0);
+    units += data->count / plan->tasks[d].chunk + (data->count % plan->tasks[d].chunk > 0);
     if (units > most_units)
       return mpt_fail(
           error, MPT_BAD_INPUT,

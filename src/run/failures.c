@@ -19,7 +19,7 @@ typedef struct rows {
 
 static mpt_code open_rows(rows *r, hid_t file, const char *path, const mpt_dataset *d,
                           mpt_field field, int64_t problem) {
-  const mpt_part whole = mpt_whole_field(field, d);
+  const mpt_slab whole = mpt_whole_field(field, d);
   const int64_t shape[3] = {whole.count, whole.rows, whole.cols};
   const bool real = mpt_fields[field].element == MPT_E_REAL;
   *r = (rows){.type = real && mpt_real_size(d->type) == 4 ? MPT_FLOAT32
@@ -43,7 +43,7 @@ static mpt_code measure_defect(rows *r, double *defect, double *largest) {
   *defect = *largest = 0;
   for (int64_t row = 0; row < n; row += r->step) {
     const int64_t now = n - row < r->step ? n - row : r->step;
-    const mpt_slab own = {r->problem, row, now, 0, n}, across = {r->problem, 0, n, row, now};
+    const mpt_window own = {r->problem, row, now, 0, n}, across = {r->problem, 0, n, row, now};
     TRY(mpt_slab_read(&r->reader, &own, a, NULL));
     TRY(mpt_slab_read(&r->reader, &across, facing, NULL));
     const mpt_facing blocks = {now, n, a, n, facing, now};
@@ -83,7 +83,8 @@ static bool is_finite(hid_t file, const char *path, const mpt_dataset *d, mpt_fi
   if (code != MPT_DONE) return true;
   code = mpt_allocate(&a, r.step * r.cols, mpt_type_size(r.type), "rows of a cotangent", NULL);
   for (int64_t row = 0; row < r.rows && code == MPT_DONE && finite; row += r.step) {
-    const mpt_slab slab = {problem, row, r.rows - row < r.step ? r.rows - row : r.step, 0, r.cols};
+    const mpt_window slab = {problem, row, r.rows - row < r.step ? r.rows - row : r.step, 0,
+                             r.cols};
     code = mpt_slab_read(&r.reader, &slab, a, NULL);
     if (code == MPT_DONE) finite = mpt_all_finite(r.type, slab.rows * slab.cols, a);
   }
@@ -103,7 +104,7 @@ static bool cotangent_is_finite(const mpt_job *job, int64_t d, mpt_field field, 
 /* Whether all that was given along with the matrix is finite: what is not, then, is what was made.
  */
 static bool all_given_is_finite(const mpt_job *job, int64_t d, int64_t problem) {
-  const struct mpt_given *g = &job->given[d];
+  const struct mpt_sources *g = &job->sources[d];
   const mpt_dataset *data = &job->input.datasets[d];
   bool finite = !g->values || cotangent_is_finite(job, d, MPT_EIGENVALUES, 0, problem);
   finite = finite && (!g->vectors || cotangent_is_finite(job, d, MPT_EIGENVECTORS, 0, problem));
@@ -118,7 +119,7 @@ static bool all_given_is_finite(const mpt_job *job, int64_t d, int64_t problem) 
 static void add_details(const mpt_job *job, int status, int64_t d, int64_t problem, mpt_text *out) {
   const mpt_dataset *data = &job->input.datasets[d];
   if (status == MPT_NOT_HERMITIAN) {
-    if (!tell_defect(job->input.file, data, problem, "A", out) && job->given[d].direction)
+    if (!tell_defect(job->input.file, data, problem, "A", out) && job->sources[d].direction)
       tell_defect(job->direction, data, problem, "dA", out);
     mpt_text_add(out, " (triangle: lower reads one triangle, triangle: average takes (A + A^H)/2)");
   } else if (status == MPT_NONFINITE_COTANGENT && data->n <= largest_n) {

@@ -25,7 +25,7 @@ char *mpt_job_path(const mpt_job *job, int64_t d, mpt_field field, int64_t funct
 
 static bool any_frame_cotangent(const mpt_job *job) {
   bool any = false;
-  for (int64_t d = 0; d < job->input.count; d++) any |= job->given[d].frame;
+  for (int64_t d = 0; d < job->input.count; d++) any |= job->sources[d].frame;
   return any;
 }
 
@@ -135,7 +135,7 @@ static mpt_code look_for_factor(mpt_job *job, int64_t d, mpt_error *error) {
   bool exists = true;
   for (mpt_field f = MPT_REFLECTORS; f <= MPT_SPECTRUM && exists && code == MPT_DONE; f++)
     code = mpt_job_expect(job, job->eigenpairs, job->config.eigenpairs, d, f, 0, &exists, error);
-  job->given[d].factor = exists;
+  job->sources[d].factor = exists;
   return code;
 }
 
@@ -211,7 +211,7 @@ static mpt_code make_tasks(mpt_job *job, mpt_error *error) {
   const bool outputs = c->functions.count > 0 || c->reference.file || c->tangent;
   const bool vectors = c->eigenvectors || c->cotangents || c->eigenpairs || outputs;
   TRY(mpt_allocate(&job->tasks, job->input.count, sizeof *job->tasks, "the job", error));
-  TRY(mpt_allocate(&job->given, job->input.count, sizeof *job->given, "the job", error));
+  TRY(mpt_allocate(&job->sources, job->input.count, sizeof *job->sources, "the job", error));
   TRY(check_factor(c, outputs, error));
   TRY(make_functions(job, error));
   for (int64_t d = 0; d < job->input.count; d++)
@@ -220,7 +220,7 @@ static mpt_code make_tasks(mpt_job *job, mpt_error *error) {
   TRY(mpt_job_open_outputs(job, error));
   if (c->eigenpairs) TRY(open_eigenpairs(job, error));
   for (int64_t d = 0; d < job->input.count; d++) {
-    const struct mpt_given *g = &job->given[d];
+    const struct mpt_sources *g = &job->sources[d];
     const bool partial =
         c->select.kind != MPT_SELECT_ALL && !outputs && c->solver != MPT_SOLVER_LANES;
     if (c->eigenpairs && partial) TRY(look_for_factor(job, d, error));
@@ -282,12 +282,12 @@ void mpt_job_close(mpt_job *job) {
     if (*files[k] > 0) H5Fclose(*files[k]);
     *files[k] = H5I_INVALID_HID;
   }
-  for (int64_t d = 0; job->given && d < job->input.count; d++) free(job->given[d].functions);
+  for (int64_t d = 0; job->sources && d < job->input.count; d++) free(job->sources[d].functions);
   free(job->functions);
   job->functions = NULL;
-  free(job->given);
+  free(job->sources);
   free(job->tasks);
-  job->given = NULL;
+  job->sources = NULL;
   job->tasks = NULL;
   mpt_input_close(&job->input);
   mpt_config_release(&job->config);

@@ -20,10 +20,10 @@ typedef struct mpt_job {
   int watched_count;
   bool each_reference;            /* one a problem */
   mpt_stored_function *functions; /* of the config, by name */
-  struct mpt_given {              /* which cotangents there are, and a direction, per dataset */
+  struct mpt_sources {            /* which cotangents there are, and a direction, per dataset */
     bool values, vectors, frame, direction, factor;
     bool *functions; /* [functions of the config] */
-  } * given;
+  } * sources;
   mpt_task *tasks;     /* per dataset */
   mpt_fieldset fields; /* that the result stores */
 } mpt_job;

@@ -104,7 +104,7 @@ static mpt_code refuse_frame(const mpt_job *job, int64_t d, mpt_error *error) {
 
 static mpt_code look_for_cotangents(mpt_job *job, int64_t d, bool *any, mpt_error *error) {
   mpt_code code = MPT_DONE;
-  struct mpt_given *g = &job->given[d];
+  struct mpt_sources *g = &job->sources[d];
   const int64_t functions = job->config.functions.count;
   const hid_t file = job->cotangents;
   const char *name = job->config.cotangents;
@@ -219,8 +219,8 @@ static mpt_code open_direction(mpt_job *job, mpt_error *error) {
   for (int64_t d = 0; d < job->input.count; d++) {
     const mpt_dataset *data = &job->input.datasets[d];
     TRY(mpt_expect_dataset(job->direction, name, data->path, data, MPT_GRADIENT,
-                           &job->given[d].direction, error));
-    any |= job->given[d].direction;
+                           &job->sources[d].direction, error));
+    any |= job->sources[d].direction;
   }
   if (!any)
     code = mpt_fail(error, MPT_BAD_INPUT,

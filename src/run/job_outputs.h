@@ -8,7 +8,7 @@
 mpt_code mpt_job_expect(const mpt_job *job, hid_t file, const char *file_name, int64_t d,
                         mpt_field field, int64_t function, bool *exists, mpt_error *error);
 
-/* Opens the files of cotangents, reference and directions, and fills job->given. */
+/* Opens the files of cotangents, reference and directions, and fills job->sources. */
 mpt_code mpt_job_open_outputs(mpt_job *job, mpt_error *error);
 
 #endif

@@ -28,7 +28,7 @@ static bool same_options(const mpt_options *a, const mpt_options *b) {
 static bool same_kind(const mpt_worker *a, const mpt_worker *b) {
   const mpt_batch *x = &a->batch, *y = &b->batch;
   bool same =
-      a->plan->work->engine == b->plan->work->engine && x->type == y->type && x->n == y->n &&
+      a->plan->tasks->engine == b->plan->tasks->engine && x->type == y->type && x->n == y->n &&
       x->given == y->given && !x->a == !y->a && x->factor.given == y->factor.given &&
       same_options(&a->job->options, &b->job->options) && mpt_same_select(&x->select, &y->select) &&
       same_functions(x, y) && same_frame(&x->frame, &y->frame) && a->array_count == b->array_count;
@@ -56,8 +56,8 @@ static void copy_arrays(mpt_worker *joint, int64_t first, mpt_worker *own, bool 
 static mpt_code solve_jointly(mpt_worker *const *workers, int count, mpt_error *error) {
   mpt_code code = MPT_DONE;
   const mpt_team alone = mpt_team_of_one();
-  mpt_work work = *workers[0]->plan->work;
-  const mpt_plan plan = {.work = &work, .count = 1, .ranks = 1};
+  mpt_task_plan work = *workers[0]->plan->tasks;
+  const mpt_plan plan = {.tasks = &work, .count = 1, .ranks = 1};
   mpt_worker joint;
   int64_t total = 0, first = 0;
   for (int k = 0; k < count; k++) total += workers[k]->batch.count;
@@ -101,7 +101,7 @@ static void solve_kind(mpt_member *members, int first, int count, bool *solved, 
   }
 }
 
-void mpt_do_together(mpt_member *members, int count) {
+void mpt_merge(mpt_member *members, int count) {
   const mpt_team alone = mpt_team_of_one();
   mpt_worker **kind = mpt_alloc(count, sizeof(mpt_worker *));
   bool *solved = mpt_alloc(count, sizeof *solved);

@@ -1,7 +1,7 @@
 /* Small jobs of one rank as one batch: their matrices, where they are of one kind, fill the lanes
  * that each would leave empty. */
-#ifndef MPT_TOGETHER_H
-#define MPT_TOGETHER_H
+#ifndef MPT_MERGE_H
+#define MPT_MERGE_H
 
 #include "run/worker.h"
 
@@ -15,6 +15,6 @@ typedef struct mpt_member {
 
 /* Reads, solves and writes the units of all members whose code is MPT_DONE. A failure is its
  * member's alone. */
-void mpt_do_together(mpt_member *members, int count);
+void mpt_merge(mpt_member *members, int count);
 
 #endif

@@ -24,39 +24,39 @@ static mpt_identity identity_of_eigenpairs(const mpt_run *r) {
 /* Eigenpairs that all ranks have in memory. Collective. */
 static void look_into_memory(mpt_run *r) {
   int found = 0;
-  if (!r->keep || !r->job.config.eigenpairs) return;
+  if (!r->cache || !r->job.config.eigenpairs) return;
   const mpt_identity file = identity_of_eigenpairs(r);
   char *datasets = name_datasets(&r->job);
   char *id;
   mpt_find_text(r->job.eigenpairs, "result_id", &id, NULL);
-  r->given = mpt_keep_find(r->keep, &file, id, datasets);
+  r->recalled = mpt_cache_find(r->cache, &file, id, datasets);
   free(id);
   free(datasets);
-  found = r->given != NULL;
+  found = r->recalled != NULL;
   MPI_Allreduce(MPI_IN_PLACE, &found, 1, MPI_INT, MPI_MIN, r->comm);
-  if (!found) r->given = NULL;
-  r->keep->hits += found;
+  if (!found) r->recalled = NULL;
+  r->cache->hits += found;
 }
 
 static bool keeps_eigenpairs(const mpt_run *r) {
   const mpt_fieldset both = MPT_BIT(MPT_EIGENVALUES) | MPT_BIT(MPT_EIGENVECTORS);
-  return r->keep && !r->job.config.eigenpairs && (r->job.fields & both) == both;
+  return r->cache && !r->job.config.eigenpairs && (r->job.fields & both) == both;
 }
 
 void mpt_find_memory(mpt_run *r) {
   look_into_memory(r);
-  r->keeps = keeps_eigenpairs(r);
-  if (r->keeps || r->given) mpt_job_use_memory(&r->job);
+  r->caches = keeps_eigenpairs(r);
+  if (r->caches || r->recalled) mpt_job_use_memory(&r->job);
 }
 
 void mpt_begin_memory(mpt_run *r) {
-  if (r->keeps) r->worker.making = mpt_keep_begin(r->keep, name_datasets(&r->job));
+  if (r->caches) r->worker.caching = mpt_cache_begin(r->cache, name_datasets(&r->job));
 }
 
 /* Whether what the ranks have in memory is all that is to be done by teams of one. Collective. */
 static bool recalls_everything(const mpt_run *r) {
-  int64_t problems = r->given ? mpt_kept_singles(r->given) : 0;
-  if (!r->given || r->continued) return false;
+  int64_t problems = r->recalled ? mpt_cached_singles(r->recalled) : 0;
+  if (!r->recalled || r->continued) return false;
   MPI_Allreduce(MPI_IN_PLACE, &problems, 1, MPI_INT64_T, MPI_SUM, r->comm);
   for (int64_t k = r->schedule.team_count; k < r->schedule.count; k++)
     problems -= r->schedule.units[k].count;
@@ -65,30 +65,30 @@ static bool recalls_everything(const mpt_run *r) {
 
 /* Room for pieces that were cut by another plan. */
 static void widen_chunks(mpt_run *r) {
-  for (const mpt_piece *p = r->given->pieces; p; p = p->next) {
-    int64_t *chunk = &r->plan.work[p->dataset].chunk;
+  for (const mpt_cache_entry *p = r->recalled->entries; p; p = p->next) {
+    int64_t *chunk = &r->plan.tasks[p->dataset].chunk;
     if (p->ranks == 1 && p->count > *chunk) *chunk = p->count;
   }
 }
 
 void mpt_open_memory(mpt_run *r) {
-  r->keeps &= !r->continued;
+  r->caches &= !r->continued;
   r->recalls = recalls_everything(r);
   if (r->recalls) widen_chunks(r);
 }
 
 void mpt_close_memory(mpt_run *r, bool complete) {
   mpt_identity file = {0};
-  mpt_kept *kept = r->worker.making;
+  mpt_cached *cached = r->worker.caching;
   int identified = 0;
-  if (!r->keeps) return;
+  if (!r->caches) return;
   if (r->rank == 0 && complete) identified = mpt_identify(r->job.config.output_file, &file);
   MPI_Bcast(&file, sizeof file, MPI_BYTE, 0, r->comm);
   MPI_Bcast(&identified, 1, MPI_INT, 0, r->comm);
-  if (!kept) return;
-  memcpy(kept->fingerprint, r->fingerprint, sizeof kept->fingerprint);
-  memcpy(kept->id, r->result_id, sizeof kept->id);
-  kept->input = r->input;
-  kept->input_settled = r->input_settled;
-  mpt_keep_end(r->keep, kept, identified ? r->job.config.output_file : NULL, &file);
+  if (!cached) return;
+  memcpy(cached->fingerprint, r->fingerprint, sizeof cached->fingerprint);
+  memcpy(cached->id, r->result_id, sizeof cached->id);
+  cached->input = r->input;
+  cached->input_settled = r->input_settled;
+  mpt_cache_end(r->cache, cached, identified ? r->job.config.output_file : NULL, &file);
 }

@@ -72,11 +72,12 @@ static mpt_code find_fingerprint(mpt_run *r, mpt_error *error) {
   if (r->rank == 0) {
     r->input = r->job.watched[0].first;
     r->input_settled = mpt_is_settled(&r->input);
-    known = r->given && r->given->input_settled && mpt_same_identity(&r->given->input, &r->input);
+    known = r->recalled && r->recalled->input_settled &&
+            mpt_same_identity(&r->recalled->input, &r->input);
   }
   MPI_Bcast(&known, 1, MPI_INT, 0, r->comm);
   if (known) {
-    memcpy(r->fingerprint, r->given->fingerprint, sizeof r->fingerprint);
+    memcpy(r->fingerprint, r->recalled->fingerprint, sizeof r->fingerprint);
     return MPT_DONE;
   }
   AGREE(r->comm, mpt_fingerprint_part(r->job.watched[0].file, name, r->rank, r->size, &sum, error));
@@ -138,7 +139,7 @@ static mpt_code open_inputs(mpt_run *r, mpt_config *config, mpt_error *error) {
   TRY_COLL(same_files(r, error));
   mpt_find_memory(r);
   TRY_COLL(find_fingerprint(r, error));
-  if (r->rank == 0) mpt_job_hash(&r->job, r->given != NULL);
+  if (r->rank == 0) mpt_job_hash(&r->job, r->recalled != NULL);
   if (r->rank == 0) code = mpt_job_check_eigenpairs(&r->job, r->fingerprint, error);
   AGREE(r->comm, code);
 done:
@@ -194,7 +195,7 @@ static bool team_stops(mpt_run *r, const mpt_team *team) {
 static mpt_code do_team_units(mpt_run *r, int64_t first, int64_t end, mpt_error *error) {
   mpt_code code = MPT_DONE;
   const mpt_unit *units = r->schedule.units;
-  const mpt_work *work = &r->plan.work[units[first].dataset];
+  const mpt_task_plan *work = &r->plan.tasks[units[first].dataset];
   mpt_team team = {.size = work->ranks};
   const int mine = r->rank / team.size;
   const bool member = mine < r->size / team.size;
@@ -204,7 +205,7 @@ static mpt_code do_team_units(mpt_run *r, int64_t first, int64_t end, mpt_error 
   for (int64_t k = first; k < end && code == MPT_DONE; k++) {
     if (units[k].team != mine) continue;
     if (team_stops(r, &team)) break;
-    memcpy(team.grid, r->plan.work[units[k].dataset].grid, sizeof team.grid);
+    memcpy(team.grid, r->plan.tasks[units[k].dataset].grid, sizeof team.grid);
     code = mpt_worker_do(&r->worker, &units[k], &team, error);
     note_done(r, &units[k], &team);
   }
@@ -217,7 +218,7 @@ static mpt_code do_team_units(mpt_run *r, int64_t first, int64_t end, mpt_error 
 static mpt_code do_recalled_units(mpt_run *r, mpt_error *error) {
   mpt_code code = MPT_DONE;
   const mpt_team alone = mpt_team_of_one();
-  for (const mpt_piece *p = r->given->pieces; p && code == MPT_DONE; p = p->next) {
+  for (const mpt_cache_entry *p = r->recalled->entries; p && code == MPT_DONE; p = p->next) {
     if (p->ranks > 1) continue;
     if (mpt_stop_requested() || mpt_counter_stopped(&r->counter)) break;
     const mpt_unit unit = {p->dataset, p->first, p->count, 1, 0, 0};
@@ -249,8 +250,8 @@ static int64_t problems_left(const mpt_run *r) {
 static void begin_units(mpt_run *r) {
   mpt_worker_open(&r->worker, &r->job, &r->plan, r->result);
   r->worker.rank = r->rank;
-  r->worker.keep = r->keep;
-  r->worker.given = r->given;
+  r->worker.cache = r->cache;
+  r->worker.recalled = r->recalled;
   mpt_begin_memory(r);
 }
 
@@ -326,13 +327,13 @@ static void release(mpt_run *r) {
 }
 
 /* Everything before the first unit; takes the config over. Collective. */
-static mpt_code open_run(MPI_Comm comm, mpt_config *config, bool fresh, mpt_keep *keep,
+static mpt_code open_run(MPI_Comm comm, mpt_config *config, bool fresh, mpt_cache *cache,
                          mpt_run **out, mpt_error *error) {
   mpt_code code = MPT_DONE;
   mpt_run *r = *out = mpt_alloc(1, sizeof *r);
   AGREE(comm, r ? MPT_DONE : mpt_no_memory("start", error));
   r->comm = comm;
-  r->keep = keep;
+  r->cache = cache;
   MPI_Comm_rank(comm, &r->rank);
   MPI_Comm_size(comm, &r->size);
   mpt_stop_install();
@@ -367,29 +368,29 @@ static mpt_code close_run(mpt_run *r, mpt_code code, mpt_summary *summary, mpt_e
   return code;
 }
 
-mpt_code mpt_run_config(MPI_Comm comm, mpt_config *config, bool fresh, mpt_keep *keep,
+mpt_code mpt_run_config(MPI_Comm comm, mpt_config *config, bool fresh, mpt_cache *cache,
                         mpt_summary *summary, mpt_error *error) {
   mpt_run *r = NULL;
-  mpt_code code = open_run(comm, config, fresh, keep, &r, error);
+  mpt_code code = open_run(comm, config, fresh, cache, &r, error);
   if (code == MPT_DONE) code = do_all_units(r, error);
   return close_run(r, code, summary, error);
 }
 
 /* Whether all of the job is one unit of small matrices. */
 static bool is_one_batch(const mpt_run *r) {
-  if (r->job.input.count != 1 || r->plan.work->engine != &mpt_lanes) return false;
-  const mpt_piece *piece = r->recalls ? r->given->pieces : NULL;
-  if (r->recalls) return piece && !piece->next && piece->ranks == 1;
+  if (r->job.input.count != 1 || r->plan.tasks->engine != &mpt_lanes) return false;
+  const mpt_cache_entry *entry = r->recalls ? r->recalled->entries : NULL;
+  if (r->recalls) return entry && !entry->next && entry->ranks == 1;
   return r->schedule.count == 1 && r->schedule.team_count == 0;
 }
 
 static mpt_unit only_unit(const mpt_run *r) {
   if (!r->recalls) return *r->schedule.units;
-  const mpt_piece *p = r->given->pieces;
+  const mpt_cache_entry *p = r->recalled->entries;
   return (mpt_unit){p->dataset, p->first, p->count, 1, 0, 0};
 }
 
-void mpt_run_together(mpt_job_run *const *jobs, int count, mpt_keep *keep) {
+void mpt_run_merged(mpt_job_run *const *jobs, int count, mpt_cache *cache) {
   mpt_run **runs = mpt_alloc(count, sizeof *runs);
   mpt_member *members = mpt_alloc(count, sizeof *members);
   int joint = 0;
@@ -400,12 +401,12 @@ void mpt_run_together(mpt_job_run *const *jobs, int count, mpt_keep *keep) {
     if (!runs || !members)
       j->code = mpt_no_memory("start", error);
     else
-      j->code = open_run(MPI_COMM_SELF, &j->config, false, keep, &runs[k], error);
+      j->code = open_run(MPI_COMM_SELF, &j->config, false, cache, &runs[k], error);
     if (j->code != MPT_DONE || !is_one_batch(runs[k])) continue;
     begin_units(runs[k]);
     members[joint++] = (mpt_member){&runs[k]->worker, only_unit(runs[k]), MPT_DONE, error};
   }
-  mpt_do_together(members, joint);
+  mpt_merge(members, joint);
   for (int k = 0, at = 0; runs && members && k < count; k++) {
     mpt_job_run *j = jobs[k];
     const bool member = at < joint && members[at].worker == (runs[k] ? &runs[k]->worker : NULL);

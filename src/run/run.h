@@ -10,7 +10,7 @@
 /* mpt_run_job for a config that every rank has loaded; takes it over. Eigenpairs come from `keep`
  * and go there, unless it is NULL. *summary (may be NULL) is what the closing lines tell, on every
  * rank. Collective. */
-mpt_code mpt_run_config(MPI_Comm comm, mpt_config *config, bool fresh, mpt_keep *keep,
+mpt_code mpt_run_config(MPI_Comm comm, mpt_config *config, bool fresh, mpt_cache *cache,
                         mpt_summary *summary, mpt_error *error);
 
 /* One of several jobs, and what became of it. */
@@ -22,7 +22,7 @@ typedef struct mpt_job_run {
 } mpt_job_run;
 
 /* Several small jobs on this rank alone, those of one kind as one batch; each fails alone. */
-void mpt_run_together(mpt_job_run *const *jobs, int count, mpt_keep *keep);
+void mpt_run_merged(mpt_job_run *const *jobs, int count, mpt_cache *cache);
 
 /* The share of free memory that one of `ranks_on_node` ranks may plan with. */
 int64_t mpt_memory_share(int ranks_on_node);

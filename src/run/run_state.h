@@ -18,12 +18,12 @@ typedef struct mpt_run {
   int8_t **statuses; /* [datasets] as found, [problems] */
   mpt_result *result;
   mpt_worker worker;
-  mpt_keep *keep;     /* NULL: no result is kept */
-  mpt_kept *given;    /* the eigenpairs, in memory; NULL: not on all ranks */
-  mpt_identity input; /* rank 0's, as its two neighbours */
+  mpt_cache *cache;     /* NULL: no result is kept */
+  mpt_cached *recalled; /* the eigenpairs, in memory; NULL: not on all ranks */
+  mpt_identity input;   /* rank 0's, as its two neighbours */
   bool input_settled;
-  bool continued;      /* an earlier run did a part of it */
-  bool keeps, recalls; /* this result is kept; each rank differentiates what it has solved */
+  bool continued;       /* an earlier run did a part of it */
+  bool caches, recalls; /* this result is kept; each rank differentiates what it has solved */
   mpt_counter counter;
   mpt_progress progress;
   double wait_seconds;

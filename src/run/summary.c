@@ -35,7 +35,7 @@ void mpt_announce(const mpt_job *job, const mpt_plan *plan, int8_t *const *statu
   else if (continued)
     mpt_note("continuing: %lld of %lld problems left", (long long)left, (long long)problems);
   for (int64_t d = 0; d < job->input.count && left > 0; d++) {
-    const mpt_work *w = &plan->work[d];
+    const mpt_task_plan *w = &plan->tasks[d];
     const mpt_dataset *data = &job->input.datasets[d];
     char grid[48] = "";
     if (w->ranks > 1) snprintf(grid, sizeof grid, " on %d x %d ranks each", w->grid[0], w->grid[1]);
@@ -107,7 +107,7 @@ static void tell_retry(const mpt_job *job, const mpt_plan *plan, const mpt_retri
                                        [MPT_FAILED_OUTPUTS] = "had an output residual",
                                        [MPT_FAILED_VALUES] = "missed trace or norm"};
   const char *path = job->input.datasets[p->dataset].path;
-  const char *engine = plan->work[p->dataset].engine->name;
+  const char *engine = plan->tasks[p->dataset].engine->name;
   const bool number = p->failed >= MPT_FAILED_RESIDUAL && p->failed <= MPT_FAILED_OUTPUTS;
   char size[32] = "";
   if (number && p->decade == INT8_MAX)

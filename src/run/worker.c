@@ -15,7 +15,7 @@ void mpt_worker_open(mpt_worker *w, const mpt_job *job, const mpt_plan *plan, mp
 
 /* Frees what belongs to the current dataset. Collective over its team. */
 static void release_memory(mpt_worker *w) {
-  if (w->state) w->plan->work[w->dataset].engine->close(w->state);
+  if (w->state) w->plan->tasks[w->dataset].engine->close(w->state);
   w->state = NULL;
   mpt_arrays_release(w);
   w->dataset = -1;
@@ -50,8 +50,8 @@ static mpt_code open_engine(mpt_worker *w, mpt_error *error) {
                            .vectors = task->vectors,
                            .backward = task->gradient,
                            .outputs = task->outputs,
-                           .columns = mpt_partial_columns(task)};
-  const mpt_engine *engine = w->plan->work[w->dataset].engine;
+                           .columns = mpt_reduced_columns(task)};
+  const mpt_engine *engine = w->plan->tasks[w->dataset].engine;
   mpt_code code = MPT_DONE;
   if (w->state) return MPT_DONE;
   TRY_COLL(mpt_self_test(engine, shape.type, &w->team, error));
@@ -65,11 +65,11 @@ static mpt_code read_given_statuses(mpt_worker *w, const mpt_unit *u, mpt_error 
   mpt_code code = MPT_DONE;
   int8_t *statuses = NULL;
   char *path = mpt_job_path(w->job, u->dataset, MPT_STATUS, 0);
-  const mpt_part part = {u->first, u->count, 0, 1, 1, 1};
+  const mpt_slab part = {u->first, u->count, 0, 1, 1, 1};
   hid_t type = mpt_element_type(MPT_E_STATUS, w->batch.type);
   TRY(mpt_allocate(&statuses, u->count, 1, "statuses", error));
   if (!path) TRY(mpt_no_memory("read", error));
-  TRY(mpt_read_part(w->job->eigenpairs, path, &part, type, statuses, error));
+  TRY(mpt_read_slab(w->job->eigenpairs, path, &part, type, statuses, error));
   for (int64_t k = 0; k < u->count; k++)
     if (mpt_status_is_failure(statuses[k])) w->batch.report[k].status = statuses[k];
 done:
@@ -82,34 +82,36 @@ done:
 static mpt_code read_unit(mpt_worker *w, const mpt_unit *u, mpt_error *error) {
   mpt_code code = MPT_DONE;
   mpt_batch *b = &w->batch;
-  const mpt_piece *piece = w->piece;
+  const mpt_cache_entry *entry = w->entry;
   b->count = u->count;
   memset(b->report, 0, sizeof *b->report * (size_t)u->count);
-  TRY(mpt_arrays_read(w, u, piece, error));
+  TRY(mpt_arrays_read(w, u, entry, error));
   TRY(mpt_job_look(w->job, error));
-  for (int64_t k = 0; piece && k < u->count; k++)
-    if (mpt_status_is_failure(piece->report[k].status))
-      b->report[k].status = piece->report[k].status;
-  if (b->given && !piece) TRY(read_given_statuses(w, u, error));
+  for (int64_t k = 0; entry && k < u->count; k++)
+    if (mpt_status_is_failure(entry->report[k].status))
+      b->report[k].status = entry->report[k].status;
+  if (b->given && !entry) TRY(read_given_statuses(w, u, error));
 done:
   return code;
 }
 
 /* What is in memory of a unit: on all ranks of the team, or on none. */
-static const mpt_piece *piece_of(const mpt_worker *w, const mpt_unit *u, const mpt_team *team) {
-  if (!w->given) return NULL;
-  const mpt_piece place = mpt_unit_place(w, u), *piece = mpt_kept_piece(w->given, &place);
-  int found = piece != NULL;
+static const mpt_cache_entry *entry_of(const mpt_worker *w, const mpt_unit *u,
+                                       const mpt_team *team) {
+  if (!w->recalled) return NULL;
+  const mpt_cache_entry place = mpt_unit_entry(w, u),
+                        *entry = mpt_cached_entry(w->recalled, &place);
+  int found = entry != NULL;
   if (team->size > 1) MPI_Allreduce(MPI_IN_PLACE, &found, 1, MPI_INT, MPI_MIN, team->comm);
-  return found ? piece : NULL;
+  return found ? entry : NULL;
 }
 
 /* What the certificate said when these eigenpairs were made. */
-static void recall_certificate(mpt_batch *b, const mpt_piece *piece) {
-  for (int64_t k = 0; piece && !b->a && k < b->count; k++) {
+static void recall_certificate(mpt_batch *b, const mpt_cache_entry *entry) {
+  for (int64_t k = 0; entry && !b->a && k < b->count; k++) {
     if (mpt_status_is_failure(b->report[k].status)) continue;
-    b->report[k].residual = piece->report[k].residual;
-    b->report[k].orthogonality = piece->report[k].orthogonality;
+    b->report[k].residual = entry->report[k].residual;
+    b->report[k].orthogonality = entry->report[k].orthogonality;
   }
 }
 
@@ -144,7 +146,7 @@ static double diagnostic(const mpt_report *r, mpt_field field) {
 /* Fills w->column with one number a problem; its first bytes are int32 or int8 where the field's
  * element is. */
 static void fill_column(mpt_worker *w, mpt_field field) {
-  const mpt_work *work = &w->plan->work[w->dataset];
+  const mpt_task_plan *work = &w->plan->tasks[w->dataset];
   int8_t *bytes = (int8_t *)w->column;
   int32_t *integers = (int32_t *)w->column;
   for (int64_t k = 0; k < w->batch.count; k++) switch (mpt_fields[field].element) {
@@ -170,7 +172,7 @@ static mpt_code write_columns(mpt_worker *w, const mpt_unit *u, mpt_error *error
   mpt_code code = MPT_DONE;
   for (int f = MPT_STATUS + 1; f < MPT_FIELD_COUNT && code == MPT_DONE; f++) {
     if (!(w->job->fields & MPT_BIT(f)) || mpt_is_per_function((mpt_field)f)) continue;
-    const mpt_part part = {u->first, u->count, 0, 1, 1, 1};
+    const mpt_slab part = {u->first, u->count, 0, 1, 1, 1};
     fill_column(w, (mpt_field)f);
     code = mpt_result_write(w->result, u->dataset, (mpt_field)f, 0, &part, w->column, error);
   }
@@ -223,7 +225,7 @@ mpt_code mpt_worker_read(mpt_worker *w, const mpt_unit *u, const mpt_team *team,
   mpt_code code = MPT_DONE;
   const double start = mpt_now();
   TRY_COLL(mpt_worker_prepare(w, u->dataset, team, error));
-  w->piece = piece_of(w, u, team);
+  w->entry = entry_of(w, u, team);
   TRY_COLL(agree_in_team(team, read_unit(w, u, error), error));
   w->io_seconds += mpt_now() - start;
 done:
@@ -241,7 +243,7 @@ mpt_code mpt_worker_solve(mpt_worker *w, mpt_error *error) {
   const double start = mpt_now();
   w->started = time_of_day();
   TRY_COLL(open_engine(w, error));
-  mpt_process_batch(w->plan->work[w->dataset].engine, w->state, &w->team, &w->job->options,
+  mpt_process_batch(w->plan->tasks[w->dataset].engine, w->state, &w->team, &w->job->options,
                     &w->batch);
   w->solve_seconds += mpt_now() - start;
 done:
@@ -252,8 +254,8 @@ mpt_code mpt_worker_write(mpt_worker *w, const mpt_unit *u, mpt_error *error) {
   mpt_code code = MPT_DONE;
   const double start = mpt_now();
   zero_given_failures(&w->batch);
-  recall_certificate(&w->batch, w->piece);
-  if (w->making) mpt_arrays_keep(w, u);
+  recall_certificate(&w->batch, w->entry);
+  if (w->caching) mpt_arrays_cache(w, u);
   TRY_COLL(agree_in_team(&w->team, write_unit(w, u, error), error));
   TRY_COLL(agree_in_team(&w->team, finish_unit(w, u, error), error));
   w->io_seconds += mpt_now() - start;

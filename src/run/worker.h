@@ -21,11 +21,11 @@ typedef struct mpt_worker {
   const mpt_job *job;
   const mpt_plan *plan;
   mpt_result *result;
-  mpt_keep *keep;         /* NULL: none */
-  mpt_kept *making;       /* takes what this job's units give, or NULL */
-  const mpt_kept *given;  /* has the eigenpairs of some units, or NULL: on all ranks alike */
-  const mpt_piece *piece; /* of the unit in hand, or NULL */
-  int64_t dataset;        /* that the memory is for; -1: none */
+  mpt_cache *cache;             /* NULL: none */
+  mpt_cached *caching;          /* takes what this job's units give, or NULL */
+  const mpt_cached *recalled;   /* has the eigenpairs of some units, or NULL: on all ranks alike */
+  const mpt_cache_entry *entry; /* of the unit in hand, or NULL */
+  int64_t dataset;              /* that the memory is for; -1: none */
   mpt_team team;
   mpt_state *state;
   mpt_batch batch;

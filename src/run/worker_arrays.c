@@ -5,8 +5,8 @@
 
 enum { FIXED_ARRAYS = 21, ARRAYS_A_FUNCTION = 4 };
 
-static mpt_part part_of(const mpt_worker *w, mpt_field field, int64_t first, int64_t count) {
-  return mpt_field_part(field, &w->job->input.datasets[w->dataset], first, count, w->batch.row0,
+static mpt_slab part_of(const mpt_worker *w, mpt_field field, int64_t first, int64_t count) {
+  return mpt_field_slab(field, &w->job->input.datasets[w->dataset], first, count, w->batch.row0,
                         w->batch.rows);
 }
 
@@ -16,7 +16,7 @@ static mpt_code add(mpt_worker *w, mpt_field field, int64_t function, hid_t file
                     bool write, void **out, mpt_error *error) {
   mpt_code code = MPT_DONE;
   mpt_array *array = &w->arrays[w->array_count];
-  const mpt_part part = part_of(w, field, 0, w->plan->work[w->dataset].chunk);
+  const mpt_slab part = part_of(w, field, 0, w->plan->tasks[w->dataset].chunk);
   *out = NULL;
   const size_t element = mpt_element_size(mpt_fields[field].element, w->batch.type);
   *array = (mpt_array){.field = field, .function = function, .file = file, .write = write};
@@ -35,7 +35,7 @@ static mpt_code add_function(mpt_worker *w, int64_t f, mpt_error *error) {
   mpt_code code = MPT_DONE;
   const mpt_job *job = w->job;
   mpt_function_arrays *out = &w->batch.functions[f];
-  const struct mpt_given *given = &job->given[w->dataset];
+  const struct mpt_sources *given = &job->sources[w->dataset];
   void *data;
   out->function = job->config.functions.items[f].function;
   TRY(add(w, MPT_FUNCTION, f, H5I_INVALID_HID, NULL, true, &out->value, error));
@@ -68,12 +68,12 @@ static mpt_code add_frame(mpt_worker *w, mpt_error *error) {
           error));
   frame->reference = data;
   if (!frame->each) {
-    const mpt_part part = {0, 1, w->batch.row0, w->batch.rows, frame->columns, 3};
+    const mpt_slab part = {0, 1, w->batch.row0, w->batch.rows, frame->columns, 3};
     hid_t type = mpt_scalar_type(w->batch.type);
-    code = mpt_read_part(job->reference, path, &part, type, data, error);
+    code = mpt_read_slab(job->reference, path, &part, type, data, error);
     H5Tclose(type);
   }
-  if (code != MPT_DONE || !job->given[w->dataset].frame) goto done;
+  if (code != MPT_DONE || !job->sources[w->dataset].frame) goto done;
   TRY(add(w, MPT_FRAME, 0, job->cotangents, NULL, false, &data, error));
   frame->cotangent = data;
   TRY(add(w, MPT_GRADIENT_REFERENCE, 0, H5I_INVALID_HID, NULL, true, &frame->gradient_reference,
@@ -98,10 +98,10 @@ done:
 static mpt_code add_factor(mpt_worker *w, mpt_error *error) {
   mpt_code code = MPT_DONE;
   mpt_factor_arrays *factor = &w->batch.factor;
-  const hid_t file = w->job->given[w->dataset].factor ? w->job->eigenpairs : H5I_INVALID_HID;
+  const hid_t file = w->job->sources[w->dataset].factor ? w->job->eigenpairs : H5I_INVALID_HID;
   TRY(add(w, MPT_REFLECTORS, 0, file, NULL, true, &factor->reflectors, error));
   TRY(add(w, MPT_SPECTRUM, 0, file, NULL, true, &factor->eigenvalues, error));
-  if (!mpt_is_partial(w->plan->work[w->dataset].engine, &w->batch)) return MPT_DONE;
+  if (!mpt_is_reduced(w->plan->tasks[w->dataset].engine, &w->batch)) return MPT_DONE;
   TRY(add(w, MPT_TAU, 0, file, NULL, true, &factor->tau, error));
   TRY(add(w, MPT_DIAGONAL, 0, file, NULL, true, &factor->diagonal, error));
   TRY(add(w, MPT_OFFDIAGONAL, 0, file, NULL, true, &factor->offdiagonal, error));
@@ -111,7 +111,7 @@ done:
 
 static mpt_code add_cotangents(mpt_worker *w, mpt_error *error) {
   mpt_code code = MPT_DONE;
-  const struct mpt_given *given = &w->job->given[w->dataset];
+  const struct mpt_sources *given = &w->job->sources[w->dataset];
   void *data;
   TRY(add(w, MPT_GRADIENT, 0, H5I_INVALID_HID, NULL, true, &w->batch.g, error));
   if (given->values) {
@@ -130,7 +130,7 @@ mpt_code mpt_arrays_allocate(mpt_worker *w, int64_t d, mpt_error *error) {
   mpt_code code = MPT_DONE;
   const mpt_job *job = w->job;
   const mpt_task *task = &job->tasks[d];
-  const int64_t functions = job->config.functions.count, chunk = w->plan->work[d].chunk;
+  const int64_t functions = job->config.functions.count, chunk = w->plan->tasks[d].chunk;
   mpt_batch *b = &w->batch;
   const char *what = "a piece of the batch";
   void *data;
@@ -154,7 +154,7 @@ mpt_code mpt_arrays_allocate(mpt_worker *w, int64_t d, mpt_error *error) {
   for (int64_t f = 0; f < functions; f++) TRY(add_function(w, f, error));
   b->function_count = (int)functions;
   if (job->config.reference.file) TRY(add_frame(w, error));
-  if (job->given[d].direction) TRY(add_tangents(w, error));
+  if (job->sources[d].direction) TRY(add_tangents(w, error));
   if (task->factor || task->memory) TRY(add_factor(w, error));
 done:
   return code;
@@ -176,16 +176,16 @@ void mpt_arrays_release(mpt_worker *w) {
 }
 
 size_t mpt_array_bytes(const mpt_worker *w, const mpt_array *array, int64_t count) {
-  const mpt_part part = part_of(w, array->field, 0, count);
+  const mpt_slab part = part_of(w, array->field, 0, count);
   return (size_t)(part.count * part.rows * part.cols) *
          mpt_element_size(mpt_fields[array->field].element, w->batch.type);
 }
 
 /* Cotangents come in the convention of the config, engines take PyTorch's. */
-static mpt_code read_array(mpt_worker *w, const mpt_array *array, const mpt_part *part,
+static mpt_code read_array(mpt_worker *w, const mpt_array *array, const mpt_slab *part,
                            mpt_error *error) {
   hid_t type = mpt_element_type(mpt_fields[array->field].element, w->batch.type);
-  const mpt_code code = mpt_read_part(array->file, array->path, part, type, array->data, error);
+  const mpt_code code = mpt_read_slab(array->file, array->path, part, type, array->data, error);
   H5Tclose(type);
   const bool conjugate = w->job->options.convention == MPT_JAX &&
                          array->file == w->job->cotangents && array->field != MPT_EIGENVALUES;
@@ -200,58 +200,58 @@ static bool is_of_factor(mpt_field field) {
 
 /* Whether the piece has all that is made of the matrices: of a selection, what its other pairs take
  * in the same way, from Q and T or from all vectors. */
-static bool has_solution(const mpt_worker *w, const mpt_piece *piece) {
+static bool has_solution(const mpt_worker *w, const mpt_cache_entry *entry) {
   const mpt_factor_arrays *factor = &w->batch.factor;
   if (w->batch.select.kind == MPT_SELECT_ALL) return true;
-  return factor->reflectors && piece->data[MPT_REFLECTORS] && !factor->tau == !piece->data[MPT_TAU];
+  return factor->reflectors && entry->data[MPT_REFLECTORS] && !factor->tau == !entry->data[MPT_TAU];
 }
 
 /* The input's matrices are needed for what was not solved yet, and to certify what is made of Q
  * and T. */
-mpt_code mpt_arrays_read(mpt_worker *w, const mpt_unit *u, const mpt_piece *piece,
+mpt_code mpt_arrays_read(mpt_worker *w, const mpt_unit *u, const mpt_cache_entry *entry,
                          mpt_error *error) {
   mpt_code code = MPT_DONE;
-  const bool solved = piece && has_solution(w, piece);
+  const bool solved = entry && has_solution(w, entry);
   w->batch.a = solved && !w->batch.factor.tau ? NULL : w->arrays[0].data;
   w->batch.factor.given =
-      w->batch.factor.reflectors && (solved || w->job->given[u->dataset].factor);
+      w->batch.factor.reflectors && (solved || w->job->sources[u->dataset].factor);
   for (int64_t k = 0; k < w->array_count && code == MPT_DONE; k++) {
     const mpt_array *array = &w->arrays[k];
     const bool of_factor = is_of_factor(array->field), of_file = array->file >= 0;
     if (k == 0 && !w->batch.a) continue;
-    const mpt_part part = part_of(w, array->field, u->first, u->count);
+    const mpt_slab part = part_of(w, array->field, u->first, u->count);
     const bool of_pairs = of_file && array->file == w->job->eigenpairs;
-    const bool known = piece && (of_factor ? solved : k == 0 || of_pairs);
-    const void *kept = known ? piece->data[array->field] : NULL;
-    if (kept)
-      memcpy(array->data, kept, mpt_array_bytes(w, array, u->count));
+    const bool known = entry && (of_factor ? solved : k == 0 || of_pairs);
+    const void *cached = known ? entry->data[array->field] : NULL;
+    if (cached)
+      memcpy(array->data, cached, mpt_array_bytes(w, array, u->count));
     else if (of_file)
       code = read_array(w, array, &part, error);
   }
   return code;
 }
 
-mpt_piece mpt_unit_place(const mpt_worker *w, const mpt_unit *u) {
-  return (mpt_piece){.dataset = u->dataset,
-                     .first = u->first,
-                     .count = u->count,
-                     .row0 = w->batch.row0,
-                     .rows = w->batch.rows,
-                     .ranks = w->team.size};
+mpt_cache_entry mpt_unit_entry(const mpt_worker *w, const mpt_unit *u) {
+  return (mpt_cache_entry){.dataset = u->dataset,
+                           .first = u->first,
+                           .count = u->count,
+                           .row0 = w->batch.row0,
+                           .rows = w->batch.rows,
+                           .ranks = w->team.size};
 }
 
-void mpt_arrays_keep(mpt_worker *w, const mpt_unit *u) {
-  const mpt_piece place = mpt_unit_place(w, u);
-  mpt_piece *piece = mpt_keep_piece(w->keep, w->making, &place);
-  if (!piece) return;
-  memcpy(piece->report, w->batch.report, sizeof *piece->report * (size_t)u->count);
+void mpt_arrays_cache(mpt_worker *w, const mpt_unit *u) {
+  const mpt_cache_entry place = mpt_unit_entry(w, u);
+  mpt_cache_entry *entry = mpt_cache_add(w->cache, w->caching, &place);
+  if (!entry) return;
+  memcpy(entry->report, w->batch.report, sizeof *entry->report * (size_t)u->count);
   for (int64_t k = 0; k < w->array_count; k++) {
     const mpt_array *array = &w->arrays[k];
     const mpt_field field = array->field;
     const bool pairs = array->write && (field == MPT_EIGENVALUES || field == MPT_EIGENVECTORS);
     if (pairs || is_of_factor(field) || (k == 0 && w->batch.factor.tau))
-      mpt_keep_copy(w->keep, w->making, array->field, array->data,
-                    mpt_array_bytes(w, array, u->count));
+      mpt_cache_copy(w->cache, w->caching, array->field, array->data,
+                     mpt_array_bytes(w, array, u->count));
   }
 }
 
@@ -260,7 +260,7 @@ mpt_code mpt_arrays_write(mpt_worker *w, const mpt_unit *u, mpt_error *error) {
   mpt_code code = MPT_DONE;
   for (int64_t k = 0; k < w->array_count && code == MPT_DONE; k++) {
     const mpt_array *array = &w->arrays[k];
-    const mpt_part part = part_of(w, array->field, u->first, u->count);
+    const mpt_slab part = part_of(w, array->field, u->first, u->count);
     if (array->write && (part.rank == 3 || w->team.rank == 0))
       code = mpt_result_write(w->result, u->dataset, array->field, array->function, &part,
                               array->data, error);

@@ -21,7 +21,7 @@ void mpt_arrays_release(mpt_worker *worker);
 
 /* Reads what is read, of it from memory what the piece has (NULL: nothing), and writes what the
  * result stores of it. Not collective. */
-mpt_code mpt_arrays_read(mpt_worker *worker, const mpt_unit *unit, const mpt_piece *piece,
+mpt_code mpt_arrays_read(mpt_worker *worker, const mpt_unit *unit, const mpt_cache_entry *entry,
                          mpt_error *error);
 mpt_code mpt_arrays_write(mpt_worker *worker, const mpt_unit *unit, mpt_error *error);
 
@@ -29,9 +29,9 @@ mpt_code mpt_arrays_write(mpt_worker *worker, const mpt_unit *unit, mpt_error *e
 size_t mpt_array_bytes(const mpt_worker *worker, const mpt_array *array, int64_t count);
 
 /* Copies to memory what a later pass through these eigenpairs reads. */
-void mpt_arrays_keep(mpt_worker *worker, const mpt_unit *unit);
+void mpt_arrays_cache(mpt_worker *worker, const mpt_unit *unit);
 
 /* A unit's place in memory. */
-mpt_piece mpt_unit_place(const mpt_worker *worker, const mpt_unit *unit);
+mpt_cache_entry mpt_unit_entry(const mpt_worker *worker, const mpt_unit *unit);
 
 #endif

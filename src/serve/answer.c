@@ -62,15 +62,15 @@ static void add_comment(const char *text, mpt_text *out) {
 
 static int64_t keys_of(const char *text, const char **last) {
   int64_t keys = 0;
-  mpt_complaints complaints = {0};
-  const mpt_place start = {"answer", false, 1, 1};
-  mpt_yaml *tree = mpt_yaml_parse(text, strlen(text), start, &complaints);
+  mpt_diagnostics diagnostics = {0};
+  const mpt_location start = {"answer", false, 1, 1};
+  mpt_yaml *tree = mpt_yaml_parse(text, strlen(text), start, &diagnostics);
   *last = "";
-  if (tree && tree->kind == MPT_YAML_MAPPING && !complaints.count)
+  if (tree && tree->kind == MPT_YAML_MAPPING && !diagnostics.count)
     for (const mpt_yaml *name = tree->first; name; name = name->next->next, keys++)
       *last = name->text && !strcmp(name->text, "outcome") ? "outcome" : "";
   mpt_yaml_release(tree);
-  mpt_complaints_release(&complaints);
+  mpt_diagnostics_release(&diagnostics);
   return keys;
 }
 

@@ -45,9 +45,9 @@ static void look_for_suspect(mpt_queue *q) {
   q->suspect = NULL;
 }
 
-void mpt_queue_open(mpt_queue *q, const mpt_spool *spool, mpt_pulse *pulse, int ranks) {
+void mpt_queue_open(mpt_queue *q, const mpt_spool *spool, mpt_status_writer *writer, int ranks) {
   q->spool = spool;
-  q->pulse = pulse;
+  q->writer = writer;
   q->ranks = ranks;
   q->waiting = mpt_spool_left(spool);
   q->accepted = true;
@@ -151,7 +151,7 @@ static bool fits_into_batch(const mpt_queue *q, const mpt_request *r) {
 static void fill(mpt_queue *q) {
   mpt_request *r = &q->batch[0];
   q->by_all = false;
-  while (q->count < MPT_MOST_TOGETHER && take(q, r)) {
+  while (q->count < MPT_MOST_MERGED && take(q, r)) {
     if (q->count == 0) q->by_all = !is_small(r);
     if (!q->by_all && !fits_into_batch(q, r)) {
       q->held = *r;
@@ -175,8 +175,8 @@ bool mpt_queue_next(mpt_queue *q) {
     fill(q);
     if (q->ends && !q->count) return false;
     const int64_t waiting = q->waiting.count - q->next + (q->held.name != NULL);
-    mpt_pulse_set(q->pulse, q->count ? q->batch->name : NULL,
-                  q->count ? waiting + q->count - 1 : 0);
+    mpt_status_writer_set(q->writer, q->count ? q->batch->name : NULL,
+                          q->count ? waiting + q->count - 1 : 0);
     if (q->count) return true;
     mpt_spool_wait(q->spool, look_again);
   }

@@ -5,19 +5,19 @@
 #include "serve/status_writer.h"
 #include "serve/request.h"
 
-enum { MPT_MOST_TOGETHER = 64, MPT_HOLDERS = 1024 };
+enum { MPT_MOST_MERGED = 64, MPT_HOLDERS = 1024 };
 
 typedef struct mpt_queue {
   const mpt_spool *spool;
-  mpt_pulse *pulse;
+  mpt_status_writer *writer;
   int ranks;
   mpt_requests waiting; /* an earlier service's at first, then those that arrived */
   int64_t next;
-  bool accepted;                        /* they are: an earlier service's */
-  bool alone;                           /* the batch is one of these */
-  char *suspect;                        /* in the middle of which services ended */
-  int endings;                          /* how many */
-  mpt_request batch[MPT_MOST_TOGETHER]; /* to be served now, by one rank each; or one by all */
+  bool accepted;                      /* they are: an earlier service's */
+  bool alone;                         /* the batch is one of these */
+  char *suspect;                      /* in the middle of which services ended */
+  int endings;                        /* how many */
+  mpt_request batch[MPT_MOST_MERGED]; /* to be served now, by one rank each; or one by all */
   int count;
   bool by_all, ends;  /* ends: nothing more is accepted */
   mpt_request held;   /* read, and to be served after the batch; its name is NULL: none */
@@ -29,7 +29,7 @@ typedef struct mpt_queue {
 } mpt_queue;
 
 /* Takes up what an earlier service had accepted. */
-void mpt_queue_open(mpt_queue *queue, const mpt_spool *spool, mpt_pulse *pulse, int ranks);
+void mpt_queue_open(mpt_queue *queue, const mpt_spool *spool, mpt_status_writer *writer, int ranks);
 void mpt_queue_close(mpt_queue *queue);
 
 /* Waits for requests and fills the batch, in order of arrival; false when the service is to end. */

@@ -5,13 +5,13 @@
 #include "serve/answer.h"
 
 void mpt_request_parse(const mpt_spool *spool, mpt_request *r) {
-  mpt_text complaints = {0};
+  mpt_text diagnostics = {0};
   mpt_error *error = &r->job.error;
   if (!r->text) {
     r->job.code = mpt_no_memory("read the request", error);
     return;
   }
-  r->job.code = mpt_config_from_text(r->text, spool->path, &r->job.config, &complaints);
+  r->job.code = mpt_config_from_text(r->text, spool->path, &r->job.config, &diagnostics);
   r->loaded = r->job.code == MPT_DONE;
   if (r->loaded && mpt_spool_owns(spool, r->job.config.output_file)) {
     r->loaded = false;
@@ -21,8 +21,8 @@ void mpt_request_parse(const mpt_spool *spool, mpt_request *r) {
                            r->job.config.output_file);
     mpt_config_release(&r->job.config);
   } else if (!r->loaded)
-    mpt_fail(error, r->job.code, "cannot use the request: %s", mpt_text_shown(&complaints, ""));
-  mpt_text_release(&complaints);
+    mpt_fail(error, r->job.code, "cannot use the request: %s", mpt_text_shown(&diagnostics, ""));
+  mpt_text_release(&diagnostics);
 }
 
 void mpt_request_read(const mpt_spool *spool, char *name, mpt_request *r) {

@@ -9,9 +9,9 @@
 #include "serve/queue.h"
 #include "run/stop.h"
 
-enum { KEPT_SHARE = 4, HELD_MEMORY = 32 << 20 }; /* of a rank's memory, for results; bytes */
-static const double shortest_nap = 2e-5;         /* seconds, of a rank that waits for rank 0 */
-static const double longest_nap = 0.005;         /* likewise, long after the last request */
+enum { CACHE_SHARE = 4, HELD_MEMORY = 32 << 20 }; /* of a rank's memory, for results; bytes */
+static const double shortest_nap = 2e-5;          /* seconds, of a rank that waits for rank 0 */
+static const double longest_nap = 0.005;          /* likewise, long after the last request */
 static const double attentive_time = 0.05; /* after work, or an arrival, before naps get long */
 
 /* What rank 0 tells the others: a number of requests that are served by one rank each, or these. */
@@ -20,10 +20,10 @@ enum { THE_END = 0, ONE_BY_ALL = -1, STOPPED = -2 };
 typedef struct service {
   MPI_Comm comm;
   int rank;
-  mpt_keep keep;
+  mpt_cache cache;
   mpt_spool spool; /* on other ranks than 0 to answer, and to be woken */
-  mpt_queue queue; /* rank 0's, as is the pulse */
-  mpt_pulse *pulse;
+  mpt_queue queue; /* rank 0's, as is the writer */
+  mpt_status_writer *writer;
 } service;
 
 /* MPI_Bcast of one number in which those that wait sleep: longer and longer, up to longest_nap,
@@ -51,18 +51,18 @@ static mpt_code serve_by_all(service *s) {
   mpt_code code = MPT_DONE;
   mpt_request own = {0}, *r = s->rank == 0 ? &s->queue.batch[0] : &own;
   mpt_error *error = &r->job.error;
-  const int64_t hits = s->keep.hits;
+  const int64_t hits = s->cache.hits;
   TRY_COLL(mpt_share_text(s->comm, &r->text, error));
   if (s->rank != 0) mpt_request_parse(&s->spool, r);
   AGREE(s->comm, r->job.code);
-  code = mpt_run_config(s->comm, &r->job.config, false, &s->keep, &r->job.summary, error);
+  code = mpt_run_config(s->comm, &r->job.config, false, &s->cache, &r->job.summary, error);
 done:
   r->job.code = code;
   if (s->rank == 0) {
-    mpt_tally tally = {.recalled = s->keep.hits - hits};
+    mpt_tally tally = {.recalled = s->cache.hits - hits};
     mpt_request_answer(&s->spool, r);
     mpt_tally_add(&tally, r);
-    mpt_pulse_count(s->pulse, &tally);
+    mpt_status_writer_count(s->writer, &tally);
   }
   mpt_request_release(&own);
   return code == MPT_STOPPED ? MPT_STOPPED : MPT_DONE;
@@ -70,18 +70,18 @@ done:
 
 /* This rank's requests among those of the batch, which have been read. */
 static mpt_tally serve_own(service *s, mpt_request *batch, int count) {
-  mpt_tally tally = {.recalled = -s->keep.hits};
-  mpt_job_run *jobs[MPT_MOST_TOGETHER] = {0};
+  mpt_tally tally = {.recalled = -s->cache.hits};
+  mpt_job_run *jobs[MPT_MOST_MERGED] = {0};
   int own = 0;
   for (int k = 0; k < count; k++)
     if (batch[k].rank == s->rank) jobs[own++] = &batch[k].job;
-  mpt_run_together(jobs, own, &s->keep);
+  mpt_run_merged(jobs, own, &s->cache);
   for (int k = 0; k < count; k++) {
     if (batch[k].rank != s->rank) continue;
     mpt_request_answer(&s->spool, &batch[k]);
     mpt_tally_add(&tally, &batch[k]);
   }
-  tally.recalled += s->keep.hits;
+  tally.recalled += s->cache.hits;
   return tally;
 }
 
@@ -126,7 +126,7 @@ static void refuse_batch(service *s, mpt_code code, const mpt_error *error) {
     mpt_request_answer(&s->spool, r);
     mpt_tally_add(&tally, r);
   }
-  mpt_pulse_count(s->pulse, &tally);
+  mpt_status_writer_count(s->writer, &tally);
 }
 
 /* Requests that are served by one rank each. Collective. */
@@ -146,7 +146,7 @@ static mpt_code serve_each(service *s, int64_t count, mpt_error *error) {
   for (int64_t k = 0; own && k < count; k++) mpt_request_release(&own[k]);
   MPI_Allreduce(MPI_IN_PLACE, &tally, sizeof tally / sizeof(int64_t), MPI_INT64_T, MPI_SUM,
                 s->comm);
-  if (s->rank == 0) mpt_pulse_count(s->pulse, &tally);
+  if (s->rank == 0) mpt_status_writer_count(s->writer, &tally);
   if (tally.left) code = MPT_STOPPED;
 done:
   if (code != MPT_DONE && code != MPT_STOPPED) {
@@ -172,7 +172,7 @@ static int64_t next_for_all(service *s) {
     mpt_stop_needs(2);
     const mpt_tally tally = serve_own(s, q->batch, q->count);
     mpt_stop_needs(1);
-    mpt_pulse_count(s->pulse, &tally);
+    mpt_status_writer_count(s->writer, &tally);
     mpt_queue_clear(q);
     if (tally.left) return STOPPED;
   }
@@ -209,7 +209,7 @@ done:
 static void close_service(service *s) {
   mpt_queue_close(&s->queue);
   mpt_spool_close(&s->spool);
-  mpt_keep_release(&s->keep);
+  mpt_cache_release(&s->cache);
   free(s);
 }
 
@@ -220,7 +220,7 @@ mpt_code mpt_serve(MPI_Comm comm, const char *spool, bool shared, mpt_error *err
   AGREE(comm, s ? MPT_DONE : mpt_no_memory("serve", error));
   s->comm = comm;
   s->spool = (mpt_spool){.lock = -1, .watch = -1};
-  s->keep.most = mpt_agree_on_memory(comm) / KEPT_SHARE;
+  s->cache.most = mpt_agree_on_memory(comm) / CACHE_SHARE;
   MPI_Comm_rank(comm, &s->rank);
   MPI_Comm_size(comm, &ranks);
 #ifdef M_MMAP_THRESHOLD /* memory of one request is the next one's */
@@ -231,13 +231,13 @@ mpt_code mpt_serve(MPI_Comm comm, const char *spool, bool shared, mpt_error *err
   AGREE(comm, s->rank == 0 ? mpt_spool_open(spool, shared, &s->spool, error) : MPT_DONE);
   TRY_COLL(join(s, error));
   mpt_spool_note_crashes(&s->spool);
-  if (s->rank == 0) s->pulse = mpt_pulse_start(&s->spool, ranks);
-  if (s->rank == 0) mpt_queue_open(&s->queue, &s->spool, s->pulse, ranks);
+  if (s->rank == 0) s->writer = mpt_status_writer_start(&s->spool, ranks);
+  if (s->rank == 0) mpt_queue_open(&s->queue, &s->spool, s->writer, ranks);
   if (s->rank == 0) mpt_note("serving %s on %d ranks", s->spool.path, ranks);
   mpt_log_speaks(false); /* what happens to requests is in their answers */
   code = serve_all(s, error);
   mpt_log_speaks(s->rank == 0);
-  mpt_pulse_stop(s->pulse);
+  mpt_status_writer_stop(s->writer);
   if (s->rank == 0) mpt_spool_take_stop(&s->spool);
 done:
   if (s) close_service(s);

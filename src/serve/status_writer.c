@@ -10,7 +10,7 @@
 
 enum { NAME_LENGTH = 256 };
 
-struct mpt_pulse {
+struct mpt_status_writer {
   pthread_t thread;
   pthread_mutex_t mutex;
   pthread_cond_t ended;
@@ -24,7 +24,7 @@ struct mpt_pulse {
   double started, renewed;
 };
 
-static void write_status(mpt_pulse *p) {
+static void write_status(mpt_status_writer *p) {
   mpt_text text = {0};
   char host[64] = "";
   const double now = mpt_now(), span = now - p->renewed;
@@ -56,7 +56,7 @@ static void write_status(mpt_pulse *p) {
 }
 
 static void *beat(void *context) {
-  mpt_pulse *p = context;
+  mpt_status_writer *p = context;
   pthread_mutex_lock(&p->mutex);
   while (!p->ends) {
     struct timespec next;
@@ -69,8 +69,8 @@ static void *beat(void *context) {
   return NULL;
 }
 
-mpt_pulse *mpt_pulse_start(const mpt_spool *spool, int ranks) {
-  mpt_pulse *p = mpt_alloc(1, sizeof *p);
+mpt_status_writer *mpt_status_writer_start(const mpt_spool *spool, int ranks) {
+  mpt_status_writer *p = mpt_alloc(1, sizeof *p);
   sigset_t all, before;
   if (!p) return NULL;
   p->spool = spool;
@@ -87,7 +87,7 @@ mpt_pulse *mpt_pulse_start(const mpt_spool *spool, int ranks) {
   return NULL;
 }
 
-void mpt_pulse_set(mpt_pulse *p, const char *request, int64_t waiting) {
+void mpt_status_writer_set(mpt_status_writer *p, const char *request, int64_t waiting) {
   if (!p) return;
   pthread_mutex_lock(&p->mutex);
   strncpy(p->request, request ? request : "", NAME_LENGTH - 1);
@@ -95,7 +95,7 @@ void mpt_pulse_set(mpt_pulse *p, const char *request, int64_t waiting) {
   pthread_mutex_unlock(&p->mutex);
 }
 
-void mpt_pulse_count(mpt_pulse *p, const mpt_tally *tally) {
+void mpt_status_writer_count(mpt_status_writer *p, const mpt_tally *tally) {
   if (!p) return;
   pthread_mutex_lock(&p->mutex);
   p->total.done += tally->done;
@@ -105,7 +105,7 @@ void mpt_pulse_count(mpt_pulse *p, const mpt_tally *tally) {
   pthread_mutex_unlock(&p->mutex);
 }
 
-void mpt_pulse_stop(mpt_pulse *p) {
+void mpt_status_writer_stop(mpt_status_writer *p) {
   if (!p) return;
   pthread_mutex_lock(&p->mutex);
   p->ends = true;

@@ -18,26 +18,26 @@
 enum { ID_DIGITS = 16 }; /* that a draft's name ends with */
 static const int64_t small_file = INT64_C(16) << 20;
 
-mpt_part mpt_whole_field(mpt_field field, const mpt_dataset *d) {
+mpt_slab mpt_whole_field(mpt_field field, const mpt_dataset *d) {
   switch (mpt_fields[field].extent) {
   case MPT_ONE:
-    return (mpt_part){0, d->count, 0, 1, 1, 1};
+    return (mpt_slab){0, d->count, 0, 1, 1, 1};
   case MPT_PER_ROW:
-    return (mpt_part){0, d->count, 0, 1, d->n, 2};
+    return (mpt_slab){0, d->count, 0, 1, d->n, 2};
   case MPT_PER_EIGENVALUE:
-    return (mpt_part){0, d->count, 0, 1, d->columns ? d->columns : d->n, 2};
+    return (mpt_slab){0, d->count, 0, 1, d->columns ? d->columns : d->n, 2};
   case MPT_VECTORS:
-    return (mpt_part){0, d->count, 0, d->n, d->columns ? d->columns : d->n, 3};
+    return (mpt_slab){0, d->count, 0, d->n, d->columns ? d->columns : d->n, 3};
   case MPT_FRAME_COLUMNS:
-    return (mpt_part){0, d->count, 0, d->n, d->frame_columns, 3};
+    return (mpt_slab){0, d->count, 0, d->n, d->frame_columns, 3};
   default:
-    return (mpt_part){0, d->count, 0, d->n, d->n, 3};
+    return (mpt_slab){0, d->count, 0, d->n, d->n, 3};
   }
 }
 
-mpt_part mpt_field_part(mpt_field field, const mpt_dataset *dataset, int64_t first, int64_t count,
+mpt_slab mpt_field_slab(mpt_field field, const mpt_dataset *dataset, int64_t first, int64_t count,
                         int64_t row0, int64_t rows) {
-  mpt_part part = mpt_whole_field(field, dataset);
+  mpt_slab part = mpt_whole_field(field, dataset);
   part.first = first;
   part.count = count;
   if (part.rank < 3) return part;

@@ -72,17 +72,17 @@ void mpt_fingerprint_write(uint64_t sum, char out[17]);
 
 /* A part of a dataset [*, rows, cols] (or one dimension less on either side): problems from
  * `first`, of each the rows from `row0`. A per-eigenvalue dataset has rows = 1. */
-typedef struct mpt_part {
+typedef struct mpt_slab {
   int64_t first, count, row0, rows, cols;
   int rank; /* dimensions of the dataset, all leading ones being one: 1, 2 or 3 */
-} mpt_part;
+} mpt_slab;
 
 /* Reads the part, converted to `type`, contiguous into `out`; real numbers also as complex ones. */
-mpt_code mpt_read_part(hid_t file, const char *path, const mpt_part *part, hid_t type, void *out,
+mpt_code mpt_read_slab(hid_t file, const char *path, const mpt_slab *part, hid_t type, void *out,
                        mpt_error *error);
 
 /* The shape of a field's dataset [count, rows, cols] and how many of these dimensions it has. */
-mpt_part mpt_whole_field(mpt_field field, const mpt_dataset *dataset);
+mpt_slab mpt_whole_field(mpt_field field, const mpt_dataset *dataset);
 
 /* Whether `path` exists as a dataset, and whether it has the field's shape and type and its data
  * are there; MPT_BAD_INPUT with a message naming `file_name` when it exists and does not fit, or is

@@ -33,7 +33,7 @@ static bool read_elements(hid_t dataset, hid_t space, hid_t memory, hid_t type, 
   return done;
 }
 
-mpt_code mpt_read_part(hid_t file, const char *path, const mpt_part *part, hid_t type, void *out,
+mpt_code mpt_read_slab(hid_t file, const char *path, const mpt_slab *part, hid_t type, void *out,
                        mpt_error *error) {
   hsize_t count = (hsize_t)(part->count * part->rows * part->cols);
   if (count == 0) return MPT_DONE;
@@ -41,7 +41,7 @@ mpt_code mpt_read_part(hid_t file, const char *path, const mpt_part *part, hid_t
   hid_t dataset = H5Dopen(file, path, H5P_DEFAULT);
   if (dataset >= 0) {
     hid_t space = H5Dget_space(dataset), memory = H5Screate_simple(1, &count, NULL);
-    done = mpt_select_part(space, part) &&
+    done = mpt_select_slab(space, part) &&
            read_elements(dataset, space, memory, type, (size_t)count, out);
     H5Sclose(space);
     H5Sclose(memory);

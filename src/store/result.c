@@ -250,11 +250,11 @@ void mpt_result_id(const mpt_result *r, char out[17]) {
   free(id);
 }
 
-static bool write_piece(hid_t dataset, hid_t type, const mpt_part *part, const void *data) {
+static bool write_piece(hid_t dataset, hid_t type, const mpt_slab *part, const void *data) {
   hsize_t count = (hsize_t)(part->count * part->rows * part->cols);
   if (count == 0) return true;
   hid_t space = H5Dget_space(dataset), memory = H5Screate_simple(1, &count, NULL);
-  bool done = mpt_select_part(space, part) &&
+  bool done = mpt_select_slab(space, part) &&
               H5Dwrite(dataset, type, memory, space, H5P_DEFAULT, data) >= 0;
   H5Sclose(memory);
   H5Sclose(space);
@@ -262,12 +262,12 @@ static bool write_piece(hid_t dataset, hid_t type, const mpt_part *part, const v
 }
 
 mpt_code mpt_result_write(mpt_result *r, int64_t d, mpt_field field, int64_t function,
-                          const mpt_part *part, const void *data, mpt_error *error) {
+                          const mpt_slab *part, const void *data, mpt_error *error) {
   hid_t dataset = *handle_of(r, d, field, function);
   if (dataset < 0) return MPT_DONE;
   hid_t type = mpt_element_type(mpt_fields[field].element, r->shapes[d].type);
   const size_t element = mpt_element_size(mpt_fields[field].element, r->shapes[d].type);
-  mpt_part piece = *part;
+  mpt_slab piece = *part;
   bool by_rows = part->rank == 3 && part->count == 1; /* of one matrix, or of a run of problems */
   int64_t total = by_rows ? part->rows : part->count;
   int64_t each = (by_rows ? part->cols : part->rows * part->cols) * (int64_t)element;
@@ -326,7 +326,7 @@ mpt_code mpt_result_commit(mpt_result *r, double seconds, mpt_error *error) {
   TRY(mpt_result_sync(r, error));
   for (int64_t k = 0; k < r->waiting_count; k++) {
     finished *f = &r->waiting[k];
-    mpt_part part = mpt_field_part(MPT_STATUS, &r->shapes[f->d], f->first, f->count, 0, 0);
+    mpt_slab part = mpt_field_slab(MPT_STATUS, &r->shapes[f->d], f->first, f->count, 0, 0);
     if (code == MPT_DONE)
       code = mpt_result_write(r, f->d, MPT_STATUS, 0, &part, f->statuses, error);
     free(f->statuses);
@@ -343,7 +343,7 @@ mpt_code mpt_result_revoke(mpt_result *r, int8_t *const *statuses, mpt_error *er
   r->waiting_count = r->waiting_problems = 0;
   MPI_Barrier(r->comm); /* every rank has written its last */
   for (int64_t d = 0; d < r->count && r->rank == 0 && code == MPT_DONE; d++) {
-    const mpt_part all = mpt_field_part(MPT_STATUS, &r->shapes[d], 0, r->shapes[d].count, 0, 0);
+    const mpt_slab all = mpt_field_slab(MPT_STATUS, &r->shapes[d], 0, r->shapes[d].count, 0, 0);
     code = mpt_result_write(r, d, MPT_STATUS, 0, &all, statuses[d], error);
   }
   if (code != MPT_DONE)
@@ -418,7 +418,7 @@ int64_t mpt_result_bytes(const mpt_result_spec *spec) {
       int64_t datasets = 0;
       for (int64_t k = 0; k <= spec->function_count; k++)
         datasets += mpt_is_stored(spec, (mpt_field)f, k);
-      const mpt_part p = mpt_whole_field((mpt_field)f, &spec->datasets[d]);
+      const mpt_slab p = mpt_whole_field((mpt_field)f, &spec->datasets[d]);
       bytes += datasets * p.count * p.rows * p.cols *
                (int64_t)mpt_element_size(mpt_fields[f].element, spec->datasets[d].type);
     }

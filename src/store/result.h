@@ -45,7 +45,7 @@ void mpt_result_id(const mpt_result *result, char out[17]);
 /* Writes a part of a field of dataset d (function number `function` of it, where there is one for
  * each) from contiguous memory. Nothing happens for what is not stored. Not collective. */
 mpt_code mpt_result_write(mpt_result *result, int64_t d, mpt_field field, int64_t function,
-                          const mpt_part *part, const void *data, mpt_error *error);
+                          const mpt_slab *part, const void *data, mpt_error *error);
 
 /* Says that the data of `count` problems from `first` are written, with these statuses. They reach
  * the file with the next commit. Not collective. */
@@ -72,7 +72,7 @@ mpt_code mpt_result_close(mpt_result *result, mpt_code code, bool complete, mpt_
 int64_t mpt_result_bytes(const mpt_result_spec *spec);
 
 /* The part of a field's dataset that a problem range (and, of matrices, a row range) covers. */
-mpt_part mpt_field_part(mpt_field field, const mpt_dataset *dataset, int64_t first, int64_t count,
+mpt_slab mpt_field_slab(mpt_field field, const mpt_dataset *dataset, int64_t first, int64_t count,
                         int64_t row0, int64_t rows);
 
 /* "/a/b/functions/rho"; NULL when memory is out. The caller frees it. */

@@ -4,7 +4,7 @@
 #include <string.h>
 
 int mpt_field_dims(mpt_field field, const mpt_dataset *d, hsize_t dims[H5S_MAX_RANK]) {
-  const mpt_part whole = mpt_whole_field(field, d);
+  const mpt_slab whole = mpt_whole_field(field, d);
   int rank = d->leading;
   memcpy(dims, d->lead, sizeof *dims * (size_t)rank);
   if (!rank) dims[rank++] = (hsize_t)d->count;
@@ -65,7 +65,7 @@ bool mpt_select_problems(hid_t space, int64_t first, int64_t count, int tail, co
   return done;
 }
 
-bool mpt_select_part(hid_t space, const mpt_part *p) {
+bool mpt_select_slab(hid_t space, const mpt_slab *p) {
   const hsize_t start[2] = {(hsize_t)p->row0, 0}, size[2] = {(hsize_t)p->rows, (hsize_t)p->cols};
   const hsize_t none = 0;
   if (p->rank == 2) return mpt_select_problems(space, p->first, p->count, 1, &none, &size[1]);

@@ -19,7 +19,7 @@ bool mpt_select_problems(hid_t space, int64_t first, int64_t count, int tail, co
                          const hsize_t *size);
 
 /* The same of a part. */
-bool mpt_select_part(hid_t space, const mpt_part *part);
+bool mpt_select_slab(hid_t space, const mpt_slab *part);
 
 /* The dimensions of a dataset; returns how many, or -1 when there is none. */
 int mpt_dims_of(hid_t file, const char *path, hsize_t dims[H5S_MAX_RANK]);

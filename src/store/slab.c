@@ -42,7 +42,7 @@ void mpt_slab_close(mpt_slab_reader *r) {
   *r = (mpt_slab_reader){0};
 }
 
-static mpt_code read_selection(const mpt_slab_reader *r, int64_t problems, const mpt_slab *s,
+static mpt_code read_selection(const mpt_slab_reader *r, int64_t problems, const mpt_window *s,
                                void *out, mpt_error *error) {
   const hsize_t start[2] = {(hsize_t)s->row0, (hsize_t)s->col0};
   const hsize_t size[2] = {(hsize_t)s->rows, (hsize_t)s->cols};
@@ -64,7 +64,7 @@ static mpt_code read_selection(const mpt_slab_reader *r, int64_t problems, const
 static mpt_code fill_cache(mpt_slab_reader *r, int64_t problem, mpt_error *error) {
   if (problem >= r->first && problem < r->first + r->held) return MPT_DONE;
   int64_t rest = r->count - problem, now = rest < r->run ? rest : r->run;
-  mpt_slab whole = {problem, 0, r->rows, 0, r->cols};
+  mpt_window whole = {problem, 0, r->rows, 0, r->cols};
   r->held = 0;
   mpt_code code = read_selection(r, now, &whole, r->cache, error);
   r->first = problem;
@@ -72,7 +72,7 @@ static mpt_code fill_cache(mpt_slab_reader *r, int64_t problem, mpt_error *error
   return code;
 }
 
-mpt_code mpt_slab_read(mpt_slab_reader *r, const mpt_slab *s, void *out, mpt_error *error) {
+mpt_code mpt_slab_read(mpt_slab_reader *r, const mpt_window *s, void *out, mpt_error *error) {
   mpt_code code = MPT_DONE;
   if (s->rows == 0 || s->cols == 0) return MPT_DONE;
   if (!r->cache) return read_selection(r, 1, s, out, error);

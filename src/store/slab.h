@@ -15,9 +15,9 @@ typedef struct mpt_slab_reader {
 } mpt_slab_reader;
 
 /* A rectangle of one problem. */
-typedef struct mpt_slab {
+typedef struct mpt_window {
   int64_t problem, row0, rows, col0, cols;
-} mpt_slab;
+} mpt_window;
 
 /* Takes `type` over, also on failure. The dataset may lack the batch dimension when count is 1. */
 mpt_code mpt_slab_open(mpt_slab_reader *reader, hid_t file, const char *path, hid_t type,
@@ -25,6 +25,7 @@ mpt_code mpt_slab_open(mpt_slab_reader *reader, hid_t file, const char *path, hi
 void mpt_slab_close(mpt_slab_reader *reader);
 
 /* Row-major and contiguous into `out`. */
-mpt_code mpt_slab_read(mpt_slab_reader *reader, const mpt_slab *slab, void *out, mpt_error *error);
+mpt_code mpt_slab_read(mpt_slab_reader *reader, const mpt_window *slab, void *out,
+                       mpt_error *error);
 
 #endif

@@ -192,11 +192,11 @@ static hid_t memory_type(mpt_element element) {
 mpt_code mpt_view_read(const mpt_view *view, const mpt_view_group *group, mpt_field field,
                        int64_t first, int64_t count, void *out, mpt_error *error) {
   const mpt_dataset shape = {.count = group->count, .n = group->n, .columns = group->columns};
-  mpt_part part = mpt_field_part(field, &shape, first, count, 0, 0);
+  mpt_slab part = mpt_field_slab(field, &shape, first, count, 0, 0);
   char *path = mpt_view_path(group->path, mpt_fields[field].name);
   if (!path) return mpt_no_memory("list a result's groups", error);
   hid_t type = memory_type(mpt_fields[field].element);
-  mpt_code code = mpt_read_part(view->file, path, &part, type, out, error);
+  mpt_code code = mpt_read_slab(view->file, path, &part, type, out, error);
   H5Tclose(type);
   free(path);
   return code;

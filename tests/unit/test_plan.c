@@ -70,7 +70,7 @@ static void check_schedule(const job *j, const mpt_plan *plan, const int8_t *con
     for (int64_t k = 0; k < s.count; k++) {
       const mpt_unit *u = &s.units[k];
       assert_int_equal(u->ranks > 1, k < s.team_count);
-      assert_true(u->count > 0 && u->first >= 0 && u->count <= plan->work[u->dataset].chunk);
+      assert_true(u->count > 0 && u->first >= 0 && u->count <= plan->tasks[u->dataset].chunk);
       assert_true(u->team >= 0 && (u->team + 1) * u->ranks <= plan->ranks);
       if (k && k != s.team_count && u->ranks == u[-1].ranks)
         assert_true(u->seconds <= u[-1].seconds);
@@ -119,7 +119,7 @@ static const struct {
 
 /* With lanes: what it can solve, in whole groups. */
 static void check_engine(const job *j, const mpt_plan *plan, int64_t d) {
-  const mpt_work *w = &plan->work[d];
+  const mpt_task_plan *w = &plan->tasks[d];
   const bool small = j->datasets[d].n <= mpt_lanes_largest(j->datasets[d].type);
   if (w->ranks > 1) return;
   assert_ptr_equal(w->engine,
@@ -129,14 +129,14 @@ static void check_engine(const job *j, const mpt_plan *plan, int64_t d) {
 
 static void check_work(const job *j, const mpt_plan *plan, const mpt_plan *again) {
   for (int64_t d = 0; d < plan->count; d++) {
-    const mpt_work *w = &plan->work[d];
+    const mpt_task_plan *w = &plan->tasks[d];
     assert_int_equal(w->grid[0] * w->grid[1], w->ranks);
     assert_true(w->ranks >= 1 && w->ranks <= plan->ranks && w->chunk >= 1);
     assert_true(w->bytes > 0 && w->bytes <= j->request.memory);
     assert_true(w->ranks == 1 || w->engine->takes_team);
     check_engine(j, plan, d);
-    assert_memory_equal(w->grid, again->work[d].grid, sizeof w->grid);
-    assert_true(w->chunk == again->work[d].chunk && w->engine == again->work[d].engine);
+    assert_memory_equal(w->grid, again->tasks[d].grid, sizeof w->grid);
+    assert_true(w->chunk == again->tasks[d].chunk && w->engine == again->tasks[d].engine);
   }
 }
 
@@ -215,8 +215,8 @@ static void one_large_matrix_takes_all(void **state) {
     j.request.memory = 4096 * GIB;
     j.datasets[0].n = ranks[k] < 64 ? 5000 : 60000;
     assert_int_equal(mpt_plan_make(&j.request, &plan, &error), MPT_DONE);
-    assert_ptr_equal(plan.work[0].engine, &mpt_scalapack);
-    assert_int_equal(plan.work[0].ranks, ranks[k]);
+    assert_ptr_equal(plan.tasks[0].engine, &mpt_scalapack);
+    assert_int_equal(plan.tasks[0].ranks, ranks[k]);
     mpt_plan_release(&plan);
   }
 }
@@ -236,9 +236,9 @@ static void many_small_matrices_stay_whole(void **state) {
       mpt_error error = {0};
       make(&j, cases[k].sizes, 1, ranks);
       assert_int_equal(mpt_plan_make(&j.request, &plan, &error), MPT_DONE);
-      assert_ptr_equal(plan.work[0].engine, cases[k].engine);
-      assert_int_equal(plan.work[0].ranks, 1);
-      assert_true(plan.work[0].chunk <= (share + piece - 1) / piece * piece);
+      assert_ptr_equal(plan.tasks[0].engine, cases[k].engine);
+      assert_int_equal(plan.tasks[0].ranks, 1);
+      assert_true(plan.tasks[0].chunk <= (share + piece - 1) / piece * piece);
       mpt_plan_release(&plan);
     }
 }
@@ -277,9 +277,9 @@ static void forced_plans(void **state) {
     j.config.distribute_from = forced[k].from;
     memcpy(j.config.grid, forced[k].grid, sizeof j.config.grid);
     assert_int_equal(mpt_plan_make(&j.request, &plan, &error), MPT_DONE);
-    assert_ptr_equal(plan.work[0].engine, forced[k].engine);
-    assert_int_equal(plan.work[0].ranks, forced[k].on);
-    if (forced[k].grid[0]) assert_int_equal(plan.work[0].grid[0], forced[k].grid[0]);
+    assert_ptr_equal(plan.tasks[0].engine, forced[k].engine);
+    assert_int_equal(plan.tasks[0].ranks, forced[k].on);
+    if (forced[k].grid[0]) assert_int_equal(plan.tasks[0].grid[0], forced[k].grid[0]);
     mpt_plan_release(&plan);
   }
 }
@@ -308,10 +308,10 @@ static void memory_limits(void **state) {
   make(&j, sizes, 1, 16);
   j.request.memory = 4 * GIB;
   assert_int_equal(mpt_plan_make(&j.request, &plan, &error), MPT_DONE);
-  assert_ptr_equal(plan.work[0].engine, &mpt_scalapack);
+  assert_ptr_equal(plan.tasks[0].engine, &mpt_scalapack);
   /* Slabs of a, v, gv, g and three work matrices: at least 7 * 16 n^2 over the ranks. */
-  assert_true((double)plan.work[0].bytes >= 7.0 * 16 * 8000 * 8000 / plan.work[0].ranks);
-  assert_true(plan.work[0].bytes <= j.request.memory);
+  assert_true((double)plan.tasks[0].bytes >= 7.0 * 16 * 8000 * 8000 / plan.tasks[0].ranks);
+  assert_true(plan.tasks[0].bytes <= j.request.memory);
   mpt_plan_release(&plan);
 
   j.request.memory = GIB / 4;
@@ -346,8 +346,8 @@ static void absurd_sizes(void **state) {
 
 /* By hand: two teams of 2 on 4 ranks take 3 and 2 s, then five pieces of 1 s fill in. */
 static void simulation_by_hand(void **state) {
-  mpt_work work[2] = {{.ranks = 2, .chunk = 1, .seconds = 3},
-                      {.ranks = 1, .chunk = 1, .seconds = 1}};
+  mpt_task_plan work[2] = {{.ranks = 2, .chunk = 1, .seconds = 3},
+                           {.ranks = 1, .chunk = 1, .seconds = 1}};
   mpt_unit units[] = {{0, 0, 1, 2, 0, 3}, {0, 1, 1, 2, 1, 2}, {1, 0, 1, 1, 0, 1},
                       {1, 1, 1, 1, 0, 1}, {1, 2, 1, 1, 0, 1}, {1, 3, 1, 1, 0, 1},
                       {1, 4, 1, 1, 0, 1}};
@@ -361,8 +361,8 @@ static void simulation_by_hand(void **state) {
 
 /* A team of 4 holds ranks 0 to 3 for 10 s: the teams of 2 belong on ranks 4 to 7 meanwhile. */
 static void teams_of_two_sizes(void **state) {
-  mpt_work work[2] = {{.ranks = 4, .chunk = 1, .seconds = 10},
-                      {.ranks = 2, .chunk = 1, .seconds = 5}};
+  mpt_task_plan work[2] = {{.ranks = 4, .chunk = 1, .seconds = 10},
+                           {.ranks = 2, .chunk = 1, .seconds = 5}};
   const mpt_plan plan = {work, 2, 8, 0};
   const mpt_dataset datasets[] = {{"/A", MPT_FLOAT64, 1, 10, 0, 0, 0, {0}},
                                   {"/B", MPT_FLOAT64, 4, 10, 0, 0, 0, {0}}};

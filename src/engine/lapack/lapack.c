@@ -38,7 +38,7 @@ static mpt_code workspace(const mpt_shape *shape, const int grid[2], int64_t *by
   int64_t size[3];
   mpt_code code = check_range(shape, size, error);
   if (code != MPT_DONE) return code;
-  const int64_t panels = shape->columns ? mpt_lapack_partial_elements(shape) : 0;
+  const int64_t panels = shape->columns ? mpt_lapack_reduced_elements(shape) : 0;
   *bytes = ((shape->outputs ? 2 : 1) * shape->n * shape->n + size[0] + panels) *
                (int64_t)mpt_type_size(shape->type) +
            size[1] * (int64_t)mpt_real_size(shape->type) + size[2] * (int64_t)sizeof(int);
@@ -83,7 +83,7 @@ static mpt_code open_lapack(const mpt_shape *shape, const mpt_team *team, mpt_st
   TRY(mpt_allocate(&s->work, s->lwork, element, what, error));
   TRY(mpt_allocate(&s->rwork, s->lrwork, mpt_real_size(shape->type), what, error));
   TRY(mpt_allocate(&s->iwork, s->liwork, sizeof(int), what, error));
-  if (shape->columns) TRY(mpt_lapack_partial.widen(s, shape->columns, error));
+  if (shape->columns) TRY(mpt_lapack_reduced.widen(s, shape->columns, error));
 done:
   if (code != MPT_DONE) {
     close_lapack(s);
@@ -141,5 +141,5 @@ const mpt_engine mpt_lapack = {
     .next_tile = next_tile,
     .out_of_basis = out_of_basis,
     .from_diagonal = from_diagonal,
-    .partial = &mpt_lapack_partial,
+    .partial = &mpt_lapack_reduced,
 };

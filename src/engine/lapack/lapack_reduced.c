@@ -11,7 +11,7 @@ static int64_t panel_elements(int64_t n, int64_t columns) {
   return 2 * columns * (n + columns);
 }
 
-int64_t mpt_lapack_partial_elements(const mpt_shape *shape) {
+int64_t mpt_lapack_reduced_elements(const mpt_shape *shape) {
   return 3 * shape->n + 1 + panel_elements(shape->n, shape->columns);
 }
 
@@ -125,7 +125,7 @@ static void assemble(mpt_state *s, void *slab) {
   table[s->shape.type](s, slab);
 }
 
-const mpt_partial mpt_lapack_partial = {
+const mpt_reduced mpt_lapack_reduced = {
     .widen = widen,
     .reduce = reduce,
     .keep_factor = keep_factor,

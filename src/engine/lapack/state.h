@@ -18,7 +18,7 @@ struct mpt_state {
   } panels;
 };
 
-extern const mpt_partial mpt_lapack_partial;
-int64_t mpt_lapack_partial_elements(const mpt_shape *shape);
+extern const mpt_reduced mpt_lapack_reduced;
+int64_t mpt_lapack_reduced_elements(const mpt_shape *shape);
 
 #endif

@@ -406,7 +406,7 @@ static void assemble(mpt_state *s, void *slab) {
   table[s->shape.type](s, slab);
 }
 
-static const mpt_partial partial = {
+static const mpt_reduced partial = {
     .widen = widen,
     .reduce = reduce,
     .keep_factor = keep_factor,

@@ -1,4 +1,4 @@
-/* Included once per scalar type by scalapack_worker.h: some of n eigenpairs (mpt_partial) by
+/* Included once per scalar type by scalapack_worker.h: some of n eigenpairs (mpt_reduced) by
  * p?hetrd, p?stedc on T, and p?unmtr on the wanted columns. */
 #define GEMM(...) PBLAS(gemm)(__VA_ARGS__)
 #define HER2K(...) PXHER2K(__VA_ARGS__)

@@ -42,10 +42,10 @@ static void read_first(const mpt_input *input, const mpt_dataset *d) {
   static char out[MOST];
   const int64_t bytes = d->n * d->n * (int64_t)mpt_type_size(d->type);
   if (d->count < 1 || bytes > MOST || bytes < 1) return;
-  const mpt_part part = {0, 1, 0, d->n, d->n, 3};
+  const mpt_slab part = {0, 1, 0, d->n, d->n, 3};
   hid_t type = mpt_scalar_type(d->type);
   mpt_error error;
-  mpt_read_part(input->file, d->path, &part, type, out, &error);
+  mpt_read_slab(input->file, d->path, &part, type, out, &error);
   H5Tclose(type);
 }
 
