@@ -7,8 +7,8 @@
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
-#include "engine/outputs.h"
 #include "engine/self_test.h"
+#include "engine/process.h"
 
 /* What a thread has of its own. */
 typedef struct worker {

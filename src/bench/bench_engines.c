@@ -2,9 +2,11 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include "base/agree.h"
+#include "mpi/agree.h"
 #include "engine/scalapack/redistribute.h"
 #include "base/scalar.h"
+#include "engine/scalapack/mpi_team.h"
+#include "engine/process.h"
 
 /* A plain call's arguments; desc is NULL for LAPACK. */
 typedef struct bare {
@@ -61,9 +63,9 @@ static double finish_bare(bare *b, mpt_type type) {
 
 double mpt_bare_eigensolver(const mpt_team *team, mpt_type type, int64_t n, int64_t block) {
   const int ni = (int)n, nb = (int)block, zero = 0;
-  int handle = Csys2blacs_handle(team->comm), context = handle, desc[9], info;
+  int handle = Csys2blacs_handle(mpt_team_comm(team)), context = handle, desc[9], info;
   Cblacs_gridinit(&context, "Row", team->grid[0], team->grid[1]);
-  bare b = {.comm = team->comm, .n = ni, .block = nb, .desc = desc, .team = team};
+  bare b = {.comm = mpt_team_comm(team), .n = ni, .block = nb, .desc = desc, .team = team};
   b.rows = (int)mpt_cyclic_count(n, nb, team->rank / team->grid[1], team->grid[0]);
   b.cols = (int)mpt_cyclic_count(n, nb, team->rank % team->grid[1], team->grid[1]);
   int lld = b.rows > 0 ? b.rows : 1;
@@ -94,10 +96,10 @@ static double time_pass(const mpt_engine *engine, mpt_state *state, const mpt_te
   if (mode < 2) batch.gv = NULL;
   batch.given = mode > 0;
   *batch.report = (mpt_report){0};
-  MPI_Barrier(team->comm);
+  MPI_Barrier(mpt_team_comm(team));
   double start = mpt_now();
   mpt_process_batch(engine, state, team, &options, &batch);
-  MPI_Barrier(team->comm);
+  MPI_Barrier(mpt_team_comm(team));
   double seconds = mpt_now() - start;
   return mpt_status_is_failure(batch.report->status) ? -1 : seconds;
 }
@@ -119,7 +121,7 @@ mpt_code mpt_bench_engine(const mpt_engine *engine, const mpt_team *team, mpt_ty
   if (code == MPT_DONE) code = mpt_allocate(&b.w, n, mpt_real_size(type), "the benchmark", error);
   if (code == MPT_DONE) code = mpt_allocate(&gw, n, mpt_real_size(type), "the benchmark", error);
   if (code == MPT_DONE) code = mpt_allocate(&b.multiplet, n, 4, "the benchmark", error);
-  AGREE(team->comm, code);
+  AGREE(mpt_team_comm(team), code);
   TRY_COLL(engine->open(&shape, team, &state, error));
   mpt_bench_fill(type, b.rows, n, b.row0 + 7, 0, gv);
   b.gv = gv;

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-#include "base/agree.h"
+#include "mpi/agree.h"
 
 typedef struct workload {
   const char *name, *what;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include "engine/lanes/lanes.h"
 #include "base/scalar.h"
+#include "engine/process.h"
 
 static const int64_t batch_bytes = INT64_C(4) << 20;
 static const double least_seconds = 0.02; /* of a repetition: as many passes as it takes */
@@ -228,4 +229,8 @@ mpt_code mpt_bench_lanes(const mpt_lanes_bench *what, mpt_error *error) {
   }
 done:
   return code;
+}
+
+bool mpt_bench_use_isa(const char *name) {
+  return mpt_lanes_use(name);
 }

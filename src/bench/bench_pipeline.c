@@ -7,10 +7,11 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "base/agree.h"
+#include "mpi/agree.h"
 #include "bench/bench_files.h"
 #include "engine/blas_library.h"
 #include "run/job.h"
+#include "engine/process.h"
 
 enum { BUFFER = 1 << 20 };
 

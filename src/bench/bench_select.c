@@ -2,7 +2,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include "base/agree.h"
+#include "mpi/agree.h"
+#include "engine/scalapack/mpi_team.h"
+#include "engine/process.h"
 
 /* Seconds of one repetition; forward is without, both is with the gradient in the same pass. */
 typedef struct times {
@@ -58,7 +60,7 @@ static mpt_code open_side(side *s, mpt_type type, int64_t n, int64_t columns, in
   if (code == MPT_DONE) code = mpt_allocate(&s->gw, columns, real, what, error);
   if (code == MPT_DONE) code = mpt_allocate(&b->multiplet, columns, 4, what, error);
   if (code == MPT_DONE && columns < n) code = open_factor(&s->factor, type, b->rows, n, error);
-  AGREE(s->team->comm, code);
+  AGREE(mpt_team_comm(s->team), code);
   TRY_COLL(s->engine->open(&shape, s->team, &s->state, error));
   mpt_bench_fill(type, b->rows, columns, b->row0 + 7, 0, s->gv);
   b->gv = s->gv;
@@ -91,10 +93,10 @@ static double time_pass(side *s, bool gradient, bool given) {
   b.g = gradient ? s->g : NULL;
   b.given = given;
   s->report = (mpt_report){0};
-  MPI_Barrier(s->team->comm);
+  MPI_Barrier(mpt_team_comm(s->team));
   const double start = mpt_now();
   mpt_process_batch(s->engine, s->state, s->team, &options, &b);
-  MPI_Barrier(s->team->comm);
+  MPI_Barrier(mpt_team_comm(s->team));
   return mpt_now() - start;
 }
 

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "base/agree.h"
+#include "mpi/agree.h"
 #include "engine/blas_library.h"
 #include "check/check_panel.h"
 #include "run/look.h"

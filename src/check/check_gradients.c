@@ -1,7 +1,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "base/agree.h"
+#include "mpi/agree.h"
 #include "check/check.h"
 #include "check/check_outputs.h"
 #include "spectral/spectral.h"

@@ -4,12 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "base/agree.h"
+#include "mpi/agree.h"
 #include "bench/bench.h"
 #include "engine/blas_library.h"
-#include "engine/lanes/lanes.h"
 #include "cli/launch.h"
 #include "plan/plan.h"
+#include "engine/scalapack/mpi_team.h"
 
 enum { ENGINES = 1, JOBS = 2, LANES = 4, PIPELINE = 8, SELECT = 16 };
 static const char *const part_names[] = {"engines", "jobs", "lanes", "pipeline", "select"};
@@ -103,7 +103,7 @@ static mpt_code handle(void *context, int index, const char *value, mpt_error *e
     return a->parts ? MPT_DONE
                     : bad("--part", value, "engines, jobs, lanes, pipeline or select", error);
   case O_ISA:
-    if (mpt_lanes_use(value)) return MPT_DONE;
+    if (mpt_bench_use_isa(value)) return MPT_DONE;
     return bad("--isa", value, "generic, avx2 or avx512, or not in this processor", error);
   case O_COUNT:
     if (!read_count(value, &end, 1000000000, &count) || *end)
@@ -150,15 +150,12 @@ done:
 
 /* All ranks at one matrix. */
 static mpt_code whole_team(mpt_team *team, mpt_error *error) {
-  *team = (mpt_team){.comm = MPI_COMM_WORLD};
-  MPI_Comm_rank(team->comm, &team->rank);
-  MPI_Comm_size(team->comm, &team->size);
+  *team = mpt_mpi_team(MPI_COMM_WORLD);
   mpt_choose_grid(team->size, team->grid);
   if (team->grid[0] * team->grid[1] != team->size)
     return mpt_fail(error, MPT_BAD_USAGE,
                     "cannot bench on %d ranks: they make no near-square grid (run on %d)",
                     team->size, team->grid[0] * team->grid[1]);
-  if (team->size == 1) *team = mpt_team_of_one();
   return MPT_DONE;
 }
 

@@ -1,5 +1,5 @@
 #include "cli/cli.h"
-#include "base/agree.h"
+#include "mpi/agree.h"
 #include "check/check.h"
 #include "cli/check_report.h"
 #include "cli/launch.h"

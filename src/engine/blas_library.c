@@ -3,12 +3,10 @@
 
 #include <dlfcn.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include "engine/engine.h"
-#include "engine/lanes/lanes.h"
 
 static const char *ask(const char *function) {
   const char *(*call)(void) = NULL;
@@ -22,19 +20,10 @@ const char *mpt_blas_kernels(void) {
   return name ? name : "";
 }
 
-const char *mpt_kernels(void) {
-  static char text[64];
-  const char *blas = mpt_blas_kernels();
-  snprintf(text, sizeof text, "%s%slanes %s", blas, *blas ? ", " : "", mpt_lanes_isa());
-  return text;
-}
-
-const char *mpt_blas_description(void) {
-  static char text[256];
+const char *mpt_blas_config(void) {
   const char *config = ask("openblas_get_config");
-  if (!config) config = dlsym(RTLD_DEFAULT, "mkl_set_num_threads") ? "MKL" : "unknown BLAS";
-  snprintf(text, sizeof text, "%s; kernels: %s", config, mpt_kernels());
-  return text;
+  if (config) return config;
+  return dlsym(RTLD_DEFAULT, "mkl_set_num_threads") ? "MKL" : "unknown BLAS";
 }
 
 void mpt_blas_set_threads(int threads) {

@@ -4,16 +4,11 @@
 
 #include "base/base.h"
 
-/* "OpenBLAS 0.3.21 ...; kernels: SkylakeX, lanes avx512", or "unknown BLAS; ...". Static storage.
- */
-const char *mpt_blas_description(void);
+/* What the library says of itself, "OpenBLAS 0.3.21 ...", or "unknown BLAS". Static storage. */
+const char *mpt_blas_config(void);
 
 /* The kernel set's name where the library tells ("SkylakeX"), else "". Static storage. */
 const char *mpt_blas_kernels(void);
-
-/* These and the instruction set of the lanes engine: "SkylakeX, lanes avx512". Where they differ,
- * so do last bits. Static storage. */
-const char *mpt_kernels(void);
 
 /* Threads of this process's BLAS, through the library's own call. */
 void mpt_blas_set_threads(int threads);

@@ -3,7 +3,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "engine/outputs.h"
 #include "base/scalar.h"
 
 #define WORKER "engine/certificate_worker.h"
@@ -29,7 +28,7 @@ bool mpt_certify_values(const mpt_team *team, const mpt_batch *b, int64_t k, con
   const double tiny = (double)b->n * (mpt_real_size(b->type) == 4 ? 0x1p-149 : 0x1p-1074);
   double sums[2] = {0}, values = 0, squares = 0, rest[2] = {0};
   table[b->type](b, k, scale, sums);
-  if (team->size > 1) MPI_Allreduce(MPI_IN_PLACE, sums, 2, MPI_DOUBLE, MPI_SUM, team->comm);
+  mpt_team_sum(team, 2, sums);
   for (int64_t j = 0; j < b->n; j++) {
     mpt_add_exactly(w[j] * scale, &values, &rest[0]);
     mpt_add_exactly(w[j] * scale * (w[j] * scale), &squares, &rest[1]);
@@ -75,19 +74,13 @@ static double exchange_blocks(const mpt_team *team, mpt_triangle triangle, const
   const size_t element = mpt_type_size(batch->type);
   const int64_t n = batch->n;
   double defect = 0;
-  MPI_Datatype item, block;
-  MPI_Type_contiguous((int)element, MPI_BYTE, &item);
-  MPI_Type_commit(&item);
   for (int step = 1; step < team->size; step++) {
     int to = (team->rank + step) % team->size, from = (team->rank + team->size - step) % team->size;
     span out = told(team, n, triangle, team->rank, to);
     span in = told(team, n, triangle, from, team->rank);
-    MPI_Type_vector((int)out.rows, (int)out.cols, (int)n, item, &block);
-    MPI_Type_commit(&block);
-    char *first = slab + (size_t)((out.row0 - batch->row0) * n + out.col0) * element;
-    MPI_Sendrecv(first, 1, block, to, 0, buffer, (int)(in.rows * in.cols), item, from, 0,
-                 team->comm, MPI_STATUS_IGNORE);
-    MPI_Type_free(&block);
+    const char *first = slab + (size_t)((out.row0 - batch->row0) * n + out.col0) * element;
+    const mpt_rectangle sent = {first, out.rows, out.cols, n, element};
+    team->calls->exchange(team->comm, to, &sent, from, in.rows * in.cols, buffer);
     char *mine = slab + (size_t)((in.col0 - batch->row0) * n + in.row0) * element;
     mpt_facing f = {in.cols, in.rows, mine, n, buffer, in.cols};
     if (triangle == MPT_FULL)
@@ -97,7 +90,6 @@ static double exchange_blocks(const mpt_team *team, mpt_triangle triangle, const
     else /* also of an average that was taken before it was sent */
       mpt_conjugate_transpose(batch->type, &f);
   }
-  MPI_Type_free(&item);
   return defect;
 }
 
@@ -116,15 +108,14 @@ void mpt_check_input(const mpt_team *team, mpt_triangle triangle, mpt_batch *bat
   char *buffer = team->size > 1
                      ? malloc((size_t)(batch->rows * (batch->n / team->size + 1)) * element + 1)
                      : NULL;
-  int failed = team->size > 1 && !buffer;
-  if (team->size > 1) MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, team->comm);
+  const bool failed = mpt_team_any(team, team->size > 1 && !buffer);
   for (int64_t k = 0; k < batch->count; k++) {
     int8_t *status = &batch->report[k].status;
     if (*status != MPT_PENDING) continue;
     char *slab = slab_of(batch, k);
     mpt_scan scan = mpt_scan_slab(batch->type, batch->row0, batch->rows, batch->n, slab, triangle);
     double all[2] = {scan.finite ? 0 : 1, scan.largest};
-    if (team->size > 1) MPI_Allreduce(MPI_IN_PLACE, all, 2, MPI_DOUBLE, MPI_MAX, team->comm);
+    mpt_team_max(team, 2, all);
     batch->report[k].largest = all[1];
     if (all[0] > 0) *status = MPT_NONFINITE_INPUT;
     if (failed) *status = MPT_INTERNAL;
@@ -132,7 +123,7 @@ void mpt_check_input(const mpt_team *team, mpt_triangle triangle, mpt_batch *bat
     double defect = own_block(triangle, batch, slab);
     if (team->size > 1) {
       defect = fmax(defect, exchange_blocks(team, triangle, batch, slab, buffer));
-      MPI_Allreduce(MPI_IN_PLACE, &defect, 1, MPI_DOUBLE, MPI_MAX, team->comm);
+      mpt_team_max(team, 1, &defect);
     }
     if (triangle == MPT_AVERAGE)
       batch->report[k].largest =

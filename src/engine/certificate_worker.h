@@ -115,7 +115,7 @@ static void NAME(apply_vectors)(const mpt_team *team, const mpt_batch *b, const 
   for (int r = 0; r < team->size && team->size > 1; r++) {
     int64_t first = mpt_slab_start(b->n, team->size, r);
     int64_t end = mpt_slab_start(b->n, team->size, r + 1);
-    MPI_Bcast(m->whole + 4 * first, (int)(4 * (end - first)), MPI_DOUBLE, r, team->comm);
+    mpt_team_broadcast(team, r, 4 * (end - first) * (int64_t)sizeof(double), m->whole + 4 * first);
   }
 }
 
@@ -141,8 +141,8 @@ static void NAME(overlaps)(const mpt_team *team, const mpt_batch *b, const Real 
                            NAME(probes) * m, double norm2[2]) {
   memset(m->x, 0, sizeof(Real) * (size_t)(4 * m->width));
   NAME(four_axpys)(b->rows, m->width, v, m->y, m->x);
-  if (team->size > 1)
-    MPI_Allreduce(MPI_IN_PLACE, m->x, (int)(4 * m->width), MPI_REAL_TYPE, MPI_SUM, team->comm);
+  mpt_team_reduce(team, MPT_REDUCE_SUM, REAL_BYTES == 4 ? MPT_SINGLE : MPT_DOUBLE, 4 * m->width,
+                  m->x);
   Real *signs = m->x + 4 * m->width;
   NAME(make_probes)(m->columns, w, m->s, signs);
   for (int p = 0; p < 2; p++)
@@ -170,8 +170,7 @@ static void NAME(certify)(const mpt_team *team, mpt_batch *b, int64_t k, double 
   m.s = ldexp(1, -(e > limit ? limit : e < -limit ? -limit : e));
   m.y = malloc(sizeof(double) * (size_t)(8 * b->rows + 4 * n + 1) +
                sizeof(Real) * (size_t)(8 * m.length));
-  int failed = !m.y;
-  if (team->size > 1) MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, team->comm);
+  const bool failed = mpt_team_any(team, !m.y);
   if (failed) {
     report->status = MPT_INTERNAL;
     free(m.y);
@@ -185,7 +184,7 @@ static void NAME(certify)(const mpt_team *team, mpt_batch *b, int64_t k, double 
   NAME(apply_vectors)(team, b, v, &m);
   NAME(residuals)(b, a, &m, r);
   NAME(overlaps)(team, b, v, w, &m, o);
-  if (team->size > 1) MPI_Allreduce(MPI_IN_PLACE, r, 2, MPI_DOUBLE, MPI_SUM, team->comm);
+  mpt_team_sum(team, 2, r);
   double unit = (double)n * mpt_type_epsilon(b->type) * sqrt((double)columns);
   double tiny = (double)n * (sizeof(Real) == 4 ? 0x1p-149 : 0x1p-1074); /* gradual underflow */
   report->residual =

@@ -1,86 +1,11 @@
 /* Engines: the one table that every eigensolver fills, and the steps around it that are the same
- * for all (engine/problem.c): checks before, certificate and multiplets after.
- *
- * A batch belongs to a team of ranks, which hold each matrix as a slab of whole rows, row-major as
- * in the file; a team of one holds all rows. No call needs MPI when the team has one rank. */
+ * for all (engine/process.c): checks before, certificate and multiplets after.
+ */
 #ifndef MPT_ENGINE_H
 #define MPT_ENGINE_H
 
-#include <mpi.h>
-#include <multiplet/eigh.h>
-#include <multiplet/function.h>
-#include "spectral/spectral.h"
-
-/* Ranks that work on one matrix; rank r stands at (r / grid[1], r % grid[1]) of the process grid.
- * Rank r holds the rows from mpt_slab_start(n, size, r) up to the next rank's. */
-typedef struct mpt_team {
-  MPI_Comm comm;
-  int rank, size;
-  int grid[2]; /* grid[0] * grid[1] == size */
-} mpt_team;
-
-mpt_team mpt_team_of_one(void);
-int64_t mpt_slab_start(int64_t n, int size, int rank);
-
-/* One matrix function of a batch; each array is [count, rows, n], NULL: not wanted, or zero. */
-typedef struct mpt_function_arrays {
-  mpt_function function;
-  void *value;
-  const void *cotangent;
-  void *tangent; /* derivative along batch.da */
-  double *mu;    /* [count] of a fermi function at fixed electron number, or NULL */
-} mpt_function_arrays;
-
-/* The frame of a batch: R (R^H P R)^(-1/2) of the projector P on an index range. */
-typedef struct mpt_frame_arrays {
-  int64_t index[2], columns; /* columns of R; 0: no frame */
-  const void *reference;     /* R: [rows, columns], or with `each` [count, rows, columns] */
-  bool each;
-  void *value, *gradient_reference; /* [count, rows, columns] or NULL */
-  const void *cotangent;            /* likewise */
-} mpt_frame_arrays;
-
-/* A = Q T Q^H of a batch, or rather conj(A) = Q T Q^H, for the matrices are row-major: what
- * LAPACK's ?hetrd('L') leaves. A pass through a selection keeps it, or takes it as given;
- * reflectors NULL: neither. One that solves the whole spectrum, as lanes do, keeps or takes all
- * eigenvectors in the reflectors' place, and has no need of T. */
-typedef struct mpt_factor_arrays {
-  void *reflectors;             /* [count, rows, n] */
-  void *tau;                    /* [count, n] */
-  void *diagonal, *offdiagonal; /* of T, [count, n] real; the last of the second is 0 */
-  void *eigenvalues;            /* of T, [count, n] real, ascending */
-  bool given;
-} mpt_factor_arrays;
-
-/* `count` problems of one shape. Arrays are the caller's; optional ones may be NULL. Those of a
- * failed problem are zeroed, so that nothing half-done is ever seen.
- *
- * m in the shapes is the number of columns that `select` gives, mpt_batch_columns(). Under a range,
- * where `found` of them are there, the rest is zero. */
-typedef struct mpt_batch {
-  mpt_type type;
-  int64_t count, n, row0, rows;
-  bool given; /* w and v are given (two-pass) and only read: nothing is solved */
-  bool bare;  /* lanes only: w and v and no report, as a loop of ?heevd gives them; for
-                 the benchmark, which says what the checks cost */
-  mpt_select select;
-  void *a;             /* [count, rows, n]; see writes_input. NULL when given: no certificate */
-  void *w;             /* [count, m] real */
-  void *v;             /* [count, rows, m], NULL: eigenvalues only */
-  const void *gw, *gv; /* [count, m] real and [count, rows, m]; NULL: zero */
-  void *g;             /* [count, rows, n], NULL: no gradient */
-  int32_t *multiplet;  /* [count, m] */
-  int32_t *found;      /* [count], NULL unless select is a range */
-  mpt_report *report;  /* [count] */
-  mpt_function_arrays *functions;
-  int function_count;
-  mpt_frame_arrays frame;
-  mpt_factor_arrays factor;
-  void *da;      /* [count, rows, n]: a Hermitian direction, NULL: none; see writes_input */
-  void *dw, *dv; /* derivatives along it, [count, m] real and [count, rows, m], or NULL */
-} mpt_batch;
-
-int64_t mpt_batch_columns(const mpt_batch *batch);
+#include "engine/batch.h"
+#include "engine/team.h"
 
 /* What an engine needs to know when it is opened. */
 typedef struct mpt_shape {
@@ -143,6 +68,13 @@ typedef struct mpt_engine {
   bool takes_team;   /* more than one rank at a matrix */
   bool writes_input; /* batch.a: the triangle that is not read gets filled in */
 
+  /* Whether it is faster than the others on one rank; NULL: never, or not to be told by the shape.
+   */
+  bool (*suits)(const mpt_shape *shape);
+
+  /* The instruction set of its own kernels; NULL: those of the BLAS. Static storage. */
+  const char *(*kernels)(void);
+
   /* Bytes of workspace that open() takes on a rank, and what it refuses. */
   mpt_code (*workspace)(const mpt_shape *shape, const int grid[2], int64_t *bytes,
                         mpt_error *error);
@@ -177,7 +109,7 @@ typedef struct mpt_engine {
   void (*out_of_basis)(mpt_state *state, bool sum, mpt_side side, void *slab);
   void (*from_diagonal)(mpt_state *state, const double *diagonal, void *slab);
 
-  const mpt_reduced *partial; /* NULL: selections are taken out of whole spectra */
+  const mpt_reduced *reduced; /* NULL: selections are taken out of whole spectra */
 } mpt_engine;
 
 enum { MPT_ENGINE_NONE = 0, MPT_ENGINE_LAPACK = 1, MPT_ENGINE_SCALAPACK = 2, MPT_ENGINE_LANES = 3 };
@@ -191,21 +123,11 @@ const mpt_engine *mpt_engine_by_name(const char *name);
 /* Who solves problems of this shape on one rank when nobody says. */
 const mpt_engine *mpt_engine_for(const mpt_shape *shape);
 
-/* Solves (or takes as given) and differentiates a batch, with all checks. Collective over the team;
- * never fails as a call: what goes wrong is in each problem's report. */
-void mpt_process_batch(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
-                       const mpt_options *options, mpt_batch *batch);
+/* The kernel set of the BLAS where it tells, and the instruction sets of engines that have kernels
+ * of their own: "SkylakeX, lanes avx512". Where they differ, so do last bits. Static storage. */
+const char *mpt_kernels(void);
 
-/* Whether the batch's selected pairs are made without the others. */
-bool mpt_is_reduced(const mpt_engine *engine, const mpt_batch *batch);
-
-/* How far apart neighbours in a multiplet may be, relative to ||A||. */
-double mpt_tolerance(const mpt_options *options, const mpt_batch *batch);
-
-/* What a gradient's report says of it, and the status under the policies. */
-void mpt_settle_gradient(const mpt_options *options, const mpt_finding *found, mpt_report *report);
-
-/* Zeroes w and v of problem k: of one that failed, unless they are given. */
-void mpt_zero_pairs(mpt_batch *batch, int64_t k);
+/* "OpenBLAS 0.3.21 ...; kernels: SkylakeX, lanes avx512". Static storage. */
+const char *mpt_blas_description(void);
 
 #endif

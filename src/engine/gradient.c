@@ -1,56 +1,10 @@
 /* The gradient of one problem: V X V^H with X the sum of what each cotangent contributes. */
-#include "engine/outputs.h"
+#include "engine/gradient.h"
 
 #include <limits.h>
 #include <math.h>
 #include <string.h>
-
-void *mpt_part_of(const void *array, int64_t k, int64_t each, size_t size) {
-  return array ? (char *)(uintptr_t)array + (size_t)(k * each) * size : NULL;
-}
-
-double mpt_scale_of(double largest) {
-  const int most = 1000, exponent = largest > 0 ? ilogb(largest) : 0;
-  return ldexp(1, -(exponent > most ? most : exponent < -most ? -most : exponent));
-}
-
-double mpt_extreme_scale(mpt_type type, double largest) {
-  const bool single = mpt_real_size(type) == 4;
-  const double limit = single ? 1e12 : 1e100;
-  if (largest == 0 || (largest < limit && largest > 1 / limit)) return 1;
-  const int e = ilogb(largest), most = single ? 120 : 1000;
-  return ldexp(1, e > most ? -most : e < -most ? most : -e);
-}
-
-double mpt_largest_on_team(const mpt_team *team, mpt_type type, int64_t count, const void *slab) {
-  const mpt_scan scan = mpt_scan_slab(type, 0, 1, count, slab, MPT_FULL);
-  double all[2] = {scan.finite ? 0 : 1, scan.largest};
-  if (team->size > 1) MPI_Allreduce(MPI_IN_PLACE, all, 2, MPI_DOUBLE, MPI_MAX, team->comm);
-  return all[0] > 0 ? -1 : all[1];
-}
-
-void mpt_zero_gradient(mpt_batch *b, int64_t k) {
-  const size_t size = mpt_type_size(b->type);
-  const int64_t elements = b->rows * b->n, reference = b->rows * b->frame.columns;
-  if (b->g) memset(mpt_part_of(b->g, k, elements, size), 0, (size_t)elements * size);
-  void *gr = b->frame.columns ? b->frame.gradient_reference : NULL;
-  if (gr) memset(mpt_part_of(gr, k, reference, size), 0, (size_t)reference * size);
-}
-
-bool mpt_team_norms(const mpt_team *team, mpt_type type, int64_t rows, int64_t columns,
-                    const void *slab, double largest, double *norm) {
-  const int exponent = largest > 0 ? ilogb(largest) : 0; /* so that no square leaves the range */
-  bool finite = true;
-  memset(norm, 0, sizeof *norm * (size_t)columns);
-  mpt_add_column_norms(type, rows, columns, slab, exponent, norm);
-  if (team->size > 1)
-    MPI_Allreduce(MPI_IN_PLACE, norm, (int)columns, MPI_DOUBLE, MPI_SUM, team->comm);
-  for (int64_t j = 0; j < columns; j++) {
-    norm[j] = ldexp(sqrt(norm[j]), exponent);
-    finite &= isfinite(norm[j]) != 0;
-  }
-  return finite;
-}
+#include "engine/policy.h"
 
 /* What cotangents there are: the largest element of each kind, and of the slopes of the functions
  * that have one. */
@@ -135,32 +89,6 @@ static bool load_cotangents(mpt_output_context *m, int64_t k) {
   }
   mpt_rule_open(rule, s.values, s.vectors, exponent_of_others(rule->norm, &s), m->rule_memory);
   return true;
-}
-
-double mpt_team_precision(const mpt_team *team, mpt_type type, int64_t count, const void *slab) {
-  const double single = mpt_type_epsilon(MPT_FLOAT32);
-  const double own = mpt_type_epsilon(type), found = mpt_cotangent_epsilon(type, count, slab);
-  const mpt_scan scan = mpt_scan_slab(type, 0, 1, count, slab, MPT_FULL);
-  /* a part of zeros alone has no vote */
-  double votes[2] = {scan.largest > 0 && found<single, scan.largest> 0 && found >= single};
-  if (team->size > 1) MPI_Allreduce(MPI_IN_PLACE, votes, 2, MPI_DOUBLE, MPI_SUM, team->comm);
-  return votes[0] == 0 && votes[1] > 0 ? single : own;
-}
-
-void mpt_share_looks(const mpt_team *team, mpt_rule *rule) {
-  if (team->size > 1)
-    MPI_Allreduce(MPI_IN_PLACE, rule->turned, (int)rule->m, MPI_DOUBLE, MPI_MAX, team->comm);
-}
-
-mpt_sums mpt_sums_over_team(const mpt_team *team, mpt_rule *rule, mpt_sums sums) {
-  if (team->size == 1) return sums;
-  double add[4] = {sums.noise2, sums.turn2, sums.x2, sums.formed};
-  double most[3] = {sums.gauge, sums.signal, sums.violated};
-  MPI_Allreduce(MPI_IN_PLACE, add, 4, MPI_DOUBLE, MPI_SUM, team->comm);
-  MPI_Allreduce(MPI_IN_PLACE, most, 3, MPI_DOUBLE, MPI_MAX, team->comm);
-  MPI_Allreduce(MPI_IN_PLACE, rule->turned, (int)rule->m, MPI_DOUBLE, MPI_SUM, team->comm);
-  MPI_Allreduce(MPI_IN_PLACE, rule->size, (int)rule->m, MPI_DOUBLE, MPI_SUM, team->comm);
-  return (mpt_sums){most[0], most[1], most[2], add[0], add[1], add[2], add[3]};
 }
 
 /* X of the eigenvectors' cotangents, in T. */

@@ -4,70 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "engine/certificate.h"
-
-bool mpt_has_outputs(const mpt_batch *b) {
-  return b->function_count > 0 || b->frame.columns > 0 || b->da;
-}
-
-mpt_code mpt_output_context_open(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
-                                 const mpt_options *options, mpt_batch *b, mpt_output_context *m) {
-  mpt_code code = MPT_DONE;
-  const int64_t n = b->n, functions = b->function_count;
-  double *memory;
-  *m = (mpt_output_context){
-      .engine = engine, .state = state, .team = team, .options = options, .batch = b};
-  const int64_t arrays = b->g ? 4 + MPT_RULE_ARRAYS : 4;
-  TRY(mpt_allocate(&memory, arrays * n + 1, sizeof *memory, "outputs", NULL));
-  m->w = memory;
-  m->gw = memory + n;
-  m->diagonal = memory + 2 * n;
-  m->rule_memory = memory + 3 * n;
-  m->norm = memory + (arrays - 1) * n;
-  if (b->g || mpt_has_outputs(b)) TRY(mpt_probe_open(b, &m->probe));
-  if (!mpt_has_outputs(b)) return MPT_DONE;
-  TRY(mpt_allocate(&memory, (4 + MPT_FUNCTION_MEMORY * functions) * n, sizeof *memory, "outputs",
-                   NULL));
-  m->turns = memory;
-  m->shift = memory + n;
-  m->spread = memory + 2 * n;
-  m->function_memory = memory + 4 * n;
-  TRY(mpt_allocate(&m->functions, functions, sizeof *m->functions, "outputs", NULL));
-  const int64_t *index = b->frame.index, columns = b->frame.columns;
-  if (!columns) return MPT_DONE;
-  TRY(mpt_allocate(&m->frame_memory, mpt_frame_memory(n, index[0], index[1], columns),
-                   sizeof *m->frame_memory, "outputs", NULL));
-  mpt_frame_lay_out(n, index[0], index[1], columns, m->frame_memory, &m->frame);
-done:
-  return code;
-}
-
-void mpt_output_context_close(mpt_output_context *m) {
-  free(m->w);
-  free(m->turns);
-  free(m->functions);
-  free(m->frame_memory);
-  mpt_probe_close(&m->probe);
-}
-
-void mpt_team_diagonal(mpt_output_context *m) {
-  mpt_tile tile;
-  memset(m->diagonal, 0, sizeof(double) * (size_t)m->batch->n);
-  for (int64_t next = 0; m->engine->next_tile(m->state, &next, &tile);)
-    mpt_tile_diagonal(m->batch->type, &tile, m->diagonal);
-  if (m->team->size > 1)
-    MPI_Allreduce(MPI_IN_PLACE, m->diagonal, (int)m->batch->n, MPI_DOUBLE, MPI_SUM, m->team->comm);
-}
-
-void mpt_frame_rows(mpt_output_context *m, int64_t k, const void *array, bool each, mpt_wide *out) {
-  const mpt_batch *b = m->batch;
-  const size_t size = mpt_type_size(b->type);
-  const int64_t columns = m->frame.columns;
-  memset(out, 0, sizeof *out * (size_t)(b->n * columns));
-  mpt_rows_into_basis(b->type, b->rows, &m->frame, mpt_part_of(b->v, k, b->rows * b->n, size),
-                      mpt_part_of(array, each ? k : 0, b->rows * columns, size), out);
-  if (m->team->size > 1)
-    MPI_Allreduce(MPI_IN_PLACE, out, (int)(2 * b->n * columns), MPI_DOUBLE, MPI_SUM, m->team->comm);
-}
+#include "engine/gradient.h"
 
 static mpt_status make_functions(mpt_output_context *m, int64_t k) {
   const mpt_batch *b = m->batch;
@@ -129,9 +66,9 @@ static void add_over_team(const mpt_output_context *m, mpt_tangent_step *step) {
   const int n = (int)m->batch->n;
   double sums[2] = {step->noise2, step->x2};
   if (m->team->size == 1) return;
-  MPI_Allreduce(MPI_IN_PLACE, &step->split, 1, MPI_DOUBLE, MPI_MAX, m->team->comm);
-  MPI_Allreduce(MPI_IN_PLACE, sums, 2, MPI_DOUBLE, MPI_SUM, m->team->comm);
-  MPI_Allreduce(MPI_IN_PLACE, step->turned, 2 * n, MPI_DOUBLE, MPI_SUM, m->team->comm);
+  mpt_team_max(m->team, 1, &step->split);
+  mpt_team_sum(m->team, 2, sums);
+  mpt_team_sum(m->team, 2 * n, step->turned);
   step->noise2 = sums[0];
   step->x2 = sums[1];
 }
@@ -204,7 +141,7 @@ static void make_tangent(mpt_output_context *m, int64_t k, int f, double largest
     mpt_function_tile(b->type, &step, &tile, &sums[0]);
     mpt_tile_norm(b->type, &tile, step.unit, &sums[1]);
   }
-  if (m->team->size > 1) MPI_Allreduce(MPI_IN_PLACE, sums, 2, MPI_DOUBLE, MPI_SUM, m->team->comm);
+  mpt_team_sum(m->team, 2, sums);
   const double error = sums[1] > 0 ? sqrt(sums[0] / sums[1]) + epsilon * sqrt((double)b->n) : 0;
   b->report[k].tangent_error = fmax(b->report[k].tangent_error, fmin(error, 1e300));
   mpt_out_of_basis(m, k, true, MPT_BOTH,
@@ -276,20 +213,4 @@ void mpt_make_outputs(mpt_output_context *m, int64_t k) {
   if (status == MPT_OK && b->g) mpt_make_gradient(m, k);
   report->output_residual = m->probe.worst;
   if (!mpt_probe_passed(&m->probe)) report->status = MPT_INTERNAL;
-}
-
-void mpt_zero_made(mpt_batch *b, int64_t k) {
-  const size_t size = mpt_type_size(b->type), real = mpt_real_size(b->type);
-  const int64_t columns = mpt_batch_columns(b);
-  const int64_t n2 = b->rows * b->n, nc = b->rows * b->frame.columns, nm = b->rows * columns;
-  for (int f = 0; f < b->function_count; f++) {
-    void *const arrays[] = {b->functions[f].value, b->functions[f].tangent};
-    for (int a = 0; a < 2; a++)
-      if (arrays[a]) memset(mpt_part_of(arrays[a], k, n2, size), 0, (size_t)n2 * size);
-    if (b->functions[f].mu) b->functions[f].mu[k] = 0;
-  }
-  if (nc && b->frame.value) memset(mpt_part_of(b->frame.value, k, nc, size), 0, (size_t)nc * size);
-  if (b->dw) memset(mpt_part_of(b->dw, k, columns, real), 0, (size_t)columns * real);
-  if (b->dv) memset(mpt_part_of(b->dv, k, nm, size), 0, (size_t)nm * size);
-  mpt_zero_gradient(b, k);
 }

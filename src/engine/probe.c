@@ -4,8 +4,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "engine/outputs.h"
 #include "base/scalar.h"
+#include "engine/context.h"
 
 #define WORKER "engine/probe_worker.h"
 #include "base/for_each_type.h"
@@ -36,7 +36,7 @@ bool mpt_probe_passed(const mpt_probe *p) {
 }
 
 static void add_up(const mpt_team *team, int64_t count, double *x) {
-  if (team->size > 1) MPI_Allreduce(MPI_IN_PLACE, x, (int)count, MPI_DOUBLE, MPI_SUM, team->comm);
+  mpt_team_sum(team, count, x);
 }
 
 static void draw_signs(mpt_probe *p, int64_t n, double scale) {
@@ -96,7 +96,7 @@ static double largest_of_tiles(mpt_output_context *m, bool sum) {
       found[0] = fmax(found[0], scan.finite ? 0 : 1);
       found[1] = fmax(found[1], scan.largest);
     }
-  if (m->team->size > 1) MPI_Allreduce(MPI_IN_PLACE, found, 2, MPI_DOUBLE, MPI_MAX, m->team->comm);
+  mpt_team_max(m->team, 2, found);
   return found[0] > 0 ? -1 : found[1];
 }
 

@@ -13,8 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include "engine/certificate.h"
-#include "engine/outputs.h"
-#include "engine/whole.h"
+#include "engine/policy.h"
+#include "engine/probe.h"
+#include "engine/selected.h"
 #include "spectral/tiles.h"
 #include "spectral/tridiagonal.h"
 #include "engine/turn.h"
@@ -22,7 +23,7 @@
 void dsterf_(const int *n, double *d, double *e, int *info); /* LAPACK: eigenvalues of T */
 
 /* One problem at a time. */
-typedef struct partial {
+typedef struct reduced_pass {
   const mpt_reduced *ops;
   mpt_state *state;
   const mpt_team *team;
@@ -39,9 +40,9 @@ typedef struct partial {
   mpt_probe probe;        /* of the gradient */
   void *vectors, *cotangents, *values; /* [rows, columns] twice, [columns] */
   void *outside;                       /* [rows, columns]: z, where there is A to hold it against */
-} partial;
+} reduced_pass;
 
-static mpt_code open_partial(partial *p) {
+static mpt_code open_pass(reduced_pass *p) {
   mpt_code code = MPT_DONE;
   const int64_t n = p->batch->n;
   double *memory;
@@ -63,7 +64,7 @@ done:
   return code;
 }
 
-static void free_slabs(partial *p) {
+static void free_slabs(reduced_pass *p) {
   free(p->vectors);
   free(p->cotangents);
   free(p->values);
@@ -72,7 +73,7 @@ static void free_slabs(partial *p) {
 }
 
 /* Room for the vectors of one problem. Collective. */
-static mpt_status widen(partial *p) {
+static mpt_status widen(reduced_pass *p) {
   const mpt_batch *b = p->batch;
   const int64_t elements = b->rows * p->columns;
   const size_t size = mpt_type_size(b->type);
@@ -82,20 +83,21 @@ static mpt_status widen(partial *p) {
       (b->a && b->g && b->gv &&
        mpt_allocate(&p->outside, elements, size, "vectors", NULL) != MPT_DONE) ||
       mpt_allocate(&p->values, p->columns, mpt_real_size(b->type), "values", NULL) != MPT_DONE;
-  if (p->team->size > 1) MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, p->team->comm);
+  mpt_team_reduce(p->team, MPT_REDUCE_MAX, MPT_INT32, 1, &failed);
   if (failed || p->ops->widen(p->state, p->columns, NULL) != MPT_DONE) return MPT_INTERNAL;
   return MPT_OK;
 }
 
 /* Parts of mpt_factor_arrays that are real and n long. */
-static void get_reals(const partial *p, const void *array, int64_t k, double *out) {
+static void get_reals(const reduced_pass *p, const void *array, int64_t k, double *out) {
   const int64_t n = p->batch->n;
   const void *from = mpt_part_of(array, k, n, mpt_real_size(p->batch->type));
   mpt_reals_to_double(p->batch->type, n, from, out);
   for (int64_t i = 0; i < n; i++) out[i] *= p->scale;
 }
 
-static void put_reals(const partial *p, const double *in, int64_t count, int64_t k, void *array) {
+static void put_reals(const reduced_pass *p, const double *in, int64_t count, int64_t k,
+                      void *array) {
   const int64_t n = p->batch->n;
   for (int64_t i = 0; i < n; i++) p->column[i] = i < count ? in[i] / p->scale : 0;
   mpt_doubles_to_real(p->batch->type, n, p->column,
@@ -103,7 +105,7 @@ static void put_reals(const partial *p, const double *in, int64_t count, int64_t
 }
 
 /* T's eigenvalues, which its eigenvectors come with where new ones are made. Returns INFO. */
-static int diagonalize(partial *p) {
+static int diagonalize(reduced_pass *p) {
   const int n = (int)p->batch->n;
   int info = 0;
   if (p->batch->v && !p->batch->given) return p->ops->diagonalize(p->state, p->d, p->e, p->w);
@@ -115,7 +117,7 @@ static int diagonalize(partial *p) {
 
 /* Q, T and its eigenvalues, which may be kept, or given from an earlier pass. Returns INFO.
  * Collective. */
-static int reduce(partial *p, int64_t k) {
+static int reduce(reduced_pass *p, int64_t k) {
   const mpt_batch *b = p->batch;
   const mpt_factor_arrays *f = &b->factor;
   const size_t size = mpt_type_size(b->type);
@@ -139,15 +141,13 @@ static int reduce(partial *p, int64_t k) {
 }
 
 /* All eigenvalues, and which of them are meant. Collective. */
-static mpt_status find(partial *p, int64_t k) {
+static mpt_status find(reduced_pass *p, int64_t k) {
   const mpt_batch *b = p->batch;
   const int n = (int)b->n;
   p->scale = mpt_extreme_scale(b->type, b->report[k].largest);
   int info = reduce(p, k);
-  if (p->team->size > 1) { /* processors may differ in the last digit */
-    MPI_Bcast(p->w, n, MPI_DOUBLE, 0, p->team->comm);
-    MPI_Bcast(&info, 1, MPI_INT, 0, p->team->comm);
-  }
+  mpt_team_broadcast(p->team, 0, n * (int64_t)sizeof *p->w, p->w); /* last digits may differ */
+  mpt_team_broadcast(p->team, 0, sizeof info, &info);
   if (info) return MPT_NO_CONVERGENCE;
   for (int64_t j = 0; j < n; j++) p->w[j] /= p->scale;
   p->size = mpt_spectral_norm(n, p->w);
@@ -155,13 +155,13 @@ static mpt_status find(partial *p, int64_t k) {
   return mpt_find_selected(b, p->w, &p->place);
 }
 
-static void number(partial *p) {
+static void number(reduced_pass *p) {
   const int64_t n = p->batch->n;
   mpt_number_multiplets(n, p->w, mpt_tolerance(p->options, p->batch) * p->size, p->multiplet);
 }
 
 /* The whole of every multiplet of which some are selected. */
-static void extend(partial *p) {
+static void extend(reduced_pass *p) {
   const int64_t n = p->batch->n;
   int64_t stop = p->first + p->columns;
   const int32_t *id = p->multiplet;
@@ -171,13 +171,13 @@ static void extend(partial *p) {
 }
 
 /* How far two solvers' eigenvalues may be apart. */
-static double slack_of(const partial *p) {
+static double slack_of(const reduced_pass *p) {
   return 100 * (double)p->batch->n * mpt_type_epsilon(p->batch->type) * p->size;
 }
 
 /* What a second pass gave, but vectors of cut multiplets: those need not be orthogonal to the other
  * members, and only the projector on all of them enters. False when T has other eigenvalues. */
-static bool take_given(partial *p, int64_t k, bool extended) {
+static bool take_given(reduced_pass *p, int64_t k, bool extended) {
   const mpt_batch *b = p->batch;
   const size_t size = mpt_type_size(b->type);
   const int64_t m = mpt_batch_columns(b), shift = p->place.first - p->first;
@@ -196,7 +196,7 @@ static bool take_given(partial *p, int64_t k, bool extended) {
 }
 
 /* Turns new vectors inside multiplets; whether there was anything to turn. Collective. */
-static bool turn_pairs(partial *p, mpt_status *status) {
+static bool turn_pairs(reduced_pass *p, mpt_status *status) {
   const int32_t *id = p->multiplet + p->first;
   bool any = false;
   for (int64_t j = 1; j < p->columns; j++) any |= id[j] == id[j - 1];
@@ -207,7 +207,7 @@ static bool turn_pairs(partial *p, mpt_status *status) {
 }
 
 /* The selected eigenpairs into w and `vectors`, certified. Collective. */
-static mpt_status make_pairs(partial *p, int64_t k, bool extended) {
+static mpt_status make_pairs(reduced_pass *p, int64_t k, bool extended) {
   mpt_batch *b = p->batch;
   const int64_t n = b->n, columns = p->columns;
   mpt_status status = MPT_OK;
@@ -236,7 +236,7 @@ static mpt_status make_pairs(partial *p, int64_t k, bool extended) {
   return sound && status == MPT_OK && b->report[k].status == MPT_PENDING ? MPT_OK : MPT_INTERNAL;
 }
 
-static void put_pairs(partial *p, int64_t k) {
+static void put_pairs(reduced_pass *p, int64_t k) {
   mpt_batch *b = p->batch;
   const int64_t m = mpt_batch_columns(b), found = p->place.found, at = p->place.first;
   const size_t size = mpt_type_size(b->type), real = mpt_real_size(b->type);
@@ -255,7 +255,7 @@ static void put_pairs(partial *p, int64_t k) {
 
 /* Cotangents at their places, and their sizes into the rule of all n pairs; false when one is not
  * finite. Collective. */
-static bool load_cotangents(partial *p, int64_t k, mpt_rule *rule) {
+static bool load_cotangents(reduced_pass *p, int64_t k, mpt_rule *rule) {
   const mpt_batch *b = p->batch;
   const int64_t m = mpt_batch_columns(b), found = p->place.found, elements = b->rows * p->columns;
   const size_t size = mpt_type_size(b->type);
@@ -289,7 +289,7 @@ static bool load_cotangents(partial *p, int64_t k, mpt_rule *rule) {
 }
 
 /* What the estimate gets from the components of z_j outside the selection, |z_j|^2 = norm2. */
-static void add_outside(const partial *p, const mpt_rule *rule, int64_t j, double norm2,
+static void add_outside(const reduced_pass *p, const mpt_rule *rule, int64_t j, double norm2,
                         mpt_sums *sums) {
   const double noise = rule->level * rule->gv_norm[j] * rule->gv_in[0] * rule->gv_in[1] / 2;
   const double rounding = 2 * MPT_TURN * rule->epsilon; /* T has the reduction's own */
@@ -312,12 +312,12 @@ static void add_outside(const partial *p, const mpt_rule *rule, int64_t j, doubl
 /* Eigenvalues of T this near to w, relative to ||A||, are w itself: less than a multiplet is
  * wide, or neighbours across the edge of the selection would be damped with it. What that leaves
  * along the kept vectors is projected out. */
-static double damping_of(const partial *p) {
+static double damping_of(const reduced_pass *p) {
   return mpt_resolution(p->batch->type, p->batch->n) / 4;
 }
 
 /* B = Q^H (I - V V^H) gv becomes Y, column by column; what is rounding alone becomes zero. */
-static void solve_columns(partial *p, const mpt_rule *rule, mpt_sums *sums) {
+static void solve_columns(reduced_pass *p, const mpt_rule *rule, mpt_sums *sums) {
   const mpt_batch *b = p->batch;
   const int64_t n = b->n;
   const int parts = mpt_type_is_complex(b->type) ? 2 : 1;
@@ -348,18 +348,17 @@ static void solve_columns(partial *p, const mpt_rule *rule, mpt_sums *sums) {
 }
 
 /* S_jj of the kept pairs, on all ranks. Collective. */
-static void get_diagonal(partial *p) {
+static void get_diagonal(reduced_pass *p) {
   mpt_tile tile;
   memset(p->diagonal, 0, sizeof *p->diagonal * (size_t)p->batch->n);
   for (int64_t next = 0; p->ops->next_tile(p->state, &next, &tile);)
     mpt_tile_diagonal(p->batch->type, &tile, p->diagonal + p->first);
-  if (p->team->size > 1)
-    MPI_Allreduce(MPI_IN_PLACE, p->diagonal, (int)p->batch->n, MPI_DOUBLE, MPI_SUM, p->team->comm);
+  mpt_team_sum(p->team, p->batch->n, p->diagonal);
 }
 
 /* Z, in B, held against A. Three steps of refinement damp by the sixth power of a gap that is not
  * large. */
-static void probe_outside(partial *p, int64_t k) {
+static void probe_outside(reduced_pass *p, int64_t k) {
   const mpt_batch *b = p->batch;
   const int64_t stop = p->first + p->columns;
   double gap = INFINITY;
@@ -379,7 +378,7 @@ static void probe_outside(partial *p, int64_t k) {
 }
 
 /* B = U X^T / 2 + Z / 2 of the vectors' cotangents. */
-static void step_vectors(partial *p, int64_t k, mpt_rule *rule, mpt_sums *sums) {
+static void step_vectors(reduced_pass *p, int64_t k, mpt_rule *rule, mpt_sums *sums) {
   const mpt_reduced *ops = p->ops;
   mpt_tile tile;
   ops->load(p->state, MPT_PANEL_B, p->cotangents);
@@ -401,7 +400,7 @@ static void step_vectors(partial *p, int64_t k, mpt_rule *rule, mpt_sums *sums) 
   if (p->team->rank == 0) mpt_add_outer_turns(rule, p->first, p->columns, sums);
 }
 
-static void step_values(partial *p, mpt_rule *rule, mpt_sums *sums) {
+static void step_values(reduced_pass *p, mpt_rule *rule, mpt_sums *sums) {
   mpt_rule_fit(rule, NULL);
   if (p->team->rank == 0) mpt_add_diagonal(rule, sums);
   mpt_rule_diagonal(rule);
@@ -409,7 +408,7 @@ static void step_values(partial *p, mpt_rule *rule, mpt_sums *sums) {
 }
 
 /* Collective. */
-static mpt_status differentiate(partial *p, int64_t k) {
+static mpt_status differentiate(reduced_pass *p, int64_t k) {
   mpt_batch *b = p->batch;
   mpt_report *report = &b->report[k];
   const int64_t elements = b->rows * b->n;
@@ -445,7 +444,7 @@ static mpt_status differentiate(partial *p, int64_t k) {
 }
 
 /* Collective. */
-static mpt_status process_problem(partial *p, int64_t k) {
+static mpt_status process_problem(reduced_pass *p, int64_t k) {
   mpt_batch *b = p->batch;
   const bool mean = p->options->spread_policy == MPT_MEAN, raw = mpt_needs_basis(p->options);
   mpt_status status = find(p, k);
@@ -471,10 +470,9 @@ static mpt_status process_problem(partial *p, int64_t k) {
 
 mpt_code mpt_process_reduced(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
                              const mpt_options *options, mpt_batch *b) {
-  partial p = {
-      .ops = engine->partial, .state = state, .team = team, .options = options, .batch = b};
-  int failed = open_partial(&p) != MPT_DONE;
-  if (team->size > 1) MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, team->comm);
+  reduced_pass p = {
+      .ops = engine->reduced, .state = state, .team = team, .options = options, .batch = b};
+  bool failed = mpt_team_any(team, open_pass(&p) != MPT_DONE);
   if (!failed) failed = p.ops->widen(state, 0, NULL) != MPT_DONE;
   if (!failed && b->a) mpt_check_input(team, options->triangle, b);
   for (int64_t k = 0; k < b->count && !failed; k++) {
@@ -487,4 +485,8 @@ mpt_code mpt_process_reduced(const mpt_engine *engine, mpt_state *state, const m
   free(p.multiplet);
   mpt_probe_close(&p.probe);
   return failed ? MPT_NO_RESOURCE : MPT_DONE;
+}
+
+bool mpt_is_reduced(const mpt_engine *engine, const mpt_batch *batch) {
+  return batch->select.kind != MPT_SELECT_ALL && engine->reduced && !mpt_has_outputs(batch);
 }

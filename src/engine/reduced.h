@@ -1,4 +1,4 @@
-/* Selections by an engine that can leave the other eigenpairs out (mpt_engine.partial). */
+/* Selections by an engine that can leave the other eigenpairs out (mpt_engine.reduced). */
 #ifndef MPT_REDUCED_H
 #define MPT_REDUCED_H
 
@@ -8,5 +8,9 @@
  * for the caller to zero. */
 mpt_code mpt_process_reduced(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
                              const mpt_options *options, mpt_batch *batch);
+
+/* Whether the batch's selected pairs are made without the others: functions, frames and directions
+ * see the whole spectrum. */
+bool mpt_is_reduced(const mpt_engine *engine, const mpt_batch *batch);
 
 #endif

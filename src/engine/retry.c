@@ -2,28 +2,9 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 #include "engine/certificate.h"
-#include "engine/outputs.h"
-
-/* An array of one problem that the ranks hold as slabs of `width` elements a row. */
-typedef struct part {
-  void *slab;
-  void *whole; /* on the first rank */
-  int64_t width;
-  bool goes_in;
-} part;
-
-/* One problem on its way to the first rank and back. */
-typedef struct retry {
-  const mpt_team *team;
-  mpt_batch *batch, one; /* `one` is the first rank's: the whole problem */
-  int64_t k;
-  size_t size;
-  part *parts;
-  int count;
-  bool failed;
-  int *rows, *starts; /* [size of the team] */
-} retry;
+#include "engine/probe.h"
 
 bool mpt_is_worth_retrying(const mpt_report *report) {
   return report->status == MPT_INTERNAL || report->status == MPT_NO_CONVERGENCE;
@@ -52,25 +33,25 @@ void mpt_note_retry(const mpt_report *first, int64_t n, bool vectors, mpt_report
 
 /* Returns the whole, on the first rank; NULL where there is none or no memory, which `failed` says.
  */
-static void *add(retry *r, const void *array, int64_t k, int64_t width, bool goes_in) {
+static void *add(mpt_retry *r, const void *array, int64_t k, int64_t width, bool goes_in) {
   const int64_t n = r->batch->n;
   void *whole = NULL;
   if (!array) return NULL;
   if (r->team->rank == 0)
     r->failed |= mpt_allocate(&whole, n * width, r->size, "a whole matrix", NULL) != MPT_DONE;
-  r->parts[r->count++] =
-      (part){mpt_part_of(array, k, r->batch->rows * width, r->size), whole, width, goes_in};
+  r->arrays[r->count++] = (mpt_retry_array){mpt_part_of(array, k, r->batch->rows * width, r->size),
+                                            whole, width, goes_in};
   return whole;
 }
 
 /* Everything that the ranks hold in slabs: `one` gets the whole of it. */
-static mpt_code list_parts(retry *r) {
+static mpt_code list_parts(mpt_retry *r) {
   mpt_code code = MPT_DONE;
   const mpt_batch *b = r->batch;
   const mpt_frame_arrays *frame = &b->frame;
   mpt_batch *o = &r->one;
   const int64_t k = r->k, n = b->n, m = mpt_batch_columns(b), columns = frame->columns;
-  TRY(mpt_allocate(&r->parts, 11 + 3 * b->function_count, sizeof *r->parts, "a matrix", NULL));
+  TRY(mpt_allocate(&r->arrays, 11 + 3 * b->function_count, sizeof *r->arrays, "a matrix", NULL));
   TRY(mpt_allocate(&o->functions, b->function_count, sizeof *o->functions, "functions", NULL));
   o->a = add(r, b->a, k, n, true);
   o->gv = add(r, b->gv, k, m, true);
@@ -95,11 +76,11 @@ done:
 }
 
 /* What every rank has all of becomes the first rank's. */
-static void share(const retry *r, void *array, size_t bytes) {
-  if (array) MPI_Bcast(array, (int)bytes, MPI_BYTE, 0, r->team->comm);
+static void share(const mpt_retry *r, void *array, size_t bytes) {
+  if (array) mpt_team_broadcast(r->team, 0, (int64_t)bytes, array);
 }
 
-static void share_results(const retry *r) {
+static void share_results(const mpt_retry *r) {
   const mpt_batch *o = &r->one;
   const size_t m = (size_t)mpt_batch_columns(r->batch), n = (size_t)o->n;
   const size_t real = mpt_real_size(o->type);
@@ -116,7 +97,7 @@ static void share_results(const retry *r) {
 }
 
 /* Problem k as a batch of its own, in place where all ranks have the same. */
-static void point_at_problem(retry *r) {
+static void point_at_problem(mpt_retry *r) {
   const mpt_batch *b = r->batch;
   mpt_batch *o = &r->one;
   const int64_t k = r->k, n = b->n, m = mpt_batch_columns(b);
@@ -148,7 +129,7 @@ static mpt_shape shape_of(const mpt_batch *b) {
 }
 
 /* Whether the first rank can hold it: half of what is free is enough. */
-static mpt_code check_memory(const retry *r) {
+static mpt_code check_memory(const mpt_retry *r) {
   const mpt_batch *b = r->batch;
   const mpt_shape shape = shape_of(b);
   const int one[2] = {1, 1};
@@ -161,7 +142,7 @@ static mpt_code check_memory(const retry *r) {
   return bytes <= mpt_free_memory() / 2 ? MPT_DONE : MPT_NO_RESOURCE;
 }
 
-static mpt_code open_retry(retry *r, mpt_state **state) {
+static mpt_code open_all(mpt_retry *r) {
   mpt_code code = MPT_DONE;
   const mpt_batch *b = r->batch;
   const mpt_shape shape = shape_of(b);
@@ -176,56 +157,44 @@ static mpt_code open_retry(retry *r, mpt_state **state) {
   if (r->team->rank == 0) TRY(check_memory(r));
   TRY(list_parts(r));
   point_at_problem(r);
-  if (r->team->rank == 0) TRY(mpt_lapack.open(&shape, &alone, state, NULL));
+  if (r->team->rank == 0) TRY(mpt_lapack.open(&shape, &alone, &r->state, NULL));
 done:
   return code;
 }
 
-static void close_retry(retry *r, mpt_state *state) {
-  mpt_lapack.close(state);
-  for (int i = 0; i < r->count; i++) free(r->parts[i].whole);
-  free(r->parts);
+/* All parts that go in to the first rank, or the others back. */
+static void move(const mpt_retry *r, bool in) {
+  const mpt_collectives *calls = r->team->calls;
+  for (int i = 0; i < r->count; i++) {
+    const mpt_retry_array *p = &r->arrays[i];
+    const int64_t row = p->width * (int64_t)r->size;
+    if (p->goes_in != in) continue;
+    if (r->team->size == 1)
+      memcpy(in ? p->whole : p->slab, in ? p->slab : p->whole, (size_t)(row * r->batch->n));
+    else if (in)
+      calls->gather(r->team->comm, row, r->rows, r->starts, p->slab, p->whole);
+    else
+      calls->scatter(r->team->comm, row, r->rows, r->starts, p->whole, p->slab);
+  }
+}
+
+bool mpt_retry_open(mpt_retry *r, const mpt_team *team, mpt_batch *b, int64_t k) {
+  *r = (mpt_retry){.team = team, .batch = b, .k = k, .size = mpt_type_size(b->type)};
+  if (mpt_team_any(team, open_all(r) != MPT_DONE)) return false;
+  move(r, true);
+  b->report[k] = (mpt_report){.status = MPT_PENDING};
+  return true;
+}
+
+void mpt_retry_share(const mpt_retry *r) {
+  share_results(r);
+  move(r, false);
+}
+
+void mpt_retry_close(mpt_retry *r) {
+  mpt_lapack.close(r->state);
+  for (int i = 0; i < r->count; i++) free(r->arrays[i].whole);
+  free(r->arrays);
   free(r->rows);
   if (r->one.functions != r->batch->functions) free(r->one.functions);
-}
-
-/* All parts that go in to the first rank, or the others back. */
-static void move(const retry *r, bool in) {
-  for (int i = 0; i < r->count; i++) {
-    const part *p = &r->parts[i];
-    MPI_Datatype row;
-    if (p->goes_in != in) continue;
-    MPI_Type_contiguous((int)(p->width * (int64_t)r->size), MPI_BYTE, &row);
-    MPI_Type_commit(&row);
-    const int rows = r->rows[r->team->rank];
-    if (in)
-      MPI_Gatherv(p->slab, rows, row, p->whole, r->rows, r->starts, row, 0, r->team->comm);
-    else
-      MPI_Scatterv(p->whole, r->rows, r->starts, row, p->slab, rows, row, 0, r->team->comm);
-    MPI_Type_free(&row);
-  }
-}
-
-static void retry_problem(const mpt_team *team, const mpt_options *options, mpt_batch *b,
-                          int64_t k) {
-  retry r = {.team = team, .batch = b, .k = k, .size = mpt_type_size(b->type)};
-  const mpt_team alone = mpt_team_of_one();
-  mpt_state *state = NULL;
-  int failed = open_retry(&r, &state) != MPT_DONE;
-  MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, team->comm);
-  if (!failed) {
-    const mpt_report first = b->report[k];
-    move(&r, true);
-    b->report[k] = (mpt_report){.status = MPT_PENDING};
-    if (team->rank == 0) mpt_process_batch(&mpt_lapack, state, &alone, options, &r.one);
-    share_results(&r);
-    move(&r, false);
-    mpt_note_retry(&first, b->n, b->v != NULL, &b->report[k]);
-  }
-  close_retry(&r, state);
-}
-
-void mpt_retry(const mpt_team *team, const mpt_options *options, mpt_batch *b) {
-  for (int64_t k = 0; k < b->count; k++)
-    if (mpt_is_worth_retrying(&b->report[k])) retry_problem(team, options, b, k);
 }

@@ -9,9 +9,9 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include "base/agree.h"
 #include "engine/blas_library.h"
-#include "engine/outputs.h"
+#include "engine/process.h"
+#include "spectral/tiles.h"
 
 typedef double _Complex element;
 
@@ -151,8 +151,7 @@ static void make_cotangents(trial *t) {
       overlap[2 * j] += creal(part);
       overlap[2 * j + 1] += cimag(part);
     }
-  if (t->team->size > 1)
-    MPI_Allreduce(MPI_IN_PLACE, overlap, (int)(2 * n), MPI_DOUBLE, MPI_SUM, t->team->comm);
+  mpt_team_sum(t->team, 2 * n, overlap);
   for (int64_t i = 0; i < b->rows; i++)
     for (int64_t j = 0; j < n; j++) {
       element g = 2 * t->x[b->row0 + i] * (overlap[2 * j] + I * overlap[2 * j + 1]);
@@ -233,10 +232,6 @@ static bool passes(trial *t) {
   return gradient_is_right(t, 8 * bound) && right;
 }
 
-static mpt_code agree_in_team(const mpt_team *team, mpt_code code, mpt_error *error) {
-  return team->size == 1 ? code : mpt_agree(team->comm, code, error);
-}
-
 static mpt_code fail(const trial *t, mpt_error *error) {
   return mpt_fail(error, MPT_BAD_USAGE,
                   "cannot use %s for %s: it failed its self-test, a %d x %d matrix of known "
@@ -249,12 +244,12 @@ static mpt_code fail(const trial *t, mpt_error *error) {
 static mpt_code run(trial *t, mpt_error *error) {
   mpt_code code = MPT_DONE;
   const mpt_shape shape = {.type = t->type, .n = t->n, .vectors = true, .backward = true};
-  TRY_COLL(agree_in_team(t->team, allocate(t, error), error));
+  TRY_COLL(mpt_team_agree(t->team, allocate(t, error), error));
   choose_numbers(t);
   TRY_COLL(t->engine->open(&shape, t->team, &t->state, error));
   const bool right = passes(t);
   t->judged = true;
-  TRY_COLL(agree_in_team(t->team, right ? MPT_DONE : fail(t, error), error));
+  TRY_COLL(mpt_team_agree(t->team, right ? MPT_DONE : fail(t, error), error));
 done:
   return code;
 }
@@ -275,7 +270,7 @@ mpt_code mpt_self_test(const mpt_engine *engine, mpt_type type, const mpt_team *
   atomic_int *result = &results[engine->id][type];
   int tried = atomic_load(result) == PASSED;
   bool judged;
-  if (team->size > 1) MPI_Allreduce(MPI_IN_PLACE, &tried, 1, MPI_INT, MPI_MIN, team->comm);
+  mpt_team_reduce(team, MPT_REDUCE_MIN, MPT_INT32, 1, &tried);
   if (tried) return MPT_DONE;
   trial t = {.engine = engine, .team = team, .type = type};
   t.n = 2 * most > LEAST_N ? 2 * most : LEAST_N;

@@ -44,17 +44,16 @@ static void fix_phases(turning *t) {
   static void (*const pivots[])(turning *) = WORKER_TABLE(find_pivots);
   static void (*const turn[])(turning *) = WORKER_TABLE(turn_phases);
   const int count = (int)t->count;
-  const MPI_Comm comm = t->team->comm;
   const bool several = t->team->size > 1;
   largest[t->type](t);
-  if (several) MPI_Allreduce(MPI_IN_PLACE, t->largest2, count, MPI_DOUBLE, MPI_MAX, comm);
+  mpt_team_max(t->team, count, t->largest2);
   pivots[t->type](t);
   if (several) { /* the first row of all ranks, and what stands there */
-    MPI_Allreduce(MPI_IN_PLACE, t->at, count, MPI_INT64_T, MPI_MIN, comm);
+    mpt_team_reduce(t->team, MPT_REDUCE_MIN, MPT_INT64, count, t->at);
     for (int64_t j = 0; j < t->count; j++)
       if (t->at[j] < t->row0 || t->at[j] >= t->row0 + t->rows)
         t->pivot[2 * j] = t->pivot[2 * j + 1] = 0;
-    MPI_Allreduce(MPI_IN_PLACE, t->pivot, 2 * count, MPI_DOUBLE, MPI_SUM, comm);
+    mpt_team_sum(t->team, 2 * count, t->pivot);
   }
   turn[t->type](t);
 }
@@ -96,8 +95,7 @@ mpt_status mpt_turn_multiplets(const mpt_team *team, const mpt_options *options,
   t.row0 = b->row0;
   t.rows = b->rows;
   t.ld = columns;
-  int failed = !allocate(&t, columns);
-  if (team->size > 1) MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, team->comm);
+  const bool failed = mpt_team_any(team, !allocate(&t, columns));
   for (int64_t start = 0, stop; start < columns && !failed; start = stop) {
     for (stop = start + 1; stop < columns && multiplet[stop] == multiplet[start];) {
       if (w[stop] - w[start] > width) break;

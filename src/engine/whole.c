@@ -1,91 +1,11 @@
-/* Batches of which some eigenpairs are wanted: the whole spectrum is solved, the wanted columns are
- * taken out, and cotangents are zero for the others. */
 #include "engine/whole.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include "engine/outputs.h"
+#include "engine/policy.h"
+#include "engine/selected.h"
 
-void mpt_copy_columns(int64_t rows, int64_t count, size_t size, const void *from,
-                      int64_t from_width, void *to, int64_t to_width) {
-  for (int64_t i = 0; i < rows; i++)
-    memcpy((char *)to + (size_t)(i * to_width) * size,
-           (const char *)from + (size_t)(i * from_width) * size, (size_t)count * size);
-}
-
-mpt_status mpt_find_selected(const mpt_batch *b, const double *w, mpt_selected *place) {
-  const mpt_select *select = &b->select;
-  const int64_t n = b->n, m = mpt_batch_columns(b);
-  int64_t first = 0, stop = m;
-  switch (select->kind) {
-  case MPT_SELECT_HIGHEST:
-    first = n - m;
-    stop = n;
-    break;
-  case MPT_SELECT_INDEX:
-    first = select->index[0] < n ? select->index[0] : n;
-    stop = first + m;
-    break;
-  case MPT_SELECT_RANGE:
-    while (first < n && w[first] < select->range[0]) first++;
-    for (stop = first; stop < n && w[stop] < select->range[1];) stop++;
-    break;
-  default:
-    break;
-  }
-  place->first = first;
-  place->found = stop - first;
-  return stop - first > m ? MPT_TOO_MANY_IN_RANGE : MPT_OK;
-}
-
-bool mpt_is_cut(int64_t n, const int32_t *id, const mpt_selected *p, int64_t j) {
-  const int64_t first = p->first, stop = first + p->found;
-  return (first > 0 && id[first - 1] == id[first + j]) || (stop < n && id[stop] == id[first + j]);
-}
-
-bool mpt_needs_basis(const mpt_options *options) {
-  return options->spread_policy == MPT_RAW || options->spread_policy == MPT_UNBIASED;
-}
-
-static bool is_zero(mpt_type type, const void *array, int64_t at) {
-  double x[2];
-  mpt_get_element(type, array, at, x);
-  return x[0] == 0 && x[1] == 0;
-}
-
-bool mpt_sees_cut(const mpt_team *team, const mpt_batch *b, int64_t k, const int32_t *id,
-                  const mpt_selected *place, bool values, bool vectors) {
-  const mpt_type real = mpt_real_size(b->type) == 4 ? MPT_FLOAT32 : MPT_FLOAT64;
-  const int64_t m = mpt_batch_columns(b);
-  const void *gw = values ? mpt_part_of(b->gw, k, m, mpt_real_size(b->type)) : NULL;
-  const void *gv = vectors ? mpt_part_of(b->gv, k, b->rows * m, mpt_type_size(b->type)) : NULL;
-  int any = 0;
-  for (int64_t j = 0; j < place->found; j++) {
-    if (!mpt_is_cut(b->n, id, place, j)) continue;
-    any |= gw && !is_zero(real, gw, j);
-    for (int64_t i = 0; gv && i < b->rows; i++) any |= !is_zero(b->type, gv, i * m + j);
-  }
-  if (team->size > 1) MPI_Allreduce(MPI_IN_PLACE, &any, 1, MPI_INT, MPI_MAX, team->comm);
-  return any;
-}
-
-double mpt_selected_gap(int64_t n, const double *w, const int32_t *id, const mpt_selected *p) {
-  const int64_t low = p->first > 0 ? p->first - 1 : 0;
-  const int64_t stop = p->first + p->found, high = stop < n ? stop + 1 : n;
-  return mpt_min_gap(high - low, w + low, id + low, mpt_spectral_norm(n, w));
-}
-
-/* Whole arrays, and what is wanted of each problem. */
-typedef struct selection {
-  mpt_batch *batch, whole;
-  const mpt_team *team;
-  double *w;           /* [n], of one problem */
-  double *kept;        /* [3 count]: what the certificate said of the whole */
-  mpt_selected *place; /* [count] */
-  int64_t m;
-} selection;
-
-static mpt_code allocate(selection *s) {
+static mpt_code allocate(mpt_whole *s) {
   mpt_code code = MPT_DONE;
   const mpt_batch *b = s->batch;
   mpt_batch *a = &s->whole;
@@ -102,7 +22,7 @@ static mpt_code allocate(selection *s) {
   a->gw = a->gv = NULL;
   a->factor = (mpt_factor_arrays){0};
   TRY(mpt_allocate(&s->w, n, sizeof *s->w, what, NULL));
-  TRY(mpt_allocate(&s->kept, 3 * b->count, sizeof *s->kept, what, NULL));
+  TRY(mpt_allocate(&s->first, b->count, sizeof *s->first, what, NULL));
   TRY(mpt_allocate(&s->place, b->count, sizeof *s->place, what, NULL));
   TRY(mpt_allocate(&a->multiplet, values, sizeof *a->multiplet, what, NULL));
   if (b->factor.reflectors) {
@@ -122,10 +42,15 @@ done:
   return code;
 }
 
-static void release(selection *s) {
+mpt_code mpt_whole_open(mpt_whole *s, const mpt_team *team, mpt_batch *b) {
+  *s = (mpt_whole){.batch = b, .team = team, .m = mpt_batch_columns(b)};
+  return mpt_team_any(team, allocate(s) != MPT_DONE) ? MPT_NO_RESOURCE : MPT_DONE;
+}
+
+void mpt_whole_close(mpt_whole *s) {
   mpt_batch *a = &s->whole;
   free(s->w);
-  free(s->kept);
+  free(s->first);
   free(s->place);
   if (!s->batch->factor.reflectors) {
     free(a->w);
@@ -138,10 +63,21 @@ static void release(selection *s) {
   free(a->dv);
 }
 
+mpt_batch mpt_whole_pairs(const mpt_whole *s) {
+  mpt_batch pairs = s->whole;
+  pairs.given = s->batch->factor.given;
+  pairs.g = NULL;
+  pairs.gw = pairs.gv = NULL;
+  pairs.da = NULL;
+  pairs.function_count = 0;
+  pairs.frame.columns = 0;
+  return pairs;
+}
+
 /* Cotangents, and given vectors, of problem k at their places in the whole. Of a cut multiplet the
  * solved vectors stay: given ones need not be orthogonal to its other members, and no more than the
  * projector on all of it enters then. */
-static void embed(selection *s, int64_t k) {
+static void embed(mpt_whole *s, int64_t k) {
   const mpt_batch *b = s->batch;
   mpt_batch *a = &s->whole;
   const mpt_selected *place = &s->place[k];
@@ -159,8 +95,7 @@ static void embed(selection *s, int64_t k) {
                        mpt_part_of(a->v, k * b->rows * n + first + j, 1, size), n);
 }
 
-/* After the whole has been solved: what is wanted, and whether that can be differentiated. */
-static void prepare_problem(selection *s, int64_t k, const mpt_options *options) {
+static void select_problem(mpt_whole *s, int64_t k, const mpt_options *options) {
   mpt_batch *b = s->batch;
   const int64_t n = b->n;
   mpt_reals_to_double(b->type, n, mpt_part_of(s->whole.w, k, n, mpt_real_size(b->type)), s->w);
@@ -175,7 +110,37 @@ static void prepare_problem(selection *s, int64_t k, const mpt_options *options)
   b->report[k].min_gap = mpt_selected_gap(n, s->w, id, &s->place[k]);
 }
 
-static void take_out(selection *s, int64_t k) {
+void mpt_whole_select(mpt_whole *s, const mpt_options *options) {
+  for (int64_t k = 0; k < s->batch->count; k++)
+    if (s->batch->report[k].status == MPT_OK) select_problem(s, k, options);
+}
+
+mpt_batch mpt_whole_outputs(mpt_whole *s) {
+  mpt_batch *b = s->batch;
+  mpt_batch one = s->whole;
+  /* given vectors stand among newly solved ones, with which they have not been certified yet */
+  if (!b->given || b->factor.given) one.a = NULL;
+  one.given = true;
+  for (int64_t k = 0; k < b->count; k++) {
+    mpt_report *r = &b->report[k];
+    s->first[k] = *r;
+    if (r->status == MPT_OK) r->status = MPT_PENDING;
+  }
+  return one;
+}
+
+void mpt_whole_recall(mpt_whole *s) {
+  mpt_batch *b = s->batch;
+  for (int64_t k = 0; k < b->count; k++) {
+    mpt_report *r = &b->report[k];
+    if (mpt_status_is_failure(r->status)) continue;
+    if (!b->given) r->residual = s->first[k].residual;
+    if (!b->given) r->orthogonality = s->first[k].orthogonality;
+    r->min_gap = s->first[k].min_gap;
+  }
+}
+
+static void take_out(mpt_whole *s, int64_t k) {
   mpt_batch *b = s->batch;
   const mpt_batch *a = &s->whole;
   const int64_t n = b->n, m = s->m, first = s->place[k].first, found = s->place[k].found;
@@ -201,52 +166,7 @@ static void take_out(selection *s, int64_t k) {
   }
 }
 
-/* The second half: gradients and outputs of pairs that are there by now. */
-static void differentiate(selection *s, const mpt_engine *engine, mpt_state *state,
-                          const mpt_options *options) {
-  mpt_batch *b = s->batch;
-  mpt_batch one = s->whole;
-  /* given vectors stand among newly solved ones, with which they have not been certified yet */
-  if (!b->given || b->factor.given) one.a = NULL;
-  one.given = true;
-  one.count = b->count;
-  double *kept = s->kept;
-  for (int64_t k = 0; k < b->count; k++) {
-    mpt_report *r = &b->report[k];
-    memcpy(kept + 3 * k, (double[]){r->residual, r->orthogonality, r->min_gap}, 24);
-    if (r->status == MPT_OK) r->status = MPT_PENDING;
-  }
-  mpt_process_batch(engine, state, s->team, options, &one);
-  for (int64_t k = 0; k < b->count; k++) {
-    mpt_report *r = &b->report[k];
-    if (mpt_status_is_failure(r->status)) continue;
-    if (!b->given) r->residual = kept[3 * k];
-    if (!b->given) r->orthogonality = kept[3 * k + 1];
-    r->min_gap = kept[3 * k + 2];
-  }
-}
-
-mpt_code mpt_process_whole(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
-                           const mpt_options *options, mpt_batch *b) {
-  selection s = {.batch = b, .team = team, .m = mpt_batch_columns(b)};
-  int failed = allocate(&s) != MPT_DONE;
-  if (team->size > 1) MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, team->comm);
-  if (!failed) {
-    mpt_batch pairs = s.whole;
-    const bool more = b->g || mpt_has_outputs(b);
-    pairs.given = b->factor.given;
-    pairs.g = NULL;
-    pairs.gw = pairs.gv = NULL;
-    pairs.da = NULL;
-    pairs.function_count = 0;
-    pairs.frame.columns = 0;
-    mpt_process_batch(engine, state, team, options, &pairs);
-    for (int64_t k = 0; k < b->count; k++)
-      if (b->report[k].status == MPT_OK) prepare_problem(&s, k, options);
-    if (more) differentiate(&s, engine, state, options);
-    for (int64_t k = 0; k < b->count; k++)
-      if (!mpt_status_is_failure(b->report[k].status)) take_out(&s, k);
-  }
-  release(&s);
-  return failed ? MPT_NO_RESOURCE : MPT_DONE;
+void mpt_whole_take_out(mpt_whole *s) {
+  for (int64_t k = 0; k < s->batch->count; k++)
+    if (!mpt_status_is_failure(s->batch->report[k].status)) take_out(s, k);
 }

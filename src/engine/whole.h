@@ -1,38 +1,38 @@
-/* Batches of which some eigenpairs are wanted (mpt_batch.select). */
+/* Batches of which some eigenpairs are wanted: the whole spectrum is solved, the wanted columns are
+ * taken out, and cotangents are zero for the others. The parts of that, between which process.c
+ * solves. */
 #ifndef MPT_WHOLE_H
 #define MPT_WHOLE_H
 
-#include "engine/engine.h"
+#include "engine/selected.h"
 
-/* mpt_process_batch for them; failed problems are left for the caller to zero. The whole spectrum
- * is solved, and the wanted columns are taken out. */
-mpt_code mpt_process_whole(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
-                           const mpt_options *options, mpt_batch *batch);
+/* Whole arrays, and what is wanted of each problem. */
+typedef struct mpt_whole {
+  mpt_batch *batch, whole;
+  const mpt_team *team;
+  double *w;           /* [n], of one problem */
+  mpt_report *first;   /* [count]: what the certificate said of the whole */
+  mpt_selected *place; /* [count] */
+  int64_t m;
+} mpt_whole;
 
-/* Which of n ascending eigenvalues are selected: from `first` on, so many. TOO_MANY_IN_RANGE when
- * they do not fit. */
-typedef struct mpt_selected {
-  int64_t first, found;
-} mpt_selected;
-mpt_status mpt_find_selected(const mpt_batch *batch, const double *w, mpt_selected *place);
+/* Memory for all of it; close it also where there was none. Collective, and agreed. */
+mpt_code mpt_whole_open(mpt_whole *whole, const mpt_team *team, mpt_batch *batch);
+void mpt_whole_close(mpt_whole *whole);
 
-/* Whether selected column j belongs to a multiplet that the selection cuts; id[n] numbers them. */
-bool mpt_is_cut(int64_t n, const int32_t *id, const mpt_selected *place, int64_t j);
+/* The batch to be solved, without anything to be made of its pairs. */
+mpt_batch mpt_whole_pairs(const mpt_whole *whole);
 
-/* Whether the policy makes something of single eigenvalues' cotangents inside a multiplet, for
- * which the vectors of all of it must be the loss's own: not so of one that is cut. */
-bool mpt_needs_basis(const mpt_options *options);
+/* After that: what is wanted, and whether it can be differentiated; cotangents, and given vectors,
+ * go to their places. Collective. */
+void mpt_whole_select(mpt_whole *whole, const mpt_options *options);
 
-/* Whether the loss sees such a one, by its eigenvalue or its vector, as asked. Collective. */
-bool mpt_sees_cut(const mpt_team *team, const mpt_batch *batch, int64_t k, const int32_t *id,
-                  const mpt_selected *place, bool values, bool vectors);
+/* The batch of pairs that are there by now and from which the rest is to be made; after that, what
+ * the certificate had said of them goes back into the reports. */
+mpt_batch mpt_whole_outputs(mpt_whole *whole);
+void mpt_whole_recall(mpt_whole *whole);
 
-/* mpt_min_gap among the selected, and at the ends to what is next. */
-double mpt_selected_gap(int64_t n, const double *w, const int32_t *id, const mpt_selected *place);
-
-/* Copies `count` of the columns of `rows` rows between arrays that are `from_width` and `to_width`
- * elements wide. */
-void mpt_copy_columns(int64_t rows, int64_t count, size_t size, const void *from,
-                      int64_t from_width, void *to, int64_t to_width);
+/* What is wanted, into the batch; failed problems are left for the caller to zero. */
+void mpt_whole_take_out(mpt_whole *whole);
 
 #endif

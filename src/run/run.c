@@ -3,7 +3,7 @@
 #include <multiplet/job.h>
 #include <stdlib.h>
 #include <string.h>
-#include "base/agree.h"
+#include "mpi/agree.h"
 #include "engine/blas_library.h"
 #include "run/failures.h"
 #include "run/look.h"
@@ -11,6 +11,7 @@
 #include "run/stop.h"
 #include "run/summary.h"
 #include "run/merge.h"
+#include "engine/scalapack/mpi_team.h"
 
 static const double brief_seconds = 0.01; /* of a rank: no balance is worth a window then */
 
@@ -186,9 +187,7 @@ static void note_done(mpt_run *r, const mpt_unit *u, const mpt_team *team) {
 
 /* True on all ranks of the team when a signal came, or another rank failed. */
 static bool team_stops(mpt_run *r, const mpt_team *team) {
-  int stop = mpt_stop_requested() || mpt_counter_stopped(&r->counter);
-  MPI_Allreduce(MPI_IN_PLACE, &stop, 1, MPI_INT, MPI_MAX, team->comm);
-  return stop;
+  return mpt_team_any(team, mpt_stop_requested() || mpt_counter_stopped(&r->counter));
 }
 
 /* Units first..end are for teams of one size. Collective over all ranks. */
@@ -196,12 +195,12 @@ static mpt_code do_team_units(mpt_run *r, int64_t first, int64_t end, mpt_error 
   mpt_code code = MPT_DONE;
   const mpt_unit *units = r->schedule.units;
   const mpt_task_plan *work = &r->plan.tasks[units[first].dataset];
-  mpt_team team = {.size = work->ranks};
-  const int mine = r->rank / team.size;
-  const bool member = mine < r->size / team.size;
-  MPI_Comm_split(r->comm, member ? mine : MPI_UNDEFINED, r->rank, &team.comm);
+  MPI_Comm comm;
+  const int mine = r->rank / work->ranks;
+  const bool member = mine < r->size / work->ranks;
+  MPI_Comm_split(r->comm, member ? mine : MPI_UNDEFINED, r->rank, &comm);
   if (!member) return MPT_DONE;
-  MPI_Comm_rank(team.comm, &team.rank);
+  mpt_team team = mpt_mpi_team(comm);
   for (int64_t k = first; k < end && code == MPT_DONE; k++) {
     if (units[k].team != mine) continue;
     if (team_stops(r, &team)) break;
@@ -210,7 +209,7 @@ static mpt_code do_team_units(mpt_run *r, int64_t first, int64_t end, mpt_error 
     note_done(r, &units[k], &team);
   }
   mpt_worker_close(&r->worker);
-  MPI_Comm_free(&team.comm);
+  MPI_Comm_free(&comm);
   return code;
 }
 

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include "base/agree.h"
 #include "engine/self_test.h"
 #include "run/worker_arrays.h"
+#include "engine/process.h"
 
 void mpt_worker_open(mpt_worker *w, const mpt_job *job, const mpt_plan *plan, mpt_result *result) {
   *w = (mpt_worker){.job = job, .plan = plan, .result = result, .dataset = -1};
@@ -37,7 +37,7 @@ mpt_code mpt_worker_prepare(mpt_worker *w, int64_t d, const mpt_team *team, mpt_
   w->batch.type = data->type;
   w->batch.n = data->n;
   w->batch.given = !w->job->tasks[d].solve;
-  AGREE(team->comm, mpt_arrays_allocate(w, d, error));
+  TRY_COLL(mpt_team_agree(team, mpt_arrays_allocate(w, d, error), error));
 done:
   return code;
 }
@@ -101,9 +101,7 @@ static const mpt_cache_entry *entry_of(const mpt_worker *w, const mpt_unit *u,
   if (!w->recalled) return NULL;
   const mpt_cache_entry place = mpt_unit_entry(w, u),
                         *entry = mpt_cached_entry(w->recalled, &place);
-  int found = entry != NULL;
-  if (team->size > 1) MPI_Allreduce(MPI_IN_PLACE, &found, 1, MPI_INT, MPI_MIN, team->comm);
-  return found ? entry : NULL;
+  return mpt_team_all(team, entry != NULL) ? entry : NULL;
 }
 
 /* What the certificate said when these eigenpairs were made. */
@@ -210,11 +208,6 @@ static mpt_code finish_unit(mpt_worker *w, const mpt_unit *u, mpt_error *error) 
   return mpt_result_commit(w->result, w->job->config.checkpoint_seconds, error);
 }
 
-/* Local codes become the team's. */
-static mpt_code agree_in_team(const mpt_team *team, mpt_code code, mpt_error *error) {
-  return team->size == 1 ? code : mpt_agree(team->comm, code, error);
-}
-
 /* In the file, also eigenpairs that were given are outputs. */
 static void zero_given_failures(mpt_batch *b) {
   for (int64_t k = 0; b->given && k < b->count; k++)
@@ -226,7 +219,7 @@ mpt_code mpt_worker_read(mpt_worker *w, const mpt_unit *u, const mpt_team *team,
   const double start = mpt_now();
   TRY_COLL(mpt_worker_prepare(w, u->dataset, team, error));
   w->entry = entry_of(w, u, team);
-  TRY_COLL(agree_in_team(team, read_unit(w, u, error), error));
+  TRY_COLL(mpt_team_agree(team, read_unit(w, u, error), error));
   w->io_seconds += mpt_now() - start;
 done:
   return code;
@@ -256,8 +249,8 @@ mpt_code mpt_worker_write(mpt_worker *w, const mpt_unit *u, mpt_error *error) {
   zero_given_failures(&w->batch);
   recall_certificate(&w->batch, w->entry);
   if (w->caching) mpt_arrays_cache(w, u);
-  TRY_COLL(agree_in_team(&w->team, write_unit(w, u, error), error));
-  TRY_COLL(agree_in_team(&w->team, finish_unit(w, u, error), error));
+  TRY_COLL(mpt_team_agree(&w->team, write_unit(w, u, error), error));
+  TRY_COLL(mpt_team_agree(&w->team, finish_unit(w, u, error), error));
   w->io_seconds += mpt_now() - start;
 done:
   return code;

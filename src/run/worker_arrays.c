@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "engine/reduced.h"
 
 enum { FIXED_ARRAYS = 21, ARRAYS_A_FUNCTION = 4 };
 

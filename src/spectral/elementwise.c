@@ -89,3 +89,16 @@ void mpt_fix_phases(mpt_type type, int64_t rows, int64_t cols, void *u) {
     mpt_turn_column(type, rows, column, pivot, at);
   }
 }
+
+double mpt_scale_of(double largest) {
+  const int most = 1000, exponent = largest > 0 ? ilogb(largest) : 0;
+  return ldexp(1, -(exponent > most ? most : exponent < -most ? -most : exponent));
+}
+
+double mpt_extreme_scale(mpt_type type, double largest) {
+  const bool single = mpt_real_size(type) == 4;
+  const double limit = single ? 1e12 : 1e100;
+  if (largest == 0 || (largest < limit && largest > 1 / limit)) return 1;
+  const int e = ilogb(largest), most = single ? 120 : 1000;
+  return ldexp(1, e > most ? -most : e < -most ? most : -e);
+}

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "base/agree.h"
+#include "mpi/agree.h"
 #include "store/create.h"
 #include "store/destination.h"
 #include "store/lock.h"

@@ -8,6 +8,8 @@
 #include "engine/blas_library.h"
 #include "engine/lanes/lanes.h"
 #include "plan/plan.h"
+#include "engine/process.h"
+#include "engine/scalapack/mpi_team.h"
 
 static int failures;
 static FILE *messages; /* standard error, also on ranks whose cmocka is silent */
@@ -66,7 +68,7 @@ bool bench_open(int index, bench *b) {
   const bool alone = size == 1, square = grid[0] == grid[1];
   const int grids[][2] = {{grid[0], grid[1]}, {grid[1], grid[0]}, {1, size}, {size, 1}};
   const int count = alone ? 1 : size == 4 ? 4 : 2;
-  *b = (bench){.engine = &mpt_scalapack, .team = {MPI_COMM_WORLD, rank, size, {0, 0}}};
+  *b = (bench){.engine = &mpt_scalapack, .team = mpt_mpi_team(MPI_COMM_WORLD)};
   if (alone && open_local(index, b)) return true;
   if (alone) index -= LOCAL;
   if (square && !alone && index >= 1) index++;
@@ -152,7 +154,7 @@ static void gather(const bench *b, const run *r, const mpt_batch *batch, void *s
     size_t bytes = (size_t)(r->count * rows * n) * mpt_type_size(r->type);
     char *part = malloc(bytes + 1);
     if (p == b->team.rank) memcpy(part, slabs, bytes);
-    if (b->team.size > 1) MPI_Bcast(part, (int)bytes, MPI_BYTE, p, b->team.comm);
+    if (b->team.size > 1) MPI_Bcast(part, (int)bytes, MPI_BYTE, p, mpt_team_comm(&b->team));
     for (int64_t k = 0; k < r->count; k++)
       for (int64_t i = 0; i < rows * n; i++)
         whole[(k * n + row0) * n + i] = get(r->type, part, k * rows * n + i);
@@ -165,7 +167,7 @@ static void gather(const bench *b, const run *r, const mpt_batch *batch, void *s
 static void check_same(const bench *b, const void *mine, size_t bytes, const char *what) {
   char *first = malloc(bytes + 1);
   memcpy(first, mine, bytes);
-  if (b->team.size > 1) MPI_Bcast(first, (int)bytes, MPI_BYTE, 0, b->team.comm);
+  if (b->team.size > 1) MPI_Bcast(first, (int)bytes, MPI_BYTE, 0, mpt_team_comm(&b->team));
   CHECK(!memcmp(first, mine, bytes), "%s: rank %d has other %s than rank 0", bench_name(b),
         b->team.rank, what);
   free(first);

@@ -12,6 +12,8 @@
 #include "engine/lanes/lanes.h"
 #include "spectral/tiles.h"
 #include "spectral/tridiagonal.h"
+#include "engine/scalapack/mpi_team.h"
+#include "engine/process.h"
 
 static int64_t turns = -1; /* products until one is spoilt; negative: none is */
 static bool hit;
@@ -123,7 +125,7 @@ static bool spoil_product(const bench *b, mpt_state *state, everything *e, int64
   const bool more = turns < 0;
   turns = -1;
   found = hit;
-  MPI_Allreduce(MPI_IN_PLACE, &found, 1, MPI_INT, MPI_MAX, b->team.comm);
+  MPI_Allreduce(MPI_IN_PLACE, &found, 1, MPI_INT, MPI_MAX, mpt_team_comm(&b->team));
   const bool noticed = e->report.status == MPT_INTERNAL || e->report.retried;
   injected += found;
   missed += found && !noticed;

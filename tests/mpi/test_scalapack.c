@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "harness.h"
+#include "engine/scalapack/mpi_team.h"
 
 /* Solves a known matrix; run_batch checks that every rank gets the same w. */
 static void solve(bench *b, const char *kind, mpt_type type, int64_t n, bool values_only) {

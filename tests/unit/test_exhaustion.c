@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include "engine/engine.h"
 #include "memory_arrays.h"
+#include "engine/process.h"
 
 static int64_t left = -1; /* allocations until one fails; negative: none does */
 static bool failed;

@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include "lanes_batches.h"
 #include "base/scalar.h"
+#include "engine/process.h"
 
 /* The first are interleaved backward, the others are not; 16 | 17 and 24 | 25 are where that ends.
  */

@@ -17,6 +17,7 @@
 #include "engine/engine.h"
 #include "engine/probe.h"
 #include "base/scalar.h"
+#include "engine/process.h"
 
 enum { CHUNK = 256, MOST_N = 96, SMALL_N = 8, LAPACK_SHARE = 16 };
 

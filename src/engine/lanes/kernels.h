@@ -14,6 +14,7 @@
 #endif
 #include "engine/certificate.h"
 #include "engine/lanes/lanes.h"
+#include "engine/policy.h"
 #include "engine/probe.h"
 #include "engine/turn.h"
 

@@ -2,8 +2,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include "engine/outputs.h"
 #include "engine/retry.h"
+#include "engine/process.h"
 
 enum { SWEEPS_PER_VALUE = 30, HUGE_N = 1 << 12 };
 
@@ -44,6 +44,10 @@ bool mpt_lanes_use(const char *name) {
 
 int64_t mpt_lanes_largest(mpt_type type) {
   return set_in_use()->largest[type];
+}
+
+static bool suits(const mpt_shape *shape) {
+  return shape->n <= mpt_lanes_largest(shape->type);
 }
 
 void mpt_lanes_spoil(int product) {
@@ -190,6 +194,8 @@ const mpt_engine mpt_lanes = {
     .name = "lanes",
     .id = MPT_ENGINE_LANES,
     .takes_team = false,
+    .suits = suits,
+    .kernels = mpt_lanes_isa,
     .workspace = workspace,
     .open = open_lanes,
     .close = close_lanes,

@@ -141,5 +141,5 @@ const mpt_engine mpt_lapack = {
     .next_tile = next_tile,
     .out_of_basis = out_of_basis,
     .from_diagonal = from_diagonal,
-    .partial = &mpt_lapack_reduced,
+    .reduced = &mpt_lapack_reduced,
 };

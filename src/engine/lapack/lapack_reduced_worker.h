@@ -1,5 +1,5 @@
-/* Included once per scalar type by partial.c. As everywhere, the row-major A is conj(A) here, and
- * its eigenvectors are U = conj(V). */
+/* Included once per scalar type by lapack_reduced.c. As everywhere, the row-major A is conj(A)
+ * here, and its eigenvectors are U = conj(V). */
 #include "engine/blas.h"
 
 #define GEMM(...) BLAS(gemm)(__VA_ARGS__, 1, 1)

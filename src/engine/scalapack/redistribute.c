@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "engine/scalapack/mpi_team.h"
 
 static const int64_t round_bytes = INT64_C(32) << 20;
 
@@ -124,10 +125,10 @@ static void exchange(const mpt_cyclic *c, size_t element, mpt_direction directio
     char *slab_from = buffer + (size_t)slab_side->at[from] * element;
     if (out)
       MPI_Sendrecv(slab_to, slab_side->count[to], item, to, 0, local_from, columns_from, item, from,
-                   0, c->team->comm, MPI_STATUS_IGNORE);
+                   0, mpt_team_comm(c->team), MPI_STATUS_IGNORE);
     else
       MPI_Sendrecv(local_to, columns_to, item, to, 0, slab_from, slab_side->count[from], item, from,
-                   0, c->team->comm, MPI_STATUS_IGNORE);
+                   0, mpt_team_comm(c->team), MPI_STATUS_IGNORE);
   }
   MPI_Type_free(&item);
 }

@@ -6,9 +6,9 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include "base/agree.h"
-#include "engine/outputs.h"
+#include "mpi/agree.h"
 #include "base/scalar.h"
+#include "engine/scalapack/mpi_team.h"
 
 struct mpt_state {
   mpt_shape shape;
@@ -200,13 +200,13 @@ done:
 static mpt_code make_grid(mpt_state *s, mpt_error *error) {
   const int *grid = s->team.grid, zero = 0, n = (int)s->shape.n, block = (int)s->cyclic.block;
   int info, lld, yes = 1;
-  s->handle = Csys2blacs_handle(s->team.comm);
+  s->handle = Csys2blacs_handle(mpt_team_comm(&s->team));
   s->context = s->handle;
   Cblacs_gridinit(&s->context, "Row", grid[0], grid[1]);
   Cblacs_set(s->context, BLACS_REPEATABLE,
              &yes); /* sums in one order, whatever message comes first */
   Cblacs_set(s->context, BLACS_COHERENT, &yes);
-  MPI_Comm_split(s->team.comm, s->col, s->row, &s->column);
+  MPI_Comm_split(mpt_team_comm(&s->team), s->col, s->row, &s->column);
   s->np = mpt_cyclic_count(n, block, s->row, grid[0]);
   s->nq = mpt_cyclic_count(n, block, s->col, grid[1]);
   lld = s->np > 0 ? (int)s->np : 1;
@@ -231,8 +231,9 @@ static mpt_code widen(mpt_state *s, int64_t columns, mpt_error *error) {
   int64_t elements[2];
   if (!s->panels.u || s->panels.room < columns) {
     free(s->panels.u);
-    AGREE(s->team.comm, mpt_allocate(&s->panels.u, panel_elements(&s->shape, s->team.grid, columns),
-                                     size, "panels of eigenvectors", error));
+    AGREE(mpt_team_comm(&s->team),
+          mpt_allocate(&s->panels.u, panel_elements(&s->shape, s->team.grid, columns), size,
+                       "panels of eigenvectors", error));
     s->panels.room = columns;
   }
   count_panels(&s->shape, s->team.grid, columns, elements);
@@ -267,8 +268,8 @@ static mpt_code open_scalapack(const mpt_shape *shape, const mpt_team *team, mpt
     s->cyclic = (mpt_cyclic){&s->team, shape->n, shape->n, choose_block(shape, team->grid), false};
     code = allocate_arrays(s, error);
   }
-  AGREE(team->comm, code);
-  AGREE(team->comm, make_grid(s, error));
+  AGREE(mpt_team_comm(team), code);
+  AGREE(mpt_team_comm(team), make_grid(s, error));
   if (shape->columns) TRY_COLL(widen(s, shape->columns, error));
   *out = s;
   return MPT_DONE;
@@ -406,7 +407,7 @@ static void assemble(mpt_state *s, void *slab) {
   table[s->shape.type](s, slab);
 }
 
-static const mpt_reduced partial = {
+static const mpt_reduced reduced = {
     .widen = widen,
     .reduce = reduce,
     .keep_factor = keep_factor,
@@ -439,5 +440,5 @@ const mpt_engine mpt_scalapack = {
     .next_tile = next_tile,
     .out_of_basis = out_of_basis,
     .from_diagonal = from_diagonal,
-    .partial = &partial,
+    .reduced = &reduced,
 };

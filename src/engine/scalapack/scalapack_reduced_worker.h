@@ -20,10 +20,10 @@ static int NAME(reduce)(mpt_state *s, const mpt_batch *batch, int64_t k, double 
     info = NAME(tridiagonalize)(s);
   else if (s->np * s->nq > 0)
     r.w[0] = RE(*(Scalar *)s->a);
-  if (n == 1) MPI_Bcast(r.w, 1, MPI_REAL_TYPE, 0, s->team.comm);
+  if (n == 1) MPI_Bcast(r.w, 1, MPI_REAL_TYPE, 0, mpt_team_comm(&s->team));
   for (int64_t i = 0; i < n; i++) d[i] = r.w[i];
   for (int64_t i = 0; i + 1 < n; i++) e[i] = r.off[i];
-  MPI_Allreduce(MPI_IN_PLACE, &info, 1, MPI_INT, MPI_MAX, s->team.comm);
+  MPI_Allreduce(MPI_IN_PLACE, &info, 1, MPI_INT, MPI_MAX, mpt_team_comm(&s->team));
   return info;
 }
 
@@ -36,7 +36,7 @@ static void NAME(keep_tau)(mpt_state *s, void *whole) {
     const int64_t at = global_index(j, block, s->col, s->team.grid[1]);
     if (at + 1 < n) tau[at] = ((Scalar *)s->tau)[j];
   }
-  MPI_Allreduce(MPI_IN_PLACE, tau, (int)n, MPI_SCALAR, MPI_SUM, s->team.comm);
+  MPI_Allreduce(MPI_IN_PLACE, tau, (int)n, MPI_SCALAR, MPI_SUM, mpt_team_comm(&s->team));
 }
 
 static void NAME(take_tau)(mpt_state *s, const void *whole) {
@@ -55,7 +55,7 @@ static int NAME(diagonalize_given)(mpt_state *s, const double *d, const double *
   if (n > 1) NAME(diagonalize)(s, &info);
   for (int64_t i = 0; i < n; i++) w[i] = r.w[i];
   info = abs(info);
-  MPI_Allreduce(MPI_IN_PLACE, &info, 1, MPI_INT, MPI_MAX, s->team.comm);
+  MPI_Allreduce(MPI_IN_PLACE, &info, 1, MPI_INT, MPI_MAX, mpt_team_comm(&s->team));
   return info;
 }
 
@@ -74,7 +74,7 @@ static int NAME(take)(mpt_state *s, int64_t first) {
   for (int64_t i = 0; IS_COMPLEX && i < local; i++) u[i] = taken[i];
   int info = abs(NAME(turn_panel)(s, u, true));
   NAME(fix_phases)(s, u, s->panels.mq);
-  MPI_Allreduce(MPI_IN_PLACE, &info, 1, MPI_INT, MPI_MAX, s->team.comm);
+  MPI_Allreduce(MPI_IN_PLACE, &info, 1, MPI_INT, MPI_MAX, mpt_team_comm(&s->team));
   return info;
 }
 

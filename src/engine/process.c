@@ -1,89 +1,13 @@
-#include "engine/certificate.h"
+#include "engine/process.h"
 
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
-#include "base/agree.h"
-#include "engine/lanes/lanes.h"
+#include "engine/certificate.h"
 #include "engine/outputs.h"
+#include "engine/policy.h"
 #include "engine/reduced.h"
 #include "engine/retry.h"
-#include "engine/whole.h"
 #include "engine/turn.h"
-
-const mpt_engine *const mpt_engines[] = {&mpt_lapack, &mpt_scalapack, &mpt_lanes, NULL};
-
-const mpt_engine *mpt_engine_by_name(const char *name) {
-  for (const mpt_engine *const *e = mpt_engines; *e; e++)
-    if (!strcmp((*e)->name, name)) return *e;
-  return NULL;
-}
-
-const mpt_engine *mpt_engine_for(const mpt_shape *shape) {
-  return shape->n <= mpt_lanes_largest(shape->type) ? &mpt_lanes : &mpt_lapack;
-}
-
-mpt_team mpt_team_of_one(void) {
-  return (mpt_team){.comm = MPI_COMM_SELF, .rank = 0, .size = 1, .grid = {1, 1}};
-}
-
-int64_t mpt_slab_start(int64_t n, int size, int rank) {
-  return n / size * rank + n % size * rank / size;
-}
-
-int64_t mpt_batch_columns(const mpt_batch *batch) {
-  return mpt_select_columns(&batch->select, batch->n);
-}
-
-void mpt_zero_pairs(mpt_batch *b, int64_t k) {
-  const int64_t columns = mpt_batch_columns(b), elements = b->rows * columns;
-  size_t size = mpt_type_size(b->type), real = mpt_real_size(b->type);
-  memset(mpt_part_of(b->w, k, columns, real), 0, (size_t)columns * real);
-  if (b->v) memset(mpt_part_of(b->v, k, elements, size), 0, (size_t)elements * size);
-}
-
-static void zero_factor(mpt_batch *b, int64_t k) {
-  const int64_t n = b->n, elements = b->rows * n;
-  const size_t size = mpt_type_size(b->type), real = mpt_real_size(b->type);
-  memset(mpt_part_of(b->factor.reflectors, k, elements, size), 0, (size_t)elements * size);
-  memset(mpt_part_of(b->factor.eigenvalues, k, n, real), 0, (size_t)n * real);
-  if (!b->factor.tau) return;
-  memset(mpt_part_of(b->factor.tau, k, n, size), 0, (size_t)n * size);
-  memset(mpt_part_of(b->factor.diagonal, k, n, real), 0, (size_t)n * real);
-  memset(mpt_part_of(b->factor.offdiagonal, k, n, real), 0, (size_t)n * real);
-}
-
-static void zero_outputs(mpt_batch *b, int64_t k) {
-  if (!b->given) mpt_zero_pairs(b, k);
-  const int64_t columns = mpt_batch_columns(b);
-  memset(mpt_part_of(b->multiplet, k, columns, sizeof(int32_t)), 0,
-         (size_t)columns * sizeof(int32_t));
-  if (b->found) b->found[k] = 0;
-  if (b->factor.reflectors) zero_factor(b, k);
-  mpt_zero_made(b, k);
-  b->report[k] = (mpt_report){.status = b->report[k].status, .seconds = b->report[k].seconds};
-}
-
-void mpt_settle_gradient(const mpt_options *options, const mpt_finding *found, mpt_report *report) {
-  report->gauge_violation = found->gauge;
-  report->cotangent_spread = found->spread;
-  report->gradient_error = found->error;
-  report->rule = (int8_t)found->kind;
-  /* a status tells what was refused: the gauge first, as of the warnings */
-  const bool gauge = found->dependent && options->gauge_policy == MPT_GAUGE_FAIL;
-  const bool spread = found->differ && options->spread_policy == MPT_REFUSE;
-  report->refused = gauge || spread;
-  if (!found->finite)
-    report->status = MPT_NONFINITE_COTANGENT;
-  else if (found->dependent && (gauge || !spread))
-    report->status = MPT_GAUGE_DEPENDENT;
-  else
-    report->status = found->differ ? MPT_SUBGRADIENT : MPT_OK;
-}
-
-double mpt_tolerance(const mpt_options *options, const mpt_batch *b) {
-  return options->tolerance > 0 ? options->tolerance : mpt_resolution(b->type, b->n);
-}
+#include "engine/whole.h"
 
 static void finish_problem(mpt_output_context *m, int64_t k) {
   mpt_batch *b = m->batch;
@@ -143,8 +67,8 @@ done:
 static mpt_code process_each(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
                              const mpt_options *options, mpt_batch *b) {
   mpt_output_context m;
-  int failed = mpt_output_context_open(engine, state, team, options, b, &m) != MPT_DONE;
-  if (team->size > 1) MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, team->comm);
+  const bool failed =
+      mpt_team_any(team, mpt_output_context_open(engine, state, team, options, b, &m) != MPT_DONE);
   if (!failed) {
     if (b->a) mpt_check_input(team, options->triangle, b);
     if (!b->given) engine->solve(state, b);
@@ -155,17 +79,34 @@ static mpt_code process_each(const mpt_engine *engine, mpt_state *state, const m
   return failed ? MPT_NO_RESOURCE : MPT_DONE;
 }
 
+/* The whole spectrum is solved, what is wanted is taken out, and cotangents are zero for the
+ * others.
+ */
+static mpt_code process_whole(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
+                              const mpt_options *options, mpt_batch *b) {
+  mpt_whole w;
+  const mpt_code code = mpt_whole_open(&w, team, b);
+  if (code == MPT_DONE) {
+    mpt_batch pairs = mpt_whole_pairs(&w);
+    mpt_process_batch(engine, state, team, options, &pairs);
+    mpt_whole_select(&w, options);
+    if (b->g || mpt_has_outputs(b)) {
+      mpt_batch outputs = mpt_whole_outputs(&w);
+      mpt_process_batch(engine, state, team, options, &outputs);
+      mpt_whole_recall(&w);
+    }
+    mpt_whole_take_out(&w);
+  }
+  mpt_whole_close(&w);
+  return code;
+}
+
 typedef mpt_code process(const mpt_engine *, mpt_state *, const mpt_team *, const mpt_options *,
                          mpt_batch *);
 
-/* Functions, frames and directions see the whole spectrum. */
-bool mpt_is_reduced(const mpt_engine *engine, const mpt_batch *batch) {
-  return batch->select.kind != MPT_SELECT_ALL && engine->partial && !mpt_has_outputs(batch);
-}
-
 static process *choose_process(const mpt_engine *engine, const mpt_batch *batch) {
   if (batch->select.kind == MPT_SELECT_ALL) return engine->process ? process_at_once : process_each;
-  return mpt_is_reduced(engine, batch) ? mpt_process_reduced : mpt_process_whole;
+  return mpt_is_reduced(engine, batch) ? mpt_process_reduced : process_whole;
 }
 
 /* Whether those of its problems that failed should be solved again. Lanes have handed over theirs
@@ -175,11 +116,24 @@ static bool is_first_solution(const mpt_engine *engine, const mpt_batch *b) {
   return engine->takes_team && whole && b->a && !b->given && !b->factor.given;
 }
 
+static void retry(const mpt_team *team, const mpt_options *options, mpt_batch *b, int64_t k) {
+  const mpt_team alone = mpt_team_of_one();
+  const mpt_report first = b->report[k];
+  mpt_retry r;
+  if (mpt_retry_open(&r, team, b, k)) {
+    if (team->rank == 0) mpt_process_batch(&mpt_lapack, r.state, &alone, options, &r.one);
+    mpt_retry_share(&r);
+    mpt_note_retry(&first, b->n, b->v != NULL, &b->report[k]);
+  }
+  mpt_retry_close(&r);
+}
+
 void mpt_process_batch(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
                        const mpt_options *options, mpt_batch *batch) {
   const double start = mpt_now();
   choose_process(engine, batch)(engine, state, team, options, batch);
-  if (is_first_solution(engine, batch)) mpt_retry(team, options, batch);
+  for (int64_t k = 0; k < batch->count && is_first_solution(engine, batch); k++)
+    if (mpt_is_worth_retrying(&batch->report[k])) retry(team, options, batch, k);
   const double seconds = (mpt_now() - start) / (double)(batch->count ? batch->count : 1);
   for (int64_t k = 0; k < batch->count && !batch->bare; k++) {
     mpt_report *report = &batch->report[k];
@@ -187,7 +141,7 @@ void mpt_process_batch(const mpt_engine *engine, mpt_state *state, const mpt_tea
     if (report->status == MPT_PENDING) report->status = MPT_INTERNAL;
     report->seconds = seconds;
     if (report->status != MPT_OK && mpt_status_is_failure(report->status))
-      zero_outputs(batch, k);
+      mpt_zero_outputs(batch, k);
     else if (report->refused)
       mpt_zero_gradient(batch, k);
   }

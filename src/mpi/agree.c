@@ -1,4 +1,4 @@
-#include "base/agree.h"
+#include "mpi/agree.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,0 +1,44 @@
+/* The table of engines that engine.h declares. */
+#include "engine/engine.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "engine/blas_library.h"
+
+const mpt_engine *const mpt_engines[] = {
+    &mpt_lapack,
+#ifdef MPT_WITH_SCALAPACK
+    &mpt_scalapack,
+#endif
+    &mpt_lanes,
+    NULL,
+};
+
+const mpt_engine *mpt_engine_by_name(const char *name) {
+  for (const mpt_engine *const *e = mpt_engines; *e; e++)
+    if (!strcmp((*e)->name, name)) return *e;
+  return NULL;
+}
+
+const mpt_engine *mpt_engine_for(const mpt_shape *shape) {
+  for (const mpt_engine *const *e = mpt_engines; *e; e++)
+    if ((*e)->suits && (*e)->suits(shape)) return *e;
+  return &mpt_lapack;
+}
+
+const char *mpt_kernels(void) {
+  static char text[64];
+  const char *blas = mpt_blas_kernels();
+  size_t at = (size_t)snprintf(text, sizeof text, "%s", blas);
+  for (const mpt_engine *const *e = mpt_engines; *e && at < sizeof text; e++)
+    if ((*e)->kernels)
+      at += (size_t)snprintf(text + at, sizeof text - at, "%s%s %s", at ? ", " : "", (*e)->name,
+                             (*e)->kernels());
+  return text;
+}
+
+const char *mpt_blas_description(void) {
+  static char text[256];
+  snprintf(text, sizeof text, "%s; kernels: %s", mpt_blas_config(), mpt_kernels());
+  return text;
+}

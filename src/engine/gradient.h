@@ -1,0 +1,11 @@
+/* The gradient of one problem. */
+#ifndef MPT_MAKE_GRADIENT_H
+#define MPT_MAKE_GRADIENT_H
+
+#include "engine/context.h"
+
+/* That of problem k, whose functions and frame have been started; sets its status. Collective over
+ * the team. */
+void mpt_make_gradient(mpt_output_context *context, int64_t k);
+
+#endif

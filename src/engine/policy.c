@@ -1,0 +1,26 @@
+#include "engine/policy.h"
+
+void mpt_settle_gradient(const mpt_options *options, const mpt_finding *found, mpt_report *report) {
+  report->gauge_violation = found->gauge;
+  report->cotangent_spread = found->spread;
+  report->gradient_error = found->error;
+  report->rule = (int8_t)found->kind;
+  /* a status tells what was refused: the gauge first, as of the warnings */
+  const bool gauge = found->dependent && options->gauge_policy == MPT_GAUGE_FAIL;
+  const bool spread = found->differ && options->spread_policy == MPT_REFUSE;
+  report->refused = gauge || spread;
+  if (!found->finite)
+    report->status = MPT_NONFINITE_COTANGENT;
+  else if (found->dependent && (gauge || !spread))
+    report->status = MPT_GAUGE_DEPENDENT;
+  else
+    report->status = found->differ ? MPT_SUBGRADIENT : MPT_OK;
+}
+
+double mpt_tolerance(const mpt_options *options, const mpt_batch *b) {
+  return options->tolerance > 0 ? options->tolerance : mpt_resolution(b->type, b->n);
+}
+
+bool mpt_needs_basis(const mpt_options *options) {
+  return options->spread_policy == MPT_RAW || options->spread_policy == MPT_UNBIASED;
+}
