@@ -3,8 +3,9 @@
 #
 #   jobs/quickstart.sh
 #
-# Installs packages where some are missing, builds the program, makes inputs of known spectra in
-# build/quickstart/, runs the examples of configs/ on two ranks and shows the results.
+# Installs packages where some are missing, builds the program and the library, makes inputs of known
+# spectra in build/quickstart/, runs the examples of configs/ on two ranks and shows the results.
+# At the end the same from PyTorch, where that is importable: PYTHON names another Python than python3.
 # Every command is printed as you would type it.
 
 set -eu
@@ -53,7 +54,7 @@ build() {
   local tests=ON
   pkg-config --exists cmocka || tests=OFF
   run_quietly cmake --preset release -DMULTIPLET_TESTS=$tests
-  run_quietly cmake --build build --target multiplet --parallel "$(env -u OMP_NUM_THREADS nproc)"
+  run_quietly cmake --build build --target multiplet libmultiplet --parallel "$(env -u OMP_NUM_THREADS nproc)"
 }
 
 make_inputs() {
@@ -69,6 +70,29 @@ run_example() {
   run build/bin/multiplet show "build/quickstart/$1-result.h5"
 }
 
+# The question that started it all: a gradient through the eigenpairs of a matrix whose eigenvalues are all double.
+run_in_pytorch() {
+  local python=${PYTHON:-python3}
+  if ! "$python" -c 'import torch' 2>/dev/null; then
+    printf 'PyTorch: %s has none. pip install torch, and run jobs/quickstart.sh again\n' "$python"
+    return
+  fi
+  run env PYTHONPATH=src/python "$python" - <<'EOF'
+import torch
+import multiplet.torch
+
+A = torch.tensor([[1.2039, 0, 0.3690, 0], [0, -1.2039, 0, 0.3690], [0.3690, 0, -1.2039, 0], [0, 0.3690, 0, 1.2039]],
+                 requires_grad=True)
+w, v = torch.linalg.eigh(A)
+(v[:, :2] @ v[:, :2].T)[0].sum().backward()
+print("torch.linalg.eigh:     ", A.grad[0])
+A.grad = None
+w, v = multiplet.torch.eigh(A)
+(v[:, :2] @ v[:, :2].T)[0].sum().backward()
+print("multiplet.torch.eigh:  ", A.grad[0])
+EOF
+}
+
 mkdir -p build/quickstart
 rm -f build/quickstart/*.h5
 bash jobs/install-packages.sh
@@ -79,3 +103,4 @@ for example in heisenberg graphene forum large forward backward; do
   run_example $example
 done
 run build/bin/multiplet show "build/quickstart/heisenberg-result.h5:/H[5]"
+run_in_pytorch

@@ -1,4 +1,4 @@
-/* The batch job: from HDF5 matrices to eigenpairs and gradients in HDF5. */
+/* The batch job: from HDF5 matrices to eigenpairs and gradients in HDF5. In libmultiplet-jobs. */
 #ifndef MULTIPLET_JOB_H
 #define MULTIPLET_JOB_H
 

@@ -1,4 +1,5 @@
-/* All of multiplet's C interface. */
+/* The C interface on arrays in memory: libmultiplet. What runs jobs is multiplet/job.h and
+ * libmultiplet-jobs. */
 #ifndef MULTIPLET_H
 #define MULTIPLET_H
 
@@ -7,6 +8,5 @@
 #include "eigh.h"
 #include "gradient.h"
 #include "function.h"
-#include "job.h"
 
 #endif
