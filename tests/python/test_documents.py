@@ -1,52 +1,23 @@
-"""What the documents say is so: their commands run, their links lead somewhere, their tables are the
-program's."""
+"""What the documents say is so: their blocks run, their tables are the program's. (Links, paths and code spans:
+test_lookups.py.)"""
+import json
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import time
+import warnings
 
 import h5py
 import numpy as np
 import pytest
-from job import MULTIPLET, ROOT
-
-README = (ROOT / "README.md").read_text()
-SCHEMA = (ROOT / "src/store/SCHEMA.md").read_text()
-# With this MPI_Init fails: whatever works under it has not called it.
-NO_MPI = {**os.environ, "OMPI_MCA_pml": "nonexistent"}
-PLACES = re.compile(r"(?:jobs|tests)/[\w.-]+\.(?:sh|sbatch)")
-
-
-def fenced(text, language):
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.M | re.S)
-
-
-def commands(text):
-    """The commands of a block, without comments, continued lines joined."""
-    lines = text.replace("\\\n", " ").splitlines()
-    return [line.split(" #")[0].strip() for line in lines if line.strip() and line[0] != "#"]
-
-
-def shell(command, directory):
-    path = f"{pathlib.Path(MULTIPLET).resolve().parent}:{os.environ['PATH']}"
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=directory,
-                          timeout=300, env={**os.environ, "PATH": path})
-    assert done.returncode == 0, (command, done.returncode, done.stdout, done.stderr)
-    return done.stdout
-
-
-def columns(text, heading):
-    """The rows of the table whose heading line begins so, cells stripped."""
-    rows = text[text.index(f"\n{heading}"):].split("\n\n")[0].strip().splitlines()[2:]
-    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in rows]
-
-
-def names(cell):
-    return re.findall(r"`([^`]+)`", cell)
-
+import yaml
+from documents import (BUILD, CONFIGS as CONFIGS_TEXT, CONTRIBUTING, GUIDES, JOBS, NO_MPI, PYTHON, README, SCHEMA, TESTS,
+                       bash_commands, blocks, columns, commands, fenced, multiplet, names, prose, shell, text_of)
+from job import MULTIPLET, ROOT, config, hermitian, write
 
 @pytest.fixture(scope="module")
 def readme_job(tmp_path_factory):
@@ -70,11 +41,11 @@ def test_readme_commands(readme_job):
     assert "all within bounds" in printed["check"] and re.search(r"-1\.259[12]", printed["index"])
 
 
-def test_readme_python(readme_job, monkeypatch, capsys):
+def test_plain_h5py(readme_job, monkeypatch, capsys):
     directory, _ = readme_job
     monkeypatch.chdir(directory)
     found = {}
-    snippet, = [block for block in fenced(README, "python") if block.startswith("import h5py")]
+    snippet, = [block for block in fenced(PYTHON, "python") if block.startswith("import h5py")]
     exec(snippet, found)
     with h5py.File("forum.h5") as f:
         a = f["H"][:].reshape(1, 4, 4)
@@ -85,47 +56,98 @@ def test_readme_python(readme_job, monkeypatch, capsys):
     violation = abs(v[0, :, 1].sum()) / np.linalg.norm(np.ones(4))
     printed = float(capsys.readouterr().out.split()[-1].strip("[]"))
     assert printed == pytest.approx(violation, rel=1e-6) and printed == pytest.approx(0.26, abs=0.005)
-    assert "gauge violation 0.26" in README
+    assert "gauge\nviolation 0.26" in README
 
 
-def test_readme_reader(readme_job, monkeypatch, capsys):
+@pytest.mark.parametrize("document", ["README.md", "src/python/README.md"])
+def test_reader(readme_job, monkeypatch, capsys, document):
     directory, _ = readme_job
     monkeypatch.chdir(directory)
-    snippet, = [block for block in fenced(README, "python") if "multiplet.open(" in block]
+    snippet, = [block for block in fenced(text_of(document), "python") if "multiplet.open(" in block]
     exec(snippet, {})
     assert re.search(r"-1\.259\d* .*\(1, 4, 4\) \[0\.25609", capsys.readouterr().out)
 
 
-def test_readme_torch(capsys):
-    torch = pytest.importorskip("torch")
+def exec_eigh(snippet, printed):
+    """The snippet up to what it prints, with its variables."""
     found = {}
-    snippet, = [block for block in fenced(README, "python") if "multiplet.torch as mt" in block]
-    first, then = snippet.split("C = ")
-    exec(first, found)
+    exec(snippet, found)
+    torch = found["torch"]
     # w_0 + w_1 has the pair's projector, and at its maximum v_02^2 is stationary
     exact = torch.diag(torch.tensor([0.0, 1, 1], dtype=torch.float64))
     assert torch.allclose(found["A"].grad, exact, rtol=0, atol=1e-15)
-    assert "Certificate({'OK': 1}" in capsys.readouterr().out
+    assert "Certificate({'OK': 1}" in printed()
+    return found
+
+
+def test_readme_torch(capsys):
+    pytest.importorskip("torch")
+    snippet, = [block for block in fenced(README, "python") if "multiplet.torch as mt" in block]
+    found = exec_eigh(snippet, lambda: capsys.readouterr().out)
+    # the one line that changes
+    diff, = fenced(README, "diff")
+    old, new = diff.splitlines()
+    assert old == "-w, v = torch.linalg.eigh(A)" and new.startswith("+w, v = multiplet.")
+    exec("import multiplet.torch\n" + new[1:], found)
+    assert found["w"].tolist() == [1, 1, 4]
+
+
+def test_readme_question():
+    """The table of losses on diag(4, 1, 1): what PyTorch gives, what is given here, under which status."""
+    torch = pytest.importorskip("torch")
+    import multiplet.torch as mt
+    c = torch.tensor([[0.3, -1, 0.5], [-1, 0.2, 0.7], [0.5, 0.7, -0.4]], dtype=torch.float64)
+    losses = {"a component of the vector of eigenvalue 4": lambda w, v: v[0, 2] * c[0, 1] + (v[:, 2] * c[1]).sum(),
+              "trace of a projector on the pair": lambda w, v: (c * (v[:, :2] @ v[:, :2].mH)).sum(),
+              "a square root, logarithm, density matrix made of eigenpairs: V f(w) Vᴴ":
+                  lambda w, v: (c * ((v * w.sqrt()) @ v.mH)).sum(),
+              "a component of one vector of the pair": lambda w, v: v[1, 0],
+              "the lowest eigenvalue of the pair": lambda w, v: w[0]}
+    rows = columns(README, "| loss on diag(4, 1, 1)")
+    assert [row[0] for row in rows] == list(losses)
+    for name, theirs, ours in rows:
+        gradients = []
+        for eigh in (torch.linalg.eigh, mt.eigh):
+            A = torch.diag(torch.tensor([4.0, 1, 1], dtype=torch.float64)).requires_grad_()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                losses[name](*eigh(A)).backward()
+            gradients.append(A.grad)
+        assert bool(gradients[0].isnan().any()) == (theirs == "`nan`") and gradients[1].isfinite().all()
+        assert multiplet_status(mt) == names(ours)[0], name
+
+
+def multiplet_status(mt):
+    from multiplet import Status
+    return Status(int(mt.last_certificate().status)).name
+
+
+def test_python_torch(capsys):
+    torch = pytest.importorskip("torch")
+    snippet, = [block for block in fenced(PYTHON, "python") if "multiplet.torch as mt" in block]
+    first, then = snippet.split("C = ")
+    assert first.strip() == [b for b in fenced(README, "python") if "multiplet.torch as mt" in b][0].strip()
+    found = exec_eigh(first, lambda: capsys.readouterr().out)
     exec("C = " + then, found)
     assert torch.isfinite(found["A"].grad).all() and found["rho"].trace().item() == pytest.approx(1.5)
     assert torch.allclose(found["P"], torch.diag(torch.tensor([0.0, 1, 1], dtype=torch.float64)))
     assert torch.allclose(found["x"].ravel(), torch.tensor([0, 0.5 ** 0.5, 0.5 ** 0.5], dtype=torch.float64))
-    blocks = [b for b in fenced(README, "python") if not b.startswith(("import h5py", "import multiplet\n", "import torch"))]
-    assert [b.split("(")[0] for b in blocks] == ["w, v = mt.eigh", "with multiplet.service"], "a block that no test runs"
+    root, = [b for b in fenced(PYTHON, "python") if b.startswith("w, v = mt.eigh")]
     found["A"] = torch.diag(torch.tensor([4.0, 1, 1], dtype=torch.float64)).requires_grad_()
-    exec(blocks[0], found)
+    exec(root, found)
     (found["root"] * found["C"]).sum().backward()
     root = 1 / torch.tensor([[4.0, 3, 3], [3, 2, 2], [3, 2, 2]], dtype=torch.float64)  # 1 / (sqrt x + sqrt y)
     assert torch.allclose(found["A"].grad, root * found["C"], rtol=0, atol=1e-15)
     assert int(found["mt"].last_certificate().status) == 1
 
 
-def test_readme_service(tmp_path, monkeypatch):
+@pytest.mark.parametrize("document", ["jobs/README.md", "src/python/README.md"])
+def test_service(tmp_path, monkeypatch, document):
     torch = pytest.importorskip("torch")
     import multiplet
     import multiplet.torch as mt
-    start, = [command for command in commands("".join(fenced(README, "bash"))) if "multiplet serve" in command]
-    snippet, = [block for block in fenced(README, "python") if "multiplet.service(" in block]
+    start, = [command for command in bash_commands(document) if "multiplet serve" in command]
+    snippet, = [block for block in fenced(PYTHON, "python") if "multiplet.service(" in block]
     monkeypatch.chdir(tmp_path)
     service = subprocess.Popen(start.rstrip("& ").replace("multiplet serve", f"{MULTIPLET} serve"), shell=True)
     try:
@@ -137,41 +159,112 @@ def test_readme_service(tmp_path, monkeypatch):
         exec(snippet, found)
         exact = torch.diag(torch.tensor([0.0, 1, 1], dtype=torch.float64))
         assert torch.allclose(found["A"].grad, exact, rtol=0, atol=1e-15)
+        for path in columns(JOBS, "| path | meaning |"):
+            first = pathlib.Path(names(path[0])[0].replace("SPOOL", "spool"))
+            assert first.parent.is_dir() and (first.suffix or first.name == "stop"), first
     finally:
         (tmp_path / "spool/stop").touch()
         assert service.wait(20) == 0
 
 
-def test_readme_scripts_exist_and_parse():
-    scripts = set(PLACES.findall("".join(fenced(README, "bash"))))
+# What runs each fenced block of the guides: a new block has to be in this list, and in a test
+
+RUN = {
+    "README.md": ["diff", "bash", "bash", "python", "yaml", "bash", "python", "bash", "c"],
+    "configs/README.md": ["yaml", "yaml", "bash", "yaml", ""],
+    "jobs/README.md": ["bash", "bash"],
+    "src/python/README.md": ["python", "python", "bash", "python", "python", "python"],
+    "tests/README.md": ["bash", "bash"],
+    "CONTRIBUTING.md": ["bash", "", "bash"],
+}
+
+
+@pytest.mark.parametrize("document", GUIDES)
+def test_no_block_without_a_test(document):
+    assert [language for language, _ in blocks(text_of(document))] == RUN[document], "a block that no test runs?"
+
+
+def ctest_names(*options):
+    done = subprocess.run(["ctest", "--test-dir", BUILD, "-N", *options], capture_output=True, text=True, timeout=60)
+    return re.findall(r"^ *Test +#\d+: (\S+)$", done.stdout, re.M)
+
+
+def collected(arguments):
+    """How many tests pytest finds under these arguments."""
+    done = subprocess.run([sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments, "--collect-only"], cwd=ROOT,
+                          capture_output=True, text=True, timeout=120)
+    return len(re.findall(r"::", done.stdout))
+
+
+def try_script(words):
+    """bash SCRIPT [options]: it parses, and knows the options; of tests/run.sh those of ctest find a test."""
+    script, *options = words
+    shell(f"bash -n {script}", ROOT)
+    text = text_of(script)
+    if options[:1] == ["-R"]:
+        assert script == "tests/run.sh" and ctest_names(*options), options
+    elif options:
+        assert options[0].strip("[]") in text, (script, options)
+
+
+def try_cmake(command):
+    """`cmake --preset P` and `--build`, as the presets have it; a target that there is."""
+    presets = json.loads(text_of("CMakePresets.json"))["configurePresets"]
+    folders = {preset["name"]: preset["binaryDir"] for preset in presets}
+    if preset := re.search(r"--preset (\S+)", command):
+        assert preset.group(1) == "release" and folders["release"] == "${sourceDir}/build"
+    for option in re.findall(r"-D(\w+)=", command):
+        assert f"option({option} " in text_of("CMakeLists.txt"), option
+    for directory in re.findall(r"--(?:build|install) (\S+)", command):
+        assert directory == "build"
+    for target in re.findall(r"--target (\S+)", command):
+        listed = shell(f"cmake --build '{BUILD}' --target help", ROOT)
+        assert re.search(rf"^(\.\.\. )?{target}\b", listed, re.M), target
+
+
+def try_command(command):
+    """One command of a guide, as far as it can be tried here; those of multiplet run in tests of their own."""
+    word, *rest = shlex.split(command)
+    if word == "bash":
+        try_script(rest)
+    elif word == "sbatch":
+        script, = [part for part in rest if part.startswith("jobs/")]
+        try_script([script])
+    elif word == "cmake":
+        try_cmake(command)
+    elif word == "ctest":
+        assert ctest_names(*rest[rest.index("build") + 1:]), command
+    elif word == "$PYTHON":
+        assert collected(rest[2:]) > 0, command
+    elif word in (".", "export"):
+        shell(f"{command}\n[ -n \"$PYTHON\" ]\n$PYTHON -c 'import multiplet'" if word == "export" else command, ROOT)
+    elif word.startswith("build/bin/test_") or rest[:1] == ["-n"] and rest[2].startswith("build/bin/test_"):
+        name = re.search(r"test_\w+", command).group() + (f"_{rest[1]}" if rest else "")
+        assert name in ctest_names(), name
+    elif word == "git":
+        version = re.search(r"project\(multiplet VERSION (\S+)", text_of("CMakeLists.txt")).group(1)
+        assert f"v{version}" in rest, command
+    else:
+        assert re.match(r"(mpirun -n 2 )?multiplet ", command), f"a kind of command that no test runs: {command}"
+
+
+@pytest.mark.parametrize("document", GUIDES)
+def test_commands(document):
+    for command in bash_commands(document):
+        try_command(command)
+
+
+def test_scripts_are_named():
+    scripts = {word for name in GUIDES for command in bash_commands(name) for word in command.split()}
     assert {"jobs/quickstart.sh", "tests/run.sh", "jobs/single-node.sbatch"} <= scripts
-    for script in scripts:
-        shell(f"bash -n {script}", ROOT)
-    for command in commands("".join(fenced(README, "bash"))):
-        known = re.match(r"(bash|sbatch|cmake|multiplet|mpirun -n 2 multiplet) ", command)
-        assert known, f"a kind of command that no test runs: {command}"
+    listed = {pathlib.Path(names(row[0])[0] if names(row[0]) else re.search(r"\[(.*?)\]", row[0]).group(1)).name
+              for row in columns(JOBS, "| script | what it does |")}
+    assert listed == {path.name for path in (ROOT / "jobs").glob("*.sbatch")}
 
 
-def test_readme_build_command():
-    """`cmake --preset release` and then `build`, as the presets have it."""
-    presets = (ROOT / "CMakePresets.json").read_text()
-    build, = [c for c in commands("".join(fenced(README, "bash"))) if c.startswith("cmake")]
-    preset = re.search(r"--preset (\S+)", build).group(1)
-    directory = re.search(r"--build (\S+)", build).group(1)
-    assert f'"name": "{preset}",\n      "binaryDir": "${{sourceDir}}/{directory}"' in presets
-
-
-@pytest.mark.parametrize("document", ["README.md", "src/store/SCHEMA.md", "CHANGELOG.md", "tests/oracle/README.md"])
-def test_links(document):
-    text = (ROOT / document).read_text()
-    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
-        if not re.match(r"[a-z]+:", target):
-            assert (ROOT / document).parent.joinpath(target).exists(), target
-
-
-def test_readme_layout():
+def test_layout():
     """Every directory that the block names is there, with the headers that its line names."""
-    block = re.search(r"^```\n(include/.*?)^```$", README, re.M | re.S).group(1)
+    block = re.search(r"^```\n(include/.*?)^```$", CONTRIBUTING, re.M | re.S).group(1)
     parent = ""
     for line in block.splitlines():
         first, *others = re.findall(r"(?<!\S)[\w/]+/(?!\S)", line)
@@ -186,25 +279,161 @@ def test_readme_layout():
             assert (ROOT / first / header).is_file(), header
 
 
-def test_readme_outputs(tmp_path):
-    """The README's functions, frame and tangent, on the forum's matrix."""
-    job, = [block for block in fenced(README, "yaml") if block.startswith("functions:")]
-    shell("multiplet sample forum -o forum.h5", tmp_path)
-    with h5py.File(tmp_path / "forum.h5") as f:
+def test_folders_of_tests():
+    listed = [re.search(r"\[(\w+)/\]", row[0]).group(1) for row in columns(TESTS, "| folder | language |")]
+    assert sorted(listed) == sorted(path.name for path in (ROOT / "tests").iterdir()
+                                    if path.is_dir() and any(path.glob("*.*")))
+
+
+def test_tiers():
+    """Every option of tests/run.sh is in both tables, and no other."""
+    script = set(re.findall(r"^#   bash tests/run\.sh (--\w+)", text_of("tests/run.sh"), re.M))
+    for table in (columns(TESTS, "| tier |"), columns(CONTRIBUTING, "| command | when |")):
+        assert {option for row in table for option in re.findall(r"--\w+", row[0])} == script
+
+
+def test_presets():
+    presets = json.loads(text_of("CMakePresets.json"))["configurePresets"]
+    listed = {names(row[0])[0]: names(row[1])[0] for row in columns(CONTRIBUTING, "| preset | folder |")}
+    assert listed == {preset["name"]: preset["binaryDir"].removeprefix("${sourceDir}/") for preset in presets}
+
+
+def test_release():
+    """Each file that the procedure names holds the version, and there is a golden file of the schema's."""
+    version = re.search(r"project\(multiplet VERSION (\S+)", text_of("CMakeLists.txt")).group(1)
+    table = CONTRIBUTING[CONTRIBUTING.index("| file | as |"):].split("\n\n")[0]
+    files = [name for line in table.splitlines()[2:] for name in names(line.split("|")[1])]
+    assert len(files) == 6 and f"[{version}]" in text_of("CHANGELOG.md")
+    for name in files:
+        assert version in text_of(name), name
+    schema = re.search(r'define MPT_SCHEMA_VERSION "(.*?)"', text_of("src/store/schema.h")).group(1)
+    assert (ROOT / f"tests/golden/result-{schema}.h5").is_file()
+
+
+def test_exit_codes():
+    manual = multiplet("--man")
+    codes = re.findall(r"^\.B (\d+)$", manual[manual.index(".SH EXIT STATUS"):], re.M)
+    assert [row[0] for row in columns(JOBS, "| code | meaning |")] == codes
+
+
+# configs/README.md
+
+@pytest.fixture(scope="module")
+def forum(tmp_path_factory):
+    """The forum's matrix, with a reference and a direction."""
+    directory = tmp_path_factory.mktemp("forum")
+    shell("multiplet sample forum -o forum.h5 --cotangents cotangents.h5", directory)
+    with h5py.File(directory / "forum.h5") as f:
         a = f["H"][:].reshape(1, 4, 4)
-    for name, value in {"ref.h5": {"R": np.full((4, 1), 0.5)}, "direction.h5": {"H": np.ones_like(a)}}.items():
-        with h5py.File(tmp_path / name, "w") as f:
-            f.update(value)
+    for name, value in {"ref.h5": {"R": np.full((4, 1), 0.5)}, "direction.h5": {"H": np.ones_like(a)},
+                        "matrices.h5": {"H": a}}.items():
+        write(directory / name, **value)
+    return directory
+
+
+def test_outputs(forum):
+    """Functions, frame and tangent, on the forum's matrix."""
+    job, = [block for block in fenced(CONFIGS_TEXT, "yaml") if block.startswith("functions:")]
     # four of four electrons leave no hole
-    (tmp_path / "job.yaml").write_text(f"input: {{file: forum.h5}}\noutput: {{file: out.h5}}\n"
-                                       f"{job.replace('electrons: 4', 'electrons: 2')}")
-    shell("multiplet run job.yaml", tmp_path)
-    with h5py.File(tmp_path / "out.h5") as f:
+    (forum / "outputs.yaml").write_text(f"input: {{file: forum.h5}}\noutput: {{file: result.h5}}\n"
+                                        f"{job.replace('electrons: 4', 'electrons: 2')}")
+    shell("multiplet run outputs.yaml --fresh", forum)
+    with h5py.File(forum / "result.h5") as f:
         assert (f["H/status"][:] == 1).all() and set(f["H/functions"]) == {"heat", "rho", "P"}
-        assert f["H/frame"][:].sum() == pytest.approx(1.1890772241680891, abs=1e-14) and "1.18907722" in README
+        assert f["H/frame"][:].sum() == pytest.approx(1.1890772241680891, abs=1e-14) and "1.18907722" in CONFIGS_TEXT
         p = f["H/functions/P"][0]
         assert np.allclose(p, p @ p, atol=1e-14) and np.trace(p) == pytest.approx(2)
         assert set(f["H/tangent/functions"]) == {"heat", "rho", "P"}
+    printed = shell("multiplet show 'result.h5:/H[0]'", forum)
+    block, = fenced(CONFIGS_TEXT, "")
+    for statement in re.split(r"\n(?=  \w)", block.rstrip()):
+        assert statement in printed, (statement, printed)
+
+
+def test_smallest_jobs(forum):
+    """Both, and the commands below them."""
+    small, whole = [block for block in fenced(CONFIGS_TEXT, "yaml") if block.startswith("# eigenpairs")]
+    for text in (small, whole):
+        (forum / "job.yaml").write_text(text)
+        (forum / "result.h5").unlink(missing_ok=True)
+        shell("multiplet run job.yaml", forum)
+        with h5py.File(forum / "result.h5") as f:
+            assert ("gradient" in f["H"]) == ("gradient:" in text) and f.attrs["complete"]
+    used = [shell(command, forum) for command in bash_commands("configs/README.md")]
+    assert len(used) == 5 and "all within bounds" in used[-1] and (forum / "other.h5").is_file()
+
+
+def refusal(forum, override):
+    """What `plan` says of an override that is wrong."""
+    (forum / "plain.yaml").write_text("input: {file: forum.h5}\noutput: {file: plain.h5}\n")
+    return shell(f"multiplet plan plain.yaml --set '{override}'", forum, expect=2)
+
+
+def keys_of(forum):
+    """Every key of the config: what the program names as valid, and the two that are no sections."""
+    sections = re.search(r"valid: (.*)\)", refusal(forum, "nosuch=1")).group(1).split(", ")
+    found = {key for section in sections if "." not in section
+             for key in re.search(r"valid: (.*)\)", refusal(forum, f"{section}.nosuch=1")).group(1).split(", ")}
+    return found | {"functions", "tangent"}
+
+
+def test_keys(forum):
+    """The table has every key, with its default, and every word that the key takes."""
+    rows = {names(row[0])[0]: row[1:] for row in columns(CONFIGS_TEXT, "| key | default |")}
+    assert set(rows) == keys_of(forum)
+    (forum / "plain.yaml").write_text("input: {file: forum.h5}\noutput: {file: plain.h5}\n")
+    shell("multiplet run plain.yaml --fresh", forum)
+    with h5py.File(forum / "plain.h5") as f:
+        resolved = yaml.load(f.attrs["config"], yaml.BaseLoader)
+    for key, (default, _) in rows.items():
+        section, _, leaf = key.partition(".")
+        if key in ("input.file", "output.file"):
+            assert default == "required"
+        elif leaf in resolved.get(section, {}):
+            assert yaml.load(names(default)[0], yaml.BaseLoader) == resolved[section][leaf], key
+        else:
+            assert default in ("none", "every square one"), key
+    told = {key: re.search(r"valid: ([\w, ]+)\)", refusal(forum, f"{key}=nosuch")) for key in rows if "file" not in key
+            and key not in ("tangent", "gradient.cotangents", "gradient.eigenpairs")}
+    assert sum(map(bool, told.values())) >= 6
+    for key, words in told.items():
+        for word in words.group(1).split(", ") if words else []:
+            assert word in names("|".join(rows[key])), (key, word)
+
+
+def test_selections(forum):
+    values = [names(row[0])[0] for row in columns(CONFIGS_TEXT, "| `solve.select` | eigenpairs |")]
+    told = re.findall(r"\{(\w+):", refusal(forum, "solve.select=nosuch"))
+    assert values[0] == "all" and [re.match(r"\{(\w+)", value).group(1) for value in values[1:]] == told
+    for value, found in zip(values, [4, 2, 2, 2, 2]):
+        shell(f"multiplet run plain.yaml --fresh --set 'solve.select={value}'", forum)
+        with h5py.File(forum / "plain.h5") as f:
+            assert np.count_nonzero(f["H/eigenvalues"][:]) == found, value
+
+
+def test_function_kinds(tmp_path):
+    """Every kind that the program names, with the parameters of its row, gives that function."""
+    rows = {kind: (names(row[1]), row[2]) for row in columns(CONFIGS_TEXT, "| `kind` | parameters |")
+            for kind in names(row[0])}
+    values = {"scale": 0.5, "exponent": 1.5, "beta": 2.0, "mu": 1.0, "index": [0, 1]}
+    listed = []
+    for kind, (parameters, _) in rows.items():
+        assert set(parameters) <= {*values, "electrons", "[start, stop]"}
+        listed.append({"name": kind, "kind": kind, **{key: values[key] for key in parameters if key in values}})
+    write(tmp_path / "in.h5", H=hermitian(np.random.default_rng(1), 1, 4, "float64", [1.0, 1.5, 2.0, 3.0]))
+    shell(f"multiplet run {config(tmp_path, functions=listed)}", tmp_path)
+    with h5py.File(tmp_path / "job-out.h5") as f:
+        assert (f["H/status"][:] == 1).all() and set(f["H/functions"]) == set(rows)
+    (tmp_path / "bad.yaml").write_text("input: {file: in.h5}\noutput: {file: o.h5}\nfunctions: [{name: a, kind: nosuch}]\n")
+    valid = re.search(r"valid: (.*)\)", shell("multiplet plan bad.yaml", tmp_path, expect=2)).group(1)
+    assert set(valid.split(", ")) == set(rows)
+
+
+def test_examples_are_listed():
+    listed = re.findall(r"^\| .*$", CONFIGS_TEXT[CONFIGS_TEXT.index("\n| config | shows"):], re.M)
+    found = {target for row in listed for target in re.findall(r"\]\(([\w./-]+\.(?:yaml|py))\)", row)}
+    folder = ROOT / "configs"
+    assert found == {str(path.relative_to(folder)) for path in [*folder.glob("*.yaml"), *folder.glob("examples/*.py")]}
 
 
 # train_* need no job: see test_training.py
@@ -281,9 +510,9 @@ def test_schema_datasets():
     assert [names(row[0])[0].replace("<name>", "") for row in rows] == FIELDS
 
 
-def test_readme_datasets():
+def test_python_datasets():
     listed = []
-    for row in columns(README, "| dataset | shape |"):
+    for row in columns(PYTHON, "| dataset | shape |"):
         found = [name.replace("<name>", "") for name in names(row[0])]
         folder = "diagnostics/" if found[0].startswith("diagnostics/") else ""
         listed += [found[0], *(folder + name for name in found[1:])]
@@ -302,8 +531,9 @@ def test_statuses():
     assert sorted(numbers) == list(range(12)) and set(numbers.values()) == set(STATUSES)
     assert all(key == name for key, name in STATUSES.items())
     assert numbered(columns(SCHEMA, "| | | outputs |"), 1) == numbers
-    readme = numbered(columns(README, "| status | | outputs |"), 0)
-    assert readme and all(numbers[n] == name for n, name in readme.items())
+    assert numbered(columns(PYTHON, "| status | meaning | outputs |"), 0) == numbers
+    *three, rest = columns(README, "| status | meaning | gradient |")
+    assert numbered(three, 0) == {n: numbers[n] for n in (1, 2, 11)} and rest[0] == "any other"
 
 
 def test_schema_attributes():
