@@ -1,23 +1,17 @@
-"""What the documents say is so: their blocks run, their tables are the program's. (Links, paths and code spans:
-test_lookups.py.)"""
-import json
-import os
+"""What the documents say is so: their snippets run, their tables are the program's. (Configs: test_examples.py.
+Commands, links, paths and code spans: test_lookups.py.)"""
 import pathlib
 import re
-import shlex
-import shutil
 import subprocess
-import sys
 import time
 import warnings
 
 import h5py
 import numpy as np
 import pytest
-import yaml
-from documents import (BUILD, CONFIGS as CONFIGS_TEXT, CONTRIBUTING, GUIDES, JOBS, NO_MPI, PYTHON, README, SCHEMA, TESTS,
-                       bash_commands, blocks, columns, commands, fenced, multiplet, names, prose, shell, text_of)
-from job import MULTIPLET, ROOT, config, hermitian, write
+from documents import (GUIDES, JOBS, NO_MPI, PYTHON, README, SCHEMA, bash_commands, blocks, columns, commands, fenced,
+                       names, shell, text_of)
+from job import MULTIPLET, ROOT
 
 @pytest.fixture(scope="module")
 def readme_job(tmp_path_factory):
@@ -56,7 +50,7 @@ def test_plain_h5py(readme_job, monkeypatch, capsys):
     violation = abs(v[0, :, 1].sum()) / np.linalg.norm(np.ones(4))
     printed = float(capsys.readouterr().out.split()[-1].strip("[]"))
     assert printed == pytest.approx(violation, rel=1e-6) and printed == pytest.approx(0.26, abs=0.005)
-    assert "gauge\nviolation 0.26" in README
+    assert "gauge violation 0.26" in " ".join(README.split())
 
 
 @pytest.mark.parametrize("document", ["README.md", "src/python/README.md"])
@@ -141,6 +135,37 @@ def test_python_torch(capsys):
     assert int(found["mt"].last_certificate().status) == 1
 
 
+def test_python_warnings():
+    """The table of what may happen: each warning, and the error in its place."""
+    torch = pytest.importorskip("torch")
+    import multiplet
+    import multiplet.torch as mt
+    losses = [lambda w, v: v[1, 0], lambda w, v: w[0], lambda w, v: w.log().sum()]
+    matrices = [[4.0, 1, 1], [4.0, 1, 1], [4.0, float("nan"), 1]]
+
+    def backward(loss, diagonal, options=""):
+        A = torch.diag(torch.tensor(diagonal, dtype=torch.float64)).requires_grad_()
+        loss(*eval(f"mt.eigh(A, {options})", {"mt": mt, "A": A})).backward()
+        return A.grad
+
+    *rows, well = columns(PYTHON, "| what happened | what you get |")
+    for (_, gives, error), loss, diagonal in zip(rows, losses, matrices):
+        named = [getattr(multiplet, name) for name in re.findall(r"`multiplet\.(\w+)`", gives + error)]
+        option = [word for word in names(gives + error) if "=" in word][0]
+        if issubclass(named[0], Warning):
+            with pytest.warns(named[0]) as caught:
+                backward(loss, diagonal)
+            assert len(caught) == 1
+            with pytest.raises(named[1]):
+                backward(loss, diagonal, option)
+        else:
+            with pytest.raises(named[0]):
+                backward(loss, diagonal)
+            assert not backward(loss, diagonal, option).any()
+    backward(losses[2], [4.0, 1, 1])
+    assert names(well[1]) == ["mt.last_certificate()"] and multiplet_status(mt) == "OK"
+
+
 @pytest.mark.parametrize("document", ["jobs/README.md", "src/python/README.md"])
 def test_service(tmp_path, monkeypatch, document):
     torch = pytest.importorskip("torch")
@@ -182,320 +207,6 @@ RUN = {
 @pytest.mark.parametrize("document", GUIDES)
 def test_no_block_without_a_test(document):
     assert [language for language, _ in blocks(text_of(document))] == RUN[document], "a block that no test runs?"
-
-
-def ctest_names(*options):
-    done = subprocess.run(["ctest", "--test-dir", BUILD, "-N", *options], capture_output=True, text=True, timeout=60)
-    return re.findall(r"^ *Test +#\d+: (\S+)$", done.stdout, re.M)
-
-
-def collected(arguments):
-    """How many tests pytest finds under these arguments."""
-    done = subprocess.run([sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments, "--collect-only"], cwd=ROOT,
-                          capture_output=True, text=True, timeout=120)
-    return len(re.findall(r"::", done.stdout))
-
-
-def try_script(words):
-    """bash SCRIPT [options]: it parses, and knows the options; of tests/run.sh those of ctest find a test."""
-    script, *options = words
-    shell(f"bash -n {script}", ROOT)
-    text = text_of(script)
-    if options[:1] == ["-R"]:
-        assert script == "tests/run.sh" and ctest_names(*options), options
-    elif options:
-        assert options[0].strip("[]") in text, (script, options)
-
-
-def try_cmake(command):
-    """`cmake --preset P` and `--build`, as the presets have it; a target that there is."""
-    presets = json.loads(text_of("CMakePresets.json"))["configurePresets"]
-    folders = {preset["name"]: preset["binaryDir"] for preset in presets}
-    if preset := re.search(r"--preset (\S+)", command):
-        assert preset.group(1) == "release" and folders["release"] == "${sourceDir}/build"
-    for option in re.findall(r"-D(\w+)=", command):
-        assert f"option({option} " in text_of("CMakeLists.txt"), option
-    for directory in re.findall(r"--(?:build|install) (\S+)", command):
-        assert directory == "build"
-    for target in re.findall(r"--target (\S+)", command):
-        listed = shell(f"cmake --build '{BUILD}' --target help", ROOT)
-        assert re.search(rf"^(\.\.\. )?{target}\b", listed, re.M), target
-
-
-def try_command(command):
-    """One command of a guide, as far as it can be tried here; those of multiplet run in tests of their own."""
-    word, *rest = shlex.split(command)
-    if word == "bash":
-        try_script(rest)
-    elif word == "sbatch":
-        script, = [part for part in rest if part.startswith("jobs/")]
-        try_script([script])
-    elif word == "cmake":
-        try_cmake(command)
-    elif word == "ctest":
-        assert ctest_names(*rest[rest.index("build") + 1:]), command
-    elif word == "$PYTHON":
-        assert collected(rest[2:]) > 0, command
-    elif word in (".", "export"):
-        shell(f"{command}\n[ -n \"$PYTHON\" ]\n$PYTHON -c 'import multiplet'" if word == "export" else command, ROOT)
-    elif word.startswith("build/bin/test_") or rest[:1] == ["-n"] and rest[2].startswith("build/bin/test_"):
-        name = re.search(r"test_\w+", command).group() + (f"_{rest[1]}" if rest else "")
-        assert name in ctest_names(), name
-    elif word == "git":
-        version = re.search(r"project\(multiplet VERSION (\S+)", text_of("CMakeLists.txt")).group(1)
-        assert f"v{version}" in rest, command
-    else:
-        assert re.match(r"(mpirun -n 2 )?multiplet ", command), f"a kind of command that no test runs: {command}"
-
-
-@pytest.mark.parametrize("document", GUIDES)
-def test_commands(document):
-    for command in bash_commands(document):
-        try_command(command)
-
-
-def test_scripts_are_named():
-    scripts = {word for name in GUIDES for command in bash_commands(name) for word in command.split()}
-    assert {"jobs/quickstart.sh", "tests/run.sh", "jobs/single-node.sbatch"} <= scripts
-    listed = {pathlib.Path(names(row[0])[0] if names(row[0]) else re.search(r"\[(.*?)\]", row[0]).group(1)).name
-              for row in columns(JOBS, "| script | what it does |")}
-    assert listed == {path.name for path in (ROOT / "jobs").glob("*.sbatch")}
-
-
-def test_layout():
-    """Every directory that the block names is there, with the headers that its line names."""
-    block = re.search(r"^```\n(include/.*?)^```$", CONTRIBUTING, re.M | re.S).group(1)
-    parent = ""
-    for line in block.splitlines():
-        first, *others = re.findall(r"(?<!\S)[\w/]+/(?!\S)", line)
-        if line[0] == " ":
-            first = parent + first
-        else:
-            parent = first
-        below = first if first == "tests/" else ""
-        for path in [first, *(below + other for other in others)]:
-            assert (ROOT / path).is_dir(), path
-        for header in re.findall(r"\b\w+\.h\b", line):
-            assert (ROOT / first / header).is_file(), header
-
-
-def test_folders_of_tests():
-    listed = [re.search(r"\[(\w+)/\]", row[0]).group(1) for row in columns(TESTS, "| folder | language |")]
-    assert sorted(listed) == sorted(path.name for path in (ROOT / "tests").iterdir()
-                                    if path.is_dir() and any(path.glob("*.*")))
-
-
-def test_tiers():
-    """Every option of tests/run.sh is in both tables, and no other."""
-    script = set(re.findall(r"^#   bash tests/run\.sh (--\w+)", text_of("tests/run.sh"), re.M))
-    for table in (columns(TESTS, "| tier |"), columns(CONTRIBUTING, "| command | when |")):
-        assert {option for row in table for option in re.findall(r"--\w+", row[0])} == script
-
-
-def test_presets():
-    presets = json.loads(text_of("CMakePresets.json"))["configurePresets"]
-    listed = {names(row[0])[0]: names(row[1])[0] for row in columns(CONTRIBUTING, "| preset | folder |")}
-    assert listed == {preset["name"]: preset["binaryDir"].removeprefix("${sourceDir}/") for preset in presets}
-
-
-def test_release():
-    """Each file that the procedure names holds the version, and there is a golden file of the schema's."""
-    version = re.search(r"project\(multiplet VERSION (\S+)", text_of("CMakeLists.txt")).group(1)
-    table = CONTRIBUTING[CONTRIBUTING.index("| file | as |"):].split("\n\n")[0]
-    files = [name for line in table.splitlines()[2:] for name in names(line.split("|")[1])]
-    assert len(files) == 6 and f"[{version}]" in text_of("CHANGELOG.md")
-    for name in files:
-        assert version in text_of(name), name
-    schema = re.search(r'define MPT_SCHEMA_VERSION "(.*?)"', text_of("src/store/schema.h")).group(1)
-    assert (ROOT / f"tests/golden/result-{schema}.h5").is_file()
-
-
-def test_exit_codes():
-    manual = multiplet("--man")
-    codes = re.findall(r"^\.B (\d+)$", manual[manual.index(".SH EXIT STATUS"):], re.M)
-    assert [row[0] for row in columns(JOBS, "| code | meaning |")] == codes
-
-
-# configs/README.md
-
-@pytest.fixture(scope="module")
-def forum(tmp_path_factory):
-    """The forum's matrix, with a reference and a direction."""
-    directory = tmp_path_factory.mktemp("forum")
-    shell("multiplet sample forum -o forum.h5 --cotangents cotangents.h5", directory)
-    with h5py.File(directory / "forum.h5") as f:
-        a = f["H"][:].reshape(1, 4, 4)
-    for name, value in {"ref.h5": {"R": np.full((4, 1), 0.5)}, "direction.h5": {"H": np.ones_like(a)},
-                        "matrices.h5": {"H": a}}.items():
-        write(directory / name, **value)
-    return directory
-
-
-def test_outputs(forum):
-    """Functions, frame and tangent, on the forum's matrix."""
-    job, = [block for block in fenced(CONFIGS_TEXT, "yaml") if block.startswith("functions:")]
-    # four of four electrons leave no hole
-    (forum / "outputs.yaml").write_text(f"input: {{file: forum.h5}}\noutput: {{file: result.h5}}\n"
-                                        f"{job.replace('electrons: 4', 'electrons: 2')}")
-    shell("multiplet run outputs.yaml --fresh", forum)
-    with h5py.File(forum / "result.h5") as f:
-        assert (f["H/status"][:] == 1).all() and set(f["H/functions"]) == {"heat", "rho", "P"}
-        assert f["H/frame"][:].sum() == pytest.approx(1.1890772241680891, abs=1e-14) and "1.18907722" in CONFIGS_TEXT
-        p = f["H/functions/P"][0]
-        assert np.allclose(p, p @ p, atol=1e-14) and np.trace(p) == pytest.approx(2)
-        assert set(f["H/tangent/functions"]) == {"heat", "rho", "P"}
-    printed = shell("multiplet show 'result.h5:/H[0]'", forum)
-    block, = fenced(CONFIGS_TEXT, "")
-    for statement in re.split(r"\n(?=  \w)", block.rstrip()):
-        assert statement in printed, (statement, printed)
-
-
-def test_smallest_jobs(forum):
-    """Both, and the commands below them."""
-    small, whole = [block for block in fenced(CONFIGS_TEXT, "yaml") if block.startswith("# eigenpairs")]
-    for text in (small, whole):
-        (forum / "job.yaml").write_text(text)
-        (forum / "result.h5").unlink(missing_ok=True)
-        shell("multiplet run job.yaml", forum)
-        with h5py.File(forum / "result.h5") as f:
-            assert ("gradient" in f["H"]) == ("gradient:" in text) and f.attrs["complete"]
-    used = [shell(command, forum) for command in bash_commands("configs/README.md")]
-    assert len(used) == 5 and "all within bounds" in used[-1] and (forum / "other.h5").is_file()
-
-
-def refusal(forum, override):
-    """What `plan` says of an override that is wrong."""
-    (forum / "plain.yaml").write_text("input: {file: forum.h5}\noutput: {file: plain.h5}\n")
-    return shell(f"multiplet plan plain.yaml --set '{override}'", forum, expect=2)
-
-
-def keys_of(forum):
-    """Every key of the config: what the program names as valid, and the two that are no sections."""
-    sections = re.search(r"valid: (.*)\)", refusal(forum, "nosuch=1")).group(1).split(", ")
-    found = {key for section in sections if "." not in section
-             for key in re.search(r"valid: (.*)\)", refusal(forum, f"{section}.nosuch=1")).group(1).split(", ")}
-    return found | {"functions", "tangent"}
-
-
-def test_keys(forum):
-    """The table has every key, with its default, and every word that the key takes."""
-    rows = {names(row[0])[0]: row[1:] for row in columns(CONFIGS_TEXT, "| key | default |")}
-    assert set(rows) == keys_of(forum)
-    (forum / "plain.yaml").write_text("input: {file: forum.h5}\noutput: {file: plain.h5}\n")
-    shell("multiplet run plain.yaml --fresh", forum)
-    with h5py.File(forum / "plain.h5") as f:
-        resolved = yaml.load(f.attrs["config"], yaml.BaseLoader)
-    for key, (default, _) in rows.items():
-        section, _, leaf = key.partition(".")
-        if key in ("input.file", "output.file"):
-            assert default == "required"
-        elif leaf in resolved.get(section, {}):
-            assert yaml.load(names(default)[0], yaml.BaseLoader) == resolved[section][leaf], key
-        else:
-            assert default in ("none", "every square one"), key
-    told = {key: re.search(r"valid: ([\w, ]+)\)", refusal(forum, f"{key}=nosuch")) for key in rows if "file" not in key
-            and key not in ("tangent", "gradient.cotangents", "gradient.eigenpairs")}
-    assert sum(map(bool, told.values())) >= 6
-    for key, words in told.items():
-        for word in words.group(1).split(", ") if words else []:
-            assert word in names("|".join(rows[key])), (key, word)
-
-
-def test_selections(forum):
-    values = [names(row[0])[0] for row in columns(CONFIGS_TEXT, "| `solve.select` | eigenpairs |")]
-    told = re.findall(r"\{(\w+):", refusal(forum, "solve.select=nosuch"))
-    assert values[0] == "all" and [re.match(r"\{(\w+)", value).group(1) for value in values[1:]] == told
-    for value, found in zip(values, [4, 2, 2, 2, 2]):
-        shell(f"multiplet run plain.yaml --fresh --set 'solve.select={value}'", forum)
-        with h5py.File(forum / "plain.h5") as f:
-            assert np.count_nonzero(f["H/eigenvalues"][:]) == found, value
-
-
-def test_function_kinds(tmp_path):
-    """Every kind that the program names, with the parameters of its row, gives that function."""
-    rows = {kind: (names(row[1]), row[2]) for row in columns(CONFIGS_TEXT, "| `kind` | parameters |")
-            for kind in names(row[0])}
-    values = {"scale": 0.5, "exponent": 1.5, "beta": 2.0, "mu": 1.0, "index": [0, 1]}
-    listed = []
-    for kind, (parameters, _) in rows.items():
-        assert set(parameters) <= {*values, "electrons", "[start, stop]"}
-        listed.append({"name": kind, "kind": kind, **{key: values[key] for key in parameters if key in values}})
-    write(tmp_path / "in.h5", H=hermitian(np.random.default_rng(1), 1, 4, "float64", [1.0, 1.5, 2.0, 3.0]))
-    shell(f"multiplet run {config(tmp_path, functions=listed)}", tmp_path)
-    with h5py.File(tmp_path / "job-out.h5") as f:
-        assert (f["H/status"][:] == 1).all() and set(f["H/functions"]) == set(rows)
-    (tmp_path / "bad.yaml").write_text("input: {file: in.h5}\noutput: {file: o.h5}\nfunctions: [{name: a, kind: nosuch}]\n")
-    valid = re.search(r"valid: (.*)\)", shell("multiplet plan bad.yaml", tmp_path, expect=2)).group(1)
-    assert set(valid.split(", ")) == set(rows)
-
-
-def test_examples_are_listed():
-    listed = re.findall(r"^\| .*$", CONFIGS_TEXT[CONFIGS_TEXT.index("\n| config | shows"):], re.M)
-    found = {target for row in listed for target in re.findall(r"\]\(([\w./-]+\.(?:yaml|py))\)", row)}
-    folder = ROOT / "configs"
-    assert found == {str(path.relative_to(folder)) for path in [*folder.glob("*.yaml"), *folder.glob("examples/*.py")]}
-
-
-# train_* need no job: see test_training.py
-EXAMPLES = sorted(x for x in (ROOT / "configs/examples").glob("*.py") if not x.stem.startswith("train_"))
-
-
-@pytest.mark.parametrize("script", EXAMPLES, ids=lambda path: path.stem)
-def test_worked_example(script, tmp_path):
-    """It checks its own numbers, against differences of the same loss."""
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, cwd=tmp_path, timeout=120,
-                          env={**os.environ, "MULTIPLET": str(pathlib.Path(MULTIPLET).resolve())})
-    assert done.returncode == 0 and "differences" in done.stdout, (done.stdout, done.stderr)
-    assert script.with_suffix(".yaml").is_file() and f"configs/examples/{script.name}" in script.read_text()
-
-
-# configs/: every file with the inputs that its own head asks for
-
-CONFIGS = sorted(path.stem for path in (ROOT / "configs").glob("*.yaml"))
-ORDER = sorted(CONFIGS, key=lambda name: (name == "backward", name)) # needs forward's result
-
-
-def head_commands(name):
-    lines = (ROOT / f"configs/{name}.yaml").read_text().splitlines()
-    head = lines[:next(k for k, line in enumerate(lines) if line[:1] != "#")]
-    inset = "\n".join(line[2:].strip() for line in head if line.startswith("#   "))
-    return [c for c in commands(inset) if "build/bin/multiplet" in c]
-
-
-@pytest.fixture(scope="module")
-def examples(tmp_path_factory):
-    """A tree like the repository's in which the heads' commands run as they are written."""
-    root = tmp_path_factory.mktemp("examples")
-    shutil.copytree(ROOT / "configs", root / "configs")
-    (root / "build/bin").mkdir(parents=True)
-    (root / "build/quickstart").mkdir()
-    (root / "build/bin/multiplet").symlink_to(pathlib.Path(MULTIPLET).resolve())
-    for name in CONFIGS:
-        for command in head_commands(name):
-            if " sample " in command:
-                shell(command, root)
-    for name in ORDER:
-        run, = [command for command in head_commands(name) if " run " in command]
-        assert run.endswith(f"run configs/{name}.yaml")
-        shell(run, root)
-    return root
-
-
-@pytest.mark.parametrize("name", CONFIGS)
-def test_config(examples, name):
-    result = f"build/quickstart/{name}-result.h5"
-    with h5py.File(examples / result) as f:
-        assert f.attrs["complete"] == 1
-        groups = [group for group in f.values() if "status" in group]
-        gradients = sum("gradient" in group for group in groups)
-        assert groups and all(np.isin(group["status"], [1, 2, 11]).all() for group in groups)
-    differentiates = "\ngradient:" in (ROOT / f"configs/{name}.yaml").read_text()
-    assert bool(gradients) == differentiates
-    options = "--gradients 2" if differentiates else ""
-    printed = shell(f"build/bin/multiplet check {result} {options}", examples)
-    assert "all within bounds" in printed
-    assert not differentiates or re.search(r"[12] gradients? compared", printed), printed
-    assert "matrices" in shell(f"build/bin/multiplet plan configs/{name}.yaml --ranks 4", examples)
 
 
 # Tables of the documents and of the source

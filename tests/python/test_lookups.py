@@ -1,16 +1,21 @@
-"""What the documents name is there: links and their headings, paths, and every code span that could be typed."""
+"""What the documents name is there: links, headings, paths, commands, and every code span that could be typed."""
+import json
 import os
+import pathlib
 import re
 import shlex
+import subprocess
+import sys
 
 import pytest
 import yaml
-from documents import CONFIGS, GUIDES, PYTHON, README, blocks, columns, headings, multiplet, names, prose, spans, text_of
+from documents import (BUILD, CONFIGS, CONTRIBUTING, GUIDES, JOBS, PYTHON, README, TESTS, bash_commands, blocks,
+                       columns, headings, multiplet, names, prose, shell, spans, text_of)
 from job import ROOT
-from test_documents import COMMANDS, STATUSES, collected, forum, readme_job, shell, try_cmake, try_script  # noqa: F401
+from test_documents import COMMANDS, STATUSES, readme_job  # noqa: F401  (the last a fixture)
 
 DOCUMENTS = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.md")
-                   if not re.match(r"(\.|build)", path.relative_to(ROOT).parts[0]) and ".pytest_cache" not in path.parts)
+                   if not any(re.match(r"\.|build", part) for part in path.relative_to(ROOT).parts))
 SOURCES = {path: path.read_text(errors="replace") for folder in ("src", "tests", "jobs", "configs", "include")
            for path in (ROOT / folder).rglob("*") if path.suffix in (".c", ".h", ".py", ".sh", ".sbatch", ".txt")
            and path.name != "test_lookups.py"}
@@ -38,6 +43,140 @@ def test_paths(document):
     text = "\n".join([*spans(text_of(document)), *(block for _, block in blocks(text_of(document)))])
     for path in re.findall(r"(?<![\w/.-])((?:jobs|tests|configs|src|include)/[\w./-]*\w)", text):
         assert (ROOT / path).exists(), path
+
+
+# Commands of bash blocks
+
+def ctest_names(*options):
+    done = subprocess.run(["ctest", "--test-dir", BUILD, "-N", *options], capture_output=True, text=True, timeout=60)
+    return re.findall(r"^ *Test +#\d+: (\S+)$", done.stdout, re.M)
+
+
+def collected(arguments):
+    """How many tests pytest finds under these arguments."""
+    done = subprocess.run([sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments, "--collect-only"],
+                          cwd=ROOT, capture_output=True, text=True, timeout=120)
+    return len(re.findall(r"::", done.stdout))
+
+
+def try_script(words):
+    """bash SCRIPT [options]: it parses, and knows the options; of tests/run.sh those of ctest find a test."""
+    script, *options = words
+    shell(f"bash -n {script}", ROOT)
+    text = text_of(script)
+    if options[:1] == ["-R"]:
+        assert script == "tests/run.sh" and ctest_names(*options), options
+    elif options:
+        assert options[0].strip("[]") in text, (script, options)
+
+
+def try_cmake(command):
+    """`cmake --preset P` and `--build`, as the presets have it; a target that there is."""
+    presets = json.loads(text_of("CMakePresets.json"))["configurePresets"]
+    folders = {preset["name"]: preset["binaryDir"] for preset in presets}
+    if preset := re.search(r"--preset (\S+)", command):
+        assert preset.group(1) == "release" and folders["release"] == "${sourceDir}/build"
+    for option in re.findall(r"-D(\w+)=", command):
+        assert f"option({option} " in text_of("CMakeLists.txt"), option
+    for directory in re.findall(r"--(?:build|install) (\S+)", command):
+        assert directory == "build"
+    for target in re.findall(r"--target (\S+)", command):
+        listed = shell(f"cmake --build '{BUILD}' --target help", ROOT)
+        assert re.search(rf"^(\.\.\. )?{target}\b", listed, re.M), target
+
+
+def try_command(command):
+    """One command of a guide, as far as it can be tried here; those of multiplet run in tests of their own."""
+    word, *rest = shlex.split(command)
+    if word == "bash":
+        try_script(rest)
+    elif word == "sbatch":
+        script, = [part for part in rest if part.startswith("jobs/")]
+        try_script([script])
+    elif word == "cmake":
+        try_cmake(command)
+    elif word == "ctest":
+        assert ctest_names(*rest[rest.index("build") + 1:]), command
+    elif word == "$PYTHON":
+        assert collected(rest[2:]) > 0, command
+    elif word in (".", "export"):
+        shell(f"{command}\n[ -n \"$PYTHON\" ]\n$PYTHON -c 'import multiplet'" if word == "export" else command, ROOT)
+    elif word.startswith("build/bin/test_") or rest[:1] == ["-n"] and rest[2].startswith("build/bin/test_"):
+        name = re.search(r"test_\w+", command).group() + (f"_{rest[1]}" if rest else "")
+        assert name in ctest_names(), name
+    elif word == "git":
+        version = re.search(r"project\(multiplet VERSION (\S+)", text_of("CMakeLists.txt")).group(1)
+        assert f"v{version}" in rest, command
+    else:
+        assert re.match(r"(mpirun -n 2 )?multiplet ", command), f"a kind of command that no test runs: {command}"
+
+
+@pytest.mark.parametrize("document", GUIDES)
+def test_commands(document):
+    for command in bash_commands(document):
+        try_command(command)
+
+
+def test_scripts_are_named():
+    scripts = {word for name in GUIDES for command in bash_commands(name) for word in command.split()}
+    assert {"jobs/quickstart.sh", "tests/run.sh", "jobs/single-node.sbatch"} <= scripts
+    listed = {pathlib.Path(names(row[0])[0] if names(row[0]) else re.search(r"\[(.*?)\]", row[0]).group(1)).name
+              for row in columns(JOBS, "| script | what it does |")}
+    assert listed == {path.name for path in (ROOT / "jobs").glob("*.sbatch")}
+
+
+def test_layout():
+    """Every directory that the block names is there, with the headers that its line names."""
+    block = re.search(r"^```\n(include/.*?)^```$", CONTRIBUTING, re.M | re.S).group(1)
+    parent = ""
+    for line in block.splitlines():
+        first, *others = re.findall(r"(?<!\S)[\w/]+/(?!\S)", line)
+        if line[0] == " ":
+            first = parent + first
+        else:
+            parent = first
+        below = first if first == "tests/" else ""
+        for path in [first, *(below + other for other in others)]:
+            assert (ROOT / path).is_dir(), path
+        for header in re.findall(r"\b\w+\.h\b", line):
+            assert (ROOT / first / header).is_file(), header
+
+
+def test_folders_of_tests():
+    listed = [re.search(r"\[(\w+)/\]", row[0]).group(1) for row in columns(TESTS, "| folder | language |")]
+    assert sorted(listed) == sorted(path.name for path in (ROOT / "tests").iterdir()
+                                    if path.is_dir() and any(path.glob("*.*")))
+
+
+def test_tiers():
+    """Every option of tests/run.sh is in both tables, and no other."""
+    script = set(re.findall(r"^#   bash tests/run\.sh (--\w+)", text_of("tests/run.sh"), re.M))
+    for table in (columns(TESTS, "| tier |"), columns(CONTRIBUTING, "| command | when |")):
+        assert {option for row in table for option in re.findall(r"--\w+", row[0])} == script
+
+
+def test_presets():
+    presets = json.loads(text_of("CMakePresets.json"))["configurePresets"]
+    listed = {names(row[0])[0]: names(row[1])[0] for row in columns(CONTRIBUTING, "| preset | folder |")}
+    assert listed == {preset["name"]: preset["binaryDir"].removeprefix("${sourceDir}/") for preset in presets}
+
+
+def test_release():
+    """Each file that the procedure names holds the version, and there is a golden file of the schema's."""
+    version = re.search(r"project\(multiplet VERSION (\S+)", text_of("CMakeLists.txt")).group(1)
+    table = CONTRIBUTING[CONTRIBUTING.index("| file | as |"):].split("\n\n")[0]
+    files = [name for line in table.splitlines()[2:] for name in names(line.split("|")[1])]
+    assert len(files) == 6 and f"[{version}]" in text_of("CHANGELOG.md")
+    for name in files:
+        assert version in text_of(name), name
+    schema = re.search(r'define MPT_SCHEMA_VERSION "(.*?)"', text_of("src/store/schema.h")).group(1)
+    assert (ROOT / f"tests/golden/result-{schema}.h5").is_file()
+
+
+def test_exit_codes():
+    manual = multiplet("--man")
+    codes = re.findall(r"^\.B (\d+)$", manual[manual.index(".SH EXIT STATUS"):], re.M)
+    assert [row[0] for row in columns(JOBS, "| code | meaning |")] == codes
 
 
 # Code spans. Each goes to the first of these patterns that matches, and to the check beside it.
@@ -173,8 +312,8 @@ KINDS = [
     (r"--set ", try_set),
     (r"PYTHONPATH=", try_path_variable),
     (r"\{?[\w.]+: (?!error)", try_yaml),
-    (r"(with multiplet|mt\.|multiplet\.(?!def)\w|torch\.|\(v \*|\(F|gauge=|eigenvalue_cot\w*=|failed=|A\.|problem\.|jax\.|eigh =)",
-     try_expression),
+    (r"with multiplet|mt\.|multiplet\.(?!def)\w|torch\.|\(v \*|\(F|gauge=|eigenvalue_cot\w*=|failed=", try_expression),
+    (r"A\.|problem\.|jax\.|eigh =", try_expression),
     (rf"(?:{'|'.join(SECTIONS)})\.\w+(?:\.\w+)*$", try_key),
     (r"[A-Z][A-Z_]+(=\w+)?$", try_variable),
     (r"\S*[\w>]/", try_path),
@@ -195,7 +334,8 @@ OTHERS = {" ".join(span.split()) for span in (
     "scancel --batch --signal=TERM JOB", "srun --mpi=pmix", "sbatch", "[start, stop]", "{task}",
     "[/H, /a/b]", "[rows, columns]", "mpirun -n N build/bin/test_name", "tests/mpi/check.c:41: ...",
     "project(multiplet VERSION ...)", '"engine/turn.h"', "multiplet::multiplet", "find_package(multiplet)",
-    "libmultiplet.so", "pkg-config --libs multiplet", "[eigenvalues, eigenvectors, functions, frame, gradient, diagnostics]",
+    "libmultiplet.so", "pkg-config --libs multiplet",
+    "[eigenvalues, eigenvectors, functions, frame, gradient, diagnostics]",
 )}
 
 
