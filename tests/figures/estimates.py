@@ -1,4 +1,4 @@
-"""A picture of the README: errors of gradients against what was estimated for them.
+"""A picture of src/python/README.md: errors of gradients against what was estimated for them.
 
     python3 tests/figures/estimates.py OUT.svg [COUNT]       (needs NumPy, build/libmultiplet.so and a C compiler)
 

@@ -1,4 +1,4 @@
-"""A picture of the README: a square root composed through eigenpairs, V sqrt(w) V^H, as a gap closes.
+"""A picture of src/python/README.md: a square root composed through eigenpairs, V sqrt(w) V^H, as a gap closes.
 
     python3 tests/figures/form.py OUT.svg       (needs NumPy, build/libmultiplet.so and a C compiler)
 

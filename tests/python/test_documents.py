@@ -1,52 +1,17 @@
-"""What the documents say is so: their commands run, their links lead somewhere, their tables are the
-program's."""
-import os
+"""What the documents say is so: their snippets run, their tables are the program's. (Configs: test_examples.py.
+Commands, links, paths and code spans: test_lookups.py.)"""
 import pathlib
 import re
-import shutil
 import subprocess
-import sys
 import time
+import warnings
 
 import h5py
 import numpy as np
 import pytest
+from documents import (GUIDES, JOBS, NO_MPI, PYTHON, README, SCHEMA, bash_commands, blocks, columns, commands, fenced,
+                       names, shell, text_of)
 from job import MULTIPLET, ROOT
-
-README = (ROOT / "README.md").read_text()
-SCHEMA = (ROOT / "src/store/SCHEMA.md").read_text()
-# With this MPI_Init fails: whatever works under it has not called it.
-NO_MPI = {**os.environ, "OMPI_MCA_pml": "nonexistent"}
-PLACES = re.compile(r"(?:jobs|tests)/[\w.-]+\.(?:sh|sbatch)")
-
-
-def fenced(text, language):
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.M | re.S)
-
-
-def commands(text):
-    """The commands of a block, without comments, continued lines joined."""
-    lines = text.replace("\\\n", " ").splitlines()
-    return [line.split(" #")[0].strip() for line in lines if line.strip() and line[0] != "#"]
-
-
-def shell(command, directory):
-    path = f"{pathlib.Path(MULTIPLET).resolve().parent}:{os.environ['PATH']}"
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=directory,
-                          timeout=300, env={**os.environ, "PATH": path})
-    assert done.returncode == 0, (command, done.returncode, done.stdout, done.stderr)
-    return done.stdout
-
-
-def columns(text, heading):
-    """The rows of the table whose heading line begins so, cells stripped."""
-    rows = text[text.index(f"\n{heading}"):].split("\n\n")[0].strip().splitlines()[2:]
-    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in rows]
-
-
-def names(cell):
-    return re.findall(r"`([^`]+)`", cell)
-
 
 @pytest.fixture(scope="module")
 def readme_job(tmp_path_factory):
@@ -70,11 +35,11 @@ def test_readme_commands(readme_job):
     assert "all within bounds" in printed["check"] and re.search(r"-1\.259[12]", printed["index"])
 
 
-def test_readme_python(readme_job, monkeypatch, capsys):
+def test_plain_h5py(readme_job, monkeypatch, capsys):
     directory, _ = readme_job
     monkeypatch.chdir(directory)
     found = {}
-    snippet, = [block for block in fenced(README, "python") if block.startswith("import h5py")]
+    snippet, = [block for block in fenced(PYTHON, "python") if block.startswith("import h5py")]
     exec(snippet, found)
     with h5py.File("forum.h5") as f:
         a = f["H"][:].reshape(1, 4, 4)
@@ -85,47 +50,129 @@ def test_readme_python(readme_job, monkeypatch, capsys):
     violation = abs(v[0, :, 1].sum()) / np.linalg.norm(np.ones(4))
     printed = float(capsys.readouterr().out.split()[-1].strip("[]"))
     assert printed == pytest.approx(violation, rel=1e-6) and printed == pytest.approx(0.26, abs=0.005)
-    assert "gauge violation 0.26" in README
+    assert "gauge violation 0.26" in " ".join(README.split())
 
 
-def test_readme_reader(readme_job, monkeypatch, capsys):
+@pytest.mark.parametrize("document", ["README.md", "src/python/README.md"])
+def test_reader(readme_job, monkeypatch, capsys, document):
     directory, _ = readme_job
     monkeypatch.chdir(directory)
-    snippet, = [block for block in fenced(README, "python") if "multiplet.open(" in block]
+    snippet, = [block for block in fenced(text_of(document), "python") if "multiplet.open(" in block]
     exec(snippet, {})
     assert re.search(r"-1\.259\d* .*\(1, 4, 4\) \[0\.25609", capsys.readouterr().out)
 
 
-def test_readme_torch(capsys):
-    torch = pytest.importorskip("torch")
+def exec_eigh(snippet, printed):
+    """The snippet up to what it prints, with its variables."""
     found = {}
-    snippet, = [block for block in fenced(README, "python") if "multiplet.torch as mt" in block]
-    first, then = snippet.split("C = ")
-    exec(first, found)
+    exec(snippet, found)
+    torch = found["torch"]
     # w_0 + w_1 has the pair's projector, and at its maximum v_02^2 is stationary
     exact = torch.diag(torch.tensor([0.0, 1, 1], dtype=torch.float64))
     assert torch.allclose(found["A"].grad, exact, rtol=0, atol=1e-15)
-    assert "Certificate({'OK': 1}" in capsys.readouterr().out
+    assert "Certificate({'OK': 1}" in printed()
+    return found
+
+
+def test_readme_torch(capsys):
+    pytest.importorskip("torch")
+    snippet, = [block for block in fenced(README, "python") if "multiplet.torch as mt" in block]
+    found = exec_eigh(snippet, lambda: capsys.readouterr().out)
+    # the one line that changes
+    diff, = fenced(README, "diff")
+    old, new = diff.splitlines()
+    assert old == "-w, v = torch.linalg.eigh(A)" and new.startswith("+w, v = multiplet.")
+    exec("import multiplet.torch\n" + new[1:], found)
+    assert found["w"].tolist() == [1, 1, 4]
+
+
+def test_readme_question():
+    """The table of losses on diag(4, 1, 1): what PyTorch gives, what is given here, under which status."""
+    torch = pytest.importorskip("torch")
+    import multiplet.torch as mt
+    c = torch.tensor([[0.3, -1, 0.5], [-1, 0.2, 0.7], [0.5, 0.7, -0.4]], dtype=torch.float64)
+    losses = {"a component of the vector of eigenvalue 4": lambda w, v: v[0, 2] * c[0, 1] + (v[:, 2] * c[1]).sum(),
+              "trace of a projector on the pair": lambda w, v: (c * (v[:, :2] @ v[:, :2].mH)).sum(),
+              "a square root, logarithm, density matrix made of eigenpairs: V f(w) Vᴴ":
+                  lambda w, v: (c * ((v * w.sqrt()) @ v.mH)).sum(),
+              "a component of one vector of the pair": lambda w, v: v[1, 0],
+              "the lowest eigenvalue of the pair": lambda w, v: w[0]}
+    rows = columns(README, "| loss on diag(4, 1, 1)")
+    assert [row[0] for row in rows] == list(losses)
+    for name, theirs, ours in rows:
+        gradients = []
+        for eigh in (torch.linalg.eigh, mt.eigh):
+            A = torch.diag(torch.tensor([4.0, 1, 1], dtype=torch.float64)).requires_grad_()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                losses[name](*eigh(A)).backward()
+            gradients.append(A.grad)
+        assert bool(gradients[0].isnan().any()) == (theirs == "`nan`") and gradients[1].isfinite().all()
+        assert multiplet_status(mt) == names(ours)[0], name
+
+
+def multiplet_status(mt):
+    from multiplet import Status
+    return Status(int(mt.last_certificate().status)).name
+
+
+def test_python_torch(capsys):
+    torch = pytest.importorskip("torch")
+    snippet, = [block for block in fenced(PYTHON, "python") if "multiplet.torch as mt" in block]
+    first, then = snippet.split("C = ")
+    assert first.strip() == [b for b in fenced(README, "python") if "multiplet.torch as mt" in b][0].strip()
+    found = exec_eigh(first, lambda: capsys.readouterr().out)
     exec("C = " + then, found)
     assert torch.isfinite(found["A"].grad).all() and found["rho"].trace().item() == pytest.approx(1.5)
     assert torch.allclose(found["P"], torch.diag(torch.tensor([0.0, 1, 1], dtype=torch.float64)))
     assert torch.allclose(found["x"].ravel(), torch.tensor([0, 0.5 ** 0.5, 0.5 ** 0.5], dtype=torch.float64))
-    blocks = [b for b in fenced(README, "python") if not b.startswith(("import h5py", "import multiplet\n", "import torch"))]
-    assert [b.split("(")[0] for b in blocks] == ["w, v = mt.eigh", "with multiplet.service"], "a block that no test runs"
+    root, = [b for b in fenced(PYTHON, "python") if b.startswith("w, v = mt.eigh")]
     found["A"] = torch.diag(torch.tensor([4.0, 1, 1], dtype=torch.float64)).requires_grad_()
-    exec(blocks[0], found)
+    exec(root, found)
     (found["root"] * found["C"]).sum().backward()
     root = 1 / torch.tensor([[4.0, 3, 3], [3, 2, 2], [3, 2, 2]], dtype=torch.float64)  # 1 / (sqrt x + sqrt y)
     assert torch.allclose(found["A"].grad, root * found["C"], rtol=0, atol=1e-15)
     assert int(found["mt"].last_certificate().status) == 1
 
 
-def test_readme_service(tmp_path, monkeypatch):
+def test_python_warnings():
+    """The table of what may happen: each warning, and the error in its place."""
     torch = pytest.importorskip("torch")
     import multiplet
     import multiplet.torch as mt
-    start, = [command for command in commands("".join(fenced(README, "bash"))) if "multiplet serve" in command]
-    snippet, = [block for block in fenced(README, "python") if "multiplet.service(" in block]
+    losses = [lambda w, v: v[1, 0], lambda w, v: w[0], lambda w, v: w.log().sum()]
+    matrices = [[4.0, 1, 1], [4.0, 1, 1], [4.0, float("nan"), 1]]
+
+    def backward(loss, diagonal, options=""):
+        A = torch.diag(torch.tensor(diagonal, dtype=torch.float64)).requires_grad_()
+        loss(*eval(f"mt.eigh(A, {options})", {"mt": mt, "A": A})).backward()
+        return A.grad
+
+    *rows, well = columns(PYTHON, "| what happened | what you get |")
+    for (_, gives, error), loss, diagonal in zip(rows, losses, matrices):
+        named = [getattr(multiplet, name) for name in re.findall(r"`multiplet\.(\w+)`", gives + error)]
+        option = [word for word in names(gives + error) if "=" in word][0]
+        if issubclass(named[0], Warning):
+            with pytest.warns(named[0]) as caught:
+                backward(loss, diagonal)
+            assert len(caught) == 1
+            with pytest.raises(named[1]):
+                backward(loss, diagonal, option)
+        else:
+            with pytest.raises(named[0]):
+                backward(loss, diagonal)
+            assert not backward(loss, diagonal, option).any()
+    backward(losses[2], [4.0, 1, 1])
+    assert names(well[1]) == ["mt.last_certificate()"] and multiplet_status(mt) == "OK"
+
+
+@pytest.mark.parametrize("document", ["jobs/README.md", "src/python/README.md"])
+def test_service(tmp_path, monkeypatch, document):
+    torch = pytest.importorskip("torch")
+    import multiplet
+    import multiplet.torch as mt
+    start, = [command for command in bash_commands(document) if "multiplet serve" in command]
+    snippet, = [block for block in fenced(PYTHON, "python") if "multiplet.service(" in block]
     monkeypatch.chdir(tmp_path)
     service = subprocess.Popen(start.rstrip("& ").replace("multiplet serve", f"{MULTIPLET} serve"), shell=True)
     try:
@@ -137,136 +184,29 @@ def test_readme_service(tmp_path, monkeypatch):
         exec(snippet, found)
         exact = torch.diag(torch.tensor([0.0, 1, 1], dtype=torch.float64))
         assert torch.allclose(found["A"].grad, exact, rtol=0, atol=1e-15)
+        for path in columns(JOBS, "| path | meaning |"):
+            first = pathlib.Path(names(path[0])[0].replace("SPOOL", "spool"))
+            assert first.parent.is_dir() and (first.suffix or first.name == "stop"), first
     finally:
         (tmp_path / "spool/stop").touch()
         assert service.wait(20) == 0
 
 
-def test_readme_scripts_exist_and_parse():
-    scripts = set(PLACES.findall("".join(fenced(README, "bash"))))
-    assert {"jobs/quickstart.sh", "tests/run.sh", "jobs/single-node.sbatch"} <= scripts
-    for script in scripts:
-        shell(f"bash -n {script}", ROOT)
-    for command in commands("".join(fenced(README, "bash"))):
-        known = re.match(r"(bash|sbatch|cmake|multiplet|mpirun -n 2 multiplet) ", command)
-        assert known, f"a kind of command that no test runs: {command}"
+# What runs each fenced block of the guides: a new block has to be in this list, and in a test
+
+RUN = {
+    "README.md": ["diff", "bash", "bash", "python", "yaml", "bash", "python", "bash", "c"],
+    "configs/README.md": ["yaml", "yaml", "bash", "yaml", ""],
+    "jobs/README.md": ["bash", "bash"],
+    "src/python/README.md": ["python", "python", "bash", "python", "python", "python"],
+    "tests/README.md": ["bash", "bash"],
+    "CONTRIBUTING.md": ["bash", "", "bash"],
+}
 
 
-def test_readme_build_command():
-    """`cmake --preset release` and then `build`, as the presets have it."""
-    presets = (ROOT / "CMakePresets.json").read_text()
-    build, = [c for c in commands("".join(fenced(README, "bash"))) if c.startswith("cmake")]
-    preset = re.search(r"--preset (\S+)", build).group(1)
-    directory = re.search(r"--build (\S+)", build).group(1)
-    assert f'"name": "{preset}",\n      "binaryDir": "${{sourceDir}}/{directory}"' in presets
-
-
-@pytest.mark.parametrize("document", ["README.md", "src/store/SCHEMA.md", "CHANGELOG.md", "tests/oracle/README.md"])
-def test_links(document):
-    text = (ROOT / document).read_text()
-    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
-        if not re.match(r"[a-z]+:", target):
-            assert (ROOT / document).parent.joinpath(target).exists(), target
-
-
-def test_readme_layout():
-    """Every directory that the block names is there, with the headers that its line names."""
-    block = re.search(r"^```\n(include/.*?)^```$", README, re.M | re.S).group(1)
-    parent = ""
-    for line in block.splitlines():
-        first, *others = re.findall(r"(?<!\S)[\w/]+/(?!\S)", line)
-        if line[0] == " ":
-            first = parent + first
-        else:
-            parent = first
-        below = first if first == "tests/" else ""
-        for path in [first, *(below + other for other in others)]:
-            assert (ROOT / path).is_dir(), path
-        for header in re.findall(r"\b\w+\.h\b", line):
-            assert (ROOT / first / header).is_file(), header
-
-
-def test_readme_outputs(tmp_path):
-    """The README's functions, frame and tangent, on the forum's matrix."""
-    job, = [block for block in fenced(README, "yaml") if block.startswith("functions:")]
-    shell("multiplet sample forum -o forum.h5", tmp_path)
-    with h5py.File(tmp_path / "forum.h5") as f:
-        a = f["H"][:].reshape(1, 4, 4)
-    for name, value in {"ref.h5": {"R": np.full((4, 1), 0.5)}, "direction.h5": {"H": np.ones_like(a)}}.items():
-        with h5py.File(tmp_path / name, "w") as f:
-            f.update(value)
-    # four of four electrons leave no hole
-    (tmp_path / "job.yaml").write_text(f"input: {{file: forum.h5}}\noutput: {{file: out.h5}}\n"
-                                       f"{job.replace('electrons: 4', 'electrons: 2')}")
-    shell("multiplet run job.yaml", tmp_path)
-    with h5py.File(tmp_path / "out.h5") as f:
-        assert (f["H/status"][:] == 1).all() and set(f["H/functions"]) == {"heat", "rho", "P"}
-        assert f["H/frame"][:].sum() == pytest.approx(1.1890772241680891, abs=1e-14) and "1.18907722" in README
-        p = f["H/functions/P"][0]
-        assert np.allclose(p, p @ p, atol=1e-14) and np.trace(p) == pytest.approx(2)
-        assert set(f["H/tangent/functions"]) == {"heat", "rho", "P"}
-
-
-# train_* need no job: see test_training.py
-EXAMPLES = sorted(x for x in (ROOT / "configs/examples").glob("*.py") if not x.stem.startswith("train_"))
-
-
-@pytest.mark.parametrize("script", EXAMPLES, ids=lambda path: path.stem)
-def test_worked_example(script, tmp_path):
-    """It checks its own numbers, against differences of the same loss."""
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, cwd=tmp_path, timeout=120,
-                          env={**os.environ, "MULTIPLET": str(pathlib.Path(MULTIPLET).resolve())})
-    assert done.returncode == 0 and "differences" in done.stdout, (done.stdout, done.stderr)
-    assert script.with_suffix(".yaml").is_file() and f"configs/examples/{script.name}" in script.read_text()
-
-
-# configs/: every file with the inputs that its own head asks for
-
-CONFIGS = sorted(path.stem for path in (ROOT / "configs").glob("*.yaml"))
-ORDER = sorted(CONFIGS, key=lambda name: (name == "backward", name)) # needs forward's result
-
-
-def head_commands(name):
-    lines = (ROOT / f"configs/{name}.yaml").read_text().splitlines()
-    head = lines[:next(k for k, line in enumerate(lines) if line[:1] != "#")]
-    inset = "\n".join(line[2:].strip() for line in head if line.startswith("#   "))
-    return [c for c in commands(inset) if "build/bin/multiplet" in c]
-
-
-@pytest.fixture(scope="module")
-def examples(tmp_path_factory):
-    """A tree like the repository's in which the heads' commands run as they are written."""
-    root = tmp_path_factory.mktemp("examples")
-    shutil.copytree(ROOT / "configs", root / "configs")
-    (root / "build/bin").mkdir(parents=True)
-    (root / "build/quickstart").mkdir()
-    (root / "build/bin/multiplet").symlink_to(pathlib.Path(MULTIPLET).resolve())
-    for name in CONFIGS:
-        for command in head_commands(name):
-            if " sample " in command:
-                shell(command, root)
-    for name in ORDER:
-        run, = [command for command in head_commands(name) if " run " in command]
-        assert run.endswith(f"run configs/{name}.yaml")
-        shell(run, root)
-    return root
-
-
-@pytest.mark.parametrize("name", CONFIGS)
-def test_config(examples, name):
-    result = f"build/quickstart/{name}-result.h5"
-    with h5py.File(examples / result) as f:
-        assert f.attrs["complete"] == 1
-        groups = [group for group in f.values() if "status" in group]
-        gradients = sum("gradient" in group for group in groups)
-        assert groups and all(np.isin(group["status"], [1, 2, 11]).all() for group in groups)
-    differentiates = "\ngradient:" in (ROOT / f"configs/{name}.yaml").read_text()
-    assert bool(gradients) == differentiates
-    options = "--gradients 2" if differentiates else ""
-    printed = shell(f"build/bin/multiplet check {result} {options}", examples)
-    assert "all within bounds" in printed
-    assert not differentiates or re.search(r"[12] gradients? compared", printed), printed
-    assert "matrices" in shell(f"build/bin/multiplet plan configs/{name}.yaml --ranks 4", examples)
+@pytest.mark.parametrize("document", GUIDES)
+def test_no_block_without_a_test(document):
+    assert [language for language, _ in blocks(text_of(document))] == RUN[document], "a block that no test runs?"
 
 
 # Tables of the documents and of the source
@@ -281,9 +221,9 @@ def test_schema_datasets():
     assert [names(row[0])[0].replace("<name>", "") for row in rows] == FIELDS
 
 
-def test_readme_datasets():
+def test_python_datasets():
     listed = []
-    for row in columns(README, "| dataset | shape |"):
+    for row in columns(PYTHON, "| dataset | shape |"):
         found = [name.replace("<name>", "") for name in names(row[0])]
         folder = "diagnostics/" if found[0].startswith("diagnostics/") else ""
         listed += [found[0], *(folder + name for name in found[1:])]
@@ -302,8 +242,9 @@ def test_statuses():
     assert sorted(numbers) == list(range(12)) and set(numbers.values()) == set(STATUSES)
     assert all(key == name for key, name in STATUSES.items())
     assert numbered(columns(SCHEMA, "| | | outputs |"), 1) == numbers
-    readme = numbered(columns(README, "| status | | outputs |"), 0)
-    assert readme and all(numbers[n] == name for n, name in readme.items())
+    assert numbered(columns(PYTHON, "| status | meaning | outputs |"), 0) == numbers
+    *three, rest = columns(README, "| status | meaning | gradient |")
+    assert numbered(three, 0) == {n: numbers[n] for n in (1, 2, 11)} and rest[0] == "any other"
 
 
 def test_schema_attributes():

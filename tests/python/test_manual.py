@@ -5,7 +5,8 @@ import subprocess
 
 import pytest
 from job import MULTIPLET
-from test_documents import COMMANDS, NO_MPI
+from documents import NO_MPI
+from test_documents import COMMANDS
 
 
 def print_of(*arguments):

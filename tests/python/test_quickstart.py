@@ -51,11 +51,11 @@ def test_can_be_run_twice(output):
     assert again.returncode == 0, (again.stdout, again.stderr)
 
 
-def test_its_picture_in_the_readme(output, tmp_path):
+def test_its_picture(output, tmp_path):
     """Drawn by the command below it."""
     pytest.importorskip("matplotlib")
-    text = (ROOT / "README.md").read_text()
-    rest = text.split("](tests/figures/plot.png)", 1)[1]
+    text = (ROOT / "src/python/README.md").read_text()
+    rest = text.split("](../../tests/figures/plot.png)", 1)[1]
     command = re.search(r"`PYTHONPATH=src/python python3 -c '(.*?)'`", rest, re.S).group(1).replace("\n", " ")
     command = command.replace("OUT.png", str(tmp_path / "plot.png"))
     subprocess.run([sys.executable, "-c", command], cwd=ROOT, check=True, env={**os.environ, "PYTHONPATH": "src/python"})

@@ -68,9 +68,10 @@ def curves_of(path):
 
 
 def test_picture(tmp_path):
-    """Drawn anew it is that of the README, but for the last digits of another processor."""
+    """Drawn anew it is that of the documents, but for the last digits of another processor."""
     pytest.importorskip("matplotlib")
     train("--compare", "--plot", tmp_path / "again.svg")
     again, kept = curves_of(tmp_path / "again.svg"), curves_of(PICTURE)
     assert len(again) == len(kept) >= 3 and max(kept) == max(again) == 80  # NaN as zero, to the last step
-    assert "tests/figures/training.svg" in (ROOT / "README.md").read_text()
+    for document in ("README.md", "src/python/README.md"):
+        assert "tests/figures/training.svg" in (ROOT / document).read_text()
