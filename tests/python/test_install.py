@@ -6,8 +6,9 @@ import shlex
 import subprocess
 import sys
 
+import numpy as np
 import pytest
-from job import MULTIPLET, ROOT
+from job import MULTIPLET, OK, ROOT, config, hermitian, read, write
 
 BUILD = pathlib.Path(MULTIPLET).resolve().parents[1]
 HEADERS = sorted(path.name for path in (ROOT / "include/multiplet").glob("*.h"))
@@ -36,13 +37,28 @@ int main(void) {
   return 0;
 }
 """
+JOB_CONSUMER = r"""
+#include <stdio.h>
+#include <multiplet/job.h>
+
+int main(int argc, char **argv) {
+  mpt_error error;
+  mpt_lookout_start();
+  MPI_Init(&argc, &argv);
+  const mpt_code code = mpt_run_job(MPI_COMM_WORLD, argv[1], NULL, 0, 1, &error);
+  MPI_Finalize();
+  printf("%d %s\n", (int)code, mpt_status_name(MPT_OK));
+  return code;
+}
+"""
 PROJECT = """
 cmake_minimum_required(VERSION 3.18)
 project(consumer LANGUAGES C)
-find_package(multiplet 0.1 REQUIRED)
+find_package(multiplet 0.1 REQUIRED%s)
 add_executable(consumer consumer.c)
-target_link_libraries(consumer multiplet::multiplet m)
+target_link_libraries(consumer multiplet::%s m)
 """
+FOREIGN = re.compile(r"libmpi|libhdf5|libyaml|libcurl|libkrb5|libldap|scalapack")
 
 
 def call(*command, cwd=None, **environment):
@@ -68,7 +84,7 @@ def library_of(prefix):
 def test_program(prefix):
     assert call(prefix / "bin/multiplet", "--version") == "multiplet 0.1.0\n"
     installed = {path.name for path in prefix.rglob("*")}
-    assert {"README.md", "LICENSE", "SCHEMA.md", "multiplet.pc", *HEADERS} <= installed
+    assert {"README.md", "LICENSE", "SCHEMA.md", "multiplet.pc", "multiplet-jobs.pc", *HEADERS} <= installed
     for path, option in {"man/man1/multiplet.1": ["--man"],
                          "bash-completion/completions/multiplet": ["--completion", "bash"]}.items():
         assert (prefix / "share" / path).read_text() == call(prefix / "bin/multiplet", *option)
@@ -76,10 +92,56 @@ def test_program(prefix):
 
 def test_cmake_consumer(prefix, tmp_path):
     (tmp_path / "consumer.c").write_text(CONSUMER)
-    (tmp_path / "CMakeLists.txt").write_text(PROJECT)
+    (tmp_path / "CMakeLists.txt").write_text(PROJECT % ("", "multiplet"))
     call("cmake", "-S", tmp_path, "-B", tmp_path / "build", f"-DCMAKE_PREFIX_PATH={prefix}")
     call("cmake", "--build", tmp_path / "build")
     assert call(tmp_path / "build/consumer") == "0.1.0 OK\n"
+
+
+def check_job(program, tmp_path, **environment):
+    """A job by a program that links libmultiplet-jobs, and its result."""
+    write(tmp_path / "in.h5", H=hermitian(np.random.default_rng(0), 5, 4))
+    path = config(tmp_path)
+    assert call(program, path, **environment) == "0 OK\n"
+    assert (read(tmp_path / "job-out.h5")["status"] == OK).all()
+
+
+def test_cmake_job_consumer(prefix, tmp_path):
+    (tmp_path / "consumer.c").write_text(JOB_CONSUMER)
+    (tmp_path / "CMakeLists.txt").write_text(PROJECT % (" COMPONENTS jobs", "jobs"))
+    call("cmake", "-S", tmp_path, "-B", tmp_path / "build", f"-DCMAKE_PREFIX_PATH={prefix}")
+    call("cmake", "--build", tmp_path / "build")
+    check_job(tmp_path / "build/consumer", tmp_path)
+
+
+def test_pkg_config_job_consumer(prefix, tmp_path):
+    (tmp_path / "consumer.c").write_text(JOB_CONSUMER)
+    library = library_of(prefix)
+    flags = call("pkg-config", "--cflags", "--libs", "multiplet-jobs",
+                 PKG_CONFIG_PATH=str(library.parent / "pkgconfig"))
+    call("mpicc", "-Wall", "-Werror", "consumer.c", *shlex.split(flags), "-o", "consumer", cwd=tmp_path)
+    check_job(tmp_path / "consumer", tmp_path, LD_LIBRARY_PATH=str(library.parent))
+
+
+def test_what_the_library_brings_along(prefix):
+    """LAPACK, BLAS and OpenMP with their own, and nothing that jobs need."""
+    brought = call("ldd", library_of(prefix))
+    assert "libgomp" in brought or "libomp" in brought
+    assert not FOREIGN.search(brought), brought
+
+
+def test_without_what_jobs_need(tmp_path):
+    """Where CMake finds no MPI, HDF5, YAML and ScaLAPACK; and it works."""
+    absent = [f"-DCMAKE_DISABLE_FIND_PACKAGE_{name}=ON" for name in ("MPI", "HDF5", "PkgConfig")]
+    call("cmake", "-S", ROOT, "-B", tmp_path / "build", "-DMULTIPLET_JOBS=OFF", "-DCMAKE_BUILD_TYPE=Debug",
+         "-DSCALAPACK_LIBRARY=absent", *absent)
+    call("cmake", "--build", tmp_path / "build", "--parallel", 2)
+    call("cmake", "--install", tmp_path / "build", "--prefix", tmp_path / "prefix")
+    assert not list(tmp_path.rglob("*jobs*.so")) and not list((tmp_path / "prefix").rglob("bin"))
+    (tmp_path / "consumer.c").write_text(CONSUMER)
+    library = library_of(tmp_path / "prefix")
+    call("cc", "consumer.c", f"-I{tmp_path}/prefix/include", library, "-lm", "-o", "consumer", cwd=tmp_path)
+    assert call(tmp_path / "consumer", LD_LIBRARY_PATH=str(library.parent)) == "0.1.0 OK\n"
 
 
 def test_pkg_config_consumer(prefix, tmp_path):
@@ -109,7 +171,7 @@ def test_readme_example(prefix, tmp_path):
 def test_header_alone(prefix, tmp_path, header, compiler, standard):
     name = "alone.c" if compiler == "gcc" else "alone.cpp"
     (tmp_path / name).write_text(f"#include <multiplet/{header}>\n")
-    flags = call("pkg-config", "--cflags", "multiplet",
+    flags = call("pkg-config", "--cflags", "multiplet-jobs" if header == "job.h" else "multiplet",
                  PKG_CONFIG_PATH=str(library_of(prefix).parent / "pkgconfig"))
     call(compiler, f"-std={standard}", "-Wall", "-Werror", "-fsyntax-only", name,
          *shlex.split(flags), cwd=tmp_path)
@@ -123,11 +185,18 @@ def test_python_package(prefix):
     assert printed == f"{directory}/multiplet/library.py {library_of(prefix)}\n"
 
 
+def exported(library):
+    lines = call("nm", "--dynamic", "--defined-only", library).splitlines()
+    return {line.split()[-1] for line in lines}
+
+
 def test_exported_symbols(prefix):
     """Those of the headers and no others."""
-    lines = call("nm", "--dynamic", "--defined-only", library_of(prefix)).splitlines()
-    exported = {line.split()[-1] for line in lines}
-    declared = "".join(path.read_text() for path in (ROOT / "include/multiplet").glob("*.h"))
-    for name in exported:
-        assert name.startswith("mpt_") and f"{name}(" in declared, name
-    assert {"mpt_eigh", "mpt_eigh_backward", "mpt_eigh_with_gradient", "mpt_run_job", "mpt_fail", "mpt_version"} <= exported
+    jobs = (ROOT / "include/multiplet/job.h").read_text()
+    memory = "".join((ROOT / "include/multiplet" / name).read_text() for name in HEADERS if name != "job.h")
+    names = exported(library_of(prefix))
+    for name in names:
+        assert name.startswith("mpt_") and f"{name}(" in memory, name
+    assert {"mpt_eigh", "mpt_eigh_backward", "mpt_eigh_with_gradient", "mpt_fail", "mpt_version"} <= names
+    names = exported(next(prefix.rglob("libmultiplet-jobs.so")))
+    assert names == {"mpt_run_job", "mpt_lookout_start"} and all(f"{name}(" in jobs for name in names)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import h5py
+import numpy as np
 import pytest
 from job import ROOT, run
 
@@ -28,9 +29,9 @@ def test_every_example_is_run_and_shown(output):
         assert f"build/bin/multiplet show build/quickstart/{name}-result.h5" in printed
 
 
-def test_ends_with_a_spectrum(output):
-    """Of a ring of six spins: the numbers behind the last command."""
-    last = output[output.rindex("\n$ ") + 1:]
+def test_shows_a_spectrum(output):
+    """Of a ring of six spins: the numbers behind the last command of the program."""
+    last = output[output.rindex("\n$ build/") + 1:]
     index = int(re.search(r"heisenberg-result\.h5:/H\D*(\d+)", last.splitlines()[0]).group(1))
     assert last.splitlines()[1].startswith(f"/H[{index}]: n = 64, float64")
     with h5py.File(QUICKSTART / "heisenberg-result.h5") as f:
@@ -38,6 +39,25 @@ def test_ends_with_a_spectrum(output):
     assert f"64 eigenvalues in {count} multiplets" in last
     shown = [float(x) for x in re.findall(r"(?<![\w.])-?\d+\.\d+(?:e[+-]\d+)?", last)]
     assert min(abs(x - lowest) for x in shown) < 1e-4
+
+
+def test_ends_in_pytorch(output):
+    """With the forum's matrix, where PyTorch is; with how to get there, where it is not."""
+    last = output[output.index("heisenberg-result.h5:/H[5]"):]
+    python = os.environ.get("PYTHON", "python3")
+    if subprocess.run([python, "-c", "import torch"], capture_output=True).returncode:
+        assert f"\nPyTorch: {python} has none. pip install torch" in last
+        return
+    numbers = re.search(r"^multiplet\.torch\.eigh: +tensor\((\[.*\])\)$", last, re.M).group(1)
+    assert "nan" in re.search(r"^torch\.linalg\.eigh: .*$", last, re.M).group()
+    g = np.array(eval(numbers)) # noqa: S307 the printed list
+    a = np.kron([[1.2039, 0.3690], [0.3690, -1.2039]], np.eye(2))[[0, 3, 2, 1]][:, [0, 3, 2, 1]]
+    size, ones = np.hypot(1.2039, 0.3690), np.ones(4)
+    p = (np.eye(4) - a / size) / 2
+    q = np.eye(4) - p
+    cotangent = np.outer(np.eye(4)[0], ones)
+    exact = -(p @ (cotangent + cotangent.T) / 2 @ q + q @ (cotangent + cotangent.T) / 2 @ p) / (2 * size)
+    assert np.abs(g - exact[0]).max() < 1e-4 # four digits are printed
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
