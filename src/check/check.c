@@ -9,6 +9,7 @@
 #include "run/look.h"
 #include "store/lookout.h"
 #include "store/find.h"
+#include "store/shape.h"
 #include "spectral/spectral.h"
 
 static const char *const flaw_texts[MPT_FLAW_COUNT] = {

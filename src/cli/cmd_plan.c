@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "engine/blas_library.h"
-#include "run/job.h"
+#include "run/job_files.h"
 #include "cli/launch.h"
 #include "run/look.h"
 #include "run/progress.h"

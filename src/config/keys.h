@@ -57,10 +57,6 @@ const char *mpt_key_leaf(const mpt_key *key);
 /* The nearest valid key to an unknown one, as a full path, or NULL. `section` is "" at the top. */
 const char *mpt_key_nearest(const char *section, const char *leaf);
 
-/* What a value of this key looks like: "give auto or an integer of at least 1"; the caller frees.
- */
-char *mpt_key_expects(const mpt_key *key);
-
 /* Sets the key in *config from `value`, or complains. `name` is the key's own node, NULL for a
  * default. Relative paths count from `directory`; without one they are refused. */
 void mpt_key_read(const mpt_key *key, const mpt_yaml *name, const mpt_yaml *value,

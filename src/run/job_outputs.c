@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "run/job_files.h"
 #include "store/element.h"
 #include "store/find.h"
 

@@ -6,6 +6,7 @@
 #include <time.h>
 #include "base/agree.h"
 #include "engine/self_test.h"
+#include "run/job_files.h"
 #include "run/worker_arrays.h"
 
 void mpt_worker_open(mpt_worker *w, const mpt_job *job, const mpt_plan *plan, mpt_result *result) {

@@ -1,7 +1,7 @@
 #include "spectral/function.h"
 
-#include <float.h>
 #include <math.h>
+#include "spectral/fermi.h"
 
 static const char *const names[MPT_FUNCTION_KINDS] = {[MPT_EXP] = "exp",
                                                       [MPT_LOG] = "log",
@@ -118,10 +118,6 @@ double mpt_divided_difference(const mpt_spectral_function *f, int64_t i, int64_t
   default:
     return f->factor * wave_difference(f, i, j);
   }
-}
-
-double mpt_log_fermi(double x) {
-  return x > 0 ? -x - log1p(exp(-x)) : -log1p(exp(x));
 }
 
 /* 1 / (1 + exp(x + low)), given the smaller of exp(x) and exp(-x). */

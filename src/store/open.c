@@ -1,4 +1,4 @@
-/* Opening files for reading, and saying why one does not open. */
+/* Opening files for reading, and saying why one does not open; declared in input.h. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
