@@ -15,6 +15,7 @@ static const double least_seconds = 0.02; /* of a repetition: as many passes as 
 /* A batch, and what the plain loops have beside it. */
 typedef struct sample {
   mpt_batch batch;
+  void *gw, *gv;   /* the batch's cotangents */
   void *a, *w, *g; /* overwritten; the batch's own a stays */
   void *x, *y, *inverse;
   void *work, *rwork;
@@ -55,11 +56,11 @@ static void list_arrays(sample *s, array out[ARRAYS]) {
   const array list[ARRAYS] = {{&b->a, all, element},
                               {&b->v, all, element},
                               {&b->g, all, element},
-                              {&b->gv, all, element},
+                              {&s->gv, all, element},
                               {&s->a, all, element},
                               {&s->g, all, element},
                               {&b->w, vectors, real},
-                              {&b->gw, vectors, real},
+                              {&s->gw, vectors, real},
                               {&s->w, vectors, real},
                               {&b->multiplet, vectors, sizeof *b->multiplet},
                               {&b->report, b->count, sizeof *b->report},
@@ -99,10 +100,11 @@ static mpt_code sample_init(sample *s, mpt_type type, int64_t n, mpt_error *erro
   for (int64_t k = 0; k < s->batch.count; k++) {
     const size_t at = (size_t)(k * matrix);
     mpt_bench_fill(type, n, n, k * n, k * n, (char *)s->batch.a + at);
-    mpt_bench_fill(type, n, n, k * n, k * n + 7, (char *)(uintptr_t)s->batch.gv + at);
+    mpt_bench_fill(type, n, n, k * n, k * n + 7, (char *)s->gv + at);
   }
-  memcpy((void *)(uintptr_t)s->batch.gw, s->batch.gv,
-         (size_t)(s->batch.count * n) * mpt_real_size(type));
+  memcpy(s->gw, s->gv, (size_t)(s->batch.count * n) * mpt_real_size(type));
+  s->batch.gw = s->gw;
+  s->batch.gv = s->gv;
 done:
   return code;
 }

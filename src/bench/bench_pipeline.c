@@ -128,9 +128,10 @@ static void touch_pages(MPI_Comm comm, const pipeline *p) {
   sync(); /* nor what is still on its way to a disk from before */
   const range mine = share(comm, (p->gradient ? 3 : 2) * size_of(p->input));
   const int64_t bytes = mine.end - mine.first;
-  volatile char *memory = bytes < mpt_memory_share(2) ? malloc((size_t)bytes + 1) : NULL;
-  for (int64_t at = 0; memory && at < bytes; at += 4096) memory[at] = 1;
-  free((void *)(uintptr_t)memory);
+  char *memory = bytes < mpt_memory_share(2) ? malloc((size_t)bytes + 1) : NULL;
+  volatile char *page = memory;
+  for (int64_t at = 0; memory && at < bytes; at += 4096) page[at] = 1;
+  free(memory);
   MPI_Barrier(comm);
 }
 

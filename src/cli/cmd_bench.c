@@ -113,10 +113,9 @@ static mpt_code handle(void *context, int index, const char *value, mpt_error *e
   case O_DIRECTORY:
     a->directory = value;
     return MPT_DONE;
-  default:
-    return mpt_fail(error, MPT_BAD_USAGE,
-                    "unexpected argument '%s': bench takes options only (see bench --help)", value);
   }
+  return mpt_fail(error, MPT_BAD_USAGE,
+                  "unexpected argument '%s': bench takes options only (see bench --help)", value);
 }
 
 /* Plain call and engine one after the other, so that what else the machine does meets both. */

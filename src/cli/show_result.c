@@ -107,8 +107,9 @@ static mpt_code add_worst(const mpt_view *view, const mpt_view_group *group, int
     case SMALLEST:
       worst = !(values[b] >= worst) ? values[b] : worst;
       break;
-    default:
+    case TOTAL:
       worst += values[b];
+      break;
     }
   }
   if (any)

@@ -60,8 +60,11 @@ char *mpt_key_expects(const mpt_key *key) {
   case MPT_KEY_FUNCTIONS:
     mpt_text_add(&out, "give a list such as [{name: heat, kind: exp, scale: -0.5}]");
     break;
-  default: /* MPT_KEY_REFERENCE */
+  case MPT_KEY_REFERENCE:
     mpt_text_add(&out, "give {file: FILE.h5, dataset: /R}");
+    break;
+  case MPT_KEY_KINDS:
+    break;
   }
   return out.data;
 }

@@ -23,9 +23,8 @@ static bool takes(int kind, int key) {
   case MU:
   case ELECTRONS:
     return fermi;
-  default:
-    return true;
   }
+  return true;
 }
 
 /* One function on its way into the config. */

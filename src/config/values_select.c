@@ -77,7 +77,7 @@ void mpt_write_select(const mpt_key *key, const void *target, mpt_text *out) {
     mpt_add_number(out, s->range[1]);
     mpt_text_add(out, "], at_most: %lld}", (long long)s->at_most);
     break;
-  default:
+  case MPT_SELECT_ALL:
     mpt_text_add(out, "all");
   }
 }

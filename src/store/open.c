@@ -20,9 +20,8 @@ const char *mpt_kind_of_file(mode_t mode) {
   case S_IFCHR:
   case S_IFBLK:
     return "a device";
-  default:
-    return "no file";
   }
+  return "no file";
 }
 
 /* Opening a FIFO or a device can wait for ever, or act on the device. */

@@ -104,9 +104,13 @@ size_t mpt_element_size(mpt_element element, mpt_type type) {
     return sizeof(double);
   case MPT_E_INT32:
     return sizeof(int32_t);
-  default:
-    return 1;
+  case MPT_E_INT8:
+  case MPT_E_STATUS:
+  case MPT_E_SOLVER:
+  case MPT_E_RULE:
+    break;
   }
+  return 1;
 }
 
 hid_t mpt_element_type(mpt_element element, mpt_type type) {
@@ -125,7 +129,8 @@ hid_t mpt_element_type(mpt_element element, mpt_type type) {
     return H5Tcopy(H5T_NATIVE_INT8);
   case MPT_E_RULE:
     return enum_type(mpt_rule_names);
-  default:
+  case MPT_E_SOLVER:
     return enum_type(mpt_solver_names);
   }
+  return H5I_INVALID_HID;
 }

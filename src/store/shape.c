@@ -15,9 +15,10 @@ mpt_slab mpt_whole_field(mpt_field field, const mpt_dataset *d) {
     return (mpt_slab){0, d->count, 0, d->n, d->columns ? d->columns : d->n, 3};
   case MPT_FRAME_COLUMNS:
     return (mpt_slab){0, d->count, 0, d->n, d->frame_columns, 3};
-  default:
-    return (mpt_slab){0, d->count, 0, d->n, d->n, 3};
+  case MPT_MATRIX:
+    break;
   }
+  return (mpt_slab){0, d->count, 0, d->n, d->n, 3};
 }
 
 mpt_slab mpt_field_slab(mpt_field field, const mpt_dataset *dataset, int64_t first, int64_t count,

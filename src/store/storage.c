@@ -117,9 +117,9 @@ static double check_mapping(hid_t how, size_t k, source *s, double all, mpt_lack
   s->points = endless ? -1 : points;
   int64_t blocks = count_blocks(s->dataset, mapped);
   for (int64_t b = 0; b < blocks && lack->kind != MPT_LACKS_SOURCE; b++) {
-    const bool numbered = fill_in(file, b, s->file) | fill_in(name, b, s->name);
+    const bool of_files = fill_in(file, b, s->file), of_datasets = fill_in(name, b, s->name);
     check_source(s, lack);
-    if (!numbered) break;
+    if (!of_files && !of_datasets) break;
   }
   H5Sclose(s->space);
   H5Sclose(mapped);

@@ -184,9 +184,12 @@ static hid_t memory_type(mpt_element element) {
   case MPT_E_INT8:
   case MPT_E_INT32:
     return mpt_element_type(element, MPT_FLOAT64);
-  default:
-    return H5Tcopy(H5T_NATIVE_DOUBLE);
+  case MPT_E_REAL:
+  case MPT_E_SCALAR:
+  case MPT_E_DOUBLE:
+    break;
   }
+  return H5Tcopy(H5T_NATIVE_DOUBLE);
 }
 
 mpt_code mpt_view_read(const mpt_view *view, const mpt_view_group *group, mpt_field field,
