@@ -53,20 +53,21 @@ static void list_arrays(sample *s, array out[ARRAYS]) {
   mpt_batch *b = &s->batch;
   const size_t element = mpt_type_size(b->type), real = mpt_real_size(b->type);
   const int64_t n2 = b->n * b->n, all = b->count * n2, vectors = b->count * b->n;
-  const array list[ARRAYS] = {{&b->a, all, element},
-                              {&b->v, all, element},
-                              {&b->g, all, element},
-                              {&s->gv, all, element},
-                              {&s->a, all, element},
-                              {&s->g, all, element},
-                              {&b->w, vectors, real},
-                              {&s->gw, vectors, real},
-                              {&s->w, vectors, real},
-                              {&b->multiplet, vectors, sizeof *b->multiplet},
-                              {&b->report, b->count, sizeof *b->report},
-                              {&s->x, n2, element},
-                              {&s->y, n2, element},
-                              {&s->inverse, b->n, real}};
+  const array list[] = {{&b->a, all, element},
+                        {&b->v, all, element},
+                        {&b->g, all, element},
+                        {&s->gv, all, element},
+                        {&s->a, all, element},
+                        {&s->g, all, element},
+                        {&b->w, vectors, real},
+                        {&s->gw, vectors, real},
+                        {&s->w, vectors, real},
+                        {&b->multiplet, vectors, sizeof *b->multiplet},
+                        {&b->report, b->count, sizeof *b->report},
+                        {&s->x, n2, element},
+                        {&s->y, n2, element},
+                        {&s->inverse, b->n, real}};
+  _Static_assert(sizeof list / sizeof *list == ARRAYS, "an array has no place");
   memcpy(out, list, sizeof list);
 }
 

@@ -254,9 +254,11 @@ mpt_code mpt_bench_pipeline(const char *directory, int64_t n, int64_t count, int
   mpt_code code = MPT_DONE;
   pipeline p = {.n = n, .count = count};
   char **const paths[] = {&p.config, &p.input, &p.cotangents, &p.output, &p.copy};
+  enum { PATHS = sizeof paths / sizeof *paths };
+  _Static_assert(sizeof names / sizeof *names == PATHS, "a file has no name");
   int rank;
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-  for (int k = 0; k < 5; k++) {
+  for (int k = 0; k < PATHS; k++) {
     *paths[k] = mpt_format("%s/multiplet-bench%s", directory, names[k]);
     if (!*paths[k]) code = mpt_no_memory("bench", error);
   }

@@ -23,6 +23,8 @@ typedef enum mpt_key_kind {
   MPT_KEY_KINDS
 } mpt_key_kind;
 
+enum { MPT_MOST_WORDS = 16 }; /* of one key */
+
 typedef struct mpt_word {
   const char *text;
   int value;

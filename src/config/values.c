@@ -27,7 +27,7 @@ static const mpt_word *find_word(const mpt_word *words, const char *text) {
 }
 
 static void refuse_word(const mpt_reading *r, const mpt_yaml *value) {
-  const char *names[16], *nearest;
+  const char *names[MPT_MOST_WORDS], *nearest;
   size_t count = 0;
   for (const mpt_word *word = r->key->words; word->text; word++)
     if (!word->later) names[count++] = word->text;
@@ -274,7 +274,7 @@ static void write_store(const mpt_key *key, const void *target, mpt_text *out) {
 static const struct {
   void (*read)(const mpt_reading *r, const mpt_yaml *value);
   void (*write)(const mpt_key *key, const void *target, mpt_text *out);
-} kinds[MPT_KEY_KINDS] = {
+} kinds[] = {
     [MPT_KEY_WORD] = {read_word, write_word},
     [MPT_KEY_SELECT] = {mpt_read_select, mpt_write_select},
     [MPT_KEY_BOOLEAN] = {read_boolean, write_boolean},
@@ -289,6 +289,7 @@ static const struct {
     [MPT_KEY_FUNCTIONS] = {mpt_read_functions, mpt_write_functions},
     [MPT_KEY_REFERENCE] = {mpt_read_reference, mpt_write_reference},
 };
+_Static_assert(sizeof kinds / sizeof *kinds == MPT_KEY_KINDS, "a kind of key is not read");
 
 void mpt_key_read(const mpt_key *key, const mpt_yaml *name, const mpt_yaml *value,
                   const char *directory, mpt_config *config, mpt_diagnostics *diagnostics) {

@@ -5,6 +5,11 @@
 
 static const char *const keys[] = {"lowest", "highest", "index", "range", "at_most"};
 enum { LOWEST, HIGHEST, INDEX, RANGE, AT_MOST, KEYS };
+_Static_assert(sizeof keys / sizeof *keys == KEYS, "a key has no name");
+_Static_assert(MPT_SELECT_HIGHEST == MPT_SELECT_LOWEST + HIGHEST &&
+                   MPT_SELECT_INDEX == MPT_SELECT_LOWEST + INDEX &&
+                   MPT_SELECT_RANGE == MPT_SELECT_LOWEST + RANGE,
+               "keys are not in the order of kinds");
 
 static const char *read_bounds(const mpt_yaml *value, double range[2]) {
   const mpt_yaml *low = value->kind == MPT_YAML_SEQUENCE ? value->first : NULL;

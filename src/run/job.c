@@ -218,7 +218,9 @@ done:
 
 void mpt_job_close(mpt_job *job) {
   hid_t *const files[] = {&job->cotangents, &job->eigenpairs, &job->reference, &job->direction};
-  for (int k = 0; k < 4; k++) {
+  enum { FILES = sizeof files / sizeof *files };
+  _Static_assert(FILES + 1 == MPT_MOST_WATCHED, "a file is not watched");
+  for (int k = 0; k < FILES; k++) {
     if (*files[k] > 0) H5Fclose(*files[k]);
     *files[k] = H5I_INVALID_HID;
   }

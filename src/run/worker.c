@@ -9,6 +9,7 @@
 #include "engine/self_test.h"
 #include "run/job_files.h"
 #include "run/worker_arrays.h"
+#include "store/search.h"
 
 void mpt_worker_open(mpt_worker *w, const mpt_job *job, const mpt_plan *plan, mpt_result *result) {
   *w = (mpt_worker){.job = job, .plan = plan, .result = result, .dataset = -1};
@@ -118,6 +119,10 @@ static void recall_certificate(mpt_batch *b, const mpt_cache_entry *entry) {
 }
 
 /* The members of mpt_report behind the fields of one double a problem. */
+_Static_assert(sizeof mpt_solver_names / sizeof *mpt_solver_names == MPT_ENGINE_LANES + 2,
+               "an engine has no name in the schema");
+_Static_assert(MPT_MOST_PROBLEMS < MPT_PLACES, "a problem has no place");
+
 static const size_t diagnostics[MPT_FIELD_COUNT] = {
     [MPT_RESIDUAL] = offsetof(mpt_report, residual),
     [MPT_ORTHOGONALITY] = offsetof(mpt_report, orthogonality),

@@ -3,17 +3,19 @@
 #include <math.h>
 #include "spectral/fermi.h"
 
-static const char *const names[MPT_FUNCTION_KINDS] = {[MPT_EXP] = "exp",
-                                                      [MPT_LOG] = "log",
-                                                      [MPT_SQRT] = "sqrt",
-                                                      [MPT_INV_SQRT] = "inv_sqrt",
-                                                      [MPT_INVERSE] = "inverse",
-                                                      [MPT_POWER] = "power",
-                                                      [MPT_TANH] = "tanh",
-                                                      [MPT_SIN] = "sin",
-                                                      [MPT_COS] = "cos",
-                                                      [MPT_FERMI] = "fermi",
-                                                      [MPT_PROJECTOR] = "projector"};
+static const char *const names[] = {[MPT_EXP] = "exp",
+                                    [MPT_LOG] = "log",
+                                    [MPT_SQRT] = "sqrt",
+                                    [MPT_INV_SQRT] = "inv_sqrt",
+                                    [MPT_INVERSE] = "inverse",
+                                    [MPT_POWER] = "power",
+                                    [MPT_TANH] = "tanh",
+                                    [MPT_SIN] = "sin",
+                                    [MPT_COS] = "cos",
+                                    [MPT_FERMI] = "fermi",
+                                    [MPT_PROJECTOR] = "projector"};
+_Static_assert(sizeof names / sizeof *names == MPT_FUNCTION_KINDS,
+               "a kind of function has no name");
 
 const char *mpt_function_name(int kind) {
   return kind >= 0 && kind < MPT_FUNCTION_KINDS ? names[kind] : NULL;

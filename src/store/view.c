@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "store/create.h"
 #include "store/element.h"
 #include "store/shape.h"
 #include "store/find.h"
