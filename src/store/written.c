@@ -1,7 +1,6 @@
 #include "store/written.h"
 
 #include <stdio.h>
-#include <string.h>
 
 /* Beyond the first, a file in which less than one part in the second was written is refused: its
  * dimensions are damaged, or nobody has filled it. */
