@@ -11,7 +11,7 @@
 static const struct {
   const char *name, *meaning;
   bool failure;
-} statuses[MPT_STATUS_COUNT] = {
+} statuses[] = {
     [MPT_PENDING] = {"PENDING", "not solved yet", false},
     [MPT_OK] = {"OK", "solved, and differentiated where that was asked for", false},
     [MPT_GAUGE_DEPENDENT] =
@@ -41,6 +41,8 @@ static const struct {
          "matrix; the gradient is a mean of its one-sided ones",
          false},
 };
+_Static_assert(sizeof statuses / sizeof *statuses == MPT_STATUS_COUNT, "a status has no name");
+_Static_assert(MPT_STATUS_COUNT <= INT8_MAX, "a status does not fit the int8 of reports and files");
 
 const char *mpt_status_name(int status) {
   return status >= 0 && status < MPT_STATUS_COUNT ? statuses[status].name : NULL;
@@ -79,12 +81,13 @@ static const struct {
   size_t size, real_size;
   double epsilon;
   bool is_complex;
-} types[MPT_TYPE_COUNT] = {
+} types[] = {
     [MPT_FLOAT32] = {"float32", 4, 4, 0x1p-23, false},
     [MPT_FLOAT64] = {"float64", 8, 8, 0x1p-52, false},
     [MPT_COMPLEX64] = {"complex64", 8, 4, 0x1p-23, true},
     [MPT_COMPLEX128] = {"complex128", 16, 8, 0x1p-52, true},
 };
+_Static_assert(sizeof types / sizeof *types == MPT_TYPE_COUNT, "a type has no row");
 
 const char *mpt_type_name(mpt_type type) {
   return types[type].name;

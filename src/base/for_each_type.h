@@ -9,6 +9,14 @@
  *   MPI_SCALAR, MPI_REAL_TYPE.
  * WORKER_TABLE(x) then lists the four instances of x in the order of mpt_type. */
 #include <complex.h>
+#include <multiplet/types.h>
+
+_Static_assert(MPT_FLOAT32 == 0 && MPT_FLOAT64 == 1 && MPT_COMPLEX64 == 2 && MPT_COMPLEX128 == 3 &&
+                   MPT_TYPE_COUNT == 4,
+               "a table has an instance for each type, in their order");
+_Static_assert(sizeof(float) == 4 && sizeof(double) == 8 && sizeof(float _Complex) == 8 &&
+                   sizeof(double _Complex) == 16,
+               "a type is not as wide as it is said to be");
 
 #define MPT_PASTE_(a, b, c) a##b##c
 #define MPT_PASTE(a, b, c) MPT_PASTE_(a, b, c)

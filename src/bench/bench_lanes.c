@@ -16,6 +16,7 @@ static const double least_seconds = 0.02; /* of a repetition: as many passes as 
 /* A batch, and what the plain loops have beside it. */
 typedef struct sample {
   mpt_batch batch;
+  void *gw, *gv;   /* the batch's cotangents */
   void *a, *w, *g; /* overwritten; the batch's own a stays */
   void *x, *y, *inverse;
   void *work, *rwork;
@@ -53,20 +54,21 @@ static void list_arrays(sample *s, array out[ARRAYS]) {
   mpt_batch *b = &s->batch;
   const size_t element = mpt_type_size(b->type), real = mpt_real_size(b->type);
   const int64_t n2 = b->n * b->n, all = b->count * n2, vectors = b->count * b->n;
-  const array list[ARRAYS] = {{&b->a, all, element},
-                              {&b->v, all, element},
-                              {&b->g, all, element},
-                              {&b->gv, all, element},
-                              {&s->a, all, element},
-                              {&s->g, all, element},
-                              {&b->w, vectors, real},
-                              {&b->gw, vectors, real},
-                              {&s->w, vectors, real},
-                              {&b->multiplet, vectors, sizeof *b->multiplet},
-                              {&b->report, b->count, sizeof *b->report},
-                              {&s->x, n2, element},
-                              {&s->y, n2, element},
-                              {&s->inverse, b->n, real}};
+  const array list[] = {{&b->a, all, element},
+                        {&b->v, all, element},
+                        {&b->g, all, element},
+                        {&s->gv, all, element},
+                        {&s->a, all, element},
+                        {&s->g, all, element},
+                        {&b->w, vectors, real},
+                        {&s->gw, vectors, real},
+                        {&s->w, vectors, real},
+                        {&b->multiplet, vectors, sizeof *b->multiplet},
+                        {&b->report, b->count, sizeof *b->report},
+                        {&s->x, n2, element},
+                        {&s->y, n2, element},
+                        {&s->inverse, b->n, real}};
+  _Static_assert(sizeof list / sizeof *list == ARRAYS, "an array has no place");
   memcpy(out, list, sizeof list);
 }
 
@@ -100,10 +102,11 @@ static mpt_code sample_init(sample *s, mpt_type type, int64_t n, mpt_error *erro
   for (int64_t k = 0; k < s->batch.count; k++) {
     const size_t at = (size_t)(k * matrix);
     mpt_bench_fill(type, n, n, k * n, k * n, (char *)s->batch.a + at);
-    mpt_bench_fill(type, n, n, k * n, k * n + 7, (char *)(uintptr_t)s->batch.gv + at);
+    mpt_bench_fill(type, n, n, k * n, k * n + 7, (char *)s->gv + at);
   }
-  memcpy((void *)(uintptr_t)s->batch.gw, s->batch.gv,
-         (size_t)(s->batch.count * n) * mpt_real_size(type));
+  memcpy(s->gw, s->gv, (size_t)(s->batch.count * n) * mpt_real_size(type));
+  s->batch.gw = s->gw;
+  s->batch.gv = s->gv;
 done:
   return code;
 }

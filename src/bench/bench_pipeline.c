@@ -129,9 +129,10 @@ static void touch_pages(MPI_Comm comm, const pipeline *p) {
   sync(); /* nor what is still on its way to a disk from before */
   const range mine = share(comm, (p->gradient ? 3 : 2) * size_of(p->input));
   const int64_t bytes = mine.end - mine.first;
-  volatile char *memory = bytes < mpt_memory_share(2) ? malloc((size_t)bytes + 1) : NULL;
-  for (int64_t at = 0; memory && at < bytes; at += 4096) memory[at] = 1;
-  free((void *)(uintptr_t)memory);
+  char *memory = bytes < mpt_memory_share(2) ? malloc((size_t)bytes + 1) : NULL;
+  volatile char *page = memory;
+  for (int64_t at = 0; memory && at < bytes; at += 4096) page[at] = 1;
+  free(memory);
   MPI_Barrier(comm);
 }
 
@@ -254,9 +255,11 @@ mpt_code mpt_bench_pipeline(const char *directory, int64_t n, int64_t count, int
   mpt_code code = MPT_DONE;
   pipeline p = {.n = n, .count = count};
   char **const paths[] = {&p.config, &p.input, &p.cotangents, &p.output, &p.copy};
+  enum { PATHS = sizeof paths / sizeof *paths };
+  _Static_assert(sizeof names / sizeof *names == PATHS, "a file has no name");
   int rank;
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-  for (int k = 0; k < 5; k++) {
+  for (int k = 0; k < PATHS; k++) {
     *paths[k] = mpt_format("%s/multiplet-bench%s", directory, names[k]);
     if (!*paths[k]) code = mpt_no_memory("bench", error);
   }

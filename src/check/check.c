@@ -9,9 +9,10 @@
 #include "run/look.h"
 #include "store/lookout.h"
 #include "store/find.h"
+#include "store/shape.h"
 #include "spectral/spectral.h"
 
-static const char *const flaw_texts[MPT_FLAW_COUNT] = {
+static const char *const flaw_texts[] = {
     "an output holds NaN or infinity",
     "eigenvalues do not ascend",
     "an eigenvector breaks the phase convention",
@@ -21,6 +22,7 @@ static const char *const flaw_texts[MPT_FLAW_COUNT] = {
     "its status is none of the schema's",
     "eigenvalues are not those that were selected",
 };
+_Static_assert(sizeof flaw_texts / sizeof *flaw_texts == MPT_FLAW_COUNT, "a flaw has no text");
 
 const char *mpt_flaw_text(int k) {
   return flaw_texts[k];

@@ -23,6 +23,8 @@ enum {
   MPT_FLAW_SELECTION = 128,
   MPT_FLAW_COUNT = 8
 };
+_Static_assert(MPT_FLAW_SELECTION == 1 << (MPT_FLAW_COUNT - 1) && MPT_FLAW_COUNT <= 32,
+               "the flaws are not the bits of their integer");
 
 /* One sentence on the flaw of bit 1 << k. */
 const char *mpt_flaw_text(int k);

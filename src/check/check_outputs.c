@@ -25,6 +25,7 @@ void mpt_sample_record(mpt_check_sample *s, double difference, double carries, d
 static const mpt_field fixed[] = {MPT_EIGENVALUES, MPT_FRAME, MPT_GRADIENT_REFERENCE,
                                   MPT_TANGENT_EIGENVALUES, MPT_TANGENT_EIGENVECTORS};
 enum { VALUES, FRAME, REFERENCE, TANGENT_VALUES, TANGENT_VECTORS, FIXED };
+_Static_assert(sizeof fixed / sizeof *fixed == FIXED, "an output has no field");
 
 int64_t mpt_check_output_count(const mpt_check *c) {
   return FIXED + 2 * c->config.functions.count;

@@ -61,10 +61,11 @@ void mpt_panel_space_release(mpt_panel_space *s) {
   *s = (mpt_panel_space){0};
 }
 
-/* The part of the rows that the other triangle's file positions hold is replaced by the conjugates
- * of the facing elements, or the mean of both taken. */
-mpt_code mpt_check_read_rows(mpt_check_group *g, mpt_triangle triangle, const mpt_window *slab,
-                             void *turned, void *out, mpt_error *error) {
+/* Rows of A, Hermitian whatever triangle counts: the part of them that the other triangle's file
+ * positions hold is replaced by the conjugates of the facing elements, or the mean of both taken.
+ * `turned` holds [n, rows] elements. */
+static mpt_code read_rows(mpt_check_group *g, mpt_triangle triangle, const mpt_window *slab,
+                          void *turned, void *out, mpt_error *error) {
   mpt_code code;
   const mpt_type type = mpt_check_type(g->input->type);
   const size_t size = mpt_type_size(type);
@@ -119,7 +120,7 @@ static mpt_code add_rows(pass *p, int64_t row0, int64_t rows, mpt_error *error) 
   mpt_window slab = {p->panel->problem, row0, rows, 0, n};
   mpt_block block = {n, p->pairs, row0, rows, p->width, s->a, s->vr, s->vj};
   if (p->values) {
-    TRY(mpt_check_read_rows(g, p->check->config.triangle, &slab, s->turned, s->a, error));
+    TRY(read_rows(g, p->check->config.triangle, &slab, s->turned, s->a, error));
     scale_rows(type, row0, rows, n, p->scale, s->a, &p->trace, &p->square);
   }
   if (p->vectors) {
@@ -286,8 +287,7 @@ static mpt_code bound_norm(pass *p, double *most, mpt_error *error) {
   for (int64_t row0 = 0; row0 < n; row0 += MPT_CHECK_ROWS) {
     const int64_t rows = n - row0 < MPT_CHECK_ROWS ? n - row0 : MPT_CHECK_ROWS;
     mpt_window slab = {p->panel->problem, row0, rows, 0, n};
-    TRY(mpt_check_read_rows(g, p->check->config.triangle, &slab, p->space->turned, p->space->a,
-                            error));
+    TRY(read_rows(g, p->check->config.triangle, &slab, p->space->turned, p->space->a, error));
     largest = fmax(
         largest,
         mpt_scan_slab(mpt_check_type(g->input->type), 0, rows, n, p->space->a, MPT_FULL).largest);

@@ -42,8 +42,4 @@ mpt_code mpt_check_panel(mpt_check *check, mpt_check_group *group, const mpt_che
 mpt_code mpt_check_failed_panel(mpt_check_group *group, const mpt_check_range *panel,
                                 mpt_panel_space *space, mpt_error *error);
 
-/* Rows of A, Hermitian whatever triangle counts; `turned` holds [n, rows] elements. */
-mpt_code mpt_check_read_rows(mpt_check_group *group, mpt_triangle triangle, const mpt_window *slab,
-                             void *turned, void *out, mpt_error *error);
-
 #endif

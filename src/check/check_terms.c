@@ -145,10 +145,17 @@ static double reach_of(const mpt_spectral_function *f) {
   case MPT_COS:
   case MPT_FERMI:
     return 1 / fabs(f->factor);
-  default: /* those with a singularity at zero */
-    for (int64_t i = 0; i < f->m; i++) nearest = fmin(nearest, fabs(f->w[i]));
-    return f->function->kind == MPT_POWER && nearest == 0 ? INFINITY : nearest;
+  case MPT_LOG:
+  case MPT_SQRT:
+  case MPT_INV_SQRT:
+  case MPT_INVERSE:
+  case MPT_POWER:
+  case MPT_FUNCTION_KINDS:
+    break;
   }
+  /* those with a singularity at zero */
+  for (int64_t i = 0; i < f->m; i++) nearest = fmin(nearest, fabs(f->w[i]));
+  return f->function->kind == MPT_POWER && nearest == 0 ? INFINITY : nearest;
 }
 
 bool mpt_loss_terms_function(mpt_loss_terms *t, const mpt_function *function, const double *w,

@@ -30,23 +30,25 @@ typedef struct mpt_usage {
  * for each positional argument. */
 typedef mpt_code mpt_option_handler(void *context, int index, const char *value, mpt_error *error);
 
-/* What --help does with a usage: print it, unless another teller was set (NULL: print it again). */
-typedef void mpt_usage_teller(const mpt_usage *usage);
-void mpt_tell_usage_to(mpt_usage_teller *teller);
-
 /* Walks the arguments. `--help` tells the usage, on standard output, and sets *helped. An unknown
  * option is MPT_BAD_USAGE and names the nearest. */
 mpt_code mpt_parse_options(const mpt_usage *usage, int argc, char **argv,
                            mpt_option_handler *handler, void *context, bool *helped,
                            mpt_error *error);
 
-/* The table of subcommands, and documents made of it and of their usages, on standard output: a
- * manual page in roff's man macros, a completion script for bash. */
+/* The table of subcommands. */
 typedef struct mpt_subcommand {
   const char *name;
   mpt_command *run;
   const char *summary;
 } mpt_subcommand;
+
+/* Gives the usage of each subcommand, which --help prints, to `teller`. */
+typedef void mpt_usage_teller(const mpt_usage *usage);
+void mpt_tell_usages(const mpt_subcommand *commands, int count, mpt_usage_teller *teller);
+
+/* Documents made of it and of the usages, on standard output: a manual page in roff's man macros, a
+ * completion script for bash. */
 mpt_code mpt_print_manual(const mpt_subcommand *commands, int count);
 mpt_code mpt_print_completion(const mpt_subcommand *commands, int count);
 

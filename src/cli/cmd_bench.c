@@ -13,6 +13,7 @@
 
 enum { ENGINES = 1, JOBS = 2, LANES = 4, PIPELINE = 8, SELECT = 16 };
 static const char *const part_names[] = {"engines", "jobs", "lanes", "pipeline", "select"};
+_Static_assert(SELECT == 1 << (sizeof part_names / sizeof *part_names - 1), "a part has no name");
 
 typedef struct arguments {
   int64_t sizes[MPT_MOST_SIZES], block, count;
@@ -23,7 +24,7 @@ typedef struct arguments {
   int parts;
 } arguments;
 
-enum { O_N, O_TYPE, O_BLOCK, O_REPEAT, O_PART, O_ISA, O_COUNT, O_DIRECTORY };
+enum { O_N, O_TYPE, O_BLOCK, O_REPEAT, O_PART, O_ISA, O_COUNT, O_DIRECTORY, O_OPTIONS };
 static const mpt_option options[] = {
     [O_N] =
         {"--n", "N,N,...",
@@ -37,6 +38,7 @@ static const mpt_option options[] = {
     [O_COUNT] = {"--count", "B", "matrices of the pipeline's part (default 1000000)"},
     [O_DIRECTORY] = {"--directory", "DIR", "where the jobs' files go (default .)"},
 };
+_Static_assert(sizeof options / sizeof *options == O_OPTIONS, "an option has no row");
 static const mpt_usage usage = {
     "bench",
     "",
@@ -113,10 +115,9 @@ static mpt_code handle(void *context, int index, const char *value, mpt_error *e
   case O_DIRECTORY:
     a->directory = value;
     return MPT_DONE;
-  default:
-    return mpt_fail(error, MPT_BAD_USAGE,
-                    "unexpected argument '%s': bench takes options only (see bench --help)", value);
   }
+  return mpt_fail(error, MPT_BAD_USAGE,
+                  "unexpected argument '%s': bench takes options only (see bench --help)", value);
 }
 
 /* Plain call and engine one after the other, so that what else the machine does meets both. */

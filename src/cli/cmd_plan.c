@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "engine/blas_library.h"
-#include "run/job.h"
+#include "run/job_files.h"
 #include "cli/launch.h"
 #include "run/look.h"
 #include "run/progress.h"
@@ -43,8 +43,9 @@ static mpt_code handle(void *context, int index, const char *value, mpt_error *e
 
 static void print_size(const char *label, double bytes) {
   static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  enum { UNITS = sizeof units / sizeof *units };
   int unit = 0;
-  for (; bytes >= 1024 && unit < 4; unit++) bytes /= 1024;
+  for (; bytes >= 1024 && unit < UNITS - 1; unit++) bytes /= 1024;
   printf("%s%.3g %s\n", label, bytes, units[unit]);
 }
 

@@ -27,7 +27,7 @@ typedef enum option_index {
   OPTION_COUNT
 } option_index;
 
-static const mpt_option options[OPTION_COUNT] = {
+static const mpt_option options[] = {
     [OUTPUT] = {"-o", "FILE.h5", "file to write, or to add a dataset to (required)"},
     [DATASET] = {"--dataset", "NAME", "dataset to write, [B, n, n] in C order (default /H)"},
     [TYPE] = {"--type", "TYPE",
@@ -49,6 +49,7 @@ static const mpt_option options[OPTION_COUNT] = {
     [SEED] = {"--seed", "S", "random: seed (default 0)"},
     [MULTIPLICITY] = {"--multiplicity", "M", "random: of every eigenvalue (default 1)"},
 };
+_Static_assert(sizeof options / sizeof *options == OPTION_COUNT, "an option has no row");
 
 #define AT(field) offsetof(mpt_model_options, field)
 static const struct {
@@ -68,6 +69,9 @@ static const struct {
     {MULTIPLICITY, MPT_TAKES_MULTIPLICITY, AT(multiplicity), 1, 1, INT32_MAX},
 };
 enum { NUMBER_COUNT = sizeof numbers / sizeof *numbers };
+_Static_assert(NUMBER_COUNT == OPTION_COUNT - BATCH &&
+                   MPT_TAKES_MULTIPLICITY == 1 << (NUMBER_COUNT - 1),
+               "an option of a kind has no row, or no bit");
 
 typedef struct request {
   const mpt_model *model;

@@ -24,10 +24,7 @@ mpt_code mpt_print_completion(const mpt_subcommand *commands, int count) {
          "    1,--completion) options=bash ;;\n"
          "  esac\n"
          "  ((COMP_CWORD == 1)) || case ${COMP_WORDS[1]} in\n");
-  mpt_tell_usage_to(put_usage);
-  for (int k = 0; k < count; k++)
-    commands[k].run(2, (char *[]){(char *)commands[k].name, "--help", NULL});
-  mpt_tell_usage_to(NULL);
+  mpt_tell_usages(commands, count, put_usage);
   printf("  esac\n"
          "  # Values of options, and arguments, are files: left to bash.\n"
          "  [[ $valued != *\" ${COMP_WORDS[COMP_CWORD - 1]} \"* ]] || return 0\n"

@@ -114,10 +114,7 @@ static void put_head(const mpt_subcommand *commands, int count) {
 mpt_code mpt_print_manual(const mpt_subcommand *commands, int count) {
   put_head(commands, count);
   printf(".SH COMMANDS\n");
-  mpt_tell_usage_to(put_usage);
-  for (int k = 0; k < count; k++)
-    commands[k].run(2, (char *[]){(char *)commands[k].name, "--help", NULL});
-  mpt_tell_usage_to(NULL);
+  mpt_tell_usages(commands, count, put_usage);
   printf(".SH EXIT STATUS\n");
   for (size_t k = 0; k < sizeof exits / sizeof *exits; k++)
     printf(".TP\n.B %d\n%s\n", (int)exits[k].code, exits[k].meaning);

@@ -57,8 +57,14 @@ static void print_usage(const mpt_usage *usage) {
 
 static mpt_usage_teller *usage_teller = print_usage;
 
-void mpt_tell_usage_to(mpt_usage_teller *teller) {
-  usage_teller = teller ? teller : print_usage;
+void mpt_tell_usages(const mpt_subcommand *commands, int count, mpt_usage_teller *teller) {
+  char name[32], help[] = "--help", *arguments[] = {name, help, NULL};
+  usage_teller = teller;
+  for (int k = 0; k < count; k++) {
+    snprintf(name, sizeof name, "%s", commands[k].name);
+    commands[k].run(2, arguments);
+  }
+  usage_teller = print_usage;
 }
 
 static mpt_code unknown_option(const mpt_usage *usage, const char *argument, mpt_error *error) {

@@ -128,9 +128,12 @@ static void convert(mpt_type type, const double complex *from, void *to, hsize_t
       single[2 * k] = (float)creal(from[k]);
       single[2 * k + 1] = (float)cimag(from[k]);
       break;
-    default:
+    case MPT_COMPLEX128:
       full[2 * k] = creal(from[k]);
       full[2 * k + 1] = cimag(from[k]);
+      break;
+    case MPT_TYPE_COUNT:
+      break;
     }
 }
 

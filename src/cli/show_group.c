@@ -31,6 +31,7 @@ static const mpt_field shown[] = {MPT_RESIDUAL,        MPT_ORTHOGONALITY,    MPT
 static const char *const headings[] = {"residual", "orthogonality", "min gap", "gauge",
                                        "spread",   "grad. error",   "seconds"};
 enum { SHOWN = sizeof shown / sizeof *shown };
+_Static_assert(sizeof headings / sizeof *headings == SHOWN, "a column has no heading");
 
 static void add_problem(mpt_table *table, const mpt_view_group *group, int64_t b, int8_t status,
                         double *const values[SHOWN]) {

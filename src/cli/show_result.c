@@ -107,8 +107,9 @@ static mpt_code add_worst(const mpt_view *view, const mpt_view_group *group, int
     case SMALLEST:
       worst = !(values[b] >= worst) ? values[b] : worst;
       break;
-    default:
+    case TOTAL:
       worst += values[b];
+      break;
     }
   }
   if (any)
@@ -180,8 +181,9 @@ static mpt_code print_troubles(const mpt_view *view, mpt_error *error) {
 mpt_code mpt_show_result(const mpt_view *view, mpt_error *error) {
   mpt_code code = MPT_DONE;
   static const char *const fixed[] = {"group", "type", "n", "problems", "status"};
-  mpt_table table = {.columns = 5 + COLUMN_COUNT};
-  for (int c = 0; c < 5; c++) mpt_table_add(&table, "%s", fixed[c]);
+  enum { FIXED = sizeof fixed / sizeof *fixed };
+  mpt_table table = {.columns = FIXED + COLUMN_COUNT};
+  for (int c = 0; c < FIXED; c++) mpt_table_add(&table, "%s", fixed[c]);
   for (int c = 0; c < COLUMN_COUNT; c++) mpt_table_add(&table, "%s", columns[c].heading);
   for (int64_t g = 0; g < view->count; g++) TRY(add_group(view, &view->groups[g], &table, error));
   TRY(print_header(view, error));

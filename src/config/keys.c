@@ -1,5 +1,6 @@
 #include "config/keys.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,6 +33,19 @@ static const mpt_word outputs[] = {
     {"functions", MPT_STORE_FUNCTIONS, false},     {"frame", MPT_STORE_FRAME, false},
     {"gradient", MPT_STORE_GRADIENT, false},       {"diagnostics", MPT_STORE_DIAGNOSTICS, false},
     {"factor", MPT_STORE_FACTOR, false},           {0}};
+
+/* The number of words in a table, without its end. */
+#define WORDS(table) (sizeof table / sizeof *table - 1)
+_Static_assert(WORDS(triangles) == MPT_AVERAGE + 1 && WORDS(solvers) == MPT_SOLVER_ELPA + 1 &&
+                   WORDS(conventions) == MPT_JAX + 1 &&
+                   WORDS(gauge_policies) == MPT_GAUGE_FAIL + 1 &&
+                   WORDS(spread_policies) == MPT_UNBIASED + 1 &&
+                   WORDS(bases) == MPT_SOLVER_BASIS + 1 &&
+                   MPT_STORE_FACTOR == 1 << (WORDS(outputs) - 1),
+               "a value of the config has no word");
+_Static_assert(WORDS(outputs) <= MPT_MOST_WORDS && WORDS(solvers) <= MPT_MOST_WORDS,
+               "a key has too many words");
+_Static_assert(MPT_STORE_FACTOR <= UINT_MAX / 2, "output.store does not fit its integer");
 
 const mpt_key mpt_keys[] = {
     {"input.file", MPT_KEY_PATH, AT(input_file), NULL, NULL, true, false,

@@ -23,6 +23,8 @@ typedef enum mpt_key_kind {
   MPT_KEY_KINDS
 } mpt_key_kind;
 
+enum { MPT_MOST_WORDS = 16 }; /* of one key */
+
 typedef struct mpt_word {
   const char *text;
   int value;
@@ -56,10 +58,6 @@ const char *mpt_key_leaf(const mpt_key *key);
 
 /* The nearest valid key to an unknown one, as a full path, or NULL. `section` is "" at the top. */
 const char *mpt_key_nearest(const char *section, const char *leaf);
-
-/* What a value of this key looks like: "give auto or an integer of at least 1"; the caller frees.
- */
-char *mpt_key_expects(const mpt_key *key);
 
 /* Sets the key in *config from `value`, or complains. `name` is the key's own node, NULL for a
  * default. Relative paths count from `directory`; without one they are refused. */

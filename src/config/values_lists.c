@@ -7,8 +7,9 @@
 
 /* Keys of a function, and the kinds that take them. */
 enum { NAME, KIND, SCALE, EXPONENT, BETA, MU, ELECTRONS, INDEX, FUNCTION_KEYS };
-static const char *const function_keys[FUNCTION_KEYS] = {"name", "kind", "scale",     "exponent",
-                                                         "beta", "mu",   "electrons", "index"};
+static const char *const function_keys[] = {"name", "kind", "scale",     "exponent",
+                                            "beta", "mu",   "electrons", "index"};
+_Static_assert(sizeof function_keys / sizeof *function_keys == FUNCTION_KEYS, "a key has no name");
 
 static bool takes(int kind, int key) {
   const bool fermi = kind == MPT_FERMI, projector = kind == MPT_PROJECTOR;
@@ -23,9 +24,8 @@ static bool takes(int kind, int key) {
   case MU:
   case ELECTRONS:
     return fermi;
-  default:
-    return true;
   }
+  return true;
 }
 
 /* One function on its way into the config. */

@@ -5,6 +5,11 @@
 
 static const char *const keys[] = {"lowest", "highest", "index", "range", "at_most"};
 enum { LOWEST, HIGHEST, INDEX, RANGE, AT_MOST, KEYS };
+_Static_assert(sizeof keys / sizeof *keys == KEYS, "a key has no name");
+_Static_assert(MPT_SELECT_HIGHEST == MPT_SELECT_LOWEST + HIGHEST &&
+                   MPT_SELECT_INDEX == MPT_SELECT_LOWEST + INDEX &&
+                   MPT_SELECT_RANGE == MPT_SELECT_LOWEST + RANGE,
+               "keys are not in the order of kinds");
 
 static const char *read_bounds(const mpt_yaml *value, double range[2]) {
   const mpt_yaml *low = value->kind == MPT_YAML_SEQUENCE ? value->first : NULL;
@@ -77,7 +82,7 @@ void mpt_write_select(const mpt_key *key, const void *target, mpt_text *out) {
     mpt_add_number(out, s->range[1]);
     mpt_text_add(out, "], at_most: %lld}", (long long)s->at_most);
     break;
-  default:
+  case MPT_SELECT_ALL:
     mpt_text_add(out, "all");
   }
 }

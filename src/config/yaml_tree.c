@@ -144,9 +144,13 @@ static bool take_event(reader *r, const yaml_event_t *event) {
   case YAML_MAPPING_END_EVENT:
     r->depth--;
     return true;
-  default:
-    return true;
+  case YAML_NO_EVENT:
+  case YAML_STREAM_START_EVENT:
+  case YAML_STREAM_END_EVENT:
+  case YAML_DOCUMENT_END_EVENT:
+    break;
   }
+  return true;
 }
 
 static bool read_events(reader *r) {

@@ -26,7 +26,8 @@ mpt_status mpt_find_selected(const mpt_batch *b, const double *w, mpt_selected *
     while (first < n && w[first] < select->range[0]) first++;
     for (stop = first; stop < n && w[stop] < select->range[1];) stop++;
     break;
-  default:
+  case MPT_SELECT_ALL:
+  case MPT_SELECT_LOWEST:
     break;
   }
   place->first = first;

@@ -62,7 +62,9 @@ double mpt_operations(const mpt_task *t) {
   return count * complex * n3;
 }
 
-double mpt_expected_seconds(const mpt_task *t, const mpt_engine *engine, int ranks, double rate) {
+/* Seconds of one problem on a grid of `ranks`, of which only scalapack has more than one. */
+static double expected_seconds(const mpt_task *t, const mpt_engine *engine, int ranks,
+                               double rate) {
   /* How fast an engine is against matrix products, the n at which it is half as fast, and seconds a
    * problem costs besides. */
   static const struct {
@@ -181,7 +183,7 @@ static mpt_code spread(const mpt_plan_request *r, const mpt_task *t, mpt_task_pl
   w->ranks = w->grid[0] * w->grid[1];
   w->chunk = 1;
   w->bytes = bytes_on(r, t, w->engine, w->grid, &why);
-  w->seconds = mpt_expected_seconds(t, w->engine, w->ranks, r->rate);
+  w->seconds = expected_seconds(t, w->engine, w->ranks, r->rate);
   return fits(r, w->bytes) ? MPT_DONE : nothing_fits(r, t, w->bytes, &why, error);
 }
 
@@ -207,7 +209,7 @@ static mpt_code keep_whole(const mpt_plan_request *r, const mpt_task *t, double 
   mpt_error why = {0};
   w->engine = local_engine(r, t);
   w->ranks = w->grid[0] = w->grid[1] = 1;
-  w->seconds = mpt_expected_seconds(t, w->engine, 1, r->rate);
+  w->seconds = expected_seconds(t, w->engine, 1, r->rate);
   int64_t workspace = bytes_on(r, t, w->engine, w->grid, &why), one = mpt_slab_bytes(t, 1, 1);
   if (!fits(r, workspace)) return nothing_fits(r, t, workspace, &why, error);
   const double share = total_seconds / (double)r->ranks;
@@ -231,7 +233,7 @@ static mpt_code plan_from(const mpt_plan_request *r, int64_t from, mpt_plan *pla
   mpt_error ignored;
   for (int64_t k = 0; k < r->count; k++)
     total += (double)r->tasks[k].dataset->count *
-             mpt_expected_seconds(&r->tasks[k], local_engine(r, &r->tasks[k]), 1, r->rate);
+             expected_seconds(&r->tasks[k], local_engine(r, &r->tasks[k]), 1, r->rate);
   for (int64_t k = 0; k < r->count && code == MPT_DONE; k++) {
     const mpt_task *t = &r->tasks[k];
     mpt_task_plan *w = &plan->tasks[k];

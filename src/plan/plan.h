@@ -63,9 +63,6 @@ void mpt_choose_grid(int ranks, int grid[2]);
 /* Real floating-point operations of one problem. */
 double mpt_operations(const mpt_task *task);
 
-/* Seconds of one problem on a grid of `ranks`, of which only scalapack has more than one. */
-double mpt_expected_seconds(const mpt_task *task, const mpt_engine *engine, int ranks, double rate);
-
 /* Bytes on a rank for `chunk` problems at a time, without the engine's workspace. */
 int64_t mpt_slab_bytes(const mpt_task *task, int ranks, int64_t chunk);
 

@@ -3,6 +3,8 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "run/job_files.h"
+#include "store/shape.h"
 #include "store/slab.h"
 #include "spectral/spectral.h"
 

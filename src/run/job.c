@@ -1,27 +1,10 @@
 #include "run/job.h"
-#include "store/find.h"
-#include "run/job_outputs.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-mpt_result_spec mpt_job_spec(const mpt_job *job) {
-  return (mpt_result_spec){.path = job->config.output_file,
-                           .config = job->config.resolved,
-                           .input_file = job->config.input_file,
-                           .not_used = job->input.not_used,
-                           .datasets = job->input.datasets,
-                           .count = job->input.count,
-                           .fields = job->fields,
-                           .functions = job->functions,
-                           .function_count = job->config.functions.count,
-                           .sync = job->config.sync};
-}
-
-char *mpt_job_path(const mpt_job *job, int64_t d, mpt_field field, int64_t function) {
-  const mpt_result_spec spec = mpt_job_spec(job);
-  return mpt_field_path(&spec, d, field, function);
-}
+#include "run/job_files.h"
+#include "run/job_outputs.h"
+#include "store/find.h"
 
 static bool any_frame_cotangent(const mpt_job *job) {
   bool any = false;
@@ -64,49 +47,6 @@ static mpt_fieldset stored_fields(const mpt_job *job, bool vectors) {
               MPT_BIT(MPT_GRADIENT_ERROR) | MPT_BIT(MPT_GRADIENT_RULE);
   if (gradient || c->functions.count || frame || c->tangent) fields |= MPT_BIT(MPT_OUTPUT_RESIDUAL);
   return fields;
-}
-
-mpt_code mpt_job_expect(const mpt_job *job, hid_t file, const char *file_name, int64_t d,
-                        mpt_field field, int64_t function, bool *exists, mpt_error *error) {
-  char *path = mpt_job_path(job, d, field, function);
-  if (!path) return mpt_no_memory("open files", error);
-  mpt_code code =
-      mpt_expect_dataset(file, file_name, path, &job->input.datasets[d], field, exists, error);
-  free(path);
-  return code;
-}
-
-static void watch(mpt_job *job, hid_t file, const char *what, const char *name) {
-  mpt_watch_begin(&job->watched[job->watched_count++], file, what, name);
-}
-
-mpt_code mpt_job_open_file(mpt_job *job, const char *name, const char *what, hid_t *file,
-                           mpt_error *error) {
-  const mpt_code code = mpt_open_for_reading(name, what, file, error);
-  if (code == MPT_DONE) watch(job, *file, what, name);
-  return code;
-}
-
-void mpt_job_hash(mpt_job *job, bool eigenpairs_in_memory) {
-  for (int k = 0; k < job->watched_count; k++) {
-    mpt_watch *w = &job->watched[k];
-    if (eigenpairs_in_memory && w->name == job->config.eigenpairs) w->settled = true;
-    mpt_watch_hash(w);
-  }
-}
-
-mpt_code mpt_job_look(const mpt_job *job, mpt_error *error) {
-  mpt_code code = MPT_DONE;
-  for (int k = 0; k < job->watched_count; k++) TRY(mpt_watch_look(&job->watched[k], error));
-done:
-  return code;
-}
-
-mpt_code mpt_job_look_again(const mpt_job *job, bool *doubt, mpt_error *error) {
-  mpt_code code = MPT_DONE;
-  for (int k = 0; k < job->watched_count; k++) TRY(mpt_watch_end(&job->watched[k], doubt, error));
-done:
-  return code;
 }
 
 static mpt_code open_eigenpairs(mpt_job *job, mpt_error *error) {
@@ -268,7 +208,7 @@ mpt_code mpt_job_open(mpt_config *config, mpt_job *job, mpt_error *error) {
                                .basis = c->basis,
                                .seed = (uint64_t)c->seed};
   TRY(mpt_input_open(c->input_file, c->datasets, c->dataset_count, &job->input, error));
-  watch(job, job->input.file, "input", c->input_file);
+  mpt_job_watch(job, job->input.file, "input", c->input_file);
   job->watched[0].first = job->input.opened;
   TRY(make_tasks(job, error));
 done:
@@ -278,7 +218,9 @@ done:
 
 void mpt_job_close(mpt_job *job) {
   hid_t *const files[] = {&job->cotangents, &job->eigenpairs, &job->reference, &job->direction};
-  for (int k = 0; k < 4; k++) {
+  enum { FILES = sizeof files / sizeof *files };
+  _Static_assert(FILES + 1 == MPT_MOST_WATCHED, "a file is not watched");
+  for (int k = 0; k < FILES; k++) {
     if (*files[k] > 0) H5Fclose(*files[k]);
     *files[k] = H5I_INVALID_HID;
   }

@@ -33,30 +33,10 @@ typedef struct mpt_job {
 mpt_code mpt_job_open(mpt_config *config, mpt_job *job, mpt_error *error);
 void mpt_job_close(mpt_job *job);
 
-/* mpt_open_for_reading for a file of the job's, which is watched from then on. */
-mpt_code mpt_job_open_file(mpt_job *job, const char *name, const char *what, hid_t *file,
-                           mpt_error *error);
-
-/* mpt_watch_hash of all; what is in memory is not read from the file of the eigenpairs, which was
- * known by its making. */
-void mpt_job_hash(mpt_job *job, bool eigenpairs_in_memory);
-
-/* MPT_BAD_INPUT when a file that was read is no longer what it was: after each reading, and, by one
- * rank, at the end (mpt_watch_end). */
-mpt_code mpt_job_look(const mpt_job *job, mpt_error *error);
-mpt_code mpt_job_look_again(const mpt_job *job, bool *doubt, mpt_error *error);
-
 /* The earlier result's eigenpairs must be complete, and of the input with this fingerprint. */
 mpt_code mpt_job_check_eigenpairs(const mpt_job *job, const char *fingerprint, mpt_error *error);
 
 /* Memory for what a second pass through a selection needs besides the selected pairs. */
 void mpt_job_use_memory(mpt_job *job);
-
-/* "/a/b/eigenvalues" for dataset d; function counts where there is a dataset for each. The caller
- * frees it. */
-char *mpt_job_path(const mpt_job *job, int64_t d, mpt_field field, int64_t function);
-
-/* What the result file is to hold; the rest of the spec is the caller's. */
-mpt_result_spec mpt_job_spec(const mpt_job *job);
 
 #endif

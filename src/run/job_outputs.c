@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "run/job_files.h"
 #include "store/element.h"
 #include "store/find.h"
 
@@ -39,7 +40,7 @@ done:
 
 /* Names in the cotangents that the config does not have. */
 static herr_t find_stranger(hid_t group, const char *name, const H5L_info_t *info, void *context) {
-  const mpt_job *job = context;
+  const mpt_job *job = *(const mpt_job **)context;
   (void)group;
   (void)info;
   for (int64_t f = 0; f < job->config.functions.count; f++)
@@ -74,8 +75,7 @@ static mpt_code refuse_strangers(const mpt_job *job, int64_t d, mpt_error *error
   code = mpt_find_link(job->cotangents, functions, &exists, error);
   if (code == MPT_DONE && exists) {
     hid_t group = H5Gopen(job->cotangents, functions, H5P_DEFAULT);
-    const herr_t stranger =
-        H5Literate(group, H5_INDEX_NAME, H5_ITER_INC, &at, find_stranger, (void *)(uintptr_t)job);
+    const herr_t stranger = H5Literate(group, H5_INDEX_NAME, H5_ITER_INC, &at, find_stranger, &job);
     if (stranger > 0) code = refuse_stranger(job, functions, at - 1, group, error);
     if (stranger < 0)
       code = mpt_fail(error, MPT_BAD_INPUT,

@@ -4,10 +4,6 @@
 
 #include "run/job.h"
 
-/* Whether the file has the field of dataset d, and as the result has it. */
-mpt_code mpt_job_expect(const mpt_job *job, hid_t file, const char *file_name, int64_t d,
-                        mpt_field field, int64_t function, bool *exists, mpt_error *error);
-
 /* Opens the files of cotangents, reference and directions, and fills job->sources. */
 mpt_code mpt_job_open_outputs(mpt_job *job, mpt_error *error);
 

@@ -6,6 +6,7 @@
 #include "mpi/agree.h"
 #include "engine/blas_library.h"
 #include "run/failures.h"
+#include "run/job_files.h"
 #include "run/look.h"
 #include "run/recall.h"
 #include "run/stop.h"

@@ -64,27 +64,27 @@ void mpt_summary_reduce(MPI_Comm comm, mpt_summary *s) {
   struct {
     double value;
     int rank;
-  } mine[3], worst[3];
+  } mine[MPT_PHASES], worst[MPT_PHASES];
   int rank;
   MPI_Comm_rank(comm, &rank);
   MPI_Comm_size(comm, &s->ranks);
   if (rank != 0) /* rank 0 has taken its own finished ones off what was left */
     for (int k = MPT_PENDING + 1; k < MPT_STATUS_COUNT; k++)
       s->by_status[MPT_PENDING] -= s->by_status[k];
-  double times[3] = {s->solve_seconds, s->io_seconds, s->wait_seconds}, sums[3];
-  for (int k = 0; k < 3; k++) {
+  double times[] = {s->solve_seconds, s->io_seconds, s->wait_seconds}, sums[MPT_PHASES];
+  for (int k = 0; k < MPT_PHASES; k++) {
     mine[k].value = times[k];
     mine[k].rank = rank;
   }
-  MPI_Allreduce(mine, worst, 3, MPI_DOUBLE_INT, MPI_MAXLOC, comm);
-  MPI_Allreduce(times, sums, 3, MPI_DOUBLE, MPI_SUM, comm);
+  MPI_Allreduce(mine, worst, MPT_PHASES, MPI_DOUBLE_INT, MPI_MAXLOC, comm);
+  MPI_Allreduce(times, sums, MPT_PHASES, MPI_DOUBLE, MPI_SUM, comm);
   MPI_Allreduce(MPI_IN_PLACE, s->by_status, MPT_STATUS_COUNT, MPI_INT64_T, MPI_SUM, comm);
   MPI_Allreduce(MPI_IN_PLACE, &s->refused, 1, MPI_INT64_T, MPI_SUM, comm);
   MPI_Allreduce(MPI_IN_PLACE, &s->retried, 1, MPI_INT64_T, MPI_SUM, comm);
   MPI_Allreduce(MPI_IN_PLACE, s->worst, 2, MPI_DOUBLE, MPI_MAX, comm);
   s->peak_memory = mpt_peak_memory();
   MPI_Allreduce(MPI_IN_PLACE, &s->peak_memory, 1, MPI_INT64_T, MPI_MAX, comm);
-  for (int k = 0; k < 3; k++) {
+  for (int k = 0; k < MPT_PHASES; k++) {
     s->slowest[k] = worst[k].value;
     s->slowest_rank[k] = worst[k].rank;
   }
@@ -106,6 +106,7 @@ static void tell_retry(const mpt_job *job, const mpt_plan *plan, const mpt_retri
                                        [MPT_FAILED_ORTHOGONALITY] = "was off orthogonality",
                                        [MPT_FAILED_OUTPUTS] = "had an output residual",
                                        [MPT_FAILED_VALUES] = "missed trace or norm"};
+  _Static_assert(sizeof checks / sizeof *checks == MPT_FAILED_VALUES + 1, "a check has no name");
   const char *path = job->input.datasets[p->dataset].path;
   const char *engine = plan->tasks[p->dataset].engine->name;
   const bool number = p->failed >= MPT_FAILED_RESIDUAL && p->failed <= MPT_FAILED_OUTPUTS;
@@ -148,6 +149,9 @@ int64_t mpt_summary_failures(const mpt_summary *s) {
 void mpt_summary_print(const mpt_summary *s) {
   static const char *const phases[] = {"solving", "reading and writing", "waiting"};
   const double sums[] = {s->solve_seconds, s->io_seconds, s->wait_seconds};
+  _Static_assert(sizeof phases / sizeof *phases == MPT_PHASES &&
+                     sizeof sums / sizeof *sums == MPT_PHASES,
+                 "a phase has no name or no sum");
   mpt_text text = {0};
   for (int k = 0; k < MPT_STATUS_COUNT; k++)
     if (s->by_status[k])
@@ -169,7 +173,7 @@ void mpt_summary_print(const mpt_summary *s) {
         "the loss of %lld problems tells equal eigenvalues apart (cotangents that differ by up to "
         "%.2g of the largest), and no form of it is certified: SUBGRADIENT",
         (long long)s->by_status[MPT_SUBGRADIENT], s->worst[1]);
-  for (int k = 0; k < 3; k++)
+  for (int k = 0; k < MPT_PHASES; k++)
     mpt_note("  %-20s %9.3f s a rank, most %.3f s on rank %d", phases[k], sums[k] / s->ranks,
              s->slowest[k], s->slowest_rank[k]);
   mpt_note("  peak memory %.1f MiB a rank", (double)s->peak_memory / 0x1p20);

@@ -5,13 +5,15 @@
 #include <mpi.h>
 #include "run/worker.h"
 
+enum { MPT_PHASES = 3 }; /* solving, files, waiting */
+
 typedef struct mpt_summary {
   int64_t by_status[MPT_STATUS_COUNT]; /* of all problems, PENDING being those left */
   int64_t refused;                     /* GAUGE_DEPENDENT that a policy counts as failed */
   int64_t retried;                     /* whose first solution failed its check */
   double elapsed, solve_seconds, io_seconds, wait_seconds;
-  double slowest[3]; /* the largest of each over ranks */
-  int slowest_rank[3];
+  double slowest[MPT_PHASES]; /* the largest of each over ranks */
+  int slowest_rank[MPT_PHASES];
   double worst[2]; /* largest gauge violation and cotangent spread */
   int64_t peak_memory;
   int ranks;

@@ -1,12 +1,15 @@
 #include "run/worker.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include "engine/self_test.h"
+#include "run/job_files.h"
 #include "run/worker_arrays.h"
 #include "engine/process.h"
+#include "store/search.h"
 
 void mpt_worker_open(mpt_worker *w, const mpt_job *job, const mpt_plan *plan, mpt_result *result) {
   *w = (mpt_worker){.job = job, .plan = plan, .result = result, .dataset = -1};
@@ -113,32 +116,29 @@ static void recall_certificate(mpt_batch *b, const mpt_cache_entry *entry) {
   }
 }
 
-/* The member of mpt_report behind a field of one double a problem. */
+/* The members of mpt_report behind the fields of one double a problem. */
+_Static_assert(sizeof mpt_solver_names / sizeof *mpt_solver_names == MPT_ENGINE_LANES + 2,
+               "an engine has no name in the schema");
+_Static_assert(MPT_MOST_PROBLEMS < MPT_PLACES, "a problem has no place");
+
+static const size_t diagnostics[MPT_FIELD_COUNT] = {
+    [MPT_RESIDUAL] = offsetof(mpt_report, residual),
+    [MPT_ORTHOGONALITY] = offsetof(mpt_report, orthogonality),
+    [MPT_MIN_GAP] = offsetof(mpt_report, min_gap),
+    [MPT_GAUGE_VIOLATION] = offsetof(mpt_report, gauge_violation),
+    [MPT_COTANGENT_SPREAD] = offsetof(mpt_report, cotangent_spread),
+    [MPT_GRADIENT_ERROR] = offsetof(mpt_report, gradient_error),
+    [MPT_FRAME_CONDITION] = offsetof(mpt_report, frame_condition),
+    [MPT_TANGENT_SPLITTING] = offsetof(mpt_report, tangent_splitting),
+    [MPT_TANGENT_ERROR] = offsetof(mpt_report, tangent_error),
+    [MPT_OUTPUT_RESIDUAL] = offsetof(mpt_report, output_residual),
+    [MPT_SECONDS] = offsetof(mpt_report, seconds),
+};
+
 static double diagnostic(const mpt_report *r, mpt_field field) {
-  switch (field) {
-  case MPT_RESIDUAL:
-    return r->residual;
-  case MPT_ORTHOGONALITY:
-    return r->orthogonality;
-  case MPT_MIN_GAP:
-    return r->min_gap;
-  case MPT_GAUGE_VIOLATION:
-    return r->gauge_violation;
-  case MPT_COTANGENT_SPREAD:
-    return r->cotangent_spread;
-  case MPT_GRADIENT_ERROR:
-    return r->gradient_error;
-  case MPT_FRAME_CONDITION:
-    return r->frame_condition;
-  case MPT_TANGENT_SPLITTING:
-    return r->tangent_splitting;
-  case MPT_TANGENT_ERROR:
-    return r->tangent_error;
-  case MPT_OUTPUT_RESIDUAL:
-    return r->output_residual;
-  default:
-    return r->seconds;
-  }
+  double value;
+  memcpy(&value, (const char *)r + diagnostics[field], sizeof value);
+  return value;
 }
 
 /* Fills w->column with one number a problem; its first bytes are int32 or int8 where the field's
@@ -160,8 +160,12 @@ static void fill_column(mpt_worker *w, mpt_field field) {
     case MPT_E_INT32:
       integers[k] = field == MPT_RANK ? w->rank : work->ranks;
       break;
-    default:
+    case MPT_E_REAL:
+    case MPT_E_SCALAR:
+    case MPT_E_DOUBLE:
+    case MPT_E_STATUS:
       w->column[k] = field == MPT_STARTED ? w->started : diagnostic(&w->batch.report[k], field);
+      break;
     }
 }
 

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "engine/reduced.h"
+#include "run/job_files.h"
+#include "store/shape.h"
 
 enum { FIXED_ARRAYS = 21, ARRAYS_A_FUNCTION = 4 };
 

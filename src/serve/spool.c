@@ -18,6 +18,7 @@
 
 static const char *const directories[] = {"inbox", "work", "done", "failed"};
 enum { INBOX, WORK, DONE, FAILED, DIRECTORIES };
+_Static_assert(sizeof directories / sizeof *directories == DIRECTORIES, "a directory has no name");
 static const char *const own_files[] = {"stop", "status.json", "lock"};
 static const char half[] = ".put-";
 static const int64_t largest_request = INT64_C(1) << 20;

@@ -38,9 +38,10 @@ static int exponent_of(double x) {
 }
 
 void mpt_rule_open(mpt_rule *r, double values, double vectors, int others, double *memory) {
-  double **const arrays[MPT_RULE_ARRAYS] = {
-      &r->place,        &r->cotangent, &r->x,    &r->rho,      &r->rho_error, &r->inside,
-      &r->inside_error, &r->turned,    &r->size, &r->leverage, &r->own,       &r->drift};
+  double **const arrays[] = {&r->place,  &r->cotangent,    &r->x,      &r->rho,  &r->rho_error,
+                             &r->inside, &r->inside_error, &r->turned, &r->size, &r->leverage,
+                             &r->own,    &r->drift};
+  _Static_assert(sizeof arrays / sizeof *arrays == MPT_RULE_ARRAYS, "an array has no memory");
   for (int k = 0; k < MPT_RULE_ARRAYS; k++) *arrays[k] = memory + k * r->m;
   r->epsilon = mpt_type_epsilon(r->type);
   r->level = 8 * larger(r->epsilon, r->cotangent_epsilon) * sqrt((double)r->n);
@@ -70,6 +71,8 @@ mpt_rule mpt_rule_of(const mpt_rule *rule, int64_t first, int64_t count) {
   double **const arrays[] = {&r.place,  &r.cotangent,    &r.x,      &r.rho,  &r.rho_error,
                              &r.inside, &r.inside_error, &r.turned, &r.size, &r.leverage,
                              &r.own,    &r.drift,        &r.gw};
+  _Static_assert(sizeof arrays / sizeof *arrays == MPT_RULE_ARRAYS + 1,
+                 "an array of a rule is not moved");
   for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) *arrays[k] += first;
   if (r.gv_norm) r.gv_norm += first;
   r.w += first;

@@ -1,8 +1,11 @@
-/* The chemical potential of a fixed electron number. */
-#include "spectral/function.h"
+#include "spectral/fermi.h"
 
 #include <float.h>
 #include <math.h>
+
+double mpt_log_fermi(double x) {
+  return x > 0 ? -x - log1p(exp(-x)) : -log1p(exp(x));
+}
 
 /* log(sum_i exp(l_i)), added to term by term, and the mean of what comes with the terms. */
 typedef struct log_sum {

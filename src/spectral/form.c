@@ -96,6 +96,7 @@ static void apply_policy(const fit *f, bool differ) {
                                             [MPT_RAW] = MPT_RULE_RAW,
                                             [MPT_REFUSE] = MPT_RULE_RAW,
                                             [MPT_UNBIASED] = MPT_RULE_UNBIASED};
+  _Static_assert(sizeof kinds / sizeof *kinds == MPT_UNBIASED + 1, "a policy has no rule");
   mpt_rule *r = f->rule;
   const mpt_spread_policy policy = r->policy;
   const bool keep = policy == MPT_RAW || policy == MPT_REFUSE;

@@ -1,19 +1,21 @@
 #include "spectral/function.h"
 
-#include <float.h>
 #include <math.h>
+#include "spectral/fermi.h"
 
-static const char *const names[MPT_FUNCTION_KINDS] = {[MPT_EXP] = "exp",
-                                                      [MPT_LOG] = "log",
-                                                      [MPT_SQRT] = "sqrt",
-                                                      [MPT_INV_SQRT] = "inv_sqrt",
-                                                      [MPT_INVERSE] = "inverse",
-                                                      [MPT_POWER] = "power",
-                                                      [MPT_TANH] = "tanh",
-                                                      [MPT_SIN] = "sin",
-                                                      [MPT_COS] = "cos",
-                                                      [MPT_FERMI] = "fermi",
-                                                      [MPT_PROJECTOR] = "projector"};
+static const char *const names[] = {[MPT_EXP] = "exp",
+                                    [MPT_LOG] = "log",
+                                    [MPT_SQRT] = "sqrt",
+                                    [MPT_INV_SQRT] = "inv_sqrt",
+                                    [MPT_INVERSE] = "inverse",
+                                    [MPT_POWER] = "power",
+                                    [MPT_TANH] = "tanh",
+                                    [MPT_SIN] = "sin",
+                                    [MPT_COS] = "cos",
+                                    [MPT_FERMI] = "fermi",
+                                    [MPT_PROJECTOR] = "projector"};
+_Static_assert(sizeof names / sizeof *names == MPT_FUNCTION_KINDS,
+               "a kind of function has no name");
 
 const char *mpt_function_name(int kind) {
   return kind >= 0 && kind < MPT_FUNCTION_KINDS ? names[kind] : NULL;
@@ -115,13 +117,13 @@ double mpt_divided_difference(const mpt_spectral_function *f, int64_t i, int64_t
     return f->factor * tanh_difference(f, i, j, d);
   case MPT_FERMI:
     return -f->factor * f->value[j] * f->rest[i] * slowing(d);
-  default:
-    return f->factor * wave_difference(f, i, j);
+  case MPT_SIN:
+  case MPT_COS:
+  case MPT_PROJECTOR:
+  case MPT_FUNCTION_KINDS:
+    break;
   }
-}
-
-double mpt_log_fermi(double x) {
-  return x > 0 ? -x - log1p(exp(-x)) : -log1p(exp(x));
+  return f->factor * wave_difference(f, i, j);
 }
 
 /* 1 / (1 + exp(x + low)), given the smaller of exp(x) and exp(-x). */
@@ -150,9 +152,12 @@ static double value_at(const mpt_function *f, double x, double low) {
     return sin(x) + cos(x) * low;
   case MPT_COS:
     return cos(x) - sin(x) * low;
-  default:
-    return fermi(x, low);
+  case MPT_FERMI:
+  case MPT_PROJECTOR:
+  case MPT_FUNCTION_KINDS:
+    break;
   }
+  return fermi(x, low);
 }
 
 static bool is_defined(const mpt_function *f, double x) {
@@ -165,9 +170,16 @@ static bool is_defined(const mpt_function *f, double x) {
     return x != 0;
   case MPT_POWER:
     return x > 0 || (is_whole(f->exponent) && (f->exponent >= 0 || x != 0));
-  default:
-    return true;
+  case MPT_EXP:
+  case MPT_TANH:
+  case MPT_SIN:
+  case MPT_COS:
+  case MPT_FERMI:
+  case MPT_PROJECTOR:
+  case MPT_FUNCTION_KINDS:
+    break;
   }
+  return true;
 }
 
 bool mpt_whole_multiplets(int64_t m, const int32_t *multiplet, int64_t first, int64_t stop) {

@@ -43,10 +43,4 @@ void mpt_function_turns(const mpt_spectral_function *f, double shift, double *ou
 /* Whether eigenvalues first to stop - 1 are whole multiplets. */
 bool mpt_whole_multiplets(int64_t m, const int32_t *multiplet, int64_t first, int64_t stop);
 
-/* The chemical potential at which `electrons`, between 0 and m, states are occupied. */
-double mpt_chemical_potential(int64_t m, const double *w, double beta, double electrons);
-
-/* log of 1 / (1 + exp(x)). */
-double mpt_log_fermi(double x);
-
 #endif

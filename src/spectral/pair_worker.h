@@ -53,9 +53,9 @@ static inline __attribute__((always_inline)) void NAME(step_run)(const bool tria
     const double whole = (norm[l] + normb) * gauge0 * gauge1, own2 = own0 * own0 + own1 * own1;
     const double ratio2 = 4 * own2 / (whole > 0 ? whole * whole : 1);
     const bool signal = 4 * own2 > level * level * whole * whole;
-    side->gauge[l] = same & (ratio2 > side->gauge[l]) ? ratio2 : side->gauge[l];
-    side->signal[l] = same & signal & (ratio2 > side->signal[l]) ? ratio2 : side->signal[l];
-    side->violated[l] = same & signal & (k2 > side->violated[l]) ? k2 : side->violated[l];
+    side->gauge[l] = (same & (ratio2 > side->gauge[l])) ? ratio2 : side->gauge[l];
+    side->signal[l] = (same & signal & (ratio2 > side->signal[l])) ? ratio2 : side->signal[l];
+    side->violated[l] = (same & signal & (k2 > side->violated[l])) ? k2 : side->violated[l];
     /* between multiplets: the quotient and the form */
     const double d = same ? 1 : w[l] - wb, inverse = 1 / d, far = fabs(inverse),
                  mean = (rho[l] + rhob) / 2;
@@ -84,7 +84,7 @@ static inline __attribute__((always_inline)) void NAME(step_run)(const bool tria
     const double both = own[l] > ownb ? own[l] : ownb, turning = theta * both * far;
     const bool vectors_alone = 100 * (fabs(gw[l]) + fabs(gwb)) < sqrt(k2) * far;
     const double of_turn = vectors_alone ? turning : 0;
-    const double other = same | form ? wrong : dropped;
+    const double other = (same | form) ? wrong : dropped;
     const double missed = quotient ? of_quotient + of_turn : other;
     const double near = level * far, near2 = near * near;
     const double most = share > near2 ? share : near2;
@@ -94,7 +94,7 @@ static inline __attribute__((always_inline)) void NAME(step_run)(const bool tria
     const bool off = a + l != b;
     side->noise2[l] += off ? missed * missed : 0;
     side->turn2[l] += moved * moved;
-    side->formed[l] += form & (s2 * slope * slope > 0) ? 1 : 0;
+    side->formed[l] += (form & (s2 * slope * slope > 0)) ? 1 : 0;
     theta2[l] = quotient ? theta * theta : 0;
     x2[l] = off ? x0 * x0 + x1 * x1 : 0;
     side->turned[l] += theta2[l];

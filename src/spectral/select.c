@@ -14,9 +14,10 @@ int64_t mpt_select_columns(const mpt_select *select, int64_t n) {
     return at_most(select->at_most, n);
   case MPT_SELECT_INDEX:
     return at_most(select->index[1], n) - at_most(select->index[0], n);
-  default:
-    return n;
+  case MPT_SELECT_ALL:
+    break;
   }
+  return n;
 }
 
 bool mpt_same_select(const mpt_select *a, const mpt_select *b) {

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,47 +16,6 @@
 
 enum { ID_DIGITS = 16 }; /* that a draft's name ends with */
 static const int64_t small_file = INT64_C(16) << 20;
-
-mpt_slab mpt_whole_field(mpt_field field, const mpt_dataset *d) {
-  switch (mpt_fields[field].extent) {
-  case MPT_ONE:
-    return (mpt_slab){0, d->count, 0, 1, 1, 1};
-  case MPT_PER_ROW:
-    return (mpt_slab){0, d->count, 0, 1, d->n, 2};
-  case MPT_PER_EIGENVALUE:
-    return (mpt_slab){0, d->count, 0, 1, d->columns ? d->columns : d->n, 2};
-  case MPT_VECTORS:
-    return (mpt_slab){0, d->count, 0, d->n, d->columns ? d->columns : d->n, 3};
-  case MPT_FRAME_COLUMNS:
-    return (mpt_slab){0, d->count, 0, d->n, d->frame_columns, 3};
-  default:
-    return (mpt_slab){0, d->count, 0, d->n, d->n, 3};
-  }
-}
-
-mpt_slab mpt_field_slab(mpt_field field, const mpt_dataset *dataset, int64_t first, int64_t count,
-                        int64_t row0, int64_t rows) {
-  mpt_slab part = mpt_whole_field(field, dataset);
-  part.first = first;
-  part.count = count;
-  if (part.rank < 3) return part;
-  part.row0 = row0;
-  part.rows = rows;
-  return part;
-}
-
-char *mpt_field_path(const mpt_result_spec *spec, int64_t d, mpt_field field, int64_t function) {
-  const char *path = spec->datasets[d].path;
-  return mpt_format("%s/%s%s", strcmp(path, "/") ? path : "", mpt_fields[field].name,
-                    mpt_is_per_function(field) ? spec->functions[function].name : "");
-}
-
-bool mpt_is_stored(const mpt_result_spec *spec, mpt_field field, int64_t function) {
-  if (!(spec->fields & MPT_BIT(field))) return false;
-  if (!mpt_is_per_function(field)) return function == 0;
-  if (function >= spec->function_count) return false;
-  return field != MPT_CHEMICAL_POTENTIAL || spec->functions[function].chemical_potential;
-}
 
 static bool write_text(hid_t file, const char *name, const char *value) {
   hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate(H5S_SCALAR);

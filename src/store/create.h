@@ -2,7 +2,7 @@
 #ifndef MPT_CREATE_H
 #define MPT_CREATE_H
 
-#include "store/result.h"
+#include "store/spec.h"
 
 /* Creates the file whole under the name `draft`, which must be new, reserves its space, and renames
  * it to spec->path, which it replaces or where nothing may be. */

@@ -58,16 +58,10 @@ bool mpt_scalar_type_of(hid_t file_type, mpt_type *type) {
 }
 
 bool mpt_is_numeric(hid_t type) {
-  switch (H5Tget_class(type)) {
-  case H5T_INTEGER:
-  case H5T_FLOAT:
-  case H5T_ENUM: /* bool, of h5py */
-  case H5T_BITFIELD:
-  case H5T_COMPOUND:
-    return true;
-  default:
-    return false;
-  }
+  const H5T_class_t kind = H5Tget_class(type);
+  const bool enumerated = kind == H5T_ENUM; /* bool, of h5py */
+  return enumerated || kind == H5T_INTEGER || kind == H5T_FLOAT || kind == H5T_BITFIELD ||
+         kind == H5T_COMPOUND;
 }
 
 static bool is_bool(hid_t type) {
@@ -98,28 +92,20 @@ static const char *name_compound(hid_t type, char *text, size_t length) {
 const char *mpt_element_text(hid_t type, char *text, size_t length) {
   const int bits = 8 * (int)H5Tget_size(type);
   const bool odd = (bits == 32 || bits == 64) && !is_ieee(type);
-  switch (H5Tget_class(type)) {
-  case H5T_INTEGER:
+  const H5T_class_t kind = H5Tget_class(type);
+  if (kind == H5T_COMPOUND) return name_compound(type, text, length);
+  if (kind == H5T_INTEGER)
     snprintf(text, length, "%sint%d", H5Tget_sign(type) == H5T_SGN_NONE ? "u" : "", bits);
-    break;
-  case H5T_FLOAT:
+  else if (kind == H5T_FLOAT)
     snprintf(text, length,
              bits > 64 ? "long double (%d bits)"
              : odd     ? "float%d, not of IEEE 754"
                        : "float%d",
              bits);
-    break;
-  case H5T_ENUM:
+  else if (kind == H5T_ENUM)
     snprintf(text, length, is_bool(type) ? "bool" : "an enumeration");
-    break;
-  case H5T_COMPOUND:
-    return name_compound(type, text, length);
-  case H5T_STRING:
-    snprintf(text, length, "strings");
-    break;
-  default:
-    snprintf(text, length, "no numbers");
-  }
+  else
+    snprintf(text, length, kind == H5T_STRING ? "strings" : "no numbers");
   return text;
 }
 

@@ -1,3 +1,4 @@
+/* Fingerprints and identities of files; declared in input.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -81,9 +81,6 @@ typedef struct mpt_slab {
 mpt_code mpt_read_slab(hid_t file, const char *path, const mpt_slab *part, hid_t type, void *out,
                        mpt_error *error);
 
-/* The shape of a field's dataset [count, rows, cols] and how many of these dimensions it has. */
-mpt_slab mpt_whole_field(mpt_field field, const mpt_dataset *dataset);
-
 /* Whether `path` exists as a dataset, and whether it has the field's shape and type and its data
  * are there; MPT_BAD_INPUT with a message naming `file_name` when it exists and does not fit, or is
  * a link that leads nowhere. */

@@ -1,4 +1,4 @@
-/* Opening files for reading, and saying why one does not open. */
+/* Opening files for reading, and saying why one does not open; declared in input.h. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -20,9 +20,8 @@ const char *mpt_kind_of_file(mode_t mode) {
   case S_IFCHR:
   case S_IFBLK:
     return "a device";
-  default:
-    return "no file";
   }
+  return "no file";
 }
 
 /* Opening a FIFO or a device can wait for ever, or act on the device. */

@@ -1,4 +1,5 @@
-/* Reading parts of datasets, and what is expected of those that mirror the result. */
+/* Reading parts of datasets, and what is expected of those that mirror the result; declared in
+ * input.h. */
 #include <string.h>
 #include "store/element.h"
 #include "store/shape.h"

@@ -5,29 +5,7 @@
 #define MPT_RESULT_H
 
 #include <mpi.h>
-#include "store/input.h"
-
-/* A function by the name of its datasets. */
-typedef struct mpt_stored_function {
-  const char *name;
-  bool chemical_potential; /* is one of its outputs */
-} mpt_stored_function;
-
-/* What the file is to be: as attributes and datasets. */
-typedef struct mpt_result_spec {
-  const char *path;
-  const char *config; /* resolved; equal texts mean the same job */
-  const char *input_file, *fingerprint;
-  const char *not_used; /* what of the input could be meant and is not used; NULL: nothing */
-  const char *blas;     /* the library's own description */
-  const mpt_dataset *datasets;
-  int64_t count;
-  mpt_fieldset fields; /* MPT_BIT() of those that are stored */
-  const mpt_stored_function *functions;
-  int64_t function_count;
-  int ranks;
-  bool sync; /* what a status vouches for is on the disk before it is said */
-} mpt_result_spec;
+#include "store/spec.h"
 
 typedef struct mpt_result mpt_result;
 
@@ -70,15 +48,5 @@ mpt_code mpt_result_close(mpt_result *result, mpt_code code, bool complete, mpt_
 
 /* Bytes of the datasets, as `plan` tells them. */
 int64_t mpt_result_bytes(const mpt_result_spec *spec);
-
-/* The part of a field's dataset that a problem range (and, of matrices, a row range) covers. */
-mpt_slab mpt_field_slab(mpt_field field, const mpt_dataset *dataset, int64_t first, int64_t count,
-                        int64_t row0, int64_t rows);
-
-/* "/a/b/functions/rho"; NULL when memory is out. The caller frees it. */
-char *mpt_field_path(const mpt_result_spec *spec, int64_t d, mpt_field field, int64_t function);
-
-/* Whether a job of this spec stores the field of that function. */
-bool mpt_is_stored(const mpt_result_spec *spec, mpt_field field, int64_t function);
 
 #endif

@@ -1,8 +1,9 @@
 #include "store/schema.h"
 
+#include <multiplet/eigh.h>
 #include <string.h>
 
-const mpt_field_info mpt_fields[MPT_FIELD_COUNT] = {
+const mpt_field_info mpt_fields[] = {
     [MPT_EIGENVALUES] = {"eigenvalues", MPT_PER_EIGENVALUE, MPT_E_REAL, "ascending"},
     [MPT_EIGENVECTORS] = {"eigenvectors", MPT_VECTORS, MPT_E_SCALAR, "column j is vector j"},
     [MPT_MULTIPLET] = {"multiplet", MPT_PER_EIGENVALUE, MPT_E_INT32,
@@ -59,9 +60,15 @@ const mpt_field_info mpt_fields[MPT_FIELD_COUNT] = {
     [MPT_RANKS] = {"diagnostics/ranks", MPT_ONE, MPT_E_INT32, "how many ranks solved it"},
     [MPT_RANK] = {"diagnostics/rank", MPT_ONE, MPT_E_INT32, "which, or the first of them"},
 };
+_Static_assert(sizeof mpt_fields / sizeof *mpt_fields == MPT_FIELD_COUNT, "a field has no row");
 
 const char *const mpt_solver_names[] = {"none", "lapack", "scalapack", "lanes", NULL};
 const char *const mpt_rule_names[] = {"plain", "form", "mean", "unbiased", "raw", NULL};
+_Static_assert(sizeof mpt_solver_names / sizeof *mpt_solver_names == MPT_SOLVER_NAMES + 1,
+               "a solver has no name");
+_Static_assert(sizeof mpt_rule_names / sizeof *mpt_rule_names == MPT_RULE_NAMES + 1 &&
+                   MPT_RULE_NAMES == MPT_RULE_RAW + 1,
+               "a rule has no name");
 
 /* A type without some of its members is another type. */
 static hid_t whole_or_none(hid_t type, bool whole) {
@@ -104,9 +111,13 @@ size_t mpt_element_size(mpt_element element, mpt_type type) {
     return sizeof(double);
   case MPT_E_INT32:
     return sizeof(int32_t);
-  default:
-    return 1;
+  case MPT_E_INT8:
+  case MPT_E_STATUS:
+  case MPT_E_SOLVER:
+  case MPT_E_RULE:
+    break;
   }
+  return 1;
 }
 
 hid_t mpt_element_type(mpt_element element, mpt_type type) {
@@ -125,7 +136,8 @@ hid_t mpt_element_type(mpt_element element, mpt_type type) {
     return H5Tcopy(H5T_NATIVE_INT8);
   case MPT_E_RULE:
     return enum_type(mpt_rule_names);
-  default:
+  case MPT_E_SOLVER:
     return enum_type(mpt_solver_names);
   }
+  return H5I_INVALID_HID;
 }

@@ -97,10 +97,12 @@ size_t mpt_element_size(mpt_element element, mpt_type type);
 hid_t mpt_element_type(mpt_element element, mpt_type type);
 hid_t mpt_scalar_type(mpt_type type); /* the h5py compound {r, i} for complex */
 
+enum { MPT_SOLVER_NAMES = 4, MPT_RULE_NAMES = 5 };
+
 /* Names of the solver enum; NULL behind the last. */
-extern const char *const mpt_solver_names[];
+extern const char *const mpt_solver_names[MPT_SOLVER_NAMES + 1];
 
 /* Names of the enum of diagnostics/gradient_rule; NULL behind the last. */
-extern const char *const mpt_rule_names[];
+extern const char *const mpt_rule_names[MPT_RULE_NAMES + 1];
 
 #endif

@@ -3,6 +3,35 @@
 #include <stdio.h>
 #include <string.h>
 
+mpt_slab mpt_whole_field(mpt_field field, const mpt_dataset *d) {
+  switch (mpt_fields[field].extent) {
+  case MPT_ONE:
+    return (mpt_slab){0, d->count, 0, 1, 1, 1};
+  case MPT_PER_ROW:
+    return (mpt_slab){0, d->count, 0, 1, d->n, 2};
+  case MPT_PER_EIGENVALUE:
+    return (mpt_slab){0, d->count, 0, 1, d->columns ? d->columns : d->n, 2};
+  case MPT_VECTORS:
+    return (mpt_slab){0, d->count, 0, d->n, d->columns ? d->columns : d->n, 3};
+  case MPT_FRAME_COLUMNS:
+    return (mpt_slab){0, d->count, 0, d->n, d->frame_columns, 3};
+  case MPT_MATRIX:
+    break;
+  }
+  return (mpt_slab){0, d->count, 0, d->n, d->n, 3};
+}
+
+mpt_slab mpt_field_slab(mpt_field field, const mpt_dataset *dataset, int64_t first, int64_t count,
+                        int64_t row0, int64_t rows) {
+  mpt_slab part = mpt_whole_field(field, dataset);
+  part.first = first;
+  part.count = count;
+  if (part.rank < 3) return part;
+  part.row0 = row0;
+  part.rows = rows;
+  return part;
+}
+
 int mpt_field_dims(mpt_field field, const mpt_dataset *d, hsize_t dims[H5S_MAX_RANK]) {
   const mpt_slab whole = mpt_whole_field(field, d);
   int rank = d->leading;

@@ -5,6 +5,13 @@
 
 #include "store/input.h"
 
+/* The shape of a field's dataset [count, rows, cols] and how many of these dimensions it has. */
+mpt_slab mpt_whole_field(mpt_field field, const mpt_dataset *dataset);
+
+/* The part of a field's dataset that a problem range (and, of matrices, a row range) covers. */
+mpt_slab mpt_field_slab(mpt_field field, const mpt_dataset *dataset, int64_t first, int64_t count,
+                        int64_t row0, int64_t rows);
+
 /* The dimensions of a field's dataset: the input's leading ones and the field's own. Returns how
  * many there are. */
 int mpt_field_dims(mpt_field field, const mpt_dataset *dataset, hsize_t dims[H5S_MAX_RANK]);

@@ -1,17 +1,14 @@
-/* Where the elements of virtual datasets, and of external raw files, should be: found in the way in
- * which HDF5 finds them, which says nothing when it does not. */
+#include "store/sources.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include "store/storage.h"
+#include "store/written.h"
 
-enum { DEEPEST = 8, NAME = 4096 };
-
-/* The directory of the file that holds the dataset, with its last slash; "" for the current one. */
-static void directory_of(hid_t dataset, char out[NAME]) {
-  if (H5Fget_name(dataset, out, NAME) < 0) out[0] = 0;
-  out[NAME - 1] = 0;
+void mpt_source_directory(hid_t dataset, char out[MPT_SOURCE_NAME]) {
+  if (H5Fget_name(dataset, out, MPT_SOURCE_NAME) < 0) out[0] = 0;
+  out[MPT_SOURCE_NAME - 1] = 0;
   char *slash = strrchr(out, '/');
   slash ? (slash[1] = 0) : (out[0] = 0);
 }
@@ -23,40 +20,40 @@ static bool is_file(const char *path, double *bytes) {
   return true;
 }
 
-/* The first of the places where HDF5 looks: those of an environment variable, the file's own
- * directory where `beside`, the current one. */
-static bool find_file(const char *name, const char *prefixes, const char *directory, bool beside,
-                      char out[NAME], double *bytes) {
+bool mpt_find_source(const char *name, const char *prefixes, const char *directory, bool beside,
+                     char out[MPT_SOURCE_NAME], double *bytes) {
   static const char origin[] = "${ORIGIN}";
   const char *last = strrchr(name, '/');
-  if (name[0] == '/' && (snprintf(out, NAME, "%s", name), is_file(out, bytes))) return true;
+  if (name[0] == '/' && (snprintf(out, MPT_SOURCE_NAME, "%s", name), is_file(out, bytes)))
+    return true;
   if (name[0] == '/' && !beside) return false;
   if (name[0] == '/') name = last + 1;
   for (const char *p = prefixes; p && *p;) {
     const size_t length = strcspn(p, ":"), skip = sizeof origin - 1;
     const bool own = length >= skip && !strncmp(p, origin, skip);
-    snprintf(out, NAME, "%s%.*s/%s", own ? directory : "", (int)(own ? length - skip : length),
-             own ? p + skip : p, name);
+    snprintf(out, MPT_SOURCE_NAME, "%s%.*s/%s", own ? directory : "",
+             (int)(own ? length - skip : length), own ? p + skip : p, name);
     if (is_file(out, bytes)) return true;
     p += length + (p[length] == ':');
   }
-  if (beside && (snprintf(out, NAME, "%s%s", directory, name), is_file(out, bytes))) return true;
-  return snprintf(out, NAME, "%s", name), is_file(out, bytes);
+  if (beside && (snprintf(out, MPT_SOURCE_NAME, "%s%s", directory, name), is_file(out, bytes)))
+    return true;
+  return snprintf(out, MPT_SOURCE_NAME, "%s", name), is_file(out, bytes);
 }
 
 void mpt_find_external_lack(hid_t dataset, hid_t how, mpt_lack *lack) {
-  char directory[NAME], name[NAME], found[NAME];
+  char directory[MPT_SOURCE_NAME], name[MPT_SOURCE_NAME], found[MPT_SOURCE_NAME];
   double left = mpt_logical_bytes(dataset), bytes;
-  directory_of(dataset, directory);
+  mpt_source_directory(dataset, directory);
   const int count = H5Pget_external_count(how);
   for (int k = 0; k < count && left > 0; k++) {
     off_t offset = 0;
     hsize_t size = 0;
     H5Pget_external(how, (unsigned)k, sizeof name - 1, name, &offset, &size);
-    name[NAME - 1] = 0;
+    name[MPT_SOURCE_NAME - 1] = 0;
     const double wanted = size == H5F_UNLIMITED || (double)size > left ? left : (double)size;
     const bool there =
-        find_file(name, getenv("HDF5_EXTFILE_PREFIX"), directory, false, found, &bytes);
+        mpt_find_source(name, getenv("HDF5_EXTFILE_PREFIX"), directory, false, found, &bytes);
     left -= wanted;
     if (there && bytes >= (double)offset + wanted) continue;
     lack->kind = MPT_LACKS_SOURCE;
@@ -66,144 +63,4 @@ void mpt_find_external_lack(hid_t dataset, hid_t how, mpt_lack *lack) {
              name, there ? "is too short" : "is missing");
     return;
   }
-}
-
-/* A source of a virtual dataset; `block` stands for %b in its names. */
-typedef struct source {
-  hid_t dataset, space; /* the virtual one; what is selected of the source */
-  hssize_t points;      /* that it covers; -1: as many as there are */
-  const char *directory;
-  char file[NAME], name[NAME];
-  int depth;
-} source;
-
-static void missing(const source *s, const char *what, mpt_lack *lack) {
-  if (lack->kind == MPT_LACKS_SOURCE) return;
-  lack->kind = MPT_LACKS_SOURCE;
-  snprintf(lack->text, sizeof lack->text,
-           "it is virtual, and its source '%.120s:%.80s' %s, HDF5 would make up zeros (put it "
-           "back, or set HDF5_VDS_PREFIX)",
-           s->file, s->name, what);
-}
-
-/* Whether all that is selected lies within the source as it is: in the file, a selection of all has
- * no extent of its own. */
-static bool reaches(const source *s, hid_t dataset) {
-  hsize_t dims[H5S_MAX_RANK], start[H5S_MAX_RANK], end[H5S_MAX_RANK];
-  hid_t space = H5Dget_space(dataset);
-  const int rank = H5Sget_simple_extent_dims(space, dims, NULL);
-  const hssize_t elements = H5Sget_simple_extent_npoints(space);
-  H5Sclose(space);
-  if (H5Sget_select_type(s->space) == H5S_SEL_ALL) return s->points < 0 || elements == s->points;
-  if (H5Sget_simple_extent_ndims(s->space) != rank) return false;
-  if (H5Sget_select_bounds(s->space, start, end) < 0) return true; /* without end */
-  bool within = true;
-  for (int k = 0; k < rank; k++) within &= end[k] < dims[k];
-  return within;
-}
-
-static void check_source(const source *s, mpt_lack *lack) {
-  char found[NAME];
-  double bytes;
-  const bool own = !strcmp(s->file, ".");
-  hid_t file = H5I_INVALID_HID;
-  if (own)
-    file = H5Iget_file_id(s->dataset);
-  else if (find_file(s->file, getenv("HDF5_VDS_PREFIX"), s->directory, true, found, &bytes))
-    file = H5Fopen(found, H5F_ACC_RDONLY, H5P_DEFAULT);
-  hid_t dataset = file >= 0 ? H5Dopen(file, s->name, H5P_DEFAULT) : H5I_INVALID_HID;
-  if (dataset < 0)
-    missing(s, "is missing", lack);
-  else if (!reaches(s, dataset))
-    missing(s, "is smaller than it should be", lack);
-  else
-    mpt_find_lack(dataset, s->depth + 1, lack);
-  if (dataset >= 0) H5Dclose(dataset);
-  if (file >= 0) H5Fclose(file);
-}
-
-/* How many blocks of a mapping without end the dataset has by its own dimensions. */
-static int64_t count_blocks(hid_t dataset, hid_t mapped) {
-  hsize_t dims[H5S_MAX_RANK], start[H5S_MAX_RANK], stride[H5S_MAX_RANK], count[H5S_MAX_RANK],
-      block[H5S_MAX_RANK];
-  hid_t space = H5Dget_space(dataset);
-  const int rank = H5Sget_simple_extent_dims(space, dims, NULL);
-  int64_t blocks = 1;
-  H5Sclose(space);
-  if (H5Sis_regular_hyperslab(mapped) <= 0 ||
-      H5Sget_regular_hyperslab(mapped, start, stride, count, block) < 0)
-    return blocks;
-  for (int k = 0; k < rank; k++)
-    if (count[k] == H5S_UNLIMITED && dims[k] > start[k] && stride[k] > 0)
-      blocks = (int64_t)((dims[k] - start[k] - 1) / stride[k] + 1);
-  return blocks;
-}
-
-/* A name with %b, and %% for a sign of its own, for one block. Whether there was one. */
-static bool fill_in(const char *pattern, int64_t block, char out[NAME]) {
-  size_t at = 0;
-  bool any = false;
-  for (const char *c = pattern; *c && at + 32 < NAME; c++) {
-    char *end;
-    const long width = c[0] == '%' ? strtol(c + 1, &end, 10) : 0;
-    if (c[0] == '%' && *end == 'b') {
-      at += (size_t)snprintf(out + at, NAME - at, "%0*lld",
-                             width > 0 && width < 24 ? (int)width : 1, (long long)block);
-      any = true;
-      c = end;
-    } else if (c[0] == '%' && c[1] == '%') {
-      out[at++] = *c++;
-    } else {
-      out[at++] = *c;
-    }
-  }
-  out[at] = 0;
-  return any;
-}
-
-/* All sources of one mapping. Returns how many elements it covers, all where that is not said. */
-static double check_mapping(hid_t how, size_t k, source *s, double all, mpt_lack *lack) {
-  char file[NAME] = "", name[NAME] = "";
-  H5Pget_virtual_filename(how, k, file, sizeof file);
-  H5Pget_virtual_dsetname(how, k, name, sizeof name);
-  hid_t mapped = H5Pget_virtual_vspace(how, k);
-  s->space = H5Pget_virtual_srcspace(how, k);
-  const hssize_t points = H5Sget_select_npoints(mapped);
-  const bool endless = points < 0 || (hsize_t)points == H5S_UNLIMITED;
-  s->points = endless ? -1 : points;
-  int64_t blocks = count_blocks(s->dataset, mapped);
-  for (int64_t b = 0; b < blocks && lack->kind != MPT_LACKS_SOURCE; b++) {
-    const bool numbered = fill_in(file, b, s->file) | fill_in(name, b, s->name);
-    check_source(s, lack);
-    if (!numbered) break;
-  }
-  H5Sclose(s->space);
-  H5Sclose(mapped);
-  return endless ? all : (double)points;
-}
-
-void mpt_find_virtual_lack(hid_t dataset, hid_t how, int depth, mpt_lack *lack) {
-  char directory[NAME];
-  source *s = depth < DEEPEST ? mpt_alloc(1, sizeof *s) : NULL;
-  size_t count = 0;
-  double covered = 0;
-  hid_t space = H5Dget_space(dataset);
-  const double all = (double)H5Sget_simple_extent_npoints(space);
-  H5Sclose(space);
-  H5Pget_virtual_count(how, &count);
-  directory_of(dataset, directory);
-  for (size_t k = 0; s && k < count && lack->kind != MPT_LACKS_SOURCE; k++) {
-    s->dataset = dataset;
-    s->directory = directory;
-    s->depth = depth;
-    covered += check_mapping(how, k, s, all, lack);
-  }
-  free(s);
-  if (lack->kind == MPT_LACKS_SOURCE || (s && covered >= all)) return;
-  lack->kind = MPT_LACKS_SOURCE;
-  snprintf(
-      lack->text, sizeof lack->text,
-      s ? "it is virtual, and a part of it has no source, HDF5 would make up its elements (map "
-          "all of it)"
-        : "it is virtual, of sources that are virtual without end (name a real dataset)");
 }

@@ -1,156 +1,175 @@
 #include "store/storage.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include "store/sources.h"
+#include "store/written.h"
 
-/* Beyond the first, a file in which less than one part in the second was written is refused: its
- * dimensions are damaged, or nobody has filled it. */
-static const double large_bytes = 0x1p30, least_part = 1.0 / 1024;
+enum { DEEPEST = 8 };
 
-static const struct {
-  H5Z_filter_t id;
-  const char *name;
-} filters[] = {
-    {H5Z_FILTER_DEFLATE, "gzip"},
-    {H5Z_FILTER_SZIP, "szip"},
-    {307, "bzip2"},
-    {32000, "lzf"},
-    {32001, "blosc"},
-    {32004, "lz4"},
-    {32008, "bitshuffle"},
-    {32013, "zfp"},
-    {32015, "zstd"},
-    {32017, "sz"},
-    {32018, "fcidecomp"},
-    {32026, "blosc2"},
-};
+/* The sources of virtual datasets are datasets themselves: the lack of one that is the source of
+ * `depth` others on top of each other. */
+static void find_lack(hid_t dataset, int depth, mpt_lack *lack);
 
-double mpt_logical_bytes(hid_t dataset) {
-  hsize_t dims[H5S_MAX_RANK];
-  hid_t space = H5Dget_space(dataset), type = H5Dget_type(dataset);
-  double bytes = (double)H5Tget_size(type);
-  const int rank = H5Sget_simple_extent_dims(space, dims, NULL);
-  for (int k = 0; k < rank; k++) bytes *= (double)dims[k];
-  H5Sclose(space);
-  H5Tclose(type);
-  return bytes;
-}
+/* A source of a virtual dataset; `block` stands for %b in its names. */
+typedef struct source {
+  hid_t dataset, space; /* the virtual one; what is selected of the source */
+  hssize_t points;      /* that it covers; -1: as many as there are */
+  const char *directory;
+  char file[MPT_SOURCE_NAME], name[MPT_SOURCE_NAME];
+  int depth;
+} source;
 
-static const char *name_of_filter(H5Z_filter_t id, const char *stored) {
-  for (size_t k = 0; k < sizeof filters / sizeof *filters; k++)
-    if (filters[k].id == id) return filters[k].name;
-  return stored;
-}
-
-static void find_missing_filter(hid_t how, mpt_lack *lack) {
-  const int count = H5Pget_nfilters(how);
-  for (int k = 0; k < count; k++) {
-    unsigned flags = 0, decodes = 0;
-    size_t values = 0;
-    char name[64] = "";
-    const H5Z_filter_t id =
-        H5Pget_filter(how, (unsigned)k, &flags, &values, NULL, sizeof name - 1, name, &decodes);
-    const bool there = H5Zfilter_avail(id) > 0;
-    if (there && H5Zget_filter_info(id, &decodes) >= 0 &&
-        decodes & H5Z_FILTER_CONFIG_DECODE_ENABLED)
-      continue;
-    const char *known = name_of_filter(id, name);
-    lack->kind = MPT_LACKS_FILTER;
-    snprintf(lack->text, sizeof lack->text,
-             "it is compressed with filter %d (%.40s), which this HDF5 has not (install its plugin "
-             "and set HDF5_PLUGIN_PATH to its directory, or rewrite the file: h5repack -f GZIP=4)",
-             (int)id, *known ? known : "unnamed");
-    return;
-  }
-}
-
-static void never_written(mpt_lack *lack) {
+static void missing(const source *s, const char *what, mpt_lack *lack) {
+  if (lack->kind == MPT_LACKS_SOURCE) return;
   lack->kind = MPT_LACKS_SOURCE;
   snprintf(lack->text, sizeof lack->text,
-           "its data were never written, HDF5 would make up zeros (write it, or name others in "
-           "input.datasets)");
+           "it is virtual, and its source '%.120s:%.80s' %s, HDF5 would make up zeros (put it "
+           "back, or set HDF5_VDS_PREFIX)",
+           s->file, s->name, what);
 }
 
-static void find_contiguous_lack(hid_t dataset, mpt_lack *lack) {
-  hsize_t size = 0;
-  H5D_space_status_t status = H5D_SPACE_STATUS_ALLOCATED;
-  H5Dget_space_status(dataset, &status);
-  if (status == H5D_SPACE_STATUS_NOT_ALLOCATED) {
-    never_written(lack);
-    return;
-  }
-  hid_t file = H5Iget_file_id(dataset);
-  const haddr_t at = H5Dget_offset(dataset);
-  const double end = (double)at + (double)H5Dget_storage_size(dataset);
-  const bool known = file >= 0 && at != HADDR_UNDEF && H5Fget_filesize(file, &size) >= 0;
-  if (file >= 0) H5Fclose(file);
-  if (!known || end <= (double)size) return;
-  lack->kind = MPT_LACKS_SOURCE;
-  snprintf(lack->text, sizeof lack->text,
-           "it says to reach to byte %.0f and the file ends at %.0f: truncated or damaged (make it "
-           "again)",
-           end, (double)size);
-}
-
-static double count_chunks(hid_t dataset, hid_t how) {
-  hsize_t dims[H5S_MAX_RANK], chunk[H5S_MAX_RANK];
+/* Whether all that is selected lies within the source as it is: in the file, a selection of all has
+ * no extent of its own. */
+static bool reaches(const source *s, hid_t dataset) {
+  hsize_t dims[H5S_MAX_RANK], start[H5S_MAX_RANK], end[H5S_MAX_RANK];
   hid_t space = H5Dget_space(dataset);
   const int rank = H5Sget_simple_extent_dims(space, dims, NULL);
-  double count = 1;
+  const hssize_t elements = H5Sget_simple_extent_npoints(space);
   H5Sclose(space);
-  if (H5Pget_chunk(how, H5S_MAX_RANK, chunk) != rank) return 0;
-  for (int k = 0; k < rank; k++) count *= (double)((dims[k] - 1) / chunk[k] + 1);
-  return count;
+  if (H5Sget_select_type(s->space) == H5S_SEL_ALL) return s->points < 0 || elements == s->points;
+  if (H5Sget_simple_extent_ndims(s->space) != rank) return false;
+  if (H5Sget_select_bounds(s->space, start, end) < 0) return true; /* without end */
+  bool within = true;
+  for (int k = 0; k < rank; k++) within &= end[k] < dims[k];
+  return within;
 }
 
-static void find_chunked_lack(hid_t dataset, hid_t how, mpt_lack *lack) {
-  hsize_t written = 0;
-  H5D_space_status_t status = H5D_SPACE_STATUS_ALLOCATED;
-  H5Dget_space_status(dataset, &status);
-  if (status == H5D_SPACE_STATUS_NOT_ALLOCATED) {
-    never_written(lack);
-    return;
-  }
-  find_missing_filter(how, lack);
-#if H5_VERSION_GE(1, 10, 5)
-  if (lack->kind != MPT_LACKS_NOTHING || status == H5D_SPACE_STATUS_ALLOCATED) return;
-  const double all = count_chunks(dataset, how), bytes = mpt_logical_bytes(dataset);
-  hid_t space = H5Dget_space(dataset);
-  const bool counted = H5Dget_num_chunks(dataset, space, &written) >= 0;
-  H5Sclose(space);
-  if (!counted || (double)written >= all) return;
-  const bool hardly = (double)written < all * least_part && bytes > large_bytes;
-  lack->kind = hardly ? MPT_LACKS_SOURCE : MPT_LACKS_PARTS;
-  if (hardly)
-    snprintf(lack->text, sizeof lack->text,
-             "of the %.3g GiB that it says to hold, %.0f of %.3g chunks were ever written (write "
-             "all of it, or shrink its dimensions)",
-             bytes / 0x1p30, (double)written, all);
+static void check_source(const source *s, mpt_lack *lack) {
+  char found[MPT_SOURCE_NAME];
+  double bytes;
+  const bool own = !strcmp(s->file, ".");
+  hid_t file = H5I_INVALID_HID;
+  if (own)
+    file = H5Iget_file_id(s->dataset);
+  else if (mpt_find_source(s->file, getenv("HDF5_VDS_PREFIX"), s->directory, true, found, &bytes))
+    file = H5Fopen(found, H5F_ACC_RDONLY, H5P_DEFAULT);
+  hid_t dataset = file >= 0 ? H5Dopen(file, s->name, H5P_DEFAULT) : H5I_INVALID_HID;
+  if (dataset < 0)
+    missing(s, "is missing", lack);
+  else if (!reaches(s, dataset))
+    missing(s, "is smaller than it should be", lack);
   else
-    snprintf(lack->text, sizeof lack->text,
-             "%.0f of its %.0f chunks were never written, and read as the fill value",
-             all - (double)written, all);
-#endif
+    find_lack(dataset, s->depth + 1, lack);
+  if (dataset >= 0) H5Dclose(dataset);
+  if (file >= 0) H5Fclose(file);
 }
 
-void mpt_find_lack(hid_t dataset, int depth, mpt_lack *lack) {
+/* How many blocks of a mapping without end the dataset has by its own dimensions. */
+static int64_t count_blocks(hid_t dataset, hid_t mapped) {
+  hsize_t dims[H5S_MAX_RANK], start[H5S_MAX_RANK], stride[H5S_MAX_RANK], count[H5S_MAX_RANK],
+      block[H5S_MAX_RANK];
+  hid_t space = H5Dget_space(dataset);
+  const int rank = H5Sget_simple_extent_dims(space, dims, NULL);
+  int64_t blocks = 1;
+  H5Sclose(space);
+  if (H5Sis_regular_hyperslab(mapped) <= 0 ||
+      H5Sget_regular_hyperslab(mapped, start, stride, count, block) < 0)
+    return blocks;
+  for (int k = 0; k < rank; k++)
+    if (count[k] == H5S_UNLIMITED && dims[k] > start[k] && stride[k] > 0)
+      blocks = (int64_t)((dims[k] - start[k] - 1) / stride[k] + 1);
+  return blocks;
+}
+
+/* A name with %b, and %% for a sign of its own, for one block. Whether there was one. */
+static bool fill_in(const char *pattern, int64_t block, char out[MPT_SOURCE_NAME]) {
+  size_t at = 0;
+  bool any = false;
+  for (const char *c = pattern; *c && at + 32 < MPT_SOURCE_NAME; c++) {
+    char *end;
+    const long width = c[0] == '%' ? strtol(c + 1, &end, 10) : 0;
+    if (c[0] == '%' && *end == 'b') {
+      at += (size_t)snprintf(out + at, MPT_SOURCE_NAME - at, "%0*lld",
+                             width > 0 && width < 24 ? (int)width : 1, (long long)block);
+      any = true;
+      c = end;
+    } else if (c[0] == '%' && c[1] == '%') {
+      out[at++] = *c++;
+    } else {
+      out[at++] = *c;
+    }
+  }
+  out[at] = 0;
+  return any;
+}
+
+/* All sources of one mapping. Returns how many elements it covers, all where that is not said. */
+static double check_mapping(hid_t how, size_t k, source *s, double all, mpt_lack *lack) {
+  char file[MPT_SOURCE_NAME] = "", name[MPT_SOURCE_NAME] = "";
+  H5Pget_virtual_filename(how, k, file, sizeof file);
+  H5Pget_virtual_dsetname(how, k, name, sizeof name);
+  hid_t mapped = H5Pget_virtual_vspace(how, k);
+  s->space = H5Pget_virtual_srcspace(how, k);
+  const hssize_t points = H5Sget_select_npoints(mapped);
+  const bool endless = points < 0 || (hsize_t)points == H5S_UNLIMITED;
+  s->points = endless ? -1 : points;
+  int64_t blocks = count_blocks(s->dataset, mapped);
+  for (int64_t b = 0; b < blocks && lack->kind != MPT_LACKS_SOURCE; b++) {
+    const bool of_files = fill_in(file, b, s->file), of_datasets = fill_in(name, b, s->name);
+    check_source(s, lack);
+    if (!of_files && !of_datasets) break;
+  }
+  H5Sclose(s->space);
+  H5Sclose(mapped);
+  return endless ? all : (double)points;
+}
+
+static void find_virtual_lack(hid_t dataset, hid_t how, int depth, mpt_lack *lack) {
+  char directory[MPT_SOURCE_NAME];
+  source *s = depth < DEEPEST ? mpt_alloc(1, sizeof *s) : NULL;
+  size_t count = 0;
+  double covered = 0;
+  hid_t space = H5Dget_space(dataset);
+  const double all = (double)H5Sget_simple_extent_npoints(space);
+  H5Sclose(space);
+  H5Pget_virtual_count(how, &count);
+  mpt_source_directory(dataset, directory);
+  for (size_t k = 0; s && k < count && lack->kind != MPT_LACKS_SOURCE; k++) {
+    s->dataset = dataset;
+    s->directory = directory;
+    s->depth = depth;
+    covered += check_mapping(how, k, s, all, lack);
+  }
+  free(s);
+  if (lack->kind == MPT_LACKS_SOURCE || (s && covered >= all)) return;
+  lack->kind = MPT_LACKS_SOURCE;
+  snprintf(
+      lack->text, sizeof lack->text,
+      s ? "it is virtual, and a part of it has no source, HDF5 would make up its elements (map "
+          "all of it)"
+        : "it is virtual, of sources that are virtual without end (name a real dataset)");
+}
+
+static void find_lack(hid_t dataset, int depth, mpt_lack *lack) {
   hid_t how = H5Dget_create_plist(dataset);
   const H5D_layout_t layout = H5Pget_layout(how);
   if (mpt_logical_bytes(dataset) == 0)
     lack->kind = MPT_LACKS_NOTHING;
   else if (layout == H5D_VIRTUAL)
-    mpt_find_virtual_lack(dataset, how, depth, lack);
+    find_virtual_lack(dataset, how, depth, lack);
   else if (H5Pget_external_count(how) > 0)
     mpt_find_external_lack(dataset, how, lack);
   else if (layout == H5D_CHUNKED)
-    find_chunked_lack(dataset, how, lack);
+    mpt_find_chunked_lack(dataset, how, lack);
   else if (layout == H5D_CONTIGUOUS)
-    find_contiguous_lack(dataset, lack);
+    mpt_find_contiguous_lack(dataset, lack);
   H5Pclose(how);
 }
 
 mpt_lack mpt_dataset_lack(hid_t dataset) {
   mpt_lack lack = {.kind = MPT_LACKS_NOTHING};
-  mpt_find_lack(dataset, 0, &lack);
+  find_lack(dataset, 0, &lack);
   return lack;
 }

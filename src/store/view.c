@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "store/create.h"
 #include "store/element.h"
 #include "store/shape.h"
 #include "store/find.h"
@@ -184,9 +183,12 @@ static hid_t memory_type(mpt_element element) {
   case MPT_E_INT8:
   case MPT_E_INT32:
     return mpt_element_type(element, MPT_FLOAT64);
-  default:
-    return H5Tcopy(H5T_NATIVE_DOUBLE);
+  case MPT_E_REAL:
+  case MPT_E_SCALAR:
+  case MPT_E_DOUBLE:
+    break;
   }
+  return H5Tcopy(H5T_NATIVE_DOUBLE);
 }
 
 mpt_code mpt_view_read(const mpt_view *view, const mpt_view_group *group, mpt_field field,

@@ -1,3 +1,4 @@
+/* What the lookout does with a file; declared in lookout.h. */
 #include <hdf5.h>
 #include <stdlib.h>
 #include "store/input.h"

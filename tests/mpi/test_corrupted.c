@@ -79,10 +79,13 @@ static bool spoil(const run *r, int64_t k, fault what) {
   case ZERO_EIGENVALUES:
     memset(w, 0, sizeof *w * (size_t)n);
     return true;
-  default:
+  case NEIGHBOURS_VECTORS:
     memcpy(v, r->v + (k + 1) % r->count * n * n, sizeof *v * (size_t)(n * n));
     return n > 2 && r->count > 1;
+  case FAULTS:
+    break;
   }
+  return false;
 }
 
 /* Sound solutions of random matrices. */

@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "spectral/fermi.h"
 #include "spectral/function.h"
 
 enum { COLUMNS = 7, MOST_ROWS = 200 };

@@ -17,7 +17,7 @@ mkdir -p "$out"
 
 # Only the layers that read, so that it builds in a quarter of a minute.
 sources=(src/base/*.c src/spectral/{function,fermi,select}.c
-  src/config/{config,diagnostics,keys,path,values,values_lists,values_select,yaml_tree}.c
+  src/config/{config,diagnostics,keys,path,reading,values,values_lists,values_select,yaml_tree}.c
   src/serve/{answer,request,spool,suspect}.c)
 [[ " $* " != *" input "* ]] || sources+=(src/store/*.c)
 flags=(-std=gnu17 -g -O1 -fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all -DMPT_VERSION=\"fuzz\"
