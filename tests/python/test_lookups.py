@@ -303,8 +303,14 @@ def try_path_variable(span):
     assert span in ("PYTHONPATH=src/python", "PYTHONPATH=PREFIX/lib/python"), span
 
 
+def try_cmake_option(span):
+    """CMakeLists.txt has it; test_install.py builds without what jobs need."""
+    assert f"option({span.removeprefix('-D').split('=')[0]} " in text_of("CMakeLists.txt"), span
+
+
 KINDS = [
     (PROGRAM, try_program),
+    (r"-D[A-Z_]+=(?:ON|OFF)$", try_cmake_option),
     (r"(?:\w+=\S+ )?(?:\$PYTHON|python3) ", try_python),
     (r"bash |jobs/[\w-]+\.sh ", lambda span: try_script(span.removeprefix("bash ").split())),
     (r"cmake ", try_cmake),
