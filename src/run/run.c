@@ -91,7 +91,7 @@ done:
   return code;
 }
 
-/* What a rank could not read it may have taken for absent. Collective, not agreed. */
+/* A dataset that a rank failed to read may look absent to it. Collective, not agreed. */
 static mpt_code same_datasets(mpt_run *r, mpt_error *error) {
   uint64_t sum = UINT64_C(0xcbf29ce484222325), first;
   for (int64_t d = 0; d < r->job.input.count; d++) {
