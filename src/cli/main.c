@@ -91,6 +91,7 @@ static void prepare_files(void) {
 
 int main(int argc, char **argv) {
   prepare_files();
+  mpt_log_rank(mpt_launch_rank());
   mpt_log_speaks(mpt_launch_rank() == 0); /* errors are printed once, not once a rank */
   int code = dispatch(argc, argv);
   if (code != MPT_DONE) mpt_launch_let_speak();
