@@ -32,9 +32,7 @@ static void judge(const mpt_loss *l, const mpt_difference *d, double stored,
 }
 
 /* Under the `fail` policies a problem of a warning has no gradient. */
-static bool is_refused(const mpt_check *c, const mpt_check_group *g, const mpt_check_sample *s,
-                       const mpt_loss *l) {
-  (void)l;
+static bool is_refused(const mpt_check *c, const mpt_check_group *g, const mpt_check_sample *s) {
   return (g->status[s->index] == MPT_GAUGE_DEPENDENT && c->config.gauge_policy == MPT_GAUGE_FAIL) ||
          (g->status[s->index] == MPT_SUBGRADIENT && c->config.spread_policy == MPT_REFUSE);
 }
@@ -100,7 +98,7 @@ static mpt_code try_gradient(const mpt_check *c, mpt_check_sample *sample, mpt_l
   if (!mpt_all_finite(MPT_COMPLEX128, l->n * l->n, l->g)) {
     sample->trial = MPT_TRIAL_FAILED;
     sample->difference = INFINITY;
-  } else if (is_refused(c, g, sample, l)) {
+  } else if (is_refused(c, g, sample)) {
     double size = mpt_scan_slab(MPT_COMPLEX128, 0, l->n, l->n, l->g, MPT_FULL).largest;
     sample->trial = size > 0 ? MPT_TRIAL_FAILED : MPT_TRIAL_PASSED;
     sample->difference = size > 0;

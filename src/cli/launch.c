@@ -7,16 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-int mpt_launch_rank(void) {
-  static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK",
-                                      "MV2_COMM_WORLD_RANK"};
-  for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
-    const char *value = getenv(names[k]);
-    if (value && *value) return atoi(value);
-  }
-  return 0;
-}
-
 /* What launchers say of the processes that they start, the one nearest to the program first. A
  * batch script has SLURM_NTASKS and SLURM_PROCID of its own: only a step's count. */
 static const struct launcher {
@@ -25,6 +15,7 @@ static const struct launcher {
     {"Open MPI's mpirun", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", NULL},
     {"MVAPICH's mpirun", "MV2_COMM_WORLD_RANK", "MV2_COMM_WORLD_SIZE", NULL},
     {"an mpiexec that speaks PMI", "PMI_RANK", "PMI_SIZE", NULL},
+    {"a launcher that speaks PMIx", "PMIX_RANK", NULL, NULL},
     {"MPICH's mpiexec", "MPI_LOCALRANKID", "MPI_LOCALNRANKS", NULL},
     {"PALS", "PALS_RANKID", "PALS_SIZE", NULL},
     {"jsrun", "JSM_NAMESPACE_RANK", "JSM_NAMESPACE_SIZE", NULL},
@@ -49,6 +40,11 @@ static const struct launcher *find_launcher(int *rank, int *size) {
     if (*size > 0 || *rank > 0) return l;
   }
   return NULL;
+}
+
+int mpt_launch_rank(void) {
+  int rank, size;
+  return find_launcher(&rank, &size) && rank > 0 ? rank : 0;
 }
 
 mpt_code mpt_launch_mpi(mpt_error *error) {

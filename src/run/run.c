@@ -50,16 +50,27 @@ static void check_blas(MPI_Comm comm, int rank) {
              mpt_blas_kernels());
 }
 
+/* Whether a text is rank 0's. Collective, and agreed. */
+static mpt_code same_text(mpt_run *r, const char *mine, bool *same, mpt_error *error) {
+  mpt_code code = MPT_DONE;
+  char *first = r->rank == 0 && mine ? mpt_format("%s", mine) : NULL;
+  AGREE(r->comm, mine && (r->rank != 0 || first) ? MPT_DONE : mpt_no_memory("start", error));
+  TRY_COLL(mpt_share_text(r->comm, &first, error));
+  *same = !strcmp(first, mine);
+done:
+  free(first);
+  return code;
+}
+
 static mpt_code same_config(mpt_run *r, mpt_error *error) {
   mpt_code code = MPT_DONE;
-  char *first = r->job.config.resolved;
-  TRY_COLL(mpt_share_text(r->comm, &first, error));
-  if (strcmp(first, r->job.config.resolved))
+  bool same;
+  TRY_COLL(same_text(r, r->job.config.resolved, &same, error));
+  if (!same)
     code = mpt_fail(error, MPT_BAD_USAGE,
                     "cannot start: rank %d read another config than rank 0 (use a file system that "
                     "all nodes share)",
                     r->rank);
-  if (first != r->job.config.resolved) free(first);
   AGREE(r->comm, code);
 done:
   return code;
@@ -91,26 +102,28 @@ done:
   return code;
 }
 
-/* A dataset that a rank failed to read may look absent to it. Collective, not agreed. */
+/* A dataset that a rank failed to read may look absent to it. Collective, and agreed. */
 static mpt_code same_datasets(mpt_run *r, mpt_error *error) {
-  uint64_t sum = UINT64_C(0xcbf29ce484222325), first;
+  mpt_code code = MPT_DONE;
+  mpt_text list = {0};
+  bool same;
+  mpt_text_add(&list, "%llx", (unsigned long long)r->job.fields);
   for (int64_t d = 0; d < r->job.input.count; d++) {
-    const mpt_dataset *data = &r->job.input.datasets[d];
-    const int64_t numbers[] = {(int64_t)data->type, data->count,         data->n,
-                               data->columns,       data->frame_columns, data->leading};
-    for (const char *c = data->path; *c; c++)
-      sum = (sum ^ (unsigned char)*c) * UINT64_C(0x100000001b3);
-    for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++)
-      sum = (sum ^ (uint64_t)numbers[k]) * UINT64_C(0x100000001b3);
+    const mpt_dataset *x = &r->job.input.datasets[d];
+    mpt_text_add(&list, "\n%s %d %lld %lld %lld %lld %d", x->path, (int)x->type,
+                 (long long)x->count, (long long)x->n, (long long)x->columns,
+                 (long long)x->frame_columns, (int)x->leading);
   }
-  first = sum ^= r->job.fields;
-  MPI_Bcast(&first, 1, MPI_UINT64_T, 0, r->comm);
-  if (first == sum) return MPT_DONE;
-  return mpt_fail(
-      error, MPT_BAD_INPUT,
-      "cannot use '%s': rank %d finds other datasets in the files than rank 0 (check them "
-      "with h5dump)",
-      r->job.config.input_file, r->rank);
+  TRY_COLL(same_text(r, list.data, &same, error));
+  if (!same)
+    code = mpt_fail(error, MPT_BAD_INPUT,
+                    "cannot use '%s': rank %d finds other datasets in the files than rank 0 (check "
+                    "them with h5dump)",
+                    r->job.config.input_file, r->rank);
+  AGREE(r->comm, code);
+done:
+  mpt_text_release(&list);
+  return code;
 }
 
 /* Of files on hosts of their own, each rank would read another. Collective. */
@@ -119,7 +132,7 @@ static mpt_code same_files(mpt_run *r, mpt_error *error) {
   mpt_identity first[MPT_MOST_WATCHED] = {0};
   for (int k = 0; k < r->job.watched_count; k++) first[k] = r->job.watched[k].first;
   MPI_Bcast(first, sizeof first, MPI_BYTE, 0, r->comm);
-  code = same_datasets(r, error);
+  TRY_COLL(same_datasets(r, error));
   for (int k = 0; k < r->job.watched_count && code == MPT_DONE; k++) {
     const mpt_watch *w = &r->job.watched[k];
     if (w->first.size != first[k].size || w->first.written != first[k].written)
