@@ -23,7 +23,7 @@ test_packages=(
   slurm-wlm munge
   gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user # kernels for another processor
   groff-base mandoc # the manual page without warnings
-  clang libomp-dev valgrind # fuzzers, ThreadSanitizer
+  clang clang-tidy libomp-dev valgrind # another compiler, fuzzers, ThreadSanitizer
   shellcheck clang-format hdf5-tools openssh-client iproute2 util-linux e2fsprogs mount
 )
 

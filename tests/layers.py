@@ -2,9 +2,10 @@
 
     python3 tests/layers.py [BUILD]      default: build
 
-Includes are read from the sources: each names its room ("engine/team.h"), and the room must be the file's own or stand
-below it. Circles are looked for among a room's files: of includes, and, by the symbols of the objects in BUILD, of
-calls. Prints what is wrong, a line each, and exits with 1; nothing and 0 otherwise.
+Includes are read from the sources: each names its room ("engine/team.h"), and the room must be the file's own or one
+that the README.md of its room lists under "May include"; those lists may not go in a circle. Circles are also looked
+for among a room's files: of includes, and, by the symbols of the objects in BUILD, of calls. Prints what is wrong, a
+line each, and exits with 1; nothing and 0 otherwise.
 """
 import collections
 import pathlib
@@ -15,25 +16,15 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 SRC = ROOT / "src"
 
-# What each room may include besides itself.
-BELOW = {
-    "base": "",
-    "mpi": "base",
-    "spectral": "base",
-    "engine": "spectral base",
-    "engine/lanes": "engine spectral base",
-    "engine/lapack": "engine spectral base",
-    "engine/scalapack": "engine mpi spectral base",
-    "api": "engine spectral base",
-    "store": "mpi spectral base",
-    "config": "store mpi spectral base",
-    "plan": "config engine store mpi spectral base",
-    "run": "plan config engine engine/scalapack store mpi spectral base",
-    "check": "run plan config engine store mpi spectral base",
-    "serve": "run plan config engine store mpi spectral base",
-    "bench": "run api plan config engine engine/lanes engine/scalapack store mpi spectral base",
-    "cli": "serve bench check run plan config engine engine/scalapack store mpi spectral base",
-}
+
+def rooms():
+    """What each room may include besides itself: its README says it."""
+    found = {}
+    for path in SRC.rglob("README.md"):
+        line = re.search(r"\*\*May include:\*\* (.*?)\.", path.read_text(), re.S)
+        if line:
+            found[room_of(path)] = [] if line.group(1) == "nothing" else re.split(r",\s+", line.group(1))
+    return found
 
 
 def room_of(path):
@@ -73,10 +64,12 @@ def circles(edges):
     return found
 
 
-def look_at_includes(files):
+def look_at_includes(files, below):
     wrong, edges = [], collections.defaultdict(set)
     for path in files:
         room = room_of(path)
+        if room not in below:
+            continue
         for number, name in includes(path):
             place = f"{path.relative_to(ROOT)}:{number}"
             target = SRC / name
@@ -84,7 +77,7 @@ def look_at_includes(files):
                 wrong.append(f"{place}: \"{name}\" names no file by its room")
             elif room_of(target) == room:
                 edges[path.relative_to(ROOT).as_posix()].add(target.relative_to(ROOT).as_posix())
-            elif room_of(target) not in BELOW[room].split():
+            elif room_of(target) not in below[room]:
                 wrong.append(f"{place}: {room} may not include {room_of(target)}")
     return wrong + [f"includes in a circle: {', '.join(group)}" for group in circles(edges)]
 
@@ -115,9 +108,11 @@ def look_at_calls(build):
 def main():
     build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "build").resolve()
     files = sorted(path for path in SRC.rglob("*.[ch]"))
-    wrong = look_at_includes(files) + look_at_calls(build)
-    unknown = {room_of(path) for path in files} - set(BELOW)
-    wrong += [f"src/{room} is in no table of rooms" for room in sorted(unknown)]
+    below = rooms()
+    wrong = look_at_includes(files, below) + look_at_calls(build)
+    wrong += [f"rooms include one another in a circle: {', '.join(group)}" for group in circles(below)]
+    silent = {room_of(path) for path in files} - set(below)
+    wrong += [f"src/{room} has no README.md that says what it may include" for room in sorted(silent)]
     print("\n".join(wrong), end="\n" if wrong else "")
     return bool(wrong)
 

@@ -1,7 +1,8 @@
 #!/bin/bash
 # Everything that has to hold before a change goes in: builds without warnings, format, lint, tests.
 #
-#   bash tests/run.sh [ctest options]      for example: bash tests/run.sh -R unit
+#   bash tests/run.sh [ctest options]      for example: bash tests/run.sh -L unit (or mpi, cli, python, slurm)
+#   bash tests/run.sh --quick              in less than two minutes: build, layers, unit tests, a slice of the rest
 #   bash tests/run.sh --long               the long tier instead: of the lanes engine's tests, every n from 1 to
 #                                          64, type and kind, 10^5 matrices; injected faults,
 #                                          MULTIPLET_FAULTS of them by type and engine; gradients of
@@ -14,6 +15,8 @@
 #                                          build-asan: unit tests, MPI tests on 1 and 2 ranks, the program's own tests
 #   bash tests/run.sh --tsan               under ThreadSanitizer, in build-tsan: OpenMP's paths, the service
 #   bash tests/run.sh --valgrind           unit tests under valgrind
+#   bash tests/run.sh --coverage           which lines the unit, MPI and program's tests reach, in build-coverage: a
+#                                          table by file
 #
 # Leaves the program at build/bin/multiplet.
 
@@ -51,6 +54,20 @@ files_named() {
 
 check_format() {
   files_named '*.c' '*.h' | xargs -r -d '\n' clang-format --dry-run -Werror
+}
+
+# Another compiler's warnings, and clang-tidy's over what it has compiled.
+check_clang() {
+  local build=$PWD/build-clang log=$PWD/build-clang/log.txt
+  mkdir -p "$build"
+  if ! { CC=clang cmake -S . -B "$build" -DCMAKE_BUILD_TYPE=Debug -DMULTIPLET_TESTS=ON -DMULTIPLET_WERROR=ON \
+    -DPython3_EXECUTABLE="$(command -v "$PYTHON")" &&
+    cmake --build "$build" --parallel "$(env -u OMP_NUM_THREADS nproc)"; } >"$log" 2>&1; then
+    cat "$log"
+    return 1
+  fi
+  find src -name '*.c' -not -name 'kernels_*' -print0 |
+    xargs -0 -P "$(env -u OMP_NUM_THREADS nproc)" -n 8 clang-tidy -p "$build" --quiet 2>"$log"
 }
 
 check_scripts() {
@@ -103,6 +120,18 @@ run_valgrind() {
   done
 }
 
+# gcov's lines by file; what the analysis of failing calls reaches is not in it.
+run_coverage() {
+  local build=$PWD/build-coverage
+  cmake --preset coverage -DMULTIPLET_TESTS=ON -DPython3_EXECUTABLE="$(command -v "$PYTHON")"
+  cmake --build "$build" --parallel "$(env -u OMP_NUM_THREADS nproc)"
+  find "$build" -name '*.gcda' -delete
+  ctest --test-dir "$build" --no-tests=error -R '^test_' -E '_[346]$' --parallel "$(env -u OMP_NUM_THREADS nproc)"
+  MULTIPLET=$build/bin/multiplet "$PYTHON" -m pytest -q tests/cli tests/python/test_{run,functions,inputs,serve,selection}.py
+  find "$build"/CMakeFiles/multiplet*.dir -name '*.gcda' -print0 | (cd "$build" && xargs -0 -n 1 gcov --no-output) 2>/dev/null |
+    "$PYTHON" tests/coverage.py
+}
+
 run_attack() {
   build
   local end seed
@@ -148,14 +177,21 @@ case ${1:-} in
   --asan) run_sanitized && exit ;;
   --tsan) run_tsan && exit ;;
   --valgrind) run_valgrind && exit ;;
+  --coverage) run_coverage && exit ;;
   --attack) run_attack "${2:?how many hours?}" && exit ;;
 esac
 
 printf '\n== build, warnings are errors\n'
 build
-check "clang-format" check_format
-check "shellcheck" check_scripts
-check "tests" run_tests "$@"
+check "layers" "$PYTHON" tests/layers.py
+if [ "${1:-}" = --quick ]; then
+  check "tests" run_tests -L 'unit|quick'
+else
+  check "clang-format" check_format
+  check "shellcheck" check_scripts
+  check "clang, clang-tidy" check_clang
+  check "tests" run_tests "$@"
+fi
 
 if [ ${#failed[@]} -gt 0 ]; then
   printf 'failed: %s\n' "${failed[@]}" >&2

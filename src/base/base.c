@@ -60,8 +60,17 @@ int mpt_status_is_solved(int status) {
   return status != MPT_PENDING && !mpt_status_is_failure(status);
 }
 
-mpt_code mpt_fail(mpt_error *error, mpt_code code, const char *format, ...) {
-  if (!error) return code;
+static _Thread_local const char *fail_file; /* where mpt_fail was called last, by this project */
+static _Thread_local int fail_line;
+
+void mpt_fail_from(const char *file, int line) {
+  fail_file = file;
+  fail_line = line;
+}
+
+mpt_code(mpt_fail)(mpt_error *error, mpt_code code, const char *format, ...) {
+  mpt_error unwanted;
+  if (!error) error = &unwanted;
   error->code = code;
   va_list arguments;
   va_start(arguments, format);
@@ -69,6 +78,9 @@ mpt_code mpt_fail(mpt_error *error, mpt_code code, const char *format, ...) {
   va_end(arguments);
   for (char *c = error->text; *c; c++)
     if (*c == '\n') *c = ' ';
+  const char *source = fail_file ? strstr(fail_file, "src/") : NULL;
+  if (source) mpt_debug("%s:%d: %s", source, fail_line, error->text);
+  fail_file = NULL;
   return code;
 }
 
@@ -207,6 +219,27 @@ static void print_line(const char *prefix, const char *format, va_list arguments
   char line[1200];
   vsnprintf(line, sizeof line, format, arguments);
   fprintf(stderr, "multiplet: %s%s\n", prefix, line);
+}
+
+static int log_rank;
+
+void mpt_log_rank(int rank) {
+  log_rank = rank;
+}
+
+static bool debugs(void) {
+  const char *level = getenv("MULTIPLET_LOG");
+  return level && !strcmp(level, "debug");
+}
+
+void mpt_debug(const char *format, ...) {
+  char prefix[40];
+  if (!debugs()) return;
+  snprintf(prefix, sizeof prefix, "debug: rank %d: ", log_rank);
+  va_list arguments;
+  va_start(arguments, format);
+  print_line(prefix, format, arguments);
+  va_end(arguments);
 }
 
 void mpt_note(const char *format, ...) {

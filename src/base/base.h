@@ -49,6 +49,13 @@ bool mpt_log_is_heard(void);
 void mpt_note(const char *format, ...) MPT_PRINTF(1, 2);
 void mpt_warn(const char *format, ...) MPT_PRINTF(1, 2);
 
+/* With MULTIPLET_LOG=debug in the environment, every rank tells what it does, and where in the
+ * source a call failed: "multiplet: debug: rank 1: src/store/open.c:42: cannot ...". */
+void mpt_log_rank(int rank);
+void mpt_debug(const char *format, ...) MPT_PRINTF(1, 2);
+void mpt_fail_from(const char *file, int line);
+#define mpt_fail(...) (mpt_fail_from(__FILE__, __LINE__), (mpt_fail)(__VA_ARGS__))
+
 /* The one place that prints an error: "multiplet: error: ...", behind where in a file it is. */
 void mpt_print_error(const mpt_error *error);
 void mpt_print_error_at(const char *place, const mpt_error *error);

@@ -120,7 +120,8 @@ static double time_pass(sample *s, const side *who, bool backward) {
   mpt_batch b = s->batch;
   bool done = true;
   b.given = backward;
-  b.bare = who->other && !backward;
+  const bool bare = who->other && !backward;
+  mpt_lanes_bare(bare);
   if (!backward)
     b.g = NULL;
   else if (!who->other)
@@ -128,11 +129,14 @@ static double time_pass(sample *s, const side *who, bool backward) {
   memset(b.report, 0, sizeof *b.report * (size_t)b.count);
   memcpy(s->a, s->batch.a, (size_t)(b.count * b.n * b.n) * mpt_type_size(b.type));
   const double start = mpt_now();
-  if (who->engine)
+  if (bare)
+    who->engine->process(who->state, &options, &b);
+  else if (who->engine)
     mpt_process_batch(who->engine, who->state, &team, &options, &b);
   else
     done = (backward ? backward_loop : forward_loop)[b.type](s);
   const double seconds = mpt_now() - start;
+  mpt_lanes_bare(false);
   for (int64_t k = 0; k < b.count; k++) done &= !mpt_status_is_failure(b.report[k].status);
   return done ? seconds : -1;
 }

@@ -77,7 +77,7 @@ static mpt_code print_groups(const mpt_check *c, const mpt_check_samples *sample
   return code;
 }
 
-/* What a group does not store is not checked, and that is said. */
+/* Reports what was not checked because the group does not store it. */
 static void print_limits(const mpt_check *c) {
   for (int64_t k = 0; k < c->count; k++) {
     const mpt_view_group *g = c->groups[k].stored;

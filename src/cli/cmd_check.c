@@ -27,7 +27,8 @@ static const mpt_usage usage = {
     options,
     1,
     "Runs alone or under mpirun; the ranks share the work. Both measures are over all columns, in "
-    "units of n eps, and may be up to 30. Exits with 0 when all is within bounds, else with 4.\n"};
+    "units of n eps; 30 is the largest value accepted. Exits with 0 when all is within bounds, "
+    "else with 4.\n"};
 
 static mpt_code take_argument(void *context, int index, const char *value, mpt_error *error) {
   request *r = context;

@@ -17,7 +17,7 @@ static const mpt_option options[] = {
 static const mpt_usage usage = {
     "plan",
     "CONFIG.yaml",
-    "Says what run would do, without doing it.",
+    "Prints what run would do, without running it.",
     options,
     sizeof options / sizeof *options,
     NULL,

@@ -277,7 +277,7 @@ static mpt_code run(int argc, char **argv, bool *helped, mpt_error *error) {
   mpt_model_state state = {0};
   print_kinds(&details);
   const mpt_usage usage = {
-      "sample", "KIND -o FILE.h5", "Write Hermitian matrices of known spectra to an HDF5 file.",
+      "sample", "KIND -o FILE.h5", "Write Hermitian matrices with known spectra to an HDF5 file.",
       options,  OPTION_COUNT,      mpt_text_shown(&details, "")};
   TRY(mpt_parse_options(&usage, argc, argv, take_argument, &r, helped, error));
   if (*helped) goto done;

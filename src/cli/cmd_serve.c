@@ -14,12 +14,12 @@ static const mpt_usage usage = {
     "Answers requests until told to stop. Runs under mpirun or srun, and alone.",
     options,
     sizeof options / sizeof *options,
-    "A request is a config, put into SPOOL/inbox as NAME.yaml by rename; its relative paths are "
-    "relative to SPOOL. When its result is complete it stands in SPOOL/done, or SPOOL/failed, with "
-    "its outcome added. Small requests that wait together are solved as one batch, and eigenpairs "
-    "stay in memory for a second pass (gradient.eigenpairs). The file SPOOL/stop ends the service "
-    "after the request in hand, as SIGTERM does; a service that is started again goes on with what "
-    "was left. SPOOL/status.json is renewed every second.\n",
+    "Rename a config to SPOOL/inbox/NAME.yaml to request it; its paths are relative to SPOOL. When "
+    "its result is complete, the request moves to SPOOL/done or SPOOL/failed, with its outcome "
+    "added. Small requests that wait at the same time are solved as one batch. Eigenpairs stay in "
+    "memory for a second pass (gradient.eigenpairs). The file SPOOL/stop or SIGTERM ends the "
+    "service after the current request. After a restart the service continues with the remaining "
+    "requests. SPOOL/status.json is renewed every second.\n",
 };
 
 typedef struct arguments {

@@ -24,8 +24,8 @@ static const mpt_usage usage = {
     "Print a result file: a summary of its groups, one group, or one problem's spectrum.",
     options,
     1,
-    "RESULT.h5         what became of each dataset of the input\n"
-    "RESULT.h5:/H      what became of each problem of dataset /H\n"
+    "RESULT.h5         the outcome of each dataset of the input\n"
+    "RESULT.h5:/H      the outcome of each problem of dataset /H\n"
     "RESULT.h5:/H[3]   the spectrum of problem 3, grouped by multiplets; of [*, n, n], also "
     "/H[0, 3]\n"};
 

@@ -10,10 +10,10 @@
 static const mpt_subcommand commands[] = {
     {"run", mpt_cmd_run, "the batch job: read, solve, differentiate, write"},
     {"serve", mpt_cmd_serve, "answer requests that arrive in a directory, until told to stop"},
-    {"plan", mpt_cmd_plan, "what run would do: engines, grids, memory, size, time"},
+    {"plan", mpt_cmd_plan, "print what run would do: engines, grids, memory, size, time"},
     {"show", mpt_cmd_show, "print a result: a summary, or one problem's spectrum"},
     {"check", mpt_cmd_check, "recompute residuals, orthogonality and gradients of a result"},
-    {"sample", mpt_cmd_sample, "write inputs of known spectra"},
+    {"sample", mpt_cmd_sample, "write inputs with known spectra"},
     {"bench", mpt_cmd_bench, "this program against plain LAPACK and ScaLAPACK calls"},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
@@ -21,10 +21,10 @@ enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
 static void print_help(void) {
   printf("usage: multiplet COMMAND [arguments]\n\n"
          "Eigenvalues and eigenvectors of many Hermitian matrices, and gradients through them\n"
-         "that are right where eigenvalues coincide.\n\ncommands:\n");
+         "that stay exact at repeated eigenvalues.\n\ncommands:\n");
   for (int k = 0; k < COMMAND_COUNT; k++)
     printf("  %-10s %s\n", commands[k].name, commands[k].summary);
-  printf("\n'multiplet COMMAND --help' tells more; 'multiplet --version' prints the version,\n"
+  printf("\n'multiplet COMMAND --help' shows details; 'multiplet --version' prints the version,\n"
          "'multiplet --man' the manual page, 'multiplet --completion bash' what bash completes.\n");
 }
 
@@ -91,6 +91,7 @@ static void prepare_files(void) {
 
 int main(int argc, char **argv) {
   prepare_files();
+  mpt_log_rank(mpt_launch_rank());
   mpt_log_speaks(mpt_launch_rank() == 0); /* errors are printed once, not once a rank */
   int code = dispatch(argc, argv);
   if (code != MPT_DONE) mpt_launch_let_speak();

@@ -101,8 +101,8 @@ static void put_head(const mpt_subcommand *commands, int count) {
          "\\fBmpirun \\-n\\fR \\fIN\\fR \\fBmultiplet run\\fR \\fICONFIG.yaml\\fR\n"
          ".SH DESCRIPTION\nMatrices come in from HDF5 files, MPI ranks solve and differentiate "
          "them, and eigenpairs and gradients go out to HDF5.\n"
-         "Gradients are right where eigenvalues coincide; what has none is said, matrix by "
-         "matrix.\n",
+         "Gradients stay exact at repeated eigenvalues. Where a matrix has no gradient, its "
+         "status says so.\n",
          mpt_version());
   for (int k = 0; k < count; k++) put_option(commands[k].name, NULL, commands[k].summary);
   put_option("--help", NULL, "print the commands and exit");

@@ -48,8 +48,6 @@ typedef struct mpt_batch {
   mpt_type type;
   int64_t count, n, row0, rows;
   bool given; /* w and v are given (two-pass) and only read: nothing is solved */
-  bool bare;  /* lanes only: w and v and no report, as a loop of ?heevd gives them; for
-                 the benchmark, which says what the checks cost */
   mpt_select select;
   void *a;             /* [count, rows, n]; see writes_input. NULL when given: no certificate */
   void *w;             /* [count, m] real */

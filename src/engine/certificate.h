@@ -16,7 +16,7 @@ static inline void mpt_add_exactly(double x, double *sum, double *rest) {
  * Collective. */
 void mpt_check_input(const mpt_team *team, mpt_triangle triangle, mpt_batch *batch);
 
-/* Beyond this many units of n eps ||A|| a solution is not a solution. A probe of random signs x
+/* Beyond this many units of n eps ||A|| a solution counts as failed. A probe of random signs x
  * meets every column of what ought to be zero, R = A V - V diag(w) or V^H V - 1, with full weight:
  * ||R x|| is about ||R||_F, and hardly less than the norm of any one column. So the bound is on
  * ||R x|| as it is, not divided by ||x||, and holds for each column alone in matrices of any size:
@@ -26,8 +26,8 @@ enum { MPT_CERTIFICATE_BOUND = 50 };
 
 /* Residual and orthogonality of problem k's eigenpairs, all or selected ones, in units of n eps
  * ||A|| and n eps, the larger of two random probes, into its report; whether they are small enough.
- * `norm` is ||A|| as the eigenvalues have it; where the matrix itself is larger, that counts, for
- * the eigenvalues are what is in question. Collective. */
+ * `norm` is ||A|| by the eigenvalues; the matrix's own size counts if larger, since the eigenvalues
+ * are under test. Collective. */
 bool mpt_certify(const mpt_team *team, mpt_batch *batch, int64_t k, double norm);
 
 /* Of all n eigenvalues without vectors: whether they add up to the trace of matrix k, and their

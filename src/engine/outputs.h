@@ -1,4 +1,4 @@
-/* What is made of the eigenpairs of one problem: gradients, functions, frames, derivatives along a
+/* Outputs made of the eigenpairs of one problem: gradients, functions, frames, derivatives along a
  * direction. The mathematics is that of src/spectral, the products are the engine's. */
 #ifndef MPT_OUTPUTS_H
 #define MPT_OUTPUTS_H

@@ -135,7 +135,7 @@ void mpt_process_batch(const mpt_engine *engine, mpt_state *state, const mpt_tea
   for (int64_t k = 0; k < batch->count && is_first_solution(engine, batch); k++)
     if (mpt_is_worth_retrying(&batch->report[k])) retry(team, options, batch, k);
   const double seconds = (mpt_now() - start) / (double)(batch->count ? batch->count : 1);
-  for (int64_t k = 0; k < batch->count && !batch->bare; k++) {
+  for (int64_t k = 0; k < batch->count; k++) {
     mpt_report *report = &batch->report[k];
     /* memory ran out, or nobody wanted it: what is left has not all been made */
     if (report->status == MPT_PENDING) report->status = MPT_INTERNAL;

@@ -10,8 +10,8 @@
 /* Turns the columns of each multiplet of `columns` vectors (multiplet[columns], eigenvalues
  * w[columns]), the first of which belongs to eigenvalue `first` of the matrix, and fixes their
  * phases again. Only what rounding cannot tell apart is turned, however wide a tolerance makes
- * multiplets. `v`: this rank's slab, row-major, of `columns` elements a row. The unitary goes by
- * options->seed, the first eigenvalue that is turned and how many are, and by nothing else. Up to
+ * multiplets. `v`: this rank's slab, row-major, of `columns` elements a row. The unitary depends
+ * only on options->seed, the first eigenvalue that is turned and how many are. Up to
  * 64 columns, and under MPT_UNBIASED always, it is Haar-distributed (Stewart 1980: a product of
  * Householder reflections of Gaussian vectors); beyond, a product of three of these, which costs
  * less and hides nothing either. MPT_INTERNAL without memory, else MPT_OK. Collective over the

@@ -93,7 +93,7 @@ int64_t mpt_slab_bytes(const mpt_task *t, int ranks, int64_t chunk) {
                   vectors + (int64_t)sizeof(mpt_report));
 }
 
-static mpt_shape shape_of(const mpt_config *config, const mpt_task *t) {
+mpt_shape mpt_shape_of(const mpt_config *config, const mpt_task *t) {
   return (mpt_shape){.type = t->dataset->type,
                      .n = t->dataset->n,
                      .block = config->block,
@@ -106,7 +106,7 @@ static mpt_shape shape_of(const mpt_config *config, const mpt_task *t) {
 /* Bytes on each rank with the engine's workspace; -1 when the engine cannot. */
 static int64_t bytes_on(const mpt_plan_request *r, const mpt_task *t, const mpt_engine *engine,
                         const int grid[2], mpt_error *error) {
-  mpt_shape shape = shape_of(r->config, t);
+  mpt_shape shape = mpt_shape_of(r->config, t);
   int64_t workspace;
   if (engine->workspace(&shape, grid, &workspace, error) != MPT_DONE) return -1;
   return workspace + mpt_slab_bytes(t, grid[0] * grid[1], 1);
@@ -189,7 +189,7 @@ static mpt_code spread(const mpt_plan_request *r, const mpt_task *t, mpt_task_pl
 
 /* Who solves a whole matrix on one rank. */
 static const mpt_engine *local_engine(const mpt_plan_request *r, const mpt_task *t) {
-  const mpt_shape shape = shape_of(r->config, t);
+  const mpt_shape shape = mpt_shape_of(r->config, t);
   if (r->config->solver == MPT_SOLVER_LANES) return &mpt_lanes;
   if (r->config->solver == MPT_SOLVER_AUTO && !t->factor) return mpt_engine_for(&shape);
   return &mpt_lapack;

@@ -57,6 +57,9 @@ void mpt_plan_release(mpt_plan *plan);
 /* Eigenpairs that are asked for without the others; 0: the whole spectrum is needed. */
 int64_t mpt_reduced_columns(const mpt_task *task);
 
+/* What an engine that is opened for a task has to know. */
+mpt_shape mpt_shape_of(const mpt_config *config, const mpt_task *task);
+
 /* The process grid for at most `ranks` ranks: near-square, none wider than 1 : 3. */
 void mpt_choose_grid(int ranks, int grid[2]);
 

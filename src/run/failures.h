@@ -1,5 +1,5 @@
-/* What is said of failed problems at the end of a run: how many of each status, which was the
- * first, and what its files tell of why. */
+/* The report on failed problems at the end of a run: how many of each status, the first of each,
+ * and the reason from its files. */
 #ifndef MPT_FAILURES_H
 #define MPT_FAILURES_H
 

@@ -91,7 +91,7 @@ done:
   return code;
 }
 
-/* What a rank could not read it may have taken for absent. Collective, not agreed. */
+/* A dataset that a rank failed to read may look absent to it. Collective, not agreed. */
 static mpt_code same_datasets(mpt_run *r, mpt_error *error) {
   uint64_t sum = UINT64_C(0xcbf29ce484222325), first;
   for (int64_t d = 0; d < r->job.input.count; d++) {
@@ -326,12 +326,18 @@ static void release(mpt_run *r) {
   mpt_job_close(&r->job);
 }
 
+/* For MULTIPLET_LOG=debug. */
+static void end_stage(const mpt_run *r, const char *what) {
+  mpt_debug("%9.6f s: %s", mpt_now() - r->begun, what);
+}
+
 /* Everything before the first unit; takes the config over. Collective. */
 static mpt_code open_run(MPI_Comm comm, mpt_config *config, bool fresh, mpt_cache *cache,
                          mpt_run **out, mpt_error *error) {
   mpt_code code = MPT_DONE;
   mpt_run *r = *out = mpt_alloc(1, sizeof *r);
   AGREE(comm, r ? MPT_DONE : mpt_no_memory("start", error));
+  r->begun = mpt_now();
   r->comm = comm;
   r->cache = cache;
   MPI_Comm_rank(comm, &r->rank);
@@ -340,8 +346,11 @@ static mpt_code open_run(MPI_Comm comm, mpt_config *config, bool fresh, mpt_cach
   mpt_blas_set_threads((int)config->threads);
   check_blas(comm, r->rank);
   TRY_COLL(open_inputs(r, config, error));
+  end_stage(r, "inputs are open");
   TRY_COLL(make_plan(r, error));
+  end_stage(r, "planned");
   TRY_COLL(open_result(r, fresh, error));
+  end_stage(r, "the result is open");
   mpt_open_memory(r);
   mpt_counter_open(comm, r->schedule.seconds < brief_seconds * r->size, &r->counter);
   r->counting = true;
@@ -353,6 +362,7 @@ done:
 /* Everything after the last, whatever came before. Collective. */
 static mpt_code close_run(mpt_run *r, mpt_code code, mpt_summary *summary, mpt_error *error) {
   if (!r) return code;
+  end_stage(r, "no unit is left");
   if (r->counting) mpt_progress_end(&r->progress);
   if (r->result) {
     const double start = mpt_now();
@@ -363,6 +373,7 @@ static mpt_code close_run(mpt_run *r, mpt_code code, mpt_summary *summary, mpt_e
   }
   if (r->counting) mpt_counter_close(&r->counter);
   if (r->counting && code == MPT_DONE) code = conclude(r, summary);
+  end_stage(r, "the result is closed");
   release(r);
   free(r);
   return code;
@@ -426,6 +437,7 @@ mpt_code mpt_run_job(MPI_Comm comm, const char *config_path, const char *const *
   mpt_code code = MPT_DONE;
   int rank;
   MPI_Comm_rank(comm, &rank);
+  mpt_log_rank(rank);
   mpt_log_speaks(rank == 0);
   error->text[0] = 0;
   AGREE(comm, mpt_config_load(config_path, overrides, override_count, &config));

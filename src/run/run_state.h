@@ -26,7 +26,7 @@ typedef struct mpt_run {
   bool caches, recalls; /* this result is kept; each rank differentiates what it has solved */
   mpt_counter counter;
   mpt_progress progress;
-  double wait_seconds;
+  double begun, wait_seconds;
   int64_t left; /* problems that are still PENDING at the end */
   bool counting;
 } mpt_run;

@@ -46,14 +46,7 @@ done:
 }
 
 static mpt_code open_engine(mpt_worker *w, mpt_error *error) {
-  const mpt_task *task = &w->job->tasks[w->dataset];
-  const mpt_shape shape = {.type = w->batch.type,
-                           .n = w->batch.n,
-                           .block = w->job->config.block,
-                           .vectors = task->vectors,
-                           .backward = task->gradient,
-                           .outputs = task->outputs,
-                           .columns = mpt_reduced_columns(task)};
+  const mpt_shape shape = mpt_shape_of(&w->job->config, &w->job->tasks[w->dataset]);
   const mpt_engine *engine = w->plan->tasks[w->dataset].engine;
   mpt_code code = MPT_DONE;
   if (w->state) return MPT_DONE;

@@ -30,7 +30,7 @@ typedef struct mpt_worker {
   mpt_state *state;
   mpt_batch batch;
   struct mpt_array *arrays; /* the batch's */
-  int64_t array_count;
+  int64_t array_count, array_capacity;
   double *column; /* one diagnostic of a chunk */
   int64_t by_status[MPT_STATUS_COUNT], refused, retried;
   int64_t first[MPT_STATUS_COUNT];    /* dataset * MPT_PLACES + problem; INT64_MAX: none */

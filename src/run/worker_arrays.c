@@ -6,11 +6,23 @@
 #include "run/job_files.h"
 #include "store/shape.h"
 
-enum { FIXED_ARRAYS = 21, ARRAYS_A_FUNCTION = 4 };
-
 static mpt_slab part_of(const mpt_worker *w, mpt_field field, int64_t first, int64_t count) {
   return mpt_field_slab(field, &w->job->input.datasets[w->dataset], first, count, w->batch.row0,
                         w->batch.rows);
+}
+
+/* A new entry, zeroed; NULL without memory. */
+static mpt_array *append(mpt_worker *w) {
+  if (w->array_count == w->array_capacity) {
+    const int64_t capacity = 2 * w->array_capacity + 16;
+    mpt_array *grown = realloc(w->arrays, sizeof *grown * (size_t)capacity);
+    if (!grown) return NULL;
+    w->arrays = grown;
+    w->array_capacity = capacity;
+  }
+  mpt_array *array = &w->arrays[w->array_count++];
+  *array = (mpt_array){.file = H5I_INVALID_HID};
+  return array;
 }
 
 /* An array of this field's shape; read from `file` where that is one, from its own path or by
@@ -18,12 +30,12 @@ static mpt_slab part_of(const mpt_worker *w, mpt_field field, int64_t first, int
 static mpt_code add(mpt_worker *w, mpt_field field, int64_t function, hid_t file, const char *path,
                     bool write, void **out, mpt_error *error) {
   mpt_code code = MPT_DONE;
-  mpt_array *array = &w->arrays[w->array_count];
+  mpt_array *array = append(w);
   const mpt_slab part = part_of(w, field, 0, w->plan->tasks[w->dataset].chunk);
   *out = NULL;
   const size_t element = mpt_element_size(mpt_fields[field].element, w->batch.type);
+  if (!array) return mpt_no_memory("lay out a batch", error);
   *array = (mpt_array){.field = field, .function = function, .file = file, .write = write};
-  w->array_count++;
   TRY(mpt_allocate(&array->data, part.count * part.rows * part.cols, element,
                    "a piece of the batch", error));
   if (file >= 0)
@@ -137,8 +149,6 @@ mpt_code mpt_arrays_allocate(mpt_worker *w, int64_t d, mpt_error *error) {
   mpt_batch *b = &w->batch;
   const char *what = "a piece of the batch";
   void *data;
-  TRY(mpt_allocate(&w->arrays, FIXED_ARRAYS + ARRAYS_A_FUNCTION * functions, sizeof *w->arrays,
-                   what, error));
   TRY(mpt_allocate(&b->functions, functions, sizeof *b->functions, what, error));
   TRY(mpt_allocate(&b->report, chunk, sizeof *b->report, what, error));
   TRY(mpt_allocate(&w->column, chunk, sizeof *w->column, what, error));
@@ -173,7 +183,7 @@ void mpt_arrays_release(mpt_worker *w) {
   free(w->batch.report);
   free(w->column);
   w->arrays = NULL;
-  w->array_count = 0;
+  w->array_count = w->array_capacity = 0;
   w->column = NULL;
   w->batch = (mpt_batch){0};
 }

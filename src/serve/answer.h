@@ -4,8 +4,8 @@
 
 #include "serve/request.h"
 
-/* The request, or nothing, with the outcome added; where that cannot be added to it, the request
- * becomes a comment, in which what YAML cannot hold stands as '?'. The caller releases *out. */
+/* The request (or nothing) with its outcome added. A request that is not valid YAML becomes a
+ * comment, with '?' for bytes that YAML cannot hold. The caller releases *out. */
 void mpt_answer_write(const mpt_request *request, bool with_request, mpt_text *out);
 
 /* Whether the request was done as far as it can be. */

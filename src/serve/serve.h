@@ -5,8 +5,8 @@
 #include <mpi.h>
 #include "base/base.h"
 
-/* Serves until the spool's file `stop` or a SIGTERM, which let the request in hand be finished; a
- * second signal stops that, too, and a service started later goes on with it (MPT_STOPPED).
+/* Serves until the spool's file `stop` or a SIGTERM, then finishes the current request. A second
+ * signal aborts that (MPT_STOPPED); a later service resumes it.
  * Collective. */
 mpt_code mpt_serve(MPI_Comm comm, const char *spool, bool shared, mpt_error *error);
 

@@ -1,4 +1,4 @@
-/* status.json, renewed every second by a thread of its own, whatever the ranks are at. */
+/* A thread that rewrites status.json every second, whatever the ranks do. */
 #ifndef MPT_STATUS_WRITER_H
 #define MPT_STATUS_WRITER_H
 

@@ -9,7 +9,7 @@
  * has one lock under all its names; with `fresh`, or where it leads nowhere, it is refused. */
 mpt_code mpt_destination_find(const char *output, bool fresh, char **path, mpt_error *error);
 
-/* Whether a file is there, and whether it may be gone on with, or with `fresh` replaced: a regular
+/* Whether a file is there, and whether it may be continued, or with `fresh` replaced: a regular
  * file; to be replaced, an empty one or a result of this program. MPT_BAD_OUTPUT or MPT_BAD_USAGE
  * otherwise. */
 mpt_code mpt_destination_check(const char *path, bool fresh, bool *exists, mpt_error *error);

@@ -20,8 +20,8 @@ static uint64_t mix(uint64_t hash, uint64_t word) {
   return hash ^ hash >> 29;
 }
 
-/* FNV-1a over 64-bit words with a finishing shift, in streams side by side: tells files apart,
- * protects against nobody. */
+/* FNV-1a over 64-bit words with a finishing shift, in streams side by side: tells files apart; not
+ * cryptographic. */
 static uint64_t hash_block(uint64_t seed, const unsigned char *data, size_t bytes) {
   uint64_t streams[STREAMS], words[STREAMS], hash = mix(basis, seed);
   for (int s = 0; s < STREAMS; s++) streams[s] = hash + (uint64_t)s;

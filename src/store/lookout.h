@@ -1,5 +1,5 @@
-/* Files are looked at by another process before this one opens them: libhdf5 crashes on some
- * damaged files and goes round in circles in others. A process that has called MPI_Init must not
+/* Another process opens files before this one does: libhdf5 crashes on some damaged files and loops
+ * on others. A process that has called MPI_Init must not
  * fork, so the other one is forked before that and waits; it lets a child of its own do the
  * looking, which stays as long as it lives. What it costs: a message there and back, and opening
  * the file twice.

@@ -58,9 +58,9 @@ static mpt_code not_on_every_rank(const mpt_result *r, mpt_error *error) {
                   r->path);
 }
 
-/* Every rank opens the file for itself: all of its space is there, so that nobody changes more than
- * his own elements, and HDF5 has nothing to do together. Opened together, a write that fails on one
- * rank while the file is closed leaves the others waiting there for ever. */
+/* Every rank opens the file independently: its space is allocated, so ranks write disjoint elements
+ * without collective calls. Opened collectively, a write that fails on one rank while the file is
+ * closed would leave the others waiting for ever. */
 static mpt_code open_file(mpt_result *r, const mpt_result_spec *spec, mpt_error *error) {
   r->raw = open(r->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
   char *name = name_for_mpi(r);

@@ -55,7 +55,7 @@ static bool has_leading(mpt_view_group *group, mpt_field field, int leading, con
 /* Notes a dataset's own dimensions behind the leading ones. */
 static bool note_dims(mpt_view_group *group, mpt_extent extent, const hsize_t *dims) {
   bool fits = true;
-  if (extent >= MPT_PER_ROW && extent != MPT_PER_EIGENVALUE) { /* n rows */
+  if (extent >= MPT_PER_ROW) { /* n rows */
     if (group->n < 0) group->n = (int64_t)dims[0];
     fits = (int64_t)dims[0] == group->n;
   }

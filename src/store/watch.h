@@ -1,4 +1,4 @@
-/* Whether a file that is read stays what it was. Writing to a file changes its size or its time of
+/* Detects changes of a file while it is read. Writing to a file changes its size or its time of
  * change before a reader can see anything of it; where a clock ticks too slowly to tell (the file
  * was written just before it was opened), its content is hashed at both ends. Not collective. */
 #ifndef MPT_WATCH_H
@@ -25,8 +25,8 @@ void mpt_watch_hash(mpt_watch *watch);
  * cheap, for after each reading. */
 mpt_code mpt_watch_look(const mpt_watch *watch, mpt_error *error);
 
-/* For one rank, at the end: also whether another file stands at the path. *doubt is set when what
- * was read before cannot be told to have come from the file as it was. */
+/* For one rank, at the end: also whether another file stands at the path. *doubt is set when
+ * earlier reads may not match the file. */
 mpt_code mpt_watch_end(const mpt_watch *watch, bool *doubt, mpt_error *error);
 
 #endif

@@ -142,6 +142,18 @@ def test_layout():
             assert (ROOT / first / header).is_file(), header
 
 
+def test_rooms():
+    """Each file that src/README.md and the README of a room name is there, and so is each room of the drawing."""
+    for path in (ROOT / "src").rglob("README.md"):
+        if "python" in path.parts:
+            continue
+        text = path.read_text()
+        for name in re.findall(r"(?<![\w/*<])(?:[\w/]+/)?\w+\.(?:c|h|md)\b", text):
+            assert any((place / name).is_file() for place in (path.parent, ROOT / "src", ROOT)) or name == "mpi.h", (path, name)
+    drawn = set(re.findall(r"\b[a-z]+\b", re.search(r"^```\n(.*?)^```$", text_of("src/README.md"), re.M | re.S).group(1)))
+    assert {path.name for path in (ROOT / "src").rglob("*") if path.is_dir() and list(path.glob("*.c"))} <= drawn
+
+
 def test_folders_of_tests():
     listed = [re.search(r"\[(\w+)/\]", row[0]).group(1) for row in columns(TESTS, "| folder | language |")]
     assert sorted(listed) == sorted(path.name for path in (ROOT / "tests").iterdir()
@@ -303,8 +315,14 @@ def try_path_variable(span):
     assert span in ("PYTHONPATH=src/python", "PYTHONPATH=PREFIX/lib/python"), span
 
 
+def try_cmake_option(span):
+    """CMakeLists.txt has it; test_install.py builds without what jobs need."""
+    assert f"option({span.removeprefix('-D').split('=')[0]} " in text_of("CMakeLists.txt"), span
+
+
 KINDS = [
     (PROGRAM, try_program),
+    (r"-D[A-Z_]+=(?:ON|OFF)$", try_cmake_option),
     (r"(?:\w+=\S+ )?(?:\$PYTHON|python3) ", try_python),
     (r"bash |jobs/[\w-]+\.sh ", lambda span: try_script(span.removeprefix("bash ").split())),
     (r"cmake ", try_cmake),

@@ -1,4 +1,6 @@
 """The main job against NumPy, SciPy and mpmath, read independently."""
+import re
+
 import h5py
 import mpmath
 import numpy as np
@@ -357,3 +359,25 @@ def test_auto_goes_by_size(tmp_path, dtype):
         assert {SOLVERS[s] for s in r["diagnostics/solver"]} == {solver}
     r = solve(tmp_path, hermitian(rng, 1, 40, dtype), ranks=2, run={"distribute_from": 40})
     assert SOLVERS[r["diagnostics/solver"][0]] == "scalapack"
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_debug_log(tmp_path, monkeypatch, ranks):
+    """Where a call failed, and on which rank; and what the stages took."""
+    write(tmp_path / "in.h5", H=hermitian(np.random.default_rng(0), 3, 4))
+    path = config(tmp_path)
+    assert "debug" not in run(path, ranks=ranks).stderr
+    monkeypatch.setenv("MULTIPLET_LOG", "debug")
+    lines = run(path, "--fresh", ranks=ranks).stderr.splitlines()
+    for rank in range(ranks):
+        mine = [line.split("debug: ")[1] for line in lines if f"debug: rank {rank}: " in line]
+        stages = [re.match(rf"rank {rank}: +([\d.]+) s: (.*)", line) for line in mine]
+        assert [stage.group(2) for stage in stages] == ["inputs are open", "planned", "the result is open",
+                                                       "no unit is left", "the result is closed"]
+        seconds = [float(stage.group(1)) for stage in stages]
+        assert seconds == sorted(seconds) and seconds[0] > 0
+    (tmp_path / "in.h5").unlink()
+    said = run(path, "--fresh", ranks=ranks, expect=3).stderr
+    file, line, text = re.search(r"^multiplet: debug: rank 0: (src/\S+?):(\d+): (cannot .*)$", said, re.M).groups()
+    assert f"multiplet: error: {text}\n" in said
+    assert "mpt_fail(" in "".join((ROOT / file).read_text().splitlines()[int(line) - 4:int(line)])

@@ -96,8 +96,7 @@ static void NAME(load_group)(const mpt_lanes_call *c, NAME(memory) * m, int g, L
   else if (c->options->triangle != MPT_FULL)
     NAME(mirror)(n, s->a[g], c->options->triangle == MPT_LOWER);
   NAME(scan)(n, s->a[g], &s->largest[g], &s->dead[g]);
-  if (c->options->triangle == MPT_FULL && !c->batch->bare)
-    *defect = NAME(hermitian_defect)(n, s->a[g]);
+  if (c->options->triangle == MPT_FULL && !c->bare) *defect = NAME(hermitian_defect)(n, s->a[g]);
 }
 
 /* What the lanes of one group say of their problems. */
@@ -388,11 +387,11 @@ static void NAME(process)(const mpt_lanes_call *c) {
     else
       NAME(find_pairs)(n, s, g, several, m->vectors);
     if (!c->batch->given) v[g].lost = s->lost[g];
-    if (!c->batch->bare) NAME(number_group)(c, m, g, &v[g]);
+    if (!c->bare) NAME(number_group)(c, m, g, &v[g]);
     if (!c->batch->given) NAME(write_pairs)(c, m, g);
-    if (!c->batch->given && c->batch->v && !c->batch->bare && c->options->basis == MPT_TURNED)
+    if (!c->batch->given && c->batch->v && !c->bare && c->options->basis == MPT_TURNED)
       NAME(turn_group)(c, m, g, &v[g]);
-    if (!c->batch->bare) NAME(finish_group)(c, m, g, &v[g]);
+    if (!c->bare) NAME(finish_group)(c, m, g, &v[g]);
     if (c->batch->g && n <= NAME(INTERLEAVED))
       NAME(differentiate_group)(c, m, g);
     else if (c->batch->g)

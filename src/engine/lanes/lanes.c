@@ -19,6 +19,7 @@ enum { SETS = sizeof sets / sizeof *sets };
 static const mpt_lanes_set *chosen; /* NULL: not asked for yet */
 static int sweep_limit;             /* fault hook */
 static int spoilt_product;          /* likewise */
+static bool bare;                   /* for the benchmark */
 
 static const mpt_lanes_set *find_set(const char *name) {
   for (int k = 0; k < SETS; k++)
@@ -52,6 +53,10 @@ static bool suits(const mpt_shape *shape) {
 
 void mpt_lanes_spoil(int product) {
   spoilt_product = product;
+}
+
+void mpt_lanes_bare(bool without_checks) {
+  bare = without_checks;
 }
 
 void mpt_lanes_limit_sweeps(int most) {
@@ -168,7 +173,8 @@ static mpt_code process(mpt_state *s, const mpt_options *options, mpt_batch *bat
                          .batch = batch,
                          .memory = s->memory,
                          .lost = s->lost,
-                         .spoil = spoilt_product};
+                         .spoil = spoilt_product,
+                         .bare = bare};
   for (int64_t k = 0; k < batch->count && n == 0; k++)
     if (batch->report[k].status == MPT_PENDING) batch->report[k].status = MPT_OK;
   if (n == 0) return MPT_DONE;
@@ -177,7 +183,7 @@ static mpt_code process(mpt_state *s, const mpt_options *options, mpt_batch *bat
     call.count = batch->count - call.first < chunk ? batch->count - call.first : chunk;
     memset(s->lost, 0, sizeof *s->lost * (size_t)chunk);
     s->kernels->process(&call);
-    for (int64_t k = 0; k < call.count && !batch->bare; k++) {
+    for (int64_t k = 0; k < call.count && !bare; k++) {
       mpt_report *report = &batch->report[call.first + k];
       if (s->lost[k]) {
         mpt_code code = hand_over(s, options, batch, call.first + k);

@@ -27,6 +27,10 @@ void mpt_lanes_limit_sweeps(int most);
 /* Likewise: which of three products of each gradient gets one wrong element; 0: none. */
 void mpt_lanes_spoil(int product);
 
+/* For the benchmark, which tells what the checks cost: w and v and no report, as a loop of ?heevd
+ * gives them. */
+void mpt_lanes_bare(bool without_checks);
+
 /* What kernels are given: problems first .. first + count - 1 of a batch, at most as many as
  * `chunk` says. `lost[k]`: problem first + k has to be solved by somebody else. */
 typedef struct mpt_lanes_call {
@@ -36,6 +40,7 @@ typedef struct mpt_lanes_call {
   int most_sweeps;
   void *memory;
   bool *lost;
+  bool bare;
   int spoil; /* fault hook: 1 to 3, a product of the gradient that gets one wrong element */
 } mpt_lanes_call;
 
