@@ -10,6 +10,7 @@
 #ifndef MULTIPLET_FUNCTION_H
 #define MULTIPLET_FUNCTION_H
 
+#include <stddef.h>
 #include "eigh.h"
 
 #ifdef __cplusplus
@@ -103,6 +104,33 @@ MPT_API mpt_code mpt_frame_backward(mpt_type type, int64_t n, int64_t count,
 
 /* "exp", "inv_sqrt", ...; NULL when there is no such kind. Static storage. */
 MPT_API const char *mpt_function_name(int kind);
+
+/* What a parameter of a function may be. */
+typedef enum mpt_domain {
+  MPT_DOMAIN_NUMBER = 0, /* finite, as all numbers */
+  MPT_DOMAIN_NONZERO = 1,
+  MPT_DOMAIN_POSITIVE = 2,
+  MPT_DOMAIN_BELOW_N = 3, /* above 0 and below n */
+  MPT_DOMAIN_INDEX = 4    /* [2], 0 <= [0] < [1] <= n */
+} mpt_domain;
+
+typedef enum mpt_need {
+  MPT_NEED_OPTIONAL = 0,
+  MPT_NEED_REQUIRED = 1,
+  MPT_NEED_ONE_OF = 2 /* exactly one of those of the kind that have this need; the others are 0 */
+} mpt_need;
+
+typedef struct mpt_parameter {
+  const char *name; /* of its member of mpt_function */
+  mpt_domain domain;
+  mpt_need need;
+  double standard; /* an optional one that is not given; in mpt_function 0 says that, too */
+  size_t offset;   /* of its member */
+} mpt_parameter;
+
+/* The parameters of a kind, from index 0 on, for bindings and messages; NULL after the last one.
+ * Static storage. */
+MPT_API const mpt_parameter *mpt_function_parameter(int kind, int index);
 
 #ifdef __cplusplus
 }

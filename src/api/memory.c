@@ -3,12 +3,12 @@
 #include <multiplet/function.h>
 #include <multiplet/gradient.h>
 
-#include <math.h>
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 #include "engine/self_test.h"
 #include "engine/process.h"
+#include "spectral/function.h"
 
 /* What a thread has of its own. */
 typedef struct worker {
@@ -30,15 +30,6 @@ static bool index_fits(const int64_t index[2], int64_t n) {
   return index[0] >= 0 && index[0] < index[1] && index[1] <= n;
 }
 
-static bool function_fits(const mpt_function *f, int64_t n) {
-  if (!mpt_function_name(f->kind) || !isfinite(f->scale) || !isfinite(f->exponent)) return false;
-  if (f->kind == MPT_PROJECTOR) return index_fits(f->index, n);
-  if (f->kind != MPT_FERMI) return true;
-  const bool fixed = f->electrons > 0;
-  return f->beta > 0 && isfinite(f->beta) && isfinite(f->mu) &&
-         (fixed ? f->electrons < (double)n : f->electrons == 0);
-}
-
 /* Names an argument that cannot be, or NULL. The bounds keep all products within 64 bits. */
 static const char *wrong_argument(const mpt_batch *b, const mpt_options *o, bool backward) {
   const int64_t n = b->n;
@@ -52,7 +43,7 @@ static const char *wrong_argument(const mpt_batch *b, const mpt_options *o, bool
   if ((int)o->basis < 0 || o->basis > MPT_SOLVER_BASIS) return "basis";
   if ((int)o->convention < 0 || o->convention > MPT_JAX) return "convention";
   for (int f = 0; f < b->function_count; f++)
-    if (!function_fits(&b->functions[f].function, n)) return "function";
+    if (!mpt_function_fits(&b->functions[f].function, n)) return "function";
   const mpt_frame_arrays *frame = &b->frame;
   if (frame->columns && (!frame->reference || !index_fits(frame->index, n) || frame->columns < 1 ||
                          frame->columns > frame->index[1] - frame->index[0]))

@@ -125,44 +125,11 @@ double mpt_wide_norm(int64_t count, const mpt_wide *x) {
   return sum;
 }
 
-/* The gap at the ends of an index range. */
-static double edge_gap(int64_t n, const double *w, const int64_t index[2]) {
-  double gap = INFINITY;
-  if (index[0] > 0 && index[0] < n) gap = w[index[0]] - w[index[0] - 1];
-  if (index[1] > 0 && index[1] < n) gap = fmin(gap, w[index[1]] - w[index[1] - 1]);
-  return gap;
-}
-
-/* The distance in the spectrum over which a function changes by about itself. */
-static double reach_of(const mpt_spectral_function *f) {
-  double nearest = INFINITY;
-  switch (f->function->kind) {
-  case MPT_PROJECTOR:
-    return edge_gap(f->m, f->w, f->function->index);
-  case MPT_EXP:
-  case MPT_TANH:
-  case MPT_SIN:
-  case MPT_COS:
-  case MPT_FERMI:
-    return 1 / fabs(f->factor);
-  case MPT_LOG:
-  case MPT_SQRT:
-  case MPT_INV_SQRT:
-  case MPT_INVERSE:
-  case MPT_POWER:
-  case MPT_FUNCTION_KINDS:
-    break;
-  }
-  /* those with a singularity at zero */
-  for (int64_t i = 0; i < f->m; i++) nearest = fmin(nearest, fabs(f->w[i]));
-  return f->function->kind == MPT_POWER && nearest == 0 ? INFINITY : nearest;
-}
-
 bool mpt_loss_terms_function(mpt_loss_terms *t, const mpt_function *function, const double *w,
                              mpt_spectral_function *f, mpt_function_size *size) {
   if (mpt_function_start(function, t->n, w, t->apart, t->memory, f) != MPT_OK) return false;
-  *size = (mpt_function_size){.reach = reach_of(f)};
-  if (function->kind == MPT_PROJECTOR) size->steepest = 1 / size->reach;
+  *size = (mpt_function_size){.reach = mpt_function_reach(f)};
+  if (mpt_function_range(function)) size->steepest = 1 / size->reach;
   for (int64_t i = 0; i < t->n; i++) {
     size->largest = fmax(size->largest, fabs(f->value[i]));
     size->steepest = fmax(size->steepest, fabs(f->slope[i]));
@@ -171,7 +138,7 @@ bool mpt_loss_terms_function(mpt_loss_terms *t, const mpt_function *function, co
 }
 
 double mpt_loss_terms_frame_gap(const mpt_loss_terms *t, const double *w) {
-  return edge_gap(t->n, w, (const int64_t[2]){t->frame.first, t->frame.stop});
+  return mpt_edge_gap(t->n, w, (const int64_t[2]){t->frame.first, t->frame.stop});
 }
 
 bool mpt_loss_terms_prepare(mpt_loss_terms *t, const double *w, const mpt_wide *v) {

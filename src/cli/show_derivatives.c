@@ -6,7 +6,7 @@
 #include "config/config.h"
 #include "store/find.h"
 #include "cli/show.h"
-#include "spectral/spectral.h"
+#include "spectral/kinds.h"
 
 enum { NAMED = 6 }; /* multiplets that are named one by one */
 
@@ -93,8 +93,9 @@ static void print_stored_range(const char *what, const int64_t index[2]) {
 }
 
 static void print_function(const spectrum *s, const mpt_named_function *f) {
-  if (f->function.kind == MPT_PROJECTOR)
-    print_range(s, f->name, f->function.index);
+  const int64_t *range = mpt_function_range(&f->function);
+  if (range)
+    print_range(s, f->name, range);
   else
     printf("  %-18s has a derivative: a smooth function of the matrix (%s) does not see which "
            "eigenvalues are equal\n",
@@ -123,11 +124,13 @@ static void print_ends(const spectrum *s, double min_gap) {
 }
 
 static void print_named(const spectrum *s, const mpt_config *c, bool whole) {
-  for (int64_t f = 0; f < c->functions.count; f++)
-    if (whole || c->functions.items[f].function.kind != MPT_PROJECTOR)
+  for (int64_t f = 0; f < c->functions.count; f++) {
+    const int64_t *range = mpt_function_range(&c->functions.items[f].function);
+    if (whole || !range)
       print_function(s, &c->functions.items[f]);
     else
-      print_stored_range(c->functions.items[f].name, c->functions.items[f].function.index);
+      print_stored_range(c->functions.items[f].name, range);
+  }
   if (c->reference.file && whole) print_range(s, "frame", c->frame_index);
   if (c->reference.file && !whole) print_stored_range("frame", c->frame_index);
 }
@@ -163,9 +166,10 @@ done:
 static void name_ranges(const mpt_config *c, mpt_text *names) {
   for (int64_t f = 0; f < c->functions.count; f++) {
     const mpt_named_function *named = &c->functions.items[f];
-    if (named->function.kind == MPT_PROJECTOR)
+    const int64_t *range = mpt_function_range(&named->function);
+    if (range)
       mpt_text_add(names, "%s%s [%lld, %lld)", names->length ? ", " : "", named->name,
-                   (long long)named->function.index[0], (long long)named->function.index[1]);
+                   (long long)range[0], (long long)range[1]);
   }
   if (c->reference.file)
     mpt_text_add(names, "%sframe [%lld, %lld)", names->length ? ", " : "",
@@ -174,10 +178,24 @@ static void name_ranges(const mpt_config *c, mpt_text *names) {
 
 static void name_functions(const mpt_config *c, mpt_text *names) {
   for (int64_t f = 0; f < c->functions.count; f++)
-    if (c->functions.items[f].function.kind != MPT_PROJECTOR)
+    if (!mpt_function_range(&c->functions.items[f].function))
       mpt_text_add(names, "%s%s (%s)", names->length ? ", " : "", c->functions.items[f].name,
                    mpt_function_name((int)c->functions.items[f].function.kind));
   if (c->reference.file) mpt_text_add(names, "%sframe", names->length ? ", " : "");
+}
+
+static void print_undefined(const mpt_config *c, const char *names) {
+  bool told[MPT_FUNCTION_KINDS] = {false};
+  printf("\n  Nothing is stored: one of %s does not exist at this matrix:\n", names);
+  for (int64_t f = 0; f < c->functions.count; f++) {
+    const mpt_kind *kind = &mpt_kinds[c->functions.items[f].function.kind];
+    bool *once = &told[c->functions.items[f].function.kind];
+    if (kind->wants && !*once) printf("    %s wants %s\n", kind->name, kind->wants);
+    *once = true;
+  }
+  if (c->reference.file) printf("    a frame wants a reference that does not miss its subspace\n");
+  printf("  A run without it stores the spectrum; shift the matrix, or change 'scale' or the "
+         "reference.\n");
 }
 
 mpt_code mpt_show_failure(const mpt_view *view, int8_t status, mpt_error *error) {
@@ -200,12 +218,7 @@ mpt_code mpt_show_failure(const mpt_view *view, int8_t status, mpt_error *error)
         "  single vector of them, which has no derivative. Select one more or fewer, so that\n"
         "  the multiplet is whole, or let the loss see its eigenvalues alone.\n");
   else if (status == MPT_FUNCTION_UNDEFINED && names.length)
-    printf(
-        "\n  Nothing is stored: one of %s does not exist at this matrix. A logarithm or\n"
-        "  root wants positive eigenvalues, an inverse none that is zero, exp none so large that\n"
-        "  it overflows; a frame wants a reference that does not miss its subspace. A run\n"
-        "  without it stores the spectrum; shift the matrix, or change 'scale' or the reference.\n",
-        names.data);
+    print_undefined(&config, names.data);
 done:
   mpt_text_release(&names);
   mpt_config_release(&config);

@@ -4,34 +4,49 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include "spectral/kinds.h"
 
-/* Keys of a function, and the kinds that take them. */
-enum { NAME, KIND, SCALE, EXPONENT, BETA, MU, ELECTRONS, INDEX, FUNCTION_KEYS };
-static const char *const function_keys[] = {"name", "kind", "scale",     "exponent",
-                                            "beta", "mu",   "electrons", "index"};
-_Static_assert(sizeof function_keys / sizeof *function_keys == FUNCTION_KEYS, "a key has no name");
+/* Keys of a function: name, kind, and the parameters of all kinds, each a member of mpt_function of
+ * at least a double. */
+enum {
+  NAME,
+  KIND,
+  FIRST_PARAMETER,
+  MOST_KEYS = FIRST_PARAMETER + sizeof(mpt_function) / sizeof(double)
+};
 
-static bool takes(int kind, int key) {
-  const bool fermi = kind == MPT_FERMI, projector = kind == MPT_PROJECTOR;
-  switch (key) {
-  case SCALE:
-    return !fermi && !projector;
-  case EXPONENT:
-    return kind == MPT_POWER;
-  case INDEX:
-    return projector;
-  case BETA:
-  case MU:
-  case ELECTRONS:
-    return fermi;
-  }
-  return true;
+typedef struct function_keys {
+  const char *names[MOST_KEYS];
+  int count;
+} function_keys;
+
+static int find_name(const function_keys *keys, const char *name) {
+  for (int k = 0; k < keys->count; k++)
+    if (!strcmp(keys->names[k], name)) return k;
+  return -1;
+}
+
+static function_keys list_keys(void) {
+  function_keys keys = {.names = {[NAME] = "name", [KIND] = "kind"}, .count = FIRST_PARAMETER};
+  const mpt_parameter *p;
+  for (int kind = 0; kind < MPT_FUNCTION_KINDS; kind++)
+    for (int k = 0; (p = mpt_function_parameter(kind, k)); k++)
+      if (find_name(&keys, p->name) < 0) keys.names[keys.count++] = p->name;
+  return keys;
+}
+
+static bool takes(int kind, const char *name) {
+  const mpt_parameter *p;
+  for (int k = 0; (p = mpt_function_parameter(kind, k)); k++)
+    if (!strcmp(p->name, name)) return true;
+  return false;
 }
 
 /* One function on its way into the config. */
 typedef struct taking {
   const mpt_reading *r;
-  const mpt_yaml *item, *given[FUNCTION_KEYS];
+  const mpt_yaml *item, *given[MOST_KEYS];
+  function_keys keys;
   mpt_named_function *out;
 } taking;
 
@@ -43,7 +58,7 @@ static void complain(const taking *t, const mpt_yaml *at, const char *what, cons
 }
 
 static void take_key(taking *t, const mpt_yaml *name) {
-  const int key = mpt_find_key(t->r, name, "a function", function_keys, FUNCTION_KEYS);
+  const int key = mpt_find_key(t->r, name, "a function", t->keys.names, t->keys.count);
   if (key < 0) return;
   if (t->given[key]) {
     mpt_diagnose(t->r->diagnostics, name->place,
@@ -87,58 +102,82 @@ static int take_kind(const taking *t) {
                             : NULL;
   char *why = nearest ? mpt_format("no such kind, did you mean '%s'?", nearest)
                       : mpt_format("no such kind");
-  complain(t, value, "kind", why ? why : "no such kind",
-           "valid: exp, log, sqrt, inv_sqrt, inverse, power, tanh, sin, cos, fermi, projector");
+  mpt_text valid = {0};
+  for (int k = 0; k < MPT_FUNCTION_KINDS; k++)
+    mpt_text_add(&valid, "%s%s", k ? ", " : "valid: ", names[k]);
+  complain(t, value, "kind", why ? why : "no such kind", mpt_text_shown(&valid, ""));
+  mpt_text_release(&valid);
   free(why);
   return -1;
 }
 
-/* A finite number, positive where `positive`, not zero where `nonzero`. */
-static void take_number(const taking *t, int key, double *out, bool positive, bool nonzero) {
-  const mpt_yaml *value = t->given[key];
-  if (!value) return;
-  const char *why = mpt_parse_number(value, out);
-  if (!why && ((positive && !(*out > 0)) || (nonzero && *out == 0))) why = "out of range";
-  if (why)
-    complain(t, value, function_keys[key], why,
-             positive  ? "give a finite number above 0"
-             : nonzero ? "give a finite number that is not 0"
-                       : "give a finite number");
+static const mpt_yaml *given(const taking *t, const mpt_parameter *p) {
+  return t->given[find_name(&t->keys, p->name)];
+}
+
+static void take_parameter(const taking *t, const mpt_parameter *p, mpt_function *f) {
+  static const char *const mend[] = {[MPT_DOMAIN_NUMBER] = "give a finite number",
+                                     [MPT_DOMAIN_NONZERO] = "give a finite number that is not 0",
+                                     [MPT_DOMAIN_POSITIVE] = "give a finite number above 0",
+                                     [MPT_DOMAIN_BELOW_N] = "give a finite number above 0",
+                                     [MPT_DOMAIN_INDEX] =
+                                         "give [start, stop] with 0 <= start < stop"};
+  const mpt_yaml *value = given(t, p);
+  void *member = (char *)f + p->offset;
+  const char *why = NULL;
+  if (p->domain == MPT_DOMAIN_INDEX) {
+    if (value) why = mpt_parse_range(value, member);
+  } else {
+    double x = p->standard;
+    if (value) why = mpt_parse_number(value, &x);
+    if (value && !why && !mpt_parameter_takes(p, x)) why = "out of range";
+    memcpy(member, &x, sizeof x);
+  }
+  if (why) complain(t, value, p->name, why, mend[p->domain]);
 }
 
 static void require(const taking *t, int key) {
   if (!t->given[key])
     mpt_diagnose(t->r->diagnostics, t->item->place,
-                 "missing key '%s': a function of this kind needs it (add it)", function_keys[key]);
+                 "missing key '%s': a function of this kind needs it (add it)", t->keys.names[key]);
+}
+
+/* Exactly one of the parameters that exclude one another. */
+static void require_one(const taking *t, int kind) {
+  const mpt_parameter *p;
+  int count = 0, found = 0;
+  for (int k = 0; (p = mpt_function_parameter(kind, k)); k++) {
+    count += p->need == MPT_NEED_ONE_OF;
+    found += p->need == MPT_NEED_ONE_OF && given(t, p);
+  }
+  if (!count || found == 1) return;
+  mpt_text names = {0};
+  for (int k = 0; (p = mpt_function_parameter(kind, k)); k++)
+    if (p->need == MPT_NEED_ONE_OF)
+      mpt_text_add(&names, "%s %s", names.length ? found ? " and" : " nor" : "", p->name);
+  mpt_diagnose(t->r->diagnostics, t->item->place,
+               "cannot use a %s function with %s%s: one of them %s (give one)",
+               mpt_kinds[kind].name, found ? "both" : "neither", mpt_text_shown(&names, ""),
+               mpt_kinds[kind].one_of);
+  mpt_text_release(&names);
 }
 
 static void take_parameters(const taking *t, mpt_function *f) {
-  for (int key = SCALE; key < FUNCTION_KEYS; key++)
-    if (t->given[key] && !takes((int)f->kind, key))
+  const int kind = (int)f->kind;
+  const mpt_parameter *p;
+  for (int key = FIRST_PARAMETER; key < t->keys.count; key++)
+    if (t->given[key] && !takes(kind, t->keys.names[key]))
       mpt_diagnose(t->r->diagnostics, t->given[key]->place,
-                   "cannot use '%s': it means nothing to kind '%s' (remove it)", function_keys[key],
-                   mpt_function_name((int)f->kind));
-  f->scale = 1;
-  take_number(t, SCALE, &f->scale, false, true);
-  take_number(t, EXPONENT, &f->exponent, false, false);
-  take_number(t, BETA, &f->beta, true, false);
-  take_number(t, MU, &f->mu, false, false);
-  take_number(t, ELECTRONS, &f->electrons, true, false);
-  if (f->kind == MPT_POWER) require(t, EXPONENT);
-  if (f->kind == MPT_PROJECTOR) require(t, INDEX);
-  if (f->kind == MPT_FERMI) require(t, BETA);
-  if (f->kind == MPT_FERMI && !t->given[MU] == !t->given[ELECTRONS])
-    mpt_diagnose(
-        t->r->diagnostics, t->item->place,
-        "cannot use a fermi function with %s mu %s electrons: one of them says how full it "
-        "is (give one)",
-        t->given[MU] ? "both" : "neither", t->given[MU] ? "and" : "nor");
-  const char *why = t->given[INDEX] ? mpt_parse_range(t->given[INDEX], f->index) : NULL;
-  if (why) complain(t, t->given[INDEX], "index", why, "give [start, stop] with 0 <= start < stop");
+                   "cannot use '%s': it means nothing to kind '%s' (remove it)", t->keys.names[key],
+                   mpt_function_name(kind));
+  for (int k = 0; (p = mpt_function_parameter(kind, k)); k++) take_parameter(t, p, f);
+  for (int k = 0; (p = mpt_function_parameter(kind, k)); k++)
+    if (p->need == MPT_NEED_REQUIRED) require(t, find_name(&t->keys, p->name));
+  require_one(t, kind);
 }
 
 static void read_function(const mpt_reading *r, const mpt_yaml *item, mpt_named_function *out) {
-  taking t = {.r = r, .item = item, .out = out};
+  taking t = {.r = r, .item = item, .keys = list_keys(), .out = out};
   if (item->kind != MPT_YAML_MAPPING) {
     mpt_refuse_value(r, item, "not a mapping");
     return;
@@ -170,28 +209,35 @@ void mpt_read_functions(const mpt_reading *r, const mpt_yaml *value) {
     read_function(r, item, &list->items[list->count++]);
 }
 
-static void write_parameter(mpt_text *out, int key, double value) {
-  mpt_text_add(out, ", %s: ", function_keys[key]);
-  mpt_add_number(out, value);
+/* Of parameters that exclude one another, the one that is not 0; the first where all are. */
+static const mpt_parameter *chosen(const mpt_function *f) {
+  const mpt_parameter *p, *found = NULL;
+  for (int k = 0; (p = mpt_function_parameter((int)f->kind, k)); k++)
+    if (p->need == MPT_NEED_ONE_OF && (!found || mpt_parameter_number(f, p) != 0)) found = p;
+  return found;
+}
+
+static void write_parameter(mpt_text *out, const mpt_function *f, const mpt_parameter *p) {
+  if (p->need == MPT_NEED_ONE_OF && p != chosen(f)) return;
+  mpt_text_add(out, ", %s: ", p->name);
+  if (p->domain == MPT_DOMAIN_INDEX) {
+    const int64_t *range = mpt_function_range(f);
+    mpt_text_add(out, "[%lld, %lld]", (long long)range[0], (long long)range[1]);
+  } else {
+    mpt_add_number(out, mpt_parameter_number(f, p));
+  }
 }
 
 void mpt_write_functions(const mpt_key *key, const void *target, mpt_text *out) {
   const struct mpt_functions_list *list = target;
+  const mpt_parameter *p;
   (void)key;
   for (int64_t k = 0; k < list->count; k++) {
     const mpt_function *f = &list->items[k].function;
     mpt_text_add(out, "%s{name: ", k ? ", " : "[");
     mpt_add_quoted(out, list->items[k].name);
     mpt_text_add(out, ", kind: %s", mpt_function_name((int)f->kind));
-    if (takes((int)f->kind, SCALE)) write_parameter(out, SCALE, f->scale);
-    if (f->kind == MPT_POWER) write_parameter(out, EXPONENT, f->exponent);
-    if (f->kind == MPT_FERMI) {
-      write_parameter(out, BETA, f->beta);
-      write_parameter(out, f->electrons > 0 ? ELECTRONS : MU,
-                      f->electrons > 0 ? f->electrons : f->mu);
-    }
-    if (f->kind == MPT_PROJECTOR)
-      mpt_text_add(out, ", index: [%lld, %lld]", (long long)f->index[0], (long long)f->index[1]);
+    for (int i = 0; (p = mpt_function_parameter((int)f->kind, i)); i++) write_parameter(out, f, p);
     mpt_text_add(out, "}");
   }
   if (list->count) mpt_text_add(out, "]");

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "run/job_files.h"
+#include "spectral/function.h"
 #include "store/element.h"
 #include "store/find.h"
 
@@ -23,8 +24,8 @@ static mpt_code check_functions(const mpt_job *job, mpt_error *error) {
   mpt_code code = MPT_DONE;
   for (int64_t f = 0; f < job->config.functions.count; f++) {
     const mpt_named_function *named = &job->config.functions.items[f];
-    if (named->function.kind == MPT_PROJECTOR)
-      TRY(check_range(job, named->function.index, named->name, error));
+    const int64_t *range = mpt_function_range(&named->function);
+    if (range) TRY(check_range(job, range, named->name, error));
     for (int64_t d = 0; d < job->input.count; d++)
       if (named->function.electrons >= (double)job->input.datasets[d].n &&
           named->function.electrons > 0)

@@ -68,3 +68,13 @@ double mpt_chemical_potential(int64_t m, const double *w, double beta, double el
   }
   return mu;
 }
+
+void mpt_fermi_weights(int64_t m, const double *x, double *weight) {
+  double largest = -INFINITY, sum = 0;
+  for (int64_t i = 0; i < m; i++) {
+    weight[i] = mpt_log_fermi(x[i]) + mpt_log_fermi(-x[i]);
+    largest = fmax(largest, weight[i]);
+  }
+  for (int64_t i = 0; i < m; i++) sum += weight[i] = exp(weight[i] - largest);
+  for (int64_t i = 0; i < m; i++) weight[i] /= sum;
+}

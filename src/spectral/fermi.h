@@ -10,4 +10,8 @@ double mpt_chemical_potential(int64_t m, const double *w, double beta, double el
 /* log of 1 / (1 + exp(x)). */
 double mpt_log_fermi(double x);
 
+/* f'(x_i) / sum f' into weight[m], in the log domain, so that they exist where every f' underflows.
+ */
+void mpt_fermi_weights(int64_t m, const double *x, double *weight);
+
 #endif

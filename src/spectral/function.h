@@ -1,5 +1,5 @@
 /* Matrix functions of one spectrum: values, divided differences, and the elementwise step of their
- * derivatives, forward and backward.
+ * derivatives, forward and backward. What a kind of function is stands in kinds.c.
  *
  * With C = V^H M V (M Hermitian: a cotangent, or a direction), X_ij = f[w_i, w_j] C_ij gives the
  * gradient, or the derivative, as V X V^H. The divided difference f[x, y] = (f(x) - f(y)) / (x -
@@ -21,7 +21,7 @@ typedef struct mpt_spectral_function {
   double mu;       /* fermi: the one in use */
   double *x, *low; /* arguments scale w or beta (w - mu), x + low, to twice the precision */
   double *value;   /* f(w_i) */
-  double *rest;    /* fermi: 1 - f(w_i), never by subtraction; tanh: exp(-2 |x_i|) */
+  double *rest;    /* what a kind keeps besides; fermi: 1 - f(w_i), never by subtraction */
   double *slope;   /* f'(w_i) */
   double *weight;  /* fermi at fixed electron number: f'_i / sum f', in the log domain; else NULL */
 } mpt_spectral_function;
@@ -40,7 +40,19 @@ double mpt_divided_difference(const mpt_spectral_function *f, int64_t i, int64_t
  * out[m]: what rounding does to a gradient. */
 void mpt_function_turns(const mpt_spectral_function *f, double shift, double *out);
 
-/* Whether eigenvalues first to stop - 1 are whole multiplets. */
-bool mpt_whole_multiplets(int64_t m, const int32_t *multiplet, int64_t first, int64_t stop);
+/* The distance in the spectrum over which f changes by about itself. */
+double mpt_function_reach(const mpt_spectral_function *f);
+
+/* Whether each parameter of the kind, of a caller's function of an n x n matrix, is in its domain.
+ */
+bool mpt_function_fits(const mpt_function *function, int64_t n);
+
+/* The index range of a function of places in the spectrum, a projector; NULL for functions of
+ * eigenvalues. */
+const int64_t *mpt_function_range(const mpt_function *function);
+
+/* A parameter's value, and whether its domain has x (of an unknown n); not for MPT_DOMAIN_INDEX. */
+double mpt_parameter_number(const mpt_function *function, const mpt_parameter *parameter);
+bool mpt_parameter_takes(const mpt_parameter *parameter, double x);
 
 #endif

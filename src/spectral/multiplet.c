@@ -50,3 +50,16 @@ double mpt_apply_spread_policy(int64_t m, const int32_t *multiplet, mpt_spread_p
   }
   return spread;
 }
+
+bool mpt_whole_multiplets(int64_t m, const int32_t *multiplet, int64_t first, int64_t stop) {
+  if (first >= stop) return true;
+  if (first > 0 && multiplet[first - 1] == multiplet[first]) return false;
+  return stop >= m || multiplet[stop - 1] != multiplet[stop];
+}
+
+double mpt_edge_gap(int64_t m, const double *w, const int64_t index[2]) {
+  double gap = INFINITY;
+  if (index[0] > 0 && index[0] < m) gap = w[index[0]] - w[index[0] - 1];
+  if (index[1] > 0 && index[1] < m) gap = fmin(gap, w[index[1]] - w[index[1] - 1]);
+  return gap;
+}

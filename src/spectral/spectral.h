@@ -24,6 +24,12 @@ int64_t mpt_number_multiplets(int64_t m, const double *w, double tolerance, int3
  * be, when there is only one multiplet. */
 double mpt_min_gap(int64_t m, const double *w, const int32_t *multiplet, double norm);
 
+/* Whether eigenvalues first to stop - 1 are whole multiplets. */
+bool mpt_whole_multiplets(int64_t m, const int32_t *multiplet, int64_t first, int64_t stop);
+
+/* The smaller gap at the ends of an index range; infinite when that is the whole spectrum. */
+double mpt_edge_gap(int64_t m, const double *w, const int64_t index[2]);
+
 /* ||A||_2 of a Hermitian matrix with these ascending eigenvalues. */
 double mpt_spectral_norm(int64_t m, const double *w);
 

@@ -13,6 +13,7 @@ import yaml
 from documents import CONFIGS as README
 from documents import bash_commands, columns, commands, fenced, names, shell
 from job import MULTIPLET, ROOT, config, hermitian, write
+from multiplet import library
 
 
 @pytest.fixture(scope="module")
@@ -110,12 +111,16 @@ def test_selections(forum):
 
 def test_function_kinds(tmp_path):
     """Every kind that the program names, with the parameters of its row, gives that function."""
-    rows = {kind: (names(row[1]), row[2]) for row in columns(README, "| `kind` | parameters |")
+    rows = {kind: (names(row[1]), row[1]) for row in columns(README, "| `kind` | parameters |")
             for kind in names(row[0])}
+    assert set(rows) == set(library.kinds())
     values = {"scale": 0.5, "exponent": 1.5, "beta": 2.0, "mu": 1.0, "index": [0, 1]}
     listed = []
-    for kind, (parameters, _) in rows.items():
-        assert set(parameters) <= {*values, "electrons", "[start, stop]"}
+    for kind, (parameters, cell) in rows.items():
+        known = library.kinds()[kind]
+        assert set(parameters) == set(known), kind
+        for name, row in known.items():
+            assert (f"`{name}` (default {row.standard:g})" in cell) == (row.need == "optional"), (kind, name)
         listed.append({"name": kind, "kind": kind, **{key: values[key] for key in parameters if key in values}})
     write(tmp_path / "in.h5", H=hermitian(np.random.default_rng(1), 1, 4, "float64", [1.0, 1.5, 2.0, 3.0]))
     shell(f"multiplet run {config(tmp_path, functions=listed)}", tmp_path)

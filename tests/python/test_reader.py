@@ -13,7 +13,7 @@ import multiplet
 import numpy as np
 import pytest
 from job import ROOT, config, hermitian, run, write
-from multiplet import Status, library
+from multiplet import Status, backend, library
 
 PACKAGE = ROOT / "src/python"
 LIBRARY = os.environ["MULTIPLET_LIBRARY"]
@@ -122,7 +122,15 @@ def test_declarations_are_the_headers():
         assert fields(struct) == [name for name, _ in declared._fields_]
     assert fields("mpt_report") == list(library.REPORT.names)
     kinds = re.search(r"enum mpt_function_kind {(.*?)MPT_FUNCTION_KINDS", text, re.S).group(1)
-    assert re.findall(r"MPT_(\w+) = \d+,", kinds) == [kind.upper() for kind in library.KINDS]
+    assert re.findall(r"MPT_(\w+) = \d+,", kinds) == [kind.upper() for kind in library.kinds()]
+    assert fields("mpt_parameter") == [name for name, _ in library._Parameter._fields_]
+    for prefix, words in (("DOMAIN", library.DOMAINS), ("NEED", library.NEEDS)):
+        numbered = re.findall(rf"MPT_{prefix}_(\w+) = (\d+)", text)
+        assert numbered == [(word.upper().replace(" ", "_"), str(k)) for k, word in enumerate(words)]
+    members = dict(backend.Function("exp")._asdict())
+    for kind, parameters in library.kinds().items():
+        for name, row in parameters.items():
+            assert row.need != "optional" or members[name] == row.standard, (kind, name)
     for name, arrays in library._ARRAYS.items():
         arguments = re.search(rf"\b{name}\((.*?)\);", text, re.S).group(1).split(",")
         assert len(arguments) == arrays + 5 + (name in library._SPECS)

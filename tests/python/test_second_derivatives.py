@@ -9,6 +9,7 @@ torch = pytest.importorskip("torch")
 
 import multiplet
 import multiplet.torch as mt
+from multiplet import library
 from multiplet.backend import Function
 from multiplet.torch import second
 from test_serve import Service, spool  # noqa: F401  (a fixture)
@@ -119,6 +120,15 @@ def test_the_same_through_a_service(spool):
         there = [hessian_product(a, kind, parameters) for kind, parameters in KINDS]
     for (kind, parameters), h in zip(KINDS, there):
         assert torch.equal(h, hessian_product(a, kind, parameters)), kind
+
+
+def test_a_kind_of_which_nothing_is_known(monkeypatch):
+    assert second.KINDS <= set(library.kinds())
+    monkeypatch.setattr(second, "KINDS", second.KINDS - {"sin"})
+    a = make(SPECTRA["degenerate"], torch.float64)
+    g, = torch.autograd.grad(mt.matrix_function(a, "sin").square().sum(), a, create_graph=True)
+    with pytest.raises(RuntimeError, match="sin has first derivatives only"):
+        g.sum().backward()
 
 
 def test_what_is_not_there_is_refused():

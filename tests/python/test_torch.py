@@ -15,7 +15,7 @@ from job import ROOT, hermitian
 torch = pytest.importorskip("torch")
 import multiplet.backend  # noqa: E402
 import multiplet.torch as mt  # noqa: E402
-from multiplet import GaugeError, GaugeWarning, ProblemError, Status  # noqa: E402
+from multiplet import GaugeError, GaugeWarning, ProblemError, Status, library  # noqa: E402
 from torch.autograd import gradcheck  # noqa: E402
 
 DOUBLES = [torch.float64, torch.complex128]
@@ -28,6 +28,7 @@ FUNCTIONS = {"exp": {"scale": -0.5}, "log": {}, "sqrt": {"scale": 2.0}, "inv_sqr
              "power": {"exponent": 1.5}, "tanh": {}, "sin": {"scale": 0.7}, "cos": {},
              "fermi": {"beta": 2.0, "mu": 1.4}, "fermi electrons": {"beta": 2.0, "electrons": 2.2},
              "projector": {"index": (2, 3)}}
+assert {name.split()[0] for name in FUNCTIONS} == set(library.kinds()), "a kind whose gradient is not checked"
 
 
 def make(spectrum, dtype, batch=(), seed=0):

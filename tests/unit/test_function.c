@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "spectral/fermi.h"
-#include "spectral/function.h"
+#include "spectral/kinds.h"
 
 enum { COLUMNS = 7, MOST_ROWS = 200 };
 static const int32_t apart[] = {0, 1, 2, 3};
@@ -48,7 +48,8 @@ static void divided_differences(void **state) {
   (void)state;
   hid_t file = H5Fopen(ORACLE "/divided_differences.h5", H5F_ACC_RDONLY, H5P_DEFAULT);
   assert_true(file >= 0);
-  for (int kind = 0; kind < MPT_PROJECTOR; kind++) {
+  for (int kind = 0; kind < MPT_FUNCTION_KINDS; kind++) {
+    if (mpt_function_range(&(mpt_function){.kind = (mpt_function_kind)kind})) continue;
     const int count = read_rows(file, mpt_function_name(kind), rows);
     for (int k = 0; k < count; k++) {
       const double error = pair_error(kind, rows[k]);
@@ -58,6 +59,60 @@ static void divided_differences(void **state) {
     }
   }
   H5Fclose(file);
+}
+
+/* Each row of the table is whole, and its parameters are members of mpt_function. */
+static void kinds(void **state) {
+  const mpt_parameter *p;
+  (void)state;
+  for (int kind = 0; kind < MPT_FUNCTION_KINDS; kind++) {
+    const mpt_kind *row = &mpt_kinds[kind];
+    int count = 0, one_of = 0;
+    assert_true(row->name && row->difference && row->reach);
+    assert_true(row->value || (row->start && row->turn));
+    assert_string_equal(mpt_function_name(kind), row->name);
+    for (; (p = mpt_function_parameter(kind, count)); count++) {
+      assert_true(p->offset >= sizeof(mpt_function_kind) && p->offset < sizeof(mpt_function));
+      assert_true(p->domain <= MPT_DOMAIN_INDEX && p->need <= MPT_NEED_ONE_OF);
+      if (p->need == MPT_NEED_OPTIONAL) assert_true(mpt_parameter_takes(p, p->standard));
+      one_of += p->need == MPT_NEED_ONE_OF;
+    }
+    assert_true(count > 0 && !row->parameters[MPT_MOST_PARAMETERS].name);
+    assert_true(one_of != 1 && !one_of == !row->one_of);
+  }
+  assert_null(mpt_function_name(MPT_FUNCTION_KINDS));
+  assert_null(mpt_function_parameter(MPT_FUNCTION_KINDS, 0));
+  assert_null(mpt_function_parameter(-1, 0));
+  assert_null(mpt_function_parameter(MPT_EXP, -1));
+}
+
+/* What a caller in C may give of an n x n matrix, n = 4. */
+static void arguments(void **state) {
+  static const struct {
+    mpt_function f;
+    bool fits;
+  } cases[] = {
+      {{.kind = MPT_EXP}, true},
+      {{.kind = MPT_EXP, .scale = -1}, true},
+      {{.kind = MPT_EXP, .scale = NAN}, false},
+      {{.kind = MPT_POWER}, true},
+      {{.kind = MPT_POWER, .exponent = INFINITY}, false},
+      {{.kind = MPT_FERMI}, false},
+      {{.kind = MPT_FERMI, .beta = -1}, false},
+      {{.kind = MPT_FERMI, .beta = 1}, true},
+      {{.kind = MPT_FERMI, .beta = 1, .mu = NAN}, false},
+      {{.kind = MPT_FERMI, .beta = 1, .electrons = -1}, false},
+      {{.kind = MPT_FERMI, .beta = 1, .electrons = 3.5}, true},
+      {{.kind = MPT_FERMI, .beta = 1, .electrons = 4}, false},
+      {{.kind = MPT_PROJECTOR}, false},
+      {{.kind = MPT_PROJECTOR, .index = {-1, 2}}, false},
+      {{.kind = MPT_PROJECTOR, .index = {0, 4}}, true},
+      {{.kind = MPT_PROJECTOR, .index = {0, 5}}, false},
+      {{.kind = MPT_FUNCTION_KINDS}, false},
+  };
+  (void)state;
+  for (size_t k = 0; k < sizeof cases / sizeof *cases; k++)
+    if (mpt_function_fits(&cases[k].f, 4) != cases[k].fits) fail_msg("case %zu", k);
 }
 
 /* A projector is the limit of a cold Fermi function, and its differences reach across the edge. */
@@ -139,8 +194,11 @@ static void chemical_potentials(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(divided_differences),
-                                     cmocka_unit_test(projector), cmocka_unit_test(undefined),
+  const struct CMUnitTest tests[] = {cmocka_unit_test(kinds),
+                                     cmocka_unit_test(arguments),
+                                     cmocka_unit_test(divided_differences),
+                                     cmocka_unit_test(projector),
+                                     cmocka_unit_test(undefined),
                                      cmocka_unit_test(chemical_potentials)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -155,7 +155,7 @@ class Library:
 def _spec(function):
     values = function._asdict()
     index = (library.ctypes.c_int64 * 2)(*values.pop("index"))
-    return library.Function(kind=library.KINDS.index(values.pop("kind")), index=index, **values)
+    return library.Function(kind=list(library.kinds()).index(values.pop("kind")), index=index, **values)
 
 
 def _frame(index, reference):

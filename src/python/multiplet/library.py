@@ -8,9 +8,11 @@ It is looked for, in this order,
   beside the program `multiplet` on PATH;
   where the system's loader finds it.
 """
+import collections
 import ctypes
 import ctypes.util
 import functools
+import itertools
 import os
 import pathlib
 import shutil
@@ -22,7 +24,8 @@ from .errors import Error, LibraryNotFound
 
 NAME = "libmultiplet.so"
 TYPES = {np.dtype(name): k for k, name in enumerate(("float32", "float64", "complex64", "complex128"))}
-KINDS = "exp log sqrt inv_sqrt inverse power tanh sin cos fermi projector".split()
+DOMAINS = ("number", "nonzero", "positive", "below n", "index")
+NEEDS = ("optional", "required", "one of")
 TRIANGLES = {"full": 0, "lower": 1, "upper": 2, "average": 3}
 SPREADS = {"mean": 0, "raw": 1, "fail": 2, "unbiased": 3}
 BASES = {"turned": 0, "solver": 1}
@@ -42,6 +45,12 @@ class Function(ctypes.Structure):
     _fields_ = [("kind", ctypes.c_int), ("scale", ctypes.c_double), ("exponent", ctypes.c_double),
                 ("beta", ctypes.c_double), ("mu", ctypes.c_double), ("electrons", ctypes.c_double),
                 ("index", ctypes.c_int64 * 2)]
+
+
+class _Parameter(ctypes.Structure):
+    """mpt_parameter"""
+    _fields_ = [("name", ctypes.c_char_p), ("domain", ctypes.c_int), ("need", ctypes.c_int),
+                ("standard", ctypes.c_double), ("offset", ctypes.c_size_t)]
 
 
 class FrameSpec(ctypes.Structure):
@@ -122,6 +131,28 @@ def load():
             *arrays * [ctypes.c_void_p], ctypes.POINTER(CallError)]
     library.path = path
     return library
+
+
+# A parameter of a matrix function: its domain of DOMAINS, its need of NEEDS.
+Parameter = collections.namedtuple("Parameter", "name domain need standard")
+
+
+@functools.lru_cache(maxsize=None)
+def kinds():
+    """{kind of matrix function: {name: Parameter}} as the library has them, both in its order."""
+    name, parameter = load().mpt_function_name, load().mpt_function_parameter
+    name.restype, parameter.restype = ctypes.c_char_p, ctypes.POINTER(_Parameter)
+
+    def rows(kind):
+        for k in itertools.count():
+            row = parameter(kind, k)
+            if not row:
+                return
+            row = row.contents
+            yield Parameter(row.name.decode(), DOMAINS[row.domain], NEEDS[row.need], row.standard)
+
+    names = itertools.takewhile(bool, map(name, itertools.count()))
+    return {found.decode(): {row.name: row for row in rows(kind)} for kind, found in enumerate(names)}
 
 
 def address(array):

@@ -353,15 +353,16 @@ def _write_all(file, data):
 
 
 def _function(function):
+    """As a config has it: of parameters that exclude one another, the one that is not 0."""
     values = {"name": "f", "kind": function.kind}
-    if function.kind == "projector":
-        return values | {"index": list(function.index)}
-    if function.kind == "fermi":
-        which = "electrons" if function.electrons else "mu"
-        return values | {"beta": function.beta, which: getattr(function, which)}
-    if function.kind == "power":
-        values["exponent"] = function.exponent
-    return values | {"scale": function.scale}
+    rows = library.kinds()[function.kind].values()
+    chosen = [row.name for row in rows if row.need == "one of"]
+    chosen = [name for name in chosen if getattr(function, name)] or chosen[:1]
+    for row in rows:
+        value = getattr(function, row.name)
+        if row.need != "one of" or row.name in chosen:
+            values[row.name] = list(value) if row.domain == "index" else value
+    return values
 
 
 def _yaml(value):

@@ -31,7 +31,6 @@ from . import pairs, second
 
 Eigh = collections.namedtuple("Eigh", "eigenvalues eigenvectors")
 TYPES = (torch.float32, torch.float64, torch.complex64, torch.complex128)
-PARAMETERS = {"power": {"scale", "exponent"}, "fermi": {"beta", "mu", "electrons"}, "projector": {"index"}}
 
 SPREADS = {"mean": "mean", "raw": "raw", "error": "fail", "fail": "fail", "unbiased": "unbiased"}
 
@@ -75,8 +74,8 @@ def eigvalsh(A, UPLO="L", *, eigenvalue_cotangents="mean", tolerance=None, faile
 def matrix_function(A, kind, *, UPLO="L", tolerance=None, failed="raise", **parameters):
     """f(A) = V f(w) V^H, [*batch, n, n], with a gradient that is exact at any degeneracy.
 
-    kind, with its parameters:
-      'exp', 'log', 'sqrt', 'inv_sqrt', 'inverse', 'tanh', 'sin', 'cos'     f(scale A); scale=1.0
+    kind, with its parameters (configs/README.md has the table of all kinds, the error for any other name a list):
+      'exp', 'log', 'sqrt', 'tanh', ...     f(scale A); scale=1.0
       'power'        (scale A)^exponent; exponent, scale=1.0
       'fermi'        1 / (exp(beta (A - mu)) + 1); beta, and mu, or electrons: then mu is the one with
                      tr f(A) = electrons, 0 < electrons < n, and its response is part of the gradient
@@ -130,26 +129,33 @@ def _range(index, n):
 
 
 def _function(kind, parameters, n):
-    if kind not in library.KINDS:
-        raise ValueError(f"there is no matrix function {kind!r}; kinds: {', '.join(library.KINDS)}")
-    known = PARAMETERS.get(kind, {"scale"})
-    if parameters.keys() - known:
+    kinds = library.kinds()
+    if kind not in kinds:
+        raise ValueError(f"there is no matrix function {kind!r}; kinds: {', '.join(kinds)}")
+    known = kinds[kind]
+    if parameters.keys() - known.keys():
         raise TypeError(f"{kind} takes {', '.join(sorted(known))}, not {', '.join(sorted(parameters.keys() - known))}")
-    needed = {"power": {"exponent"}, "fermi": {"beta"}, "projector": {"index"}}.get(kind, set())
-    if needed - parameters.keys():
+    needed = [row.name for row in known.values() if row.need == "required" and row.name not in parameters]
+    if needed:
         raise TypeError(f"{kind} needs {', '.join(needed)}")
-    if kind == "fermi" and len(parameters.keys() & {"mu", "electrons"}) != 1:
-        raise TypeError("fermi needs either mu or electrons")
-    if kind == "projector":
-        return Function(kind, index=_range(parameters["index"], n))
-    values = {name: float(value) for name, value in parameters.items()}
-    if "electrons" in values and not 0 < values["electrons"] < n:
-        raise ValueError(f"fermi: electrons is {values['electrons']:g}; it has to be above 0 and below n = {n}")
-    if kind == "fermi" and not values["beta"] > 0:
-        raise ValueError(f"fermi: beta is {values['beta']:g}; it has to be above 0")
-    if values.get("scale") == 0:
-        raise ValueError(f"{kind}: scale is 0")
-    return Function(kind, **values)
+    one_of = [row.name for row in known.values() if row.need == "one of"]
+    if one_of and len(parameters.keys() & set(one_of)) != 1:
+        raise TypeError(f"{kind} needs either {' or '.join(one_of)}")
+    return Function(kind, **{name: _value(kind, known[name], value, n) for name, value in parameters.items()})
+
+
+def _value(kind, parameter, value, n):
+    """Of a parameter, in its domain; what is not finite the library refuses."""
+    if parameter.domain == "index":
+        return _range(value, n)
+    value, name = float(value), parameter.name
+    if parameter.domain == "below n" and not 0 < value < n:
+        raise ValueError(f"{kind}: {name} is {value:g}; it has to be above 0 and below n = {n}")
+    if parameter.domain == "positive" and not value > 0:
+        raise ValueError(f"{kind}: {name} is {value:g}; it has to be above 0")
+    if parameter.domain == "nonzero" and value == 0:
+        raise ValueError(f"{kind}: {name} is 0")
+    return value
 
 
 class _Call:
@@ -255,8 +261,9 @@ class _MatrixFunction(AutogradFunction):
         g = gradient(gf)
         if not torch.is_grad_enabled():
             return g, None, None
-        if function.electrons:
-            return second.refused("fermi at a fixed number of electrons has first derivatives only", g, A, gf), None, None
+        why = second.lacking(function)
+        if why:
+            return second.refused(why, g, A, gf), None, None
         w, v = map(call.tensor, pairs)
         return second.FunctionGradient.apply(A, gf, g, w, v, function, call.certificate.bad, gradient), None, None
 

@@ -39,6 +39,17 @@ def refused(why, gradient, *made_of):
     return _Refused.apply(why, gradient, *(x for x in made_of if x is not None))
 
 
+# The functions of which it is known here how to go on.
+KINDS = {"exp", "log", "sqrt", "inv_sqrt", "inverse", "power", "tanh", "sin", "cos", "fermi", "projector"}
+
+
+def lacking(function):
+    """Why a function has no second derivatives here, or None."""
+    if function.electrons:
+        return "fermi at a fixed number of electrons has first derivatives only"
+    return None if function.kind in KINDS else f"{function.kind} has first derivatives only"
+
+
 THIRD = "third derivatives are not there (take differences of second ones)"
 
 

@@ -1,0 +1,331 @@
+#include "spectral/kinds.h"
+
+#include <math.h>
+#include <stddef.h>
+#include "spectral/fermi.h"
+
+/* (1 - exp(-d)) / d for d >= 0. */
+static double slowing(double d) {
+  return d > 0 ? -expm1(-d) / d : 1;
+}
+
+/* Of the arguments. */
+static double apart(const mpt_spectral_function *f, int64_t i, int64_t j) {
+  return (f->x[i] - f->x[j]) + (f->low[i] - f->low[j]);
+}
+
+/* For functions of one scale. */
+static double reach_of_factor(const mpt_spectral_function *f) {
+  return 1 / fabs(f->factor);
+}
+
+/* For functions with a singularity at zero. */
+static double reach_to_zero(const mpt_spectral_function *f) {
+  double nearest = INFINITY;
+  for (int64_t i = 0; i < f->m; i++) nearest = fmin(nearest, fabs(f->w[i]));
+  return nearest;
+}
+
+static bool above_zero(const mpt_function *f, double x) {
+  (void)f;
+  return x > 0;
+}
+
+static double exp_value(const mpt_function *f, double x, double low) {
+  (void)f;
+  return exp(x) * (1 + low);
+}
+
+static double exp_difference(const mpt_spectral_function *f, int64_t i, int64_t j) {
+  return f->factor * f->value[i] * slowing(apart(f, i, j));
+}
+
+static double log_value(const mpt_function *f, double x, double low) {
+  (void)f;
+  return log(x) + low / x;
+}
+
+static double log_difference(const mpt_spectral_function *f, int64_t i, int64_t j) {
+  const double x = f->w[i], y = f->w[j];
+  const double u = fmax(fabs(x), fabs(y)), v = fmin(fabs(x), fabs(y)), sign = x < 0 ? -1 : 1;
+  if (u / v <= 2) {
+    const double half = u / 2 + v / 2, z = (u / 2 - v / 2) / half;
+    return sign / half * (z > 0 ? atanh(z) / z : 1);
+  }
+  return sign * (isfinite(u / v) ? log(u / v) : log(u) - log(v)) / (u - v);
+}
+
+static double sqrt_value(const mpt_function *f, double x, double low) {
+  (void)f;
+  (void)low;
+  return sqrt(x);
+}
+
+static double sqrt_difference(const mpt_spectral_function *f, int64_t i, int64_t j) {
+  return f->factor / (f->value[i] + f->value[j]);
+}
+
+static double inv_sqrt_value(const mpt_function *f, double x, double low) {
+  (void)f;
+  (void)low;
+  return 1 / sqrt(x);
+}
+
+static double inv_sqrt_difference(const mpt_spectral_function *f, int64_t i, int64_t j) {
+  return -f->factor * f->value[i] * f->value[j] / (sqrt(f->x[i]) + sqrt(f->x[j]));
+}
+
+static bool inverse_exists(const mpt_function *f, double x) {
+  (void)f;
+  return x != 0;
+}
+
+static double inverse_value(const mpt_function *f, double x, double low) {
+  (void)f;
+  (void)low;
+  return 1 / x;
+}
+
+static double inverse_difference(const mpt_spectral_function *f, int64_t i, int64_t j) {
+  return -f->value[i] / f->w[j];
+}
+
+static bool is_whole(double x) {
+  return x == floor(x) && fabs(x) < 0x1p53;
+}
+
+/* u^(p) [u, v] for u >= v > 0. */
+static double of_power(double p, double u, double v) {
+  const double t = u / v <= 2 ? log1p((u - v) / v) : log(u) - log(v);
+  if (u == v) return p * pow(u, p - 1);
+  if (fabs(p * t) <= 1 && t < 700) return pow(v, p - 1) * (expm1(p * t) / expm1(t));
+  return (pow(u, p) - pow(v, p)) / (u - v);
+}
+
+/* The same for any two numbers and whole p. */
+static double of_whole_power(double p, double x, double y) {
+  const double u = fmax(fabs(x), fabs(y)), v = fmin(fabs(x), fabs(y));
+  const bool odd = fmod(p, 2) != 0, facing = (x > 0) != (y > 0);
+  if (p == 0 || u == 0) return p == 1; /* p >= 0 where there is a zero: else undefined */
+  if (v == 0) return pow(x + y, p - 1);
+  if (!facing) return of_power(p, u, v) * (x < 0 && !odd ? -1 : 1);
+  if (odd) return (pow(u, p) + pow(v, p)) / (u + v);
+  const bool positive = (fabs(x) >= fabs(y)) == (x > 0);
+  return of_power(p, u, v) * ((u - v) / (u + v)) * (positive ? 1 : -1);
+}
+
+static bool power_exists(const mpt_function *f, double x) {
+  return x > 0 || (is_whole(f->exponent) && (f->exponent >= 0 || x != 0));
+}
+
+static double power_value(const mpt_function *f, double x, double low) {
+  (void)low;
+  return pow(x, f->exponent);
+}
+
+static double power_difference(const mpt_spectral_function *f, int64_t i, int64_t j) {
+  const double p = f->function->exponent;
+  const bool whole = is_whole(p);
+  return f->factor * (whole ? of_whole_power(p, f->x[i], f->x[j]) : of_power(p, f->x[i], f->x[j]));
+}
+
+static double reach_of_power(const mpt_spectral_function *f) {
+  const double nearest = reach_to_zero(f);
+  return nearest == 0 ? INFINITY : nearest;
+}
+
+static double tanh_value(const mpt_function *f, double x, double low) {
+  (void)f;
+  (void)low;
+  return tanh(x);
+}
+
+/* exp(-2 |x|) */
+static double tanh_rest(double x, double low) {
+  return exp(-2 * fabs(x)) * (1 - 2 * (x < 0 ? -low : low));
+}
+
+static double tanh_difference(const mpt_spectral_function *f, int64_t i, int64_t j) {
+  const double d = apart(f, i, j);
+  if (f->x[i] > 0 && f->x[j] < 0) return f->factor * ((f->value[i] - f->value[j]) / d);
+  const int64_t near = f->x[j] >= 0 ? j : i; /* to zero */
+  const double sides = (1 + f->rest[i]) * (1 + f->rest[j]);
+  return f->factor * (4 * f->rest[near] * slowing(2 * d) / sides);
+}
+
+static double sin_value(const mpt_function *f, double x, double low) {
+  (void)f;
+  return sin(x) + cos(x) * low;
+}
+
+static double cos_value(const mpt_function *f, double x, double low) {
+  (void)f;
+  return cos(x) - sin(x) * low;
+}
+
+/* sin(d / 2) / (d / 2) of d = x_i - x_j, which loses no digits near a zero, and (x_i + x_j) / 2 =
+ * *s + *low. */
+static double wave(const mpt_spectral_function *f, int64_t i, int64_t j, double *s, double *low) {
+  double low_d;
+  const double d = mpt_add_exactly(f->x[i], -f->x[j], &low_d) / 2;
+  *s = mpt_add_exactly(f->x[i], f->x[j], low) / 2;
+  low_d = (low_d + f->low[i] - f->low[j]) / 2;
+  *low = (*low + f->low[i] + f->low[j]) / 2;
+  return d == 0 ? 1 : (sin(d) + cos(d) * low_d) / (d + low_d);
+}
+
+static double sin_difference(const mpt_spectral_function *f, int64_t i, int64_t j) {
+  double s, low;
+  const double sinc = wave(f, i, j, &s, &low);
+  return f->factor * (sinc * (cos(s) - sin(s) * low));
+}
+
+static double cos_difference(const mpt_spectral_function *f, int64_t i, int64_t j) {
+  double s, low;
+  const double sinc = wave(f, i, j, &s, &low);
+  return f->factor * (-sinc * (sin(s) + cos(s) * low));
+}
+
+static mpt_status start_fermi(mpt_spectral_function *f, const int32_t *multiplet) {
+  const mpt_function *function = f->function;
+  const bool fixed = function->electrons > 0;
+  (void)multiplet;
+  f->factor = function->beta;
+  f->mu = function->mu;
+  if (!fixed) return MPT_OK;
+  f->mu = mpt_chemical_potential(f->m, f->w, function->beta, function->electrons);
+  f->weight = f->slope + f->m; /* the last of the memory */
+  return MPT_OK;
+}
+
+/* 1 / (1 + exp(x + low)), given the smaller of exp(x) and exp(-x). */
+static double occupation(double x, double low) {
+  const double e = exp(-fabs(x)), other = x > 0 ? 1 / (1 + e) : e / (1 + e);
+  return (x > 0 ? e / (1 + e) : 1 / (1 + e)) * (1 - low * other);
+}
+
+static double fermi_value(const mpt_function *f, double x, double low) {
+  (void)f;
+  return occupation(x, low);
+}
+
+static double fermi_rest(double x, double low) {
+  return occupation(-x, -low);
+}
+
+static double fermi_difference(const mpt_spectral_function *f, int64_t i, int64_t j) {
+  return -f->factor * f->value[j] * f->rest[i] * slowing(apart(f, i, j));
+}
+
+static mpt_status start_projector(mpt_spectral_function *f, const int32_t *multiplet) {
+  const int64_t first = f->function->index[0], stop = f->function->index[1];
+  for (int64_t i = 0; i < f->m; i++) f->value[i] = i >= first && i < stop;
+  return mpt_whole_multiplets(f->m, multiplet, first, stop) ? MPT_OK : MPT_SPLIT_MULTIPLET;
+}
+
+static double projector_difference(const mpt_spectral_function *f, int64_t i, int64_t j) {
+  if (f->value[i] == f->value[j]) return 0;
+  return (f->value[i] - f->value[j]) / (f->w[i] - f->w[j]);
+}
+
+/* The nearest eigenvalue that f tells apart from eigenvalue i, as a distance. */
+static double projector_gap(const mpt_spectral_function *f, int64_t i) {
+  const int64_t first = f->function->index[0], stop = f->function->index[1];
+  double gap = INFINITY;
+  if (first > 0 && first < f->m)
+    gap = fmin(gap, i < first ? f->w[first] - f->w[i] : f->w[i] - f->w[first - 1]);
+  if (stop > 0 && stop < f->m)
+    gap = fmin(gap, i < stop ? f->w[stop] - f->w[i] : f->w[i] - f->w[stop - 1]);
+  return gap;
+}
+
+static double projector_turn(const mpt_spectral_function *f, int64_t i, double shift) {
+  const double gap = projector_gap(f, i);
+  return shift / gap / gap;
+}
+
+static double reach_to_edges(const mpt_spectral_function *f) {
+  return mpt_edge_gap(f->m, f->w, f->function->index);
+}
+
+/* PARAMETER(member of mpt_function, its domain, whether it is needed, its value if not given). */
+#define PARAMETER(member, domain, need, standard)                                                  \
+  { #member, MPT_DOMAIN_##domain, MPT_NEED_##need, standard, offsetof(mpt_function, member) }
+#define SCALE PARAMETER(scale, NONZERO, OPTIONAL, 1)
+
+const mpt_kind mpt_kinds[] = {
+    [MPT_EXP] = {.name = "exp",
+                 .parameters = {SCALE},
+                 .wants = "no eigenvalue so large that it overflows",
+                 .value = exp_value,
+                 .difference = exp_difference,
+                 .reach = reach_of_factor},
+    [MPT_LOG] = {.name = "log",
+                 .parameters = {SCALE},
+                 .wants = "positive eigenvalues",
+                 .exists = above_zero,
+                 .value = log_value,
+                 .difference = log_difference,
+                 .reach = reach_to_zero},
+    [MPT_SQRT] = {.name = "sqrt",
+                  .parameters = {SCALE},
+                  .wants = "positive eigenvalues",
+                  .exists = above_zero,
+                  .value = sqrt_value,
+                  .difference = sqrt_difference,
+                  .reach = reach_to_zero},
+    [MPT_INV_SQRT] = {.name = "inv_sqrt",
+                      .parameters = {SCALE},
+                      .wants = "positive eigenvalues",
+                      .exists = above_zero,
+                      .value = inv_sqrt_value,
+                      .difference = inv_sqrt_difference,
+                      .reach = reach_to_zero},
+    [MPT_INVERSE] = {.name = "inverse",
+                     .parameters = {SCALE},
+                     .wants = "no eigenvalue that is zero",
+                     .exists = inverse_exists,
+                     .value = inverse_value,
+                     .difference = inverse_difference,
+                     .reach = reach_to_zero},
+    [MPT_POWER] = {.name = "power",
+                   .parameters = {SCALE, PARAMETER(exponent, NUMBER, REQUIRED, 0)},
+                   .wants = "positive eigenvalues, unless its exponent is a whole number",
+                   .exists = power_exists,
+                   .value = power_value,
+                   .difference = power_difference,
+                   .reach = reach_of_power},
+    [MPT_TANH] = {.name = "tanh",
+                  .parameters = {SCALE},
+                  .value = tanh_value,
+                  .rest = tanh_rest,
+                  .difference = tanh_difference,
+                  .reach = reach_of_factor},
+    [MPT_SIN] = {.name = "sin",
+                 .parameters = {SCALE},
+                 .value = sin_value,
+                 .difference = sin_difference,
+                 .reach = reach_of_factor},
+    [MPT_COS] = {.name = "cos",
+                 .parameters = {SCALE},
+                 .value = cos_value,
+                 .difference = cos_difference,
+                 .reach = reach_of_factor},
+    [MPT_FERMI] = {.name = "fermi",
+                   .parameters = {PARAMETER(beta, POSITIVE, REQUIRED, 0),
+                                  PARAMETER(mu, NUMBER, ONE_OF, 0),
+                                  PARAMETER(electrons, BELOW_N, ONE_OF, 0)},
+                   .one_of = "says how full it is",
+                   .start = start_fermi,
+                   .value = fermi_value,
+                   .rest = fermi_rest,
+                   .difference = fermi_difference,
+                   .reach = reach_of_factor},
+    [MPT_PROJECTOR] = {.name = "projector",
+                       .parameters = {PARAMETER(index, INDEX, REQUIRED, 0)},
+                       .start = start_projector,
+                       .difference = projector_difference,
+                       .reach = reach_to_edges,
+                       .turn = projector_turn},
+};
+_Static_assert(sizeof mpt_kinds / sizeof *mpt_kinds == MPT_FUNCTION_KINDS, "a kind has no row");
