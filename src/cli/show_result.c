@@ -54,15 +54,16 @@ static mpt_code print_attribute(const mpt_view *view, const char *label, const c
 static mpt_code print_header(const mpt_view *view, mpt_error *error) {
   mpt_code code;
   int64_t complete = 0, ranks = 0;
-  mpt_read_int_attribute(view->file, "complete", &complete);
+  bool there;
+  TRY(mpt_find_integer(view->file, "complete", &there, &complete, error));
   printf("%s: %s, %lld %s\n\n", view->name,
          complete ? "complete" : "not complete ('multiplet run' with the same config continues it)",
          (long long)view->count, view->count == 1 ? "group" : "groups");
   TRY(print_attribute(view, "created", "created", error));
   TRY(print_attribute(view, "version", "software_version", error));
   TRY(print_attribute(view, "input", "input_file", error));
-  if (mpt_read_int_attribute(view->file, "ranks", &ranks))
-    printf("  %-10s %lld\n", "ranks", (long long)ranks);
+  TRY(mpt_find_integer(view->file, "ranks", &there, &ranks, error));
+  if (there) printf("  %-10s %lld\n", "ranks", (long long)ranks);
   TRY(print_attribute(view, "host", "hostname", error));
   TRY(print_attribute(view, "SLURM job", "slurm_job_id", error));
 done:

@@ -106,7 +106,8 @@ mpt_code mpt_job_check_eigenpairs(const mpt_job *job, const char *fingerprint, m
   if (job->eigenpairs < 0) return MPT_DONE;
   const char *name = job->config.eigenpairs;
   mpt_code code;
-  int64_t complete = 0;
+  int64_t complete;
+  bool there;
   char *theirs;
   TRY(mpt_find_text(job->eigenpairs, "input_fingerprint", &theirs, error));
   bool same = theirs && !strcmp(theirs, fingerprint);
@@ -123,7 +124,8 @@ mpt_code mpt_job_check_eigenpairs(const mpt_job *job, const char *fingerprint, m
         "cannot use eigenpairs '%s': they were selected in another way (give both passes "
         "the same solve.select)",
         name);
-  if (mpt_read_int_attribute(job->eigenpairs, "complete", &complete) && complete) return MPT_DONE;
+  TRY(mpt_find_integer(job->eigenpairs, "complete", &there, &complete, error));
+  if (complete) return MPT_DONE;
   return mpt_fail(
       error, MPT_BAD_INPUT,
       "cannot use eigenpairs '%s': that result is not complete (run its config again, it "

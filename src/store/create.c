@@ -184,7 +184,8 @@ static mpt_code check_datasets(hid_t file, const mpt_result_spec *spec, mpt_erro
 
 mpt_code mpt_check_same_job(const mpt_result_spec *spec, bool *complete, mpt_error *error) {
   hid_t file;
-  int64_t finished = 0;
+  int64_t finished;
+  bool there;
   if (mpt_look_at(spec->path, "result", error) != MPT_DONE ||
       mpt_open_for_reading(spec->path, "result", &file, error) != MPT_DONE)
     return mpt_fail(error, MPT_BAD_OUTPUT,
@@ -199,7 +200,8 @@ mpt_code mpt_check_same_job(const mpt_result_spec *spec, bool *complete, mpt_err
   TRY(compare(file, "input_fingerprint", spec->fingerprint, "from another input", spec->path,
               error));
   TRY(check_datasets(file, spec, error));
-  *complete = mpt_read_int_attribute(file, "complete", &finished) && finished == 1;
+  TRY(mpt_find_integer(file, "complete", &there, &finished, error));
+  *complete = finished == 1;
 done:
   H5Fclose(file);
   return code;

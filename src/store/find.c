@@ -60,10 +60,14 @@ mpt_code mpt_find_text(hid_t file, const char *name, char **text, mpt_error *err
   return done ? MPT_DONE : cannot_read(name, "the attribute is there and cannot be read", error);
 }
 
-bool mpt_read_int_attribute(hid_t file, const char *name, int64_t *value) {
-  hid_t attribute = H5Aopen(file, name, H5P_DEFAULT);
-  if (attribute < 0) return false;
-  bool read = H5Aread(attribute, H5T_NATIVE_INT64, value) >= 0;
-  H5Aclose(attribute);
-  return read;
+mpt_code mpt_find_integer(hid_t file, const char *name, bool *there, int64_t *value,
+                          mpt_error *error) {
+  const htri_t found = H5Aexists(file, name);
+  *there = found > 0;
+  *value = 0;
+  if (found == 0) return MPT_DONE;
+  hid_t attribute = *there ? H5Aopen(file, name, H5P_DEFAULT) : H5I_INVALID_HID;
+  const bool done = attribute >= 0 && H5Aread(attribute, H5T_NATIVE_INT64, value) >= 0;
+  if (attribute >= 0) H5Aclose(attribute);
+  return done ? MPT_DONE : cannot_read(name, "the attribute is there and cannot be read", error);
 }

@@ -16,7 +16,8 @@ mpt_code mpt_find_dataset(hid_t file, const char *path, hid_t *dataset, mpt_erro
 /* A string among the root's attributes; NULL where there is none. The caller frees it. */
 mpt_code mpt_find_text(hid_t file, const char *name, char **text, mpt_error *error);
 
-/* An integer among them; false where there is none that can be read. */
-bool mpt_read_int_attribute(hid_t file, const char *name, int64_t *value);
+/* An integer among them, and whether it is there; 0 where it is not. */
+mpt_code mpt_find_integer(hid_t file, const char *name, bool *there, int64_t *value,
+                          mpt_error *error);
 
 #endif
