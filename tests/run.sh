@@ -173,12 +173,13 @@ if [ "${1:-}" = --long ]; then
   run_long
   exit
 fi
+# Not `run_asan && exit`: behind && nothing in a function ends it.
 case ${1:-} in
-  --asan) run_sanitized && exit ;;
-  --tsan) run_tsan && exit ;;
-  --valgrind) run_valgrind && exit ;;
-  --coverage) run_coverage && exit ;;
-  --attack) run_attack "${2:?how many hours?}" && exit ;;
+  --asan) run_sanitized; exit ;;
+  --tsan) run_tsan; exit ;;
+  --valgrind) run_valgrind; exit ;;
+  --coverage) run_coverage; exit ;;
+  --attack) run_attack "${2:?how many hours?}"; exit ;;
 esac
 
 printf '\n== build, warnings are errors\n'
