@@ -1,8 +1,8 @@
 /* What became of a problem, and what became of a call.
  *
  * A problem (one matrix) that fails is data: it gets a status, its outputs are zero and the batch
- * goes on. A call that fails returns an mpt_code, which is also the program's exit code, and
- * leaves one line of text in an mpt_error. Nothing here is collective. */
+ * goes on. A call that fails returns an mpt_code and leaves one line of text in an
+ * mpt_error. Nothing here is collective. */
 #ifndef MULTIPLET_STATUS_H
 #define MULTIPLET_STATUS_H
 
@@ -38,14 +38,14 @@ typedef enum mpt_status {
   MPT_STATUS_COUNT
 } mpt_status;
 
-/* What a call returns and the program exits with. */
+/* What a call returns. The program exits with the same numbers, but with 2 for MPT_NO_RESOURCE. */
 typedef enum mpt_code {
   MPT_DONE = 0,
   MPT_BAD_USAGE = 2,   /* command line, config, an argument out of range */
   MPT_BAD_INPUT = 3,   /* a file that is missing or has the wrong rank, shape or type */
   MPT_SOME_FAILED = 4, /* finished, and some problems failed */
   MPT_BAD_OUTPUT = 5,  /* the result could not be written */
-  MPT_NO_RESOURCE = 2, /* more asked for than there is: memory, ranks */
+  MPT_NO_RESOURCE = 6, /* more asked for than there is: memory, ranks */
   MPT_STOPPED = 75     /* stopped early, can be continued */
 } mpt_code;
 

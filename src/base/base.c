@@ -72,6 +72,10 @@ mpt_code mpt_fail(mpt_error *error, mpt_code code, const char *format, ...) {
   return code;
 }
 
+int mpt_exit_code(mpt_code code) {
+  return code == MPT_NO_RESOURCE ? MPT_BAD_USAGE : (int)code;
+}
+
 const char *mpt_version(void) {
   return MPT_VERSION;
 }

@@ -12,6 +12,7 @@ import numpy as np
 import library
 import pytest
 from job import *
+from test_serve import Service, answer, put
 
 sys.path.append(str(ROOT / "tests/cli"))
 from results import fingerprint # noqa: E402
@@ -309,7 +310,12 @@ def test_too_large_for_memory(tmp_path):
         available = int(re.search(r"MemAvailable:\s+(\d+)", f.read()).group(1)) / 2 ** 20
     if available > 90:
         pytest.skip("this machine has the memory")
-    fails(huge(tmp_path, 32000, "lapack"), 2, "ranks or more with as much memory each, solver: auto")
+    command = huge(tmp_path, 32000, "lapack")
+    fails(command, 2, "ranks or more with as much memory each, solver: auto")
+    tmp_path.chmod(0o700)
+    with Service(tmp_path):
+        put(tmp_path, "large", command[-1].read_text())
+        assert answer(tmp_path, "large")[2].startswith("{exit: 2, error: ")
 
 
 def test_ranks_that_make_no_grid():

@@ -1,8 +1,10 @@
 """The Python package without PyTorch's functions: results, datasets, pictures, the library's place, installing."""
 import ctypes
 import os
+import pathlib
 import pickle
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -105,6 +107,20 @@ def test_statuses_are_the_headers():
     lib.mpt_status_meaning.restype = ctypes.c_char_p
     for s in Status:
         assert lib.mpt_status_meaning(int(s)).decode() == s.text and bool(lib.mpt_status_is_failure(int(s))) == s.failed
+
+
+def test_no_memory_is_an_error_of_its_own():
+    a, backend = np.eye(1500)[None], multiplet.backend.Library()
+    backend.eigh(np.eye(2)[None], multiplet.backend.Options(solver="lapack"))  # its first use tests the engine
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    pages = int(pathlib.Path("/proc/self/statm").read_text().split()[0])
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (24 << 20), before[1]))
+    try:
+        with pytest.raises(multiplet.OutOfMemory, match="out of memory") as info:
+            backend.eigh(a, multiplet.backend.Options(solver="lapack"), vectors=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+    assert isinstance(info.value, MemoryError) and isinstance(info.value, multiplet.Error)
 
 
 def test_declarations_are_the_headers():

@@ -18,7 +18,7 @@ import sys
 
 import numpy as np
 
-from .errors import Error, LibraryNotFound
+from .errors import Error, LibraryNotFound, OutOfMemory
 
 NAME = "libmultiplet.so"
 TYPES = {np.dtype(name): k for k, name in enumerate(("float32", "float64", "complex64", "complex128"))}
@@ -28,6 +28,7 @@ SPREADS = {"mean": 0, "raw": 1, "fail": 2, "unbiased": 3}
 BASES = {"turned": 0, "solver": 1}
 RULES = ("plain", "form", "mean", "unbiased", "raw")
 SOLVERS = {"auto": 0, "lanes": 1, "lapack": 2}
+NO_RESOURCE = 6  # an mpt_code
 
 
 class Options(ctypes.Structure):
@@ -140,6 +141,7 @@ def call(name, shape, options, spec, *arrays):
     error = CallError()
     dtype, n, count = shape
     specs = [] if spec is None else [ctypes.byref(spec)]
-    if getattr(load(), name)(TYPES[dtype], n, count, ctypes.byref(options), *specs, *map(address, arrays),
-                             ctypes.byref(error)):
-        raise Error(error.text.decode())
+    code = getattr(load(), name)(TYPES[dtype], n, count, ctypes.byref(options), *specs, *map(address, arrays),
+                                 ctypes.byref(error))
+    if code:
+        raise (OutOfMemory if code == NO_RESOURCE else Error)(error.text.decode())
