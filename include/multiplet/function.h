@@ -61,8 +61,8 @@ typedef struct mpt_select {
 MPT_API int64_t mpt_select_columns(const mpt_select *select, int64_t n);
 
 /* f(A) of a batch in memory, with mpt_eigh's arrays, errors and eigenpairs: f [count, n, n], and w
- * and v for the backward pass. A problem of status MPT_FUNCTION_UNDEFINED or MPT_SPLIT_MULTIPLET
- * (a projector that cuts a multiplet) has zeros. */
+ * and v for the backward pass. A problem of status MPT_STATUS_FUNCTION_UNDEFINED or
+ * MPT_STATUS_SPLIT_MULTIPLET (a projector that cuts a multiplet) has zeros. */
 MPT_API mpt_code mpt_matrix_function(mpt_type type, int64_t n, int64_t count,
                                      const mpt_options *options, const mpt_function *function,
                                      const void *a, void *f, void *w, void *v, int32_t *multiplet,
@@ -87,8 +87,9 @@ typedef struct mpt_frame_spec {
 
 /* The frame P R (R^H P R)^(-1/2), P being the projector on the subspace: the smooth stand-in for
  * eigenvectors inside a multiplet, orthonormal and independent of the basis there. f
- * [count, n, columns]. MPT_SPLIT_MULTIPLET when the range cuts a multiplet,
- * MPT_FUNCTION_UNDEFINED when R misses the subspace; report.frame_condition says how near that is.
+ * [count, n, columns]. MPT_STATUS_SPLIT_MULTIPLET when the range cuts a multiplet,
+ * MPT_STATUS_FUNCTION_UNDEFINED when R misses the subspace; report.frame_condition says how near
+ * that is.
  */
 MPT_API mpt_code mpt_frame(mpt_type type, int64_t n, int64_t count, const mpt_options *options,
                            const mpt_frame_spec *frame, const void *a, void *f, void *w, void *v,

@@ -8,7 +8,7 @@
  * every gap, none included (src/spectral/backward.h). Where the loss depends on the basis inside a
  * multiplet, no derivative exists: that part is dropped, and the report says how large it was.
  * Where it tells equal eigenvalues apart and no form of it is certified, the status is
- * MPT_SUBGRADIENT and the gradient goes by the spread policy. */
+ * MPT_STATUS_SUBGRADIENT and the gradient goes by the spread policy. */
 #ifndef MULTIPLET_GRADIENT_H
 #define MULTIPLET_GRADIENT_H
 

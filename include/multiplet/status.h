@@ -22,19 +22,19 @@ extern "C" {
 
 /* The numbers are part of the result file's format. */
 typedef enum mpt_status {
-  MPT_PENDING = 0,
-  MPT_OK = 1,
-  MPT_GAUGE_DEPENDENT = 2, /* a warning: gradient written, the gauge part dropped */
-  MPT_NONFINITE_INPUT = 3,
-  MPT_NOT_HERMITIAN = 4,
-  MPT_NO_CONVERGENCE = 5,
-  MPT_FUNCTION_UNDEFINED = 6,
-  MPT_SPLIT_MULTIPLET = 7,
-  MPT_NONFINITE_COTANGENT = 8,
-  MPT_INTERNAL = 9,
-  MPT_TOO_MANY_IN_RANGE = 10,
-  MPT_SUBGRADIENT = 11, /* a warning: eigenvalue cotangents that differ among equal eigenvalues were
-                           replaced by their mean */
+  MPT_STATUS_PENDING = 0,
+  MPT_STATUS_OK = 1,
+  MPT_STATUS_GAUGE_DEPENDENT = 2, /* a warning: gradient written, the gauge part dropped */
+  MPT_STATUS_NONFINITE_INPUT = 3,
+  MPT_STATUS_NOT_HERMITIAN = 4,
+  MPT_STATUS_NO_CONVERGENCE = 5,
+  MPT_STATUS_FUNCTION_UNDEFINED = 6,
+  MPT_STATUS_SPLIT_MULTIPLET = 7,
+  MPT_STATUS_NONFINITE_COTANGENT = 8,
+  MPT_STATUS_INTERNAL = 9,
+  MPT_STATUS_TOO_MANY_IN_RANGE = 10,
+  MPT_STATUS_SUBGRADIENT = 11, /* a warning: eigenvalue cotangents that differ among equal
+                           eigenvalues were replaced by their mean */
   MPT_STATUS_COUNT
 } mpt_status;
 

@@ -46,11 +46,11 @@ static const char *wrong_argument(const mpt_batch *b, const mpt_options *o, bool
   if (n < 0 || n > INT32_MAX / 16) return "n";
   if (b->count < 0 || b->count > INT64_MAX / 16 / (n ? n * n : 1)) return "count";
   if (o->threads < 0) return "threads";
-  if ((int)o->triangle < 0 || o->triangle > MPT_AVERAGE) return "triangle";
+  if ((int)o->triangle < 0 || o->triangle > MPT_TRIANGLE_AVERAGE) return "triangle";
   if ((int)o->gauge_policy < 0 || o->gauge_policy > MPT_GAUGE_FAIL) return "gauge_policy";
-  if ((int)o->spread_policy < 0 || o->spread_policy > MPT_UNBIASED) return "spread_policy";
-  if ((int)o->basis < 0 || o->basis > MPT_SOLVER_BASIS) return "basis";
-  if ((int)o->convention < 0 || o->convention > MPT_JAX) return "convention";
+  if ((int)o->spread_policy < 0 || o->spread_policy > MPT_SPREAD_UNBIASED) return "spread_policy";
+  if ((int)o->basis < 0 || o->basis > MPT_BASIS_SOLVER) return "basis";
+  if ((int)o->convention < 0 || o->convention > MPT_CONVENTION_JAX) return "convention";
   for (int f = 0; f < b->function_count; f++)
     if (!function_fits(&b->functions[f].function, n)) return "function";
   const mpt_frame_arrays *frame = &b->frame;
@@ -107,7 +107,8 @@ static int64_t chunk_size(const mpt_batch *all, int threads, bool whole) {
 
 /* Cotangents in JAX's convention are the complex conjugates of those that the engines take. */
 static bool has_conjugates(const call *c, const mpt_shape *shape) {
-  return shape->backward && c->options->convention == MPT_JAX && mpt_type_is_complex(shape->type);
+  return shape->backward && c->options->convention == MPT_CONVENTION_JAX &&
+         mpt_type_is_complex(shape->type);
 }
 
 /* The caller's array or a conjugated copy of it. A call has one array of complex cotangents. */

@@ -191,7 +191,8 @@ bool mpt_whole_multiplets(int64_t m, const int32_t *multiplet, int64_t first, in
 static mpt_status start_projector(mpt_spectral_function *f, const int32_t *multiplet) {
   const int64_t first = f->function->index[0], stop = f->function->index[1];
   for (int64_t i = 0; i < f->m; i++) f->value[i] = i >= first && i < stop;
-  return mpt_whole_multiplets(f->m, multiplet, first, stop) ? MPT_OK : MPT_SPLIT_MULTIPLET;
+  return mpt_whole_multiplets(f->m, multiplet, first, stop) ? MPT_STATUS_OK
+                                                            : MPT_STATUS_SPLIT_MULTIPLET;
 }
 
 /* x + low = factor (w - mu). */
@@ -227,16 +228,18 @@ mpt_status mpt_function_start(const mpt_function *function, int64_t m, const dou
   if (is_fermi && function->electrons > 0) f.weight = memory + 5 * m;
   if (is_fermi) f.mu = function->mu;
   if (f.weight) f.mu = mpt_chemical_potential(m, w, function->beta, function->electrons);
-  mpt_status status = MPT_OK;
+  mpt_status status = MPT_STATUS_OK;
   if (function->kind == MPT_PROJECTOR) status = start_projector(&f, multiplet);
   for (int64_t i = 0; i < m && function->kind != MPT_PROJECTOR; i++) {
     set_argument(&f, i);
     f.value[i] = value_at(function, f.x[i], f.low[i]);
     rest[i] = is_fermi ? fermi(-f.x[i], -f.low[i])
                        : exp(-2 * fabs(f.x[i])) * (1 - 2 * (f.x[i] < 0 ? -f.low[i] : f.low[i]));
-    if (!is_defined(function, f.x[i]) || !isfinite(f.value[i])) status = MPT_FUNCTION_UNDEFINED;
+    if (!is_defined(function, f.x[i]) || !isfinite(f.value[i]))
+      status = MPT_STATUS_FUNCTION_UNDEFINED;
   }
-  for (int64_t i = 0; i < m && status == MPT_OK; i++) f.slope[i] = mpt_divided_difference(&f, i, i);
+  for (int64_t i = 0; i < m && status == MPT_STATUS_OK; i++)
+    f.slope[i] = mpt_divided_difference(&f, i, i);
   if (f.weight) weigh(&f);
   *out = f;
   return status;
@@ -268,7 +271,7 @@ void mpt_function_turns(const mpt_spectral_function *f, double shift, double *ou
     mpt_spectral_function near;
     plain.mu = f->mu;
     plain.electrons = 0;
-    out[i] = mpt_function_start(&plain, 2, w, apart, memory, &near) == MPT_OK
+    out[i] = mpt_function_start(&plain, 2, w, apart, memory, &near) == MPT_STATUS_OK
                  ? fabs(near.slope[1] - near.slope[0]) / 2
                  : fabs(f->slope[i]);
   }

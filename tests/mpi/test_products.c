@@ -126,7 +126,7 @@ static bool spoil_product(const bench *b, mpt_state *state, everything *e, int64
   turns = -1;
   found = hit;
   MPI_Allreduce(MPI_IN_PLACE, &found, 1, MPI_INT, MPI_MAX, mpt_team_comm(&b->team));
-  const bool noticed = e->report.status == MPT_INTERNAL || e->report.retried;
+  const bool noticed = e->report.status == MPT_STATUS_INTERNAL || e->report.retried;
   injected += found;
   missed += found && !noticed;
   alarms += !found && (noticed || mpt_status_is_failure(e->report.status));

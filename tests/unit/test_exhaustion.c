@@ -109,7 +109,7 @@ static bool is_zero(const char *bytes, size_t size) {
 static void judge(const everything *e, const everything *whole, int64_t turn) {
   for (int k = 0; k < COUNT_OF; k++) {
     const bool lost = mpt_status_is_failure(e->report[k].status);
-    assert_int_not_equal(e->report[k].status, MPT_PENDING);
+    assert_int_not_equal(e->report[k].status, MPT_STATUS_PENDING);
     if (!lost) assert_true(e->report[k].residual == whole->report[k].residual);
     for (int i = 0; i < e->outputs; i++) {
       const char *mine = (const char *)e->out[i] + (size_t)k * e->each[i];

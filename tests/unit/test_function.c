@@ -38,7 +38,7 @@ static double pair_error(int kind, const double row[COLUMNS]) {
   const double w[] = {fmin(row[4], row[5]), fmax(row[4], row[5])};
   double memory[2 * MPT_FUNCTION_MEMORY];
   mpt_spectral_function s;
-  assert_int_equal(mpt_function_start(&f, 2, w, apart, memory, &s), MPT_OK);
+  assert_int_equal(mpt_function_start(&f, 2, w, apart, memory, &s), MPT_STATUS_OK);
   const double one = mpt_divided_difference(&s, 0, 1), other = mpt_divided_difference(&s, 1, 0);
   return fmax(fabs(one / row[6] - 1), fabs(other / row[6] - 1));
 }
@@ -67,14 +67,14 @@ static void projector(void **state) {
   double memory[4 * MPT_FUNCTION_MEMORY];
   mpt_spectral_function s;
   (void)state;
-  assert_int_equal(mpt_function_start(&f, 4, w, apart, memory, &s), MPT_OK);
+  assert_int_equal(mpt_function_start(&f, 4, w, apart, memory, &s), MPT_STATUS_OK);
   assert_true(s.value[0] == 0 && s.value[1] == 1 && s.value[2] == 1 && s.value[3] == 0);
   assert_true(mpt_divided_difference(&s, 1, 2) == 0 && mpt_divided_difference(&s, 0, 3) == 0);
   assert_true(fabs(mpt_divided_difference(&s, 0, 1) - 0.8) < 1e-15);
   assert_true(fabs(mpt_divided_difference(&s, 3, 2) + 1 / 3.25) < 1e-15);
   const int32_t cut_below[] = {0, 0, 1, 2}, cut_above[] = {0, 1, 2, 2};
-  assert_int_equal(mpt_function_start(&f, 4, w, cut_below, memory, &s), MPT_SPLIT_MULTIPLET);
-  assert_int_equal(mpt_function_start(&f, 4, w, cut_above, memory, &s), MPT_SPLIT_MULTIPLET);
+  assert_int_equal(mpt_function_start(&f, 4, w, cut_below, memory, &s), MPT_STATUS_SPLIT_MULTIPLET);
+  assert_int_equal(mpt_function_start(&f, 4, w, cut_above, memory, &s), MPT_STATUS_SPLIT_MULTIPLET);
 }
 
 static void undefined(void **state) {
@@ -83,21 +83,21 @@ static void undefined(void **state) {
     double w;
     mpt_status status;
   } cases[] = {
-      {{.kind = MPT_LOG}, 0, MPT_FUNCTION_UNDEFINED},
-      {{.kind = MPT_LOG}, -1, MPT_FUNCTION_UNDEFINED},
-      {{.kind = MPT_LOG, .scale = -1}, -1, MPT_OK},
-      {{.kind = MPT_SQRT}, -1, MPT_FUNCTION_UNDEFINED},
-      {{.kind = MPT_SQRT}, 0, MPT_FUNCTION_UNDEFINED},
-      {{.kind = MPT_INV_SQRT}, 0, MPT_FUNCTION_UNDEFINED},
-      {{.kind = MPT_INVERSE}, 0, MPT_FUNCTION_UNDEFINED},
-      {{.kind = MPT_INVERSE}, -2, MPT_OK},
-      {{.kind = MPT_POWER, .exponent = 0.5}, -2, MPT_FUNCTION_UNDEFINED},
-      {{.kind = MPT_POWER, .exponent = 3}, -2, MPT_OK},
-      {{.kind = MPT_POWER, .exponent = 2}, 0, MPT_OK},
-      {{.kind = MPT_POWER, .exponent = -2}, 0, MPT_FUNCTION_UNDEFINED},
-      {{.kind = MPT_EXP}, 1000, MPT_FUNCTION_UNDEFINED},
-      {{.kind = MPT_EXP}, -1000, MPT_OK},
-      {{.kind = MPT_FERMI, .beta = 1e8}, 1e8, MPT_OK},
+      {{.kind = MPT_LOG}, 0, MPT_STATUS_FUNCTION_UNDEFINED},
+      {{.kind = MPT_LOG}, -1, MPT_STATUS_FUNCTION_UNDEFINED},
+      {{.kind = MPT_LOG, .scale = -1}, -1, MPT_STATUS_OK},
+      {{.kind = MPT_SQRT}, -1, MPT_STATUS_FUNCTION_UNDEFINED},
+      {{.kind = MPT_SQRT}, 0, MPT_STATUS_FUNCTION_UNDEFINED},
+      {{.kind = MPT_INV_SQRT}, 0, MPT_STATUS_FUNCTION_UNDEFINED},
+      {{.kind = MPT_INVERSE}, 0, MPT_STATUS_FUNCTION_UNDEFINED},
+      {{.kind = MPT_INVERSE}, -2, MPT_STATUS_OK},
+      {{.kind = MPT_POWER, .exponent = 0.5}, -2, MPT_STATUS_FUNCTION_UNDEFINED},
+      {{.kind = MPT_POWER, .exponent = 3}, -2, MPT_STATUS_OK},
+      {{.kind = MPT_POWER, .exponent = 2}, 0, MPT_STATUS_OK},
+      {{.kind = MPT_POWER, .exponent = -2}, 0, MPT_STATUS_FUNCTION_UNDEFINED},
+      {{.kind = MPT_EXP}, 1000, MPT_STATUS_FUNCTION_UNDEFINED},
+      {{.kind = MPT_EXP}, -1000, MPT_STATUS_OK},
+      {{.kind = MPT_FERMI, .beta = 1e8}, 1e8, MPT_STATUS_OK},
   };
   double memory[MPT_FUNCTION_MEMORY];
   mpt_spectral_function s;
@@ -132,7 +132,7 @@ static void chemical_potentials(void **state) {
       double memory[6 * MPT_FUNCTION_MEMORY], weight = 0;
       const int32_t id[] = {0, 0, 1, 1, 2, 3};
       mpt_spectral_function s;
-      assert_int_equal(mpt_function_start(&f, m, w, id, memory, &s), MPT_OK);
+      assert_int_equal(mpt_function_start(&f, m, w, id, memory, &s), MPT_STATUS_OK);
       for (int64_t i = 0; i < m; i++) weight += s.weight[i];
       assert_true(s.mu == mu && fabs(weight - 1) < 1e-14);
     }

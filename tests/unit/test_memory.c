@@ -151,7 +151,7 @@ static void nan_in_the_middle(mpt_type type) {
   memset(y.v, 1, matrices(&y));
   memset(y.g, 1, matrices(&y));
   succeed(&y, BOTH);
-  assert_int_equal(y.report[BAD].status, MPT_NONFINITE_INPUT);
+  assert_int_equal(y.report[BAD].status, MPT_STATUS_NONFINITE_INPUT);
   assert_same(&x, &y, 0, BAD);
   assert_same(&x, &y, BAD + 1, x.count);
   assert_zero((char *)y.v + BAD * each, each);
@@ -160,7 +160,7 @@ static void nan_in_the_middle(mpt_type type) {
   put(type, x.a, BAD * N * N + 5, NAN); /* x.w and x.v are good, and input now */
   memset(x.g, 1, matrices(&x));
   succeed(&x, BACKWARD);
-  assert_int_equal(x.report[BAD].status, MPT_NONFINITE_INPUT);
+  assert_int_equal(x.report[BAD].status, MPT_STATUS_NONFINITE_INPUT);
   assert_zero((char *)x.g + BAD * each, each);
   assert_false(mpt_status_is_failure(x.report[BAD - 1].status));
   assert_false(mpt_status_is_failure(x.report[BAD + 1].status));
@@ -177,13 +177,13 @@ static void nan_fails_alone(void **state) {
 static void triangles(mpt_type type) {
   enum { N = 5 };
   for (int solver = MPT_SOLVER_AUTO; solver <= MPT_SOLVER_LAPACK; solver += MPT_SOLVER_LAPACK)
-    for (int triangle = MPT_FULL; triangle <= MPT_UPPER; triangle++) {
+    for (int triangle = MPT_TRIANGLE_FULL; triangle <= MPT_TRIANGLE_UPPER; triangle++) {
       arrays x = make(type, N, 70), y = anew(&x);
       x.options.solver = y.options.solver = (mpt_solver)solver;
       y.options.triangle = (mpt_triangle)triangle;
       for (int64_t i = 0; i < y.count * N * N; i++) {
         const int64_t r = i / N % N, c = i % N;
-        if ((triangle == MPT_LOWER && c > r) || (triangle == MPT_UPPER && c < r))
+        if ((triangle == MPT_TRIANGLE_LOWER && c > r) || (triangle == MPT_TRIANGLE_UPPER && c < r))
           put(type, y.a, i, NAN);
       }
       void *copy = malloc(matrices(&y));

@@ -80,7 +80,7 @@ static void check_schedule(const job *j, const mpt_plan *plan, const int8_t *con
       for (int64_t i = u->first; i < u->first + u->count; i++) times[i]++;
     }
     for (int64_t i = 0; i < count; i++)
-      assert_int_equal(times[i], !statuses || statuses[d][i] == MPT_PENDING);
+      assert_int_equal(times[i], !statuses || statuses[d][i] == MPT_STATUS_PENDING);
     free(times);
   }
   mpt_schedule_release(&s);
@@ -196,7 +196,8 @@ static void only_pending_problems(void **state) {
     assert_int_equal(mpt_plan_make(&j.request, &plan, &error), MPT_DONE);
     for (int i = 0; i < 900; i++) {
       const bool done[] = {i % 3 == 0, i % 7 < 5, i % 300 < 20, true, false};
-      status[i / 300][i % 300] = done[pattern] ? (i % 2 ? MPT_OK : MPT_INTERNAL) : MPT_PENDING;
+      status[i / 300][i % 300] =
+          done[pattern] ? (i % 2 ? MPT_STATUS_OK : MPT_STATUS_INTERNAL) : MPT_STATUS_PENDING;
     }
     check_schedule(&j, &plan, statuses);
     mpt_plan_release(&plan);
