@@ -17,17 +17,17 @@ extern "C" {
 #endif
 
 typedef enum mpt_function_kind {
-  MPT_EXP = 0,
-  MPT_LOG = 1,
-  MPT_SQRT = 2,
-  MPT_INV_SQRT = 3,
-  MPT_INVERSE = 4,
-  MPT_POWER = 5,
-  MPT_TANH = 6,
-  MPT_SIN = 7,
-  MPT_COS = 8,
-  MPT_FERMI = 9,      /* 1 / (exp(beta (A - mu)) + 1) */
-  MPT_PROJECTOR = 10, /* onto the eigenvectors of an index range */
+  MPT_FUNCTION_EXP = 0,
+  MPT_FUNCTION_LOG = 1,
+  MPT_FUNCTION_SQRT = 2,
+  MPT_FUNCTION_INV_SQRT = 3,
+  MPT_FUNCTION_INVERSE = 4,
+  MPT_FUNCTION_POWER = 5,
+  MPT_FUNCTION_TANH = 6,
+  MPT_FUNCTION_SIN = 7,
+  MPT_FUNCTION_COS = 8,
+  MPT_FUNCTION_FERMI = 9,      /* 1 / (exp(beta (A - mu)) + 1) */
+  MPT_FUNCTION_PROJECTOR = 10, /* onto the eigenvectors of an index range */
   MPT_FUNCTION_KINDS
 } mpt_function_kind;
 

@@ -32,8 +32,8 @@ static bool index_fits(const int64_t index[2], int64_t n) {
 
 static bool function_fits(const mpt_function *f, int64_t n) {
   if (!mpt_function_name(f->kind) || !isfinite(f->scale) || !isfinite(f->exponent)) return false;
-  if (f->kind == MPT_PROJECTOR) return index_fits(f->index, n);
-  if (f->kind != MPT_FERMI) return true;
+  if (f->kind == MPT_FUNCTION_PROJECTOR) return index_fits(f->index, n);
+  if (f->kind != MPT_FUNCTION_FERMI) return true;
   const bool fixed = f->electrons > 0;
   return f->beta > 0 && isfinite(f->beta) && isfinite(f->mu) &&
          (fixed ? f->electrons < (double)n : f->electrons == 0);

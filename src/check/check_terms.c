@@ -137,32 +137,32 @@ static double edge_gap(int64_t n, const double *w, const int64_t index[2]) {
 static double reach_of(const mpt_spectral_function *f) {
   double nearest = INFINITY;
   switch (f->function->kind) {
-  case MPT_PROJECTOR:
+  case MPT_FUNCTION_PROJECTOR:
     return edge_gap(f->m, f->w, f->function->index);
-  case MPT_EXP:
-  case MPT_TANH:
-  case MPT_SIN:
-  case MPT_COS:
-  case MPT_FERMI:
+  case MPT_FUNCTION_EXP:
+  case MPT_FUNCTION_TANH:
+  case MPT_FUNCTION_SIN:
+  case MPT_FUNCTION_COS:
+  case MPT_FUNCTION_FERMI:
     return 1 / fabs(f->factor);
-  case MPT_LOG:
-  case MPT_SQRT:
-  case MPT_INV_SQRT:
-  case MPT_INVERSE:
-  case MPT_POWER:
+  case MPT_FUNCTION_LOG:
+  case MPT_FUNCTION_SQRT:
+  case MPT_FUNCTION_INV_SQRT:
+  case MPT_FUNCTION_INVERSE:
+  case MPT_FUNCTION_POWER:
   case MPT_FUNCTION_KINDS:
     break;
   }
   /* those with a singularity at zero */
   for (int64_t i = 0; i < f->m; i++) nearest = fmin(nearest, fabs(f->w[i]));
-  return f->function->kind == MPT_POWER && nearest == 0 ? INFINITY : nearest;
+  return f->function->kind == MPT_FUNCTION_POWER && nearest == 0 ? INFINITY : nearest;
 }
 
 bool mpt_loss_terms_function(mpt_loss_terms *t, const mpt_function *function, const double *w,
                              mpt_spectral_function *f, mpt_function_size *size) {
   if (mpt_function_start(function, t->n, w, t->apart, t->memory, f) != MPT_STATUS_OK) return false;
   *size = (mpt_function_size){.reach = reach_of(f)};
-  if (function->kind == MPT_PROJECTOR) size->steepest = 1 / size->reach;
+  if (function->kind == MPT_FUNCTION_PROJECTOR) size->steepest = 1 / size->reach;
   for (int64_t i = 0; i < t->n; i++) {
     size->largest = fmax(size->largest, fabs(f->value[i]));
     size->steepest = fmax(size->steepest, fabs(f->slope[i]));

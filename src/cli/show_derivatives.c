@@ -93,7 +93,7 @@ static void print_stored_range(const char *what, const int64_t index[2]) {
 }
 
 static void print_function(const spectrum *s, const mpt_named_function *f) {
-  if (f->function.kind == MPT_PROJECTOR)
+  if (f->function.kind == MPT_FUNCTION_PROJECTOR)
     print_range(s, f->name, f->function.index);
   else
     printf("  %-18s has a derivative: a smooth function of the matrix (%s) does not see which "
@@ -124,7 +124,7 @@ static void print_ends(const spectrum *s, double min_gap) {
 
 static void print_named(const spectrum *s, const mpt_config *c, bool whole) {
   for (int64_t f = 0; f < c->functions.count; f++)
-    if (whole || c->functions.items[f].function.kind != MPT_PROJECTOR)
+    if (whole || c->functions.items[f].function.kind != MPT_FUNCTION_PROJECTOR)
       print_function(s, &c->functions.items[f]);
     else
       print_stored_range(c->functions.items[f].name, c->functions.items[f].function.index);
@@ -163,7 +163,7 @@ done:
 static void name_ranges(const mpt_config *c, mpt_text *names) {
   for (int64_t f = 0; f < c->functions.count; f++) {
     const mpt_named_function *named = &c->functions.items[f];
-    if (named->function.kind == MPT_PROJECTOR)
+    if (named->function.kind == MPT_FUNCTION_PROJECTOR)
       mpt_text_add(names, "%s%s [%lld, %lld)", names->length ? ", " : "", named->name,
                    (long long)named->function.index[0], (long long)named->function.index[1]);
   }
@@ -174,7 +174,7 @@ static void name_ranges(const mpt_config *c, mpt_text *names) {
 
 static void name_functions(const mpt_config *c, mpt_text *names) {
   for (int64_t f = 0; f < c->functions.count; f++)
-    if (c->functions.items[f].function.kind != MPT_PROJECTOR)
+    if (c->functions.items[f].function.kind != MPT_FUNCTION_PROJECTOR)
       mpt_text_add(names, "%s%s (%s)", names->length ? ", " : "", c->functions.items[f].name,
                    mpt_function_name((int)c->functions.items[f].function.kind));
   if (c->reference.file) mpt_text_add(names, "%sframe", names->length ? ", " : "");

@@ -12,12 +12,12 @@ static const char *const function_keys[] = {"name", "kind", "scale",     "expone
 _Static_assert(sizeof function_keys / sizeof *function_keys == FUNCTION_KEYS, "a key has no name");
 
 static bool takes(int kind, int key) {
-  const bool fermi = kind == MPT_FERMI, projector = kind == MPT_PROJECTOR;
+  const bool fermi = kind == MPT_FUNCTION_FERMI, projector = kind == MPT_FUNCTION_PROJECTOR;
   switch (key) {
   case SCALE:
     return !fermi && !projector;
   case EXPONENT:
-    return kind == MPT_POWER;
+    return kind == MPT_FUNCTION_POWER;
   case INDEX:
     return projector;
   case BETA:
@@ -124,10 +124,10 @@ static void take_parameters(const taking *t, mpt_function *f) {
   take_number(t, BETA, &f->beta, true, false);
   take_number(t, MU, &f->mu, false, false);
   take_number(t, ELECTRONS, &f->electrons, true, false);
-  if (f->kind == MPT_POWER) require(t, EXPONENT);
-  if (f->kind == MPT_PROJECTOR) require(t, INDEX);
-  if (f->kind == MPT_FERMI) require(t, BETA);
-  if (f->kind == MPT_FERMI && !t->given[MU] == !t->given[ELECTRONS])
+  if (f->kind == MPT_FUNCTION_POWER) require(t, EXPONENT);
+  if (f->kind == MPT_FUNCTION_PROJECTOR) require(t, INDEX);
+  if (f->kind == MPT_FUNCTION_FERMI) require(t, BETA);
+  if (f->kind == MPT_FUNCTION_FERMI && !t->given[MU] == !t->given[ELECTRONS])
     mpt_diagnose(
         t->r->diagnostics, t->item->place,
         "cannot use a fermi function with %s mu %s electrons: one of them says how full it "
@@ -184,13 +184,13 @@ void mpt_write_functions(const mpt_key *key, const void *target, mpt_text *out) 
     mpt_add_quoted(out, list->items[k].name);
     mpt_text_add(out, ", kind: %s", mpt_function_name((int)f->kind));
     if (takes((int)f->kind, SCALE)) write_parameter(out, SCALE, f->scale);
-    if (f->kind == MPT_POWER) write_parameter(out, EXPONENT, f->exponent);
-    if (f->kind == MPT_FERMI) {
+    if (f->kind == MPT_FUNCTION_POWER) write_parameter(out, EXPONENT, f->exponent);
+    if (f->kind == MPT_FUNCTION_FERMI) {
       write_parameter(out, BETA, f->beta);
       write_parameter(out, f->electrons > 0 ? ELECTRONS : MU,
                       f->electrons > 0 ? f->electrons : f->mu);
     }
-    if (f->kind == MPT_PROJECTOR)
+    if (f->kind == MPT_FUNCTION_PROJECTOR)
       mpt_text_add(out, ", index: [%lld, %lld]", (long long)f->index[0], (long long)f->index[1]);
     mpt_text_add(out, "}");
   }

@@ -36,7 +36,7 @@ static survey survey_cotangents(const mpt_output_context *m, int64_t k) {
   for (int f = 0; f < b->function_count; f++) {
     const double largest = largest_of(m, b->functions[f].cotangent, k, b->rows * b->n, &s);
     s.functions = fmax(s.functions, largest);
-    if (b->functions[f].function.kind == MPT_PROJECTOR && largest > 0 && m->rule.norm > 0)
+    if (b->functions[f].function.kind == MPT_FUNCTION_PROJECTOR && largest > 0 && m->rule.norm > 0)
       s.steepest = fmax(s.steepest, 1 / m->rule.norm);
     for (int64_t i = 0; i < b->n && largest > 0; i++)
       s.steepest = fmax(s.steepest, fabs(m->functions[f].slope[i]));

@@ -23,7 +23,7 @@ static mpt_code check_functions(const mpt_job *job, mpt_error *error) {
   mpt_code code = MPT_DONE;
   for (int64_t f = 0; f < job->config.functions.count; f++) {
     const mpt_named_function *named = &job->config.functions.items[f];
-    if (named->function.kind == MPT_PROJECTOR)
+    if (named->function.kind == MPT_FUNCTION_PROJECTOR)
       TRY(check_range(job, named->function.index, named->name, error));
     for (int64_t d = 0; d < job->input.count; d++)
       if (named->function.electrons >= (double)job->input.datasets[d].n &&

@@ -3,17 +3,17 @@
 #include <math.h>
 #include "spectral/fermi.h"
 
-static const char *const names[] = {[MPT_EXP] = "exp",
-                                    [MPT_LOG] = "log",
-                                    [MPT_SQRT] = "sqrt",
-                                    [MPT_INV_SQRT] = "inv_sqrt",
-                                    [MPT_INVERSE] = "inverse",
-                                    [MPT_POWER] = "power",
-                                    [MPT_TANH] = "tanh",
-                                    [MPT_SIN] = "sin",
-                                    [MPT_COS] = "cos",
-                                    [MPT_FERMI] = "fermi",
-                                    [MPT_PROJECTOR] = "projector"};
+static const char *const names[] = {[MPT_FUNCTION_EXP] = "exp",
+                                    [MPT_FUNCTION_LOG] = "log",
+                                    [MPT_FUNCTION_SQRT] = "sqrt",
+                                    [MPT_FUNCTION_INV_SQRT] = "inv_sqrt",
+                                    [MPT_FUNCTION_INVERSE] = "inverse",
+                                    [MPT_FUNCTION_POWER] = "power",
+                                    [MPT_FUNCTION_TANH] = "tanh",
+                                    [MPT_FUNCTION_SIN] = "sin",
+                                    [MPT_FUNCTION_COS] = "cos",
+                                    [MPT_FUNCTION_FERMI] = "fermi",
+                                    [MPT_FUNCTION_PROJECTOR] = "projector"};
 _Static_assert(sizeof names / sizeof *names == MPT_FUNCTION_KINDS,
                "a kind of function has no name");
 
@@ -74,7 +74,7 @@ static double wave_difference(const mpt_spectral_function *f, int64_t i, int64_t
   low_d = (low_d + f->low[i] - f->low[j]) / 2;
   low_s = (low_s + f->low[i] + f->low[j]) / 2;
   const double sinc = d == 0 ? 1 : (sin(d) + cos(d) * low_d) / (d + low_d);
-  if (f->function->kind == MPT_SIN) return sinc * (cos(s) - sin(s) * low_s);
+  if (f->function->kind == MPT_FUNCTION_SIN) return sinc * (cos(s) - sin(s) * low_s);
   return -sinc * (sin(s) + cos(s) * low_s);
 }
 
@@ -91,7 +91,7 @@ static double projector_difference(const mpt_spectral_function *f, int64_t i, in
 }
 
 double mpt_divided_difference(const mpt_spectral_function *f, int64_t i, int64_t j) {
-  if (f->function->kind == MPT_PROJECTOR) return projector_difference(f, i, j);
+  if (f->function->kind == MPT_FUNCTION_PROJECTOR) return projector_difference(f, i, j);
   if (f->x[i] < f->x[j] || (f->x[i] == f->x[j] && f->low[i] < f->low[j])) {
     const int64_t larger = j;
     j = i;
@@ -99,27 +99,27 @@ double mpt_divided_difference(const mpt_spectral_function *f, int64_t i, int64_t
   }
   const double x = f->x[i], y = f->x[j], d = (x - y) + (f->low[i] - f->low[j]);
   switch (f->function->kind) {
-  case MPT_EXP:
+  case MPT_FUNCTION_EXP:
     return f->factor * f->value[i] * slowing(d);
-  case MPT_LOG:
+  case MPT_FUNCTION_LOG:
     return log_difference(f->w[i], f->w[j]);
-  case MPT_SQRT:
+  case MPT_FUNCTION_SQRT:
     return f->factor / (f->value[i] + f->value[j]);
-  case MPT_INV_SQRT:
+  case MPT_FUNCTION_INV_SQRT:
     return -f->factor * f->value[i] * f->value[j] / (sqrt(x) + sqrt(y));
-  case MPT_INVERSE:
+  case MPT_FUNCTION_INVERSE:
     return -f->value[i] / f->w[j];
-  case MPT_POWER:
+  case MPT_FUNCTION_POWER:
     return f->factor * (is_whole(f->function->exponent)
                             ? whole_power_difference(f->function->exponent, x, y)
                             : power_difference(f->function->exponent, x, y));
-  case MPT_TANH:
+  case MPT_FUNCTION_TANH:
     return f->factor * tanh_difference(f, i, j, d);
-  case MPT_FERMI:
+  case MPT_FUNCTION_FERMI:
     return -f->factor * f->value[j] * f->rest[i] * slowing(d);
-  case MPT_SIN:
-  case MPT_COS:
-  case MPT_PROJECTOR:
+  case MPT_FUNCTION_SIN:
+  case MPT_FUNCTION_COS:
+  case MPT_FUNCTION_PROJECTOR:
   case MPT_FUNCTION_KINDS:
     break;
   }
@@ -134,26 +134,26 @@ static double fermi(double x, double low) {
 
 static double value_at(const mpt_function *f, double x, double low) {
   switch (f->kind) {
-  case MPT_EXP:
+  case MPT_FUNCTION_EXP:
     return exp(x) * (1 + low);
-  case MPT_LOG:
+  case MPT_FUNCTION_LOG:
     return log(x) + low / x;
-  case MPT_SQRT:
+  case MPT_FUNCTION_SQRT:
     return sqrt(x);
-  case MPT_INV_SQRT:
+  case MPT_FUNCTION_INV_SQRT:
     return 1 / sqrt(x);
-  case MPT_INVERSE:
+  case MPT_FUNCTION_INVERSE:
     return 1 / x;
-  case MPT_POWER:
+  case MPT_FUNCTION_POWER:
     return pow(x, f->exponent);
-  case MPT_TANH:
+  case MPT_FUNCTION_TANH:
     return tanh(x);
-  case MPT_SIN:
+  case MPT_FUNCTION_SIN:
     return sin(x) + cos(x) * low;
-  case MPT_COS:
+  case MPT_FUNCTION_COS:
     return cos(x) - sin(x) * low;
-  case MPT_FERMI:
-  case MPT_PROJECTOR:
+  case MPT_FUNCTION_FERMI:
+  case MPT_FUNCTION_PROJECTOR:
   case MPT_FUNCTION_KINDS:
     break;
   }
@@ -162,20 +162,20 @@ static double value_at(const mpt_function *f, double x, double low) {
 
 static bool is_defined(const mpt_function *f, double x) {
   switch (f->kind) {
-  case MPT_LOG:
-  case MPT_SQRT:
-  case MPT_INV_SQRT:
+  case MPT_FUNCTION_LOG:
+  case MPT_FUNCTION_SQRT:
+  case MPT_FUNCTION_INV_SQRT:
     return x > 0;
-  case MPT_INVERSE:
+  case MPT_FUNCTION_INVERSE:
     return x != 0;
-  case MPT_POWER:
+  case MPT_FUNCTION_POWER:
     return x > 0 || (is_whole(f->exponent) && (f->exponent >= 0 || x != 0));
-  case MPT_EXP:
-  case MPT_TANH:
-  case MPT_SIN:
-  case MPT_COS:
-  case MPT_FERMI:
-  case MPT_PROJECTOR:
+  case MPT_FUNCTION_EXP:
+  case MPT_FUNCTION_TANH:
+  case MPT_FUNCTION_SIN:
+  case MPT_FUNCTION_COS:
+  case MPT_FUNCTION_FERMI:
+  case MPT_FUNCTION_PROJECTOR:
   case MPT_FUNCTION_KINDS:
     break;
   }
@@ -217,7 +217,7 @@ static void weigh(mpt_spectral_function *f) {
 mpt_status mpt_function_start(const mpt_function *function, int64_t m, const double *w,
                               const int32_t *multiplet, double *memory,
                               mpt_spectral_function *out) {
-  const bool is_fermi = function->kind == MPT_FERMI;
+  const bool is_fermi = function->kind == MPT_FUNCTION_FERMI;
   double *const rest = memory + 3 * m;
   mpt_spectral_function f = {.function = function, .m = m, .w = w, .rest = rest};
   f.factor = is_fermi ? function->beta : function->scale != 0 ? function->scale : 1;
@@ -229,8 +229,8 @@ mpt_status mpt_function_start(const mpt_function *function, int64_t m, const dou
   if (is_fermi) f.mu = function->mu;
   if (f.weight) f.mu = mpt_chemical_potential(m, w, function->beta, function->electrons);
   mpt_status status = MPT_STATUS_OK;
-  if (function->kind == MPT_PROJECTOR) status = start_projector(&f, multiplet);
-  for (int64_t i = 0; i < m && function->kind != MPT_PROJECTOR; i++) {
+  if (function->kind == MPT_FUNCTION_PROJECTOR) status = start_projector(&f, multiplet);
+  for (int64_t i = 0; i < m && function->kind != MPT_FUNCTION_PROJECTOR; i++) {
     set_argument(&f, i);
     f.value[i] = value_at(function, f.x[i], f.low[i]);
     rest[i] = is_fermi ? fermi(-f.x[i], -f.low[i])
@@ -258,7 +258,7 @@ static double projector_gap(const mpt_spectral_function *f, int64_t i) {
 
 void mpt_function_turns(const mpt_spectral_function *f, double shift, double *out) {
   for (int64_t i = 0; i < f->m; i++) {
-    if (f->function->kind == MPT_PROJECTOR) {
+    if (f->function->kind == MPT_FUNCTION_PROJECTOR) {
       const double gap = projector_gap(f, i);
       out[i] = shift / gap / gap;
       continue;

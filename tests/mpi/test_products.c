@@ -98,7 +98,7 @@ static everything *prepare(const bench *b, mpt_type type, int64_t n) {
   q->report = &e->report;
   q->functions = e->functions;
   q->function_count = 1;
-  e->functions[0].function = (mpt_function){.kind = MPT_TANH, .scale = 1};
+  e->functions[0].function = (mpt_function){.kind = MPT_FUNCTION_TANH, .scale = 1};
   e->functions[0].value = random_slab(e, false);
   e->functions[0].cotangent = random_slab(e, true);
   e->functions[0].tangent = random_slab(e, false);

@@ -138,7 +138,7 @@ def test_declarations_are_the_headers():
         assert fields(struct) == [name for name, _ in declared._fields_]
     assert fields("mpt_report") == list(library.REPORT.names)
     kinds = re.search(r"enum mpt_function_kind {(.*?)MPT_FUNCTION_KINDS", text, re.S).group(1)
-    assert re.findall(r"MPT_(\w+) = \d+,", kinds) == [kind.upper() for kind in library.KINDS]
+    assert re.findall(r"MPT_FUNCTION_(\w+) = \d+,", kinds) == [kind.upper() for kind in library.KINDS]
     for name, arrays in library._ARRAYS.items():
         arguments = re.search(rf"\b{name}\((.*?)\);", text, re.S).group(1).split(",")
         assert len(arguments) == arrays + 5 + (name in library._SPECS)

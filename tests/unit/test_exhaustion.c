@@ -83,9 +83,9 @@ static everything *prepare(mpt_type type, int64_t n, wanted what, mpt_select sel
   b->functions = e->functions;
   b->function_count = 2;
   for (int f = 0; f < 2; f++)
-    e->functions[f] =
-        (mpt_function_arrays){.function = {.kind = f ? MPT_SIN : MPT_TANH, .scale = 1},
-                              .value = output(e, rows * rows * size)};
+    e->functions[f] = (mpt_function_arrays){
+        .function = {.kind = f ? MPT_FUNCTION_SIN : MPT_FUNCTION_TANH, .scale = 1},
+        .value = output(e, rows * rows * size)};
   b->da = e->x.a;
   b->dv = output(e, rows * m * size);
   b->frame = (mpt_frame_arrays){.index = {0, 2}, .columns = 1, .reference = e->x.gv};

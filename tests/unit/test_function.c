@@ -48,7 +48,7 @@ static void divided_differences(void **state) {
   (void)state;
   hid_t file = H5Fopen(ORACLE "/divided_differences.h5", H5F_ACC_RDONLY, H5P_DEFAULT);
   assert_true(file >= 0);
-  for (int kind = 0; kind < MPT_PROJECTOR; kind++) {
+  for (int kind = 0; kind < MPT_FUNCTION_PROJECTOR; kind++) {
     const int count = read_rows(file, mpt_function_name(kind), rows);
     for (int k = 0; k < count; k++) {
       const double error = pair_error(kind, rows[k]);
@@ -63,7 +63,7 @@ static void divided_differences(void **state) {
 /* A projector is the limit of a cold Fermi function, and its differences reach across the edge. */
 static void projector(void **state) {
   const double w[] = {-1, 0.25, 0.75, 4};
-  const mpt_function f = {.kind = MPT_PROJECTOR, .index = {1, 3}};
+  const mpt_function f = {.kind = MPT_FUNCTION_PROJECTOR, .index = {1, 3}};
   double memory[4 * MPT_FUNCTION_MEMORY];
   mpt_spectral_function s;
   (void)state;
@@ -83,21 +83,21 @@ static void undefined(void **state) {
     double w;
     mpt_status status;
   } cases[] = {
-      {{.kind = MPT_LOG}, 0, MPT_STATUS_FUNCTION_UNDEFINED},
-      {{.kind = MPT_LOG}, -1, MPT_STATUS_FUNCTION_UNDEFINED},
-      {{.kind = MPT_LOG, .scale = -1}, -1, MPT_STATUS_OK},
-      {{.kind = MPT_SQRT}, -1, MPT_STATUS_FUNCTION_UNDEFINED},
-      {{.kind = MPT_SQRT}, 0, MPT_STATUS_FUNCTION_UNDEFINED},
-      {{.kind = MPT_INV_SQRT}, 0, MPT_STATUS_FUNCTION_UNDEFINED},
-      {{.kind = MPT_INVERSE}, 0, MPT_STATUS_FUNCTION_UNDEFINED},
-      {{.kind = MPT_INVERSE}, -2, MPT_STATUS_OK},
-      {{.kind = MPT_POWER, .exponent = 0.5}, -2, MPT_STATUS_FUNCTION_UNDEFINED},
-      {{.kind = MPT_POWER, .exponent = 3}, -2, MPT_STATUS_OK},
-      {{.kind = MPT_POWER, .exponent = 2}, 0, MPT_STATUS_OK},
-      {{.kind = MPT_POWER, .exponent = -2}, 0, MPT_STATUS_FUNCTION_UNDEFINED},
-      {{.kind = MPT_EXP}, 1000, MPT_STATUS_FUNCTION_UNDEFINED},
-      {{.kind = MPT_EXP}, -1000, MPT_STATUS_OK},
-      {{.kind = MPT_FERMI, .beta = 1e8}, 1e8, MPT_STATUS_OK},
+      {{.kind = MPT_FUNCTION_LOG}, 0, MPT_STATUS_FUNCTION_UNDEFINED},
+      {{.kind = MPT_FUNCTION_LOG}, -1, MPT_STATUS_FUNCTION_UNDEFINED},
+      {{.kind = MPT_FUNCTION_LOG, .scale = -1}, -1, MPT_STATUS_OK},
+      {{.kind = MPT_FUNCTION_SQRT}, -1, MPT_STATUS_FUNCTION_UNDEFINED},
+      {{.kind = MPT_FUNCTION_SQRT}, 0, MPT_STATUS_FUNCTION_UNDEFINED},
+      {{.kind = MPT_FUNCTION_INV_SQRT}, 0, MPT_STATUS_FUNCTION_UNDEFINED},
+      {{.kind = MPT_FUNCTION_INVERSE}, 0, MPT_STATUS_FUNCTION_UNDEFINED},
+      {{.kind = MPT_FUNCTION_INVERSE}, -2, MPT_STATUS_OK},
+      {{.kind = MPT_FUNCTION_POWER, .exponent = 0.5}, -2, MPT_STATUS_FUNCTION_UNDEFINED},
+      {{.kind = MPT_FUNCTION_POWER, .exponent = 3}, -2, MPT_STATUS_OK},
+      {{.kind = MPT_FUNCTION_POWER, .exponent = 2}, 0, MPT_STATUS_OK},
+      {{.kind = MPT_FUNCTION_POWER, .exponent = -2}, 0, MPT_STATUS_FUNCTION_UNDEFINED},
+      {{.kind = MPT_FUNCTION_EXP}, 1000, MPT_STATUS_FUNCTION_UNDEFINED},
+      {{.kind = MPT_FUNCTION_EXP}, -1000, MPT_STATUS_OK},
+      {{.kind = MPT_FUNCTION_FERMI, .beta = 1e8}, 1e8, MPT_STATUS_OK},
   };
   double memory[MPT_FUNCTION_MEMORY];
   mpt_spectral_function s;
@@ -128,7 +128,7 @@ static void chemical_potentials(void **state) {
       if (electrons == (double)whole && holes > 0 && fabs(particles / holes - 1) > 40 * rounding)
         fail_msg("beta %g, gap above %g: %g particles, %g holes", beta, electrons, particles,
                  holes);
-      mpt_function f = {.kind = MPT_FERMI, .beta = beta, .electrons = electrons};
+      mpt_function f = {.kind = MPT_FUNCTION_FERMI, .beta = beta, .electrons = electrons};
       double memory[6 * MPT_FUNCTION_MEMORY], weight = 0;
       const int32_t id[] = {0, 0, 1, 1, 2, 3};
       mpt_spectral_function s;
