@@ -29,10 +29,10 @@ typedef struct mpt_options {
   mpt_gauge_policy gauge_policy;
   mpt_spread_policy spread_policy;
   mpt_convention convention;
-  int threads;       /* 0: one */
-  mpt_solver solver; /* AUTO, LANES or LAPACK */
-  mpt_basis basis;   /* of the vectors inside a multiplet */
-  uint64_t seed;     /* of the bases that TURNED draws */
+  int threads; /* 0: one */
+  mpt_solver solver;
+  mpt_basis basis; /* of the vectors inside a multiplet */
+  uint64_t seed;   /* of the bases that TURNED draws */
 } mpt_options;
 
 /* What carried a gradient through equal and near eigenvalues: of several, the last in this order.

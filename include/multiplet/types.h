@@ -49,13 +49,11 @@ typedef enum mpt_spread_policy {
  * seed decides, so that no loss can hide that it depends on them, or as the solver left them. */
 typedef enum mpt_basis { MPT_BASIS_TURNED = 0, MPT_BASIS_SOLVER = 1 } mpt_basis;
 
-/* Who solves. On arrays in memory the first three; AUTO goes by type and size. */
+/* The solver; AUTO chooses by type and size. */
 typedef enum mpt_solver {
   MPT_SOLVER_AUTO = 0,
-  MPT_SOLVER_LANES = 1,  /* many small matrices side by side, one in each vector lane */
-  MPT_SOLVER_LAPACK = 2, /* one after the other: the reference */
-  MPT_SOLVER_SCALAPACK = 3,
-  MPT_SOLVER_ELPA = 4
+  MPT_SOLVER_LANES = 1, /* many small matrices side by side, one in each vector lane */
+  MPT_SOLVER_LAPACK = 2 /* one after the other: the reference */
 } mpt_solver;
 
 MPT_API const char *mpt_type_name(mpt_type type); /* "complex128" */

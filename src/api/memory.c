@@ -49,6 +49,7 @@ static const char *wrong_argument(const mpt_batch *b, const mpt_options *o, bool
   if ((int)o->triangle < 0 || o->triangle > MPT_TRIANGLE_AVERAGE) return "triangle";
   if ((int)o->gauge_policy < 0 || o->gauge_policy > MPT_GAUGE_FAIL) return "gauge_policy";
   if ((int)o->spread_policy < 0 || o->spread_policy > MPT_SPREAD_UNBIASED) return "spread_policy";
+  if ((int)o->solver < 0 || o->solver > MPT_SOLVER_LAPACK) return "solver";
   if ((int)o->basis < 0 || o->basis > MPT_BASIS_SOLVER) return "basis";
   if ((int)o->convention < 0 || o->convention > MPT_CONVENTION_JAX) return "convention";
   for (int f = 0; f < b->function_count; f++)
@@ -76,19 +77,11 @@ static mpt_code test_engine(call *c, mpt_type type, mpt_error *error) {
 }
 
 static mpt_code choose_engine(call *c, const mpt_shape *shape, mpt_error *error) {
-  static const char *const names[] = {[MPT_SOLVER_AUTO] = "auto",
-                                      [MPT_SOLVER_LANES] = "lanes",
-                                      [MPT_SOLVER_LAPACK] = "lapack",
-                                      [MPT_SOLVER_SCALAPACK] = "scalapack",
-                                      [MPT_SOLVER_ELPA] = "elpa"};
-  const size_t solver = (size_t)c->options->solver;
-  const char *name = solver < sizeof names / sizeof *names ? names[solver] : "of no name";
-  c->engine = solver == MPT_SOLVER_AUTO ? mpt_engine_for(shape) : mpt_engine_by_name(name);
-  if (c->engine && !c->engine->takes_team) return test_engine(c, shape->type, error);
-  return mpt_fail(error, MPT_BAD_USAGE,
-                  "cannot start: solver %s does not work on arrays in memory (MPT_SOLVER_AUTO "
-                  "chooses one that does)",
-                  name);
+  static const mpt_engine *const engines[] = {
+      [MPT_SOLVER_LANES] = &mpt_lanes, [MPT_SOLVER_LAPACK] = &mpt_lapack};
+  const mpt_engine *asked = engines[c->options->solver];
+  c->engine = asked ? asked : mpt_engine_for(shape);
+  return test_engine(c, shape->type, error);
 }
 
 /* Problems that go to an engine at a time: enough to fill its vector lanes, few enough to stay in
