@@ -4,7 +4,7 @@
  * caller's, and those that are const are not written, not even for a moment; outputs must not
  * overlap them. Nothing here is collective and nothing needs MPI_Init.
  *
- *   const mpt_options options = {.threads = 4};
+ *   const mpt_options options = {.size = sizeof options, .threads = 4};
  *   mpt_eigh(MPT_COMPLEX128, 8, 1000, &options, a, w, v, multiplet, report, &error);
  *
  * Threads: as many as the options say, of OpenMP, and no more of a BLAS that takes its count from
@@ -22,8 +22,15 @@
 extern "C" {
 #endif
 
-/* How problems are solved and differentiated; all zeros are the defaults. */
+/* How problems are solved and differentiated; all zeros but `size` are the defaults.
+ *
+ * Structures that a call reads begin with their size, sizeof the structure, so that a newer library
+ * serves a program that was compiled with an older header: members that the program does not know
+ * have their default, 0. A larger structure, of a newer header, is accepted as long as what this
+ * library does not know is 0. Anything else, a size of 0 among it, is MPT_BAD_USAGE. New members
+ * come last; there is no padding behind the last one. */
 typedef struct mpt_options {
+  size_t size; /* sizeof(mpt_options) */
   mpt_triangle triangle;
   double tolerance; /* of multiplets, relative to ||A||_2; 0: what rounding cannot tell apart */
   mpt_gauge_policy gauge_policy;
@@ -55,7 +62,9 @@ typedef enum mpt_failed_check {
   MPT_FAILED_VALUES /* order, trace and norm */
 } mpt_failed_check;
 
-/* What became of one problem, and how far its numbers can be trusted. */
+/* What became of one problem, and how far its numbers can be trusted. Only calls write it. Its size
+ * is fixed for this SOVERSION: arrays of it have no other stride, and new members take the place of
+ * reserved ones, which are 0 until then. */
 typedef struct mpt_report {
   int8_t status;           /* an mpt_status; outputs of a failed problem are zero */
   double largest;          /* max of all |Re|, |Im| of the matrix */
@@ -76,8 +85,9 @@ typedef struct mpt_report {
   int8_t
       first_failed; /* of those: an mpt_failed_check, and the decade of what it found: 3 for 1000 */
   int8_t first_decade;
-  int refused;    /* by a policy: counts as failed, the gradient is zero */
-  double seconds; /* those of the chunk it was solved in / problems in the chunk */
+  int refused;        /* by a policy: counts as failed, the gradient is zero */
+  double seconds;     /* those of the chunk it was solved in / problems in the chunk */
+  double reserved[6]; /* 0 */
 } mpt_report;
 
 /* w [count, n] real, ascending; v [count, n, n], column j of each is vector j, of unit norm, its

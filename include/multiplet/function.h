@@ -32,6 +32,7 @@ typedef enum mpt_function_kind {
 } mpt_function_kind;
 
 typedef struct mpt_function {
+  size_t size; /* sizeof(mpt_function) */
   mpt_function_kind kind;
   double scale;     /* f(scale * A) for all but fermi and projector; 0: 1 */
   double exponent;  /* power */
@@ -51,13 +52,15 @@ typedef enum mpt_select_kind {
 } mpt_select_kind;
 
 typedef struct mpt_select {
+  size_t size; /* sizeof(mpt_select) */
   mpt_select_kind kind;
   int64_t index[2];
   double range[2];
   int64_t at_most;
 } mpt_select;
 
-/* How many eigenpairs of n that is at most: the number of columns of outputs. */
+/* How many eigenpairs of n that is at most: the number of columns of outputs; -1 for a size that is
+ * refused. */
 MPT_API int64_t mpt_select_columns(const mpt_select *select, int64_t n);
 
 /* f(A) of a batch in memory, with mpt_eigh's arrays, errors and eigenpairs: f [count, n, n], and w
@@ -80,9 +83,10 @@ MPT_API mpt_code mpt_matrix_function_backward(mpt_type type, int64_t n, int64_t 
 /* A frame's subspace, the eigenvectors index[0] to index[1] - 1, and its reference R [n, columns]
  * for all problems, or with `each` [count, n, columns]; 1 <= columns <= index[1] - index[0]. */
 typedef struct mpt_frame_spec {
+  size_t size; /* sizeof(mpt_frame_spec) */
   int64_t index[2], columns;
   const void *reference;
-  int each;
+  int each, reserved; /* reserved: 0 */
 } mpt_frame_spec;
 
 /* The frame P R (R^H P R)^(-1/2), P being the projector on the subspace: the smooth stand-in for

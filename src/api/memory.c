@@ -26,6 +26,32 @@ typedef struct call {
   worker *workers; /* [threads] */
 } call;
 
+/* Behind the last member stands nothing that an older program would leave as it was. */
+#define ENDS_WITH(type, member) (offsetof(type, member) + sizeof((type *)0)->member == sizeof(type))
+_Static_assert(ENDS_WITH(mpt_options, seed) && ENDS_WITH(mpt_function, index) &&
+                   ENDS_WITH(mpt_frame_spec, reserved) && ENDS_WITH(mpt_select, at_most),
+               "a structure of the interface ends with padding");
+_Static_assert(sizeof(mpt_report) == 160, "the stride of reports is part of the interface");
+
+/* A caller's structure as this library knows it, zeros for what his header had not; false for a
+ * size that cannot be, or for members that this library does not know. `mine` is zero before. */
+static bool receive(const void *his, void *mine, size_t known) {
+  enum { MOST = 4096 };
+  size_t size;
+  if (!his) return false;
+  memcpy(&size, his, sizeof size);
+  if (size < sizeof size || size > MOST) return false;
+  for (size_t at = known; at < size; at++)
+    if (((const char *)his)[at]) return false;
+  memcpy(mine, his, size < known ? size : known);
+  return true;
+}
+
+int64_t mpt_select_columns(const mpt_select *select, int64_t n) {
+  mpt_select mine = {0};
+  return receive(select, &mine, sizeof mine) ? mpt_selected_columns(&mine, n) : -1;
+}
+
 static bool index_fits(const int64_t index[2], int64_t n) {
   return index[0] >= 0 && index[0] < index[1] && index[1] <= n;
 }
@@ -60,6 +86,11 @@ static const char *wrong_argument(const mpt_batch *b, const mpt_options *o, bool
     return "frame";
   const bool filled = (b->a || b->given) && b->w && b->multiplet && (!backward || (b->v && b->g));
   return b->count && (!b->report || (n && !filled)) ? "a null array" : NULL;
+}
+
+static mpt_code refuse(const char *argument, mpt_error *error) {
+  return mpt_fail(error, MPT_BAD_USAGE, "cannot start: bad argument, %s (see multiplet/eigh.h)",
+                  argument);
 }
 
 /* An engine that is not what it should be gives way to lapack, where nobody asked for it. */
@@ -189,18 +220,17 @@ static void do_chunks(const call *c) {
 
 static mpt_code do_all(const mpt_batch *all, const mpt_options *options, bool backward,
                        mpt_error *error) {
-  static const mpt_options defaults;
   mpt_code code = MPT_DONE;
-  call c = {.options = options ? options : &defaults, .all = all};
+  mpt_options mine = {0};
+  call c = {.options = &mine, .all = all};
   const mpt_shape shape = {.type = all->type,
                            .n = all->n,
                            .vectors = all->v != NULL,
                            .backward = backward,
                            .outputs = mpt_has_outputs(all)};
+  if (options && !receive(options, &mine, sizeof mine)) return refuse("options.size", error);
   const char *wrong = wrong_argument(all, c.options, backward);
-  if (wrong)
-    return mpt_fail(error, MPT_BAD_USAGE, "cannot start: bad argument, %s (see multiplet/eigh.h)",
-                    wrong);
+  if (wrong) return refuse(wrong, error);
   TRY(choose_engine(&c, &shape, error));
   TRY(open_workers(&c, &shape, error));
   do_chunks(&c);
@@ -256,7 +286,8 @@ mpt_code mpt_matrix_function(mpt_type type, int64_t n, int64_t count, const mpt_
                              const mpt_function *function, const void *a, void *f, void *w, void *v,
                              int32_t *multiplet, mpt_report *report, mpt_error *error) {
   mpt_batch all = batch_of(type, n, count, a, w, v, multiplet, report);
-  mpt_function_arrays one = {.function = *function, .value = f};
+  mpt_function_arrays one = {.value = f};
+  if (!receive(function, &one.function, sizeof one.function)) return refuse("function.size", error);
   all.functions = &one;
   all.function_count = 1;
   return do_all(&all, options, false, error);
@@ -268,7 +299,8 @@ mpt_code mpt_matrix_function_backward(mpt_type type, int64_t n, int64_t count,
                                       void *g, int32_t *multiplet, mpt_report *report,
                                       mpt_error *error) {
   mpt_batch all = batch_of(type, n, count, a, w, v, multiplet, report);
-  mpt_function_arrays one = {.function = *function, .cotangent = gf};
+  mpt_function_arrays one = {.cotangent = gf};
+  if (!receive(function, &one.function, sizeof one.function)) return refuse("function.size", error);
   all.functions = &one;
   all.function_count = 1;
   all.given = true;
@@ -276,18 +308,22 @@ mpt_code mpt_matrix_function_backward(mpt_type type, int64_t n, int64_t count,
   return do_all(&all, options, true, error);
 }
 
-static mpt_frame_arrays frame_of(const mpt_frame_spec *spec) {
-  return (mpt_frame_arrays){.index = {spec->index[0], spec->index[1]},
-                            .columns = spec->columns,
-                            .reference = spec->reference,
-                            .each = spec->each};
+/* False for a size or a reserved member that cannot be. */
+static bool take_frame(const mpt_frame_spec *his, mpt_frame_arrays *frame) {
+  mpt_frame_spec spec = {0};
+  if (!receive(his, &spec, sizeof spec) || spec.reserved) return false;
+  *frame = (mpt_frame_arrays){.index = {spec.index[0], spec.index[1]},
+                              .columns = spec.columns,
+                              .reference = spec.reference,
+                              .each = spec.each};
+  return true;
 }
 
 mpt_code mpt_frame(mpt_type type, int64_t n, int64_t count, const mpt_options *options,
                    const mpt_frame_spec *frame, const void *a, void *f, void *w, void *v,
                    int32_t *multiplet, mpt_report *report, mpt_error *error) {
   mpt_batch all = batch_of(type, n, count, a, w, v, multiplet, report);
-  all.frame = frame_of(frame);
+  if (!take_frame(frame, &all.frame)) return refuse("frame.size", error);
   all.frame.value = f;
   return do_all(&all, options, false, error);
 }
@@ -297,7 +333,7 @@ mpt_code mpt_frame_backward(mpt_type type, int64_t n, int64_t count, const mpt_o
                             const void *v, const void *gf, void *g, void *gr, int32_t *multiplet,
                             mpt_report *report, mpt_error *error) {
   mpt_batch all = batch_of(type, n, count, a, w, v, multiplet, report);
-  all.frame = frame_of(frame);
+  if (!take_frame(frame, &all.frame)) return refuse("frame.size", error);
   all.frame.cotangent = gf;
   all.frame.gradient_reference = gr;
   all.given = true;

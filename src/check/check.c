@@ -111,7 +111,7 @@ static mpt_code prepare_group(mpt_check *c, int64_t k, mpt_error *error) {
   mpt_check_group *g = &c->groups[k];
   g->stored = &c->view.groups[k];
   g->input = &c->input.datasets[k];
-  g->columns = mpt_select_columns(&c->config.select, g->input->n);
+  g->columns = mpt_selected_columns(&c->config.select, g->input->n);
   if (!matches(g->stored, g->input, g->columns))
     return mpt_fail(error, MPT_BAD_INPUT,
                     "cannot check '%s': group %s does not fit the input's %lld %s matrices of n = "

@@ -155,7 +155,7 @@ static mpt_code make_tasks(mpt_job *job, mpt_error *error) {
   TRY(make_functions(job, error));
   for (int64_t d = 0; d < job->input.count; d++)
     if (c->select.kind != MPT_SELECT_ALL)
-      job->input.datasets[d].columns = mpt_select_columns(&c->select, job->input.datasets[d].n);
+      job->input.datasets[d].columns = mpt_selected_columns(&c->select, job->input.datasets[d].n);
   TRY(mpt_job_open_outputs(job, error));
   if (c->eigenpairs) TRY(open_eigenpairs(job, error));
   for (int64_t d = 0; d < job->input.count; d++) {

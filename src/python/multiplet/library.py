@@ -31,24 +31,31 @@ SOLVERS = {"auto": 0, "lanes": 1, "lapack": 2}
 NO_RESOURCE = 6  # an mpt_code
 
 
-class Options(ctypes.Structure):
+class _Sized(ctypes.Structure):
+    """What a call reads: it begins with its size."""
+
+    def __init__(self, **members):
+        super().__init__(size=ctypes.sizeof(self), **members)
+
+
+class Options(_Sized):
     """mpt_options"""
-    _fields_ = [("triangle", ctypes.c_int), ("tolerance", ctypes.c_double), ("gauge_policy", ctypes.c_int),
+    _fields_ = [("size", ctypes.c_size_t), ("triangle", ctypes.c_int), ("tolerance", ctypes.c_double), ("gauge_policy", ctypes.c_int),
                 ("spread_policy", ctypes.c_int), ("convention", ctypes.c_int), ("threads", ctypes.c_int),
                 ("solver", ctypes.c_int), ("basis", ctypes.c_int), ("seed", ctypes.c_uint64)]
 
 
-class Function(ctypes.Structure):
+class Function(_Sized):
     """mpt_function"""
-    _fields_ = [("kind", ctypes.c_int), ("scale", ctypes.c_double), ("exponent", ctypes.c_double),
+    _fields_ = [("size", ctypes.c_size_t), ("kind", ctypes.c_int), ("scale", ctypes.c_double), ("exponent", ctypes.c_double),
                 ("beta", ctypes.c_double), ("mu", ctypes.c_double), ("electrons", ctypes.c_double),
                 ("index", ctypes.c_int64 * 2)]
 
 
-class FrameSpec(ctypes.Structure):
+class FrameSpec(_Sized):
     """mpt_frame_spec"""
-    _fields_ = [("index", ctypes.c_int64 * 2), ("columns", ctypes.c_int64), ("reference", ctypes.c_void_p),
-                ("each", ctypes.c_int)]
+    _fields_ = [("size", ctypes.c_size_t), ("index", ctypes.c_int64 * 2), ("columns", ctypes.c_int64),
+                ("reference", ctypes.c_void_p), ("each", ctypes.c_int), ("reserved", ctypes.c_int)]
 
 
 class CallError(ctypes.Structure):
@@ -62,7 +69,7 @@ REPORT = np.dtype([("status", "i1"), ("largest", "f8"), ("residual", "f8"), ("or
                    ("frame_condition", "f8"), ("tangent_splitting", "f8"), ("tangent_error", "f8"),
                    ("output_residual", "f8"), ("rule", "i1"), ("retried", "i1"), ("first_failed", "i1"),
                    ("first_decade", "i1"), ("refused", "i4"),
-                   ("seconds", "f8")],
+                   ("seconds", "f8"), ("reserved", "f8", 6)],
                   align=True)
 
 # How many arrays a call takes between its options (and its spec) and its error.
