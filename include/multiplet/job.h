@@ -20,8 +20,8 @@ MPT_API void mpt_lookout_start(void);
  *
  * Collective; MPI must be initialized. SIGTERM and SIGUSR1 are caught while it runs. Returns on
  * every rank MPT_DONE; MPT_SOME_FAILED when problems failed (their status says how); MPT_STOPPED
- * when it can be continued; MPT_BAD_USAGE, MPT_BAD_INPUT, MPT_BAD_OUTPUT or MPT_NO_RESOURCE with *error filled
- * (config errors are printed to standard error, and error->text is empty). */
+ * when it can be continued; MPT_BAD_USAGE, MPT_BAD_INPUT, MPT_BAD_OUTPUT or MPT_NO_RESOURCE with
+ * *error filled (config errors are printed to standard error, and error->text is empty). */
 MPT_API mpt_code mpt_run_job(MPI_Comm comm, const char *config_path, const char *const *overrides,
                              size_t override_count, int fresh, mpt_error *error);
 

@@ -58,7 +58,8 @@ typedef struct mpt_error {
 /* "OK", "GAUGE_DEPENDENT", ...; NULL when there is no such status. Static storage. */
 MPT_API const char *mpt_status_name(int status);
 
-/* One sentence that says what the status means. Static storage. */
+/* One sentence that says what the status means; NULL when there is no such status. Static storage.
+ */
 MPT_API const char *mpt_status_meaning(int status);
 
 /* True for the statuses under which outputs are zero. */

@@ -56,6 +56,7 @@ typedef enum mpt_solver {
   MPT_SOLVER_LAPACK = 2 /* one after the other: the reference */
 } mpt_solver;
 
+/* For what is no type: NULL or 0. Names are in static storage. */
 MPT_API const char *mpt_type_name(mpt_type type); /* "complex128" */
 MPT_API size_t mpt_type_size(mpt_type type);      /* bytes of one matrix element */
 MPT_API size_t mpt_real_size(mpt_type type);      /* bytes of one eigenvalue */

@@ -94,20 +94,24 @@ static const struct {
 };
 _Static_assert(sizeof types / sizeof *types == MPT_TYPE_COUNT, "a type has no row");
 
+static bool is_known(mpt_type type) {
+  return (int)type >= 0 && type < MPT_TYPE_COUNT;
+}
+
 const char *mpt_type_name(mpt_type type) {
-  return types[type].name;
+  return is_known(type) ? types[type].name : NULL;
 }
 size_t mpt_type_size(mpt_type type) {
-  return types[type].size;
+  return is_known(type) ? types[type].size : 0;
 }
 size_t mpt_real_size(mpt_type type) {
-  return types[type].real_size;
+  return is_known(type) ? types[type].real_size : 0;
 }
 double mpt_type_epsilon(mpt_type type) {
-  return types[type].epsilon;
+  return is_known(type) ? types[type].epsilon : 0;
 }
 int mpt_type_is_complex(mpt_type type) {
-  return types[type].is_complex;
+  return is_known(type) && types[type].is_complex;
 }
 
 int mpt_type_from_name(const char *name, mpt_type *type) {
