@@ -1,4 +1,4 @@
-/* What became of a problem, and what became of a call.
+/* The status of a problem and the return code of a call.
  *
  * A problem (one matrix) that fails is data: it gets a status, its outputs are zero and the batch
  * goes on. A call that fails returns an mpt_code and leaves one line of text in an
@@ -38,7 +38,8 @@ typedef enum mpt_status {
   MPT_STATUS_COUNT
 } mpt_status;
 
-/* What a call returns. The program exits with the same numbers, but with 2 for MPT_NO_RESOURCE. */
+/* The return value of a call. The program exits with the same number, except that MPT_NO_RESOURCE
+ * becomes 2. */
 typedef enum mpt_code {
   MPT_DONE = 0,
   MPT_BAD_USAGE = 2,   /* command line, config, an argument out of range */
@@ -55,17 +56,17 @@ typedef struct mpt_error {
   char text[1000];
 } mpt_error;
 
-/* "OK", "GAUGE_DEPENDENT", ...; NULL when there is no such status. Static storage. */
+/* "OK", "GAUGE_DEPENDENT", ...; NULL if there is no such status. Static storage. */
 MPT_API const char *mpt_status_name(int status);
 
-/* One sentence that says what the status means; NULL when there is no such status. Static storage.
+/* The meaning of a status in one sentence; NULL when there is no such status. Static storage.
  */
 MPT_API const char *mpt_status_meaning(int status);
 
-/* True for the statuses under which outputs are zero. */
+/* True for failures: outputs are zero. */
 MPT_API int mpt_status_is_failure(int status);
 
-/* True for OK and for the warnings: outputs are there. */
+/* True for OK and for the warnings: outputs are valid. */
 MPT_API int mpt_status_is_solved(int status);
 
 /* Writes the text, sets and returns the code; `error` may be NULL. */
