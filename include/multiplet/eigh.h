@@ -1,18 +1,32 @@
 /* Eigenpairs of a batch of Hermitian matrices in memory.
  *
- * Matrices are contiguous [count, n, n], row-major, of one of the four types. Arrays are the
- * caller's, and those that are const are not written, not even for a moment; outputs must not
- * overlap them. Nothing here is collective and nothing needs MPI_Init.
+ * Matrices are contiguous [count, n, n], row-major, of one of the four types. The caller owns all
+ * arrays. Const arrays are never written, not even temporarily; outputs must not overlap them.
+ * Nothing here is collective and nothing needs MPI_Init.
  *
- *   const mpt_options options = {.threads = 4};
+ *   const mpt_options options = {.size = sizeof options, .threads = 4};
  *   mpt_eigh(MPT_COMPLEX128, 8, 1000, &options, a, w, v, multiplet, report, &error);
  *
- * Threads: as many as the options say, of OpenMP, and no more of a BLAS that takes its count from
- * OpenMP; one with threads of its own has to be told by its own variable. No result depends on
- * their number, nor on what else is in the batch. Calls from several threads at once are fine.
+ * Threads: a call uses options->threads OpenMP threads. A BLAS with its own threads must be limited
+ * by its own variable. Results do not depend on the number of threads or on the rest of the batch.
+ * Several threads may call at once.
  *
- * Errors: MPT_BAD_USAGE for an argument that cannot be, MPT_NO_RESOURCE without memory for the
- * workspace, *error (which may be NULL) saying which; no output has been written then. */
+ * Errors: MPT_BAD_USAGE for an invalid argument, MPT_NO_RESOURCE without memory for the workspace.
+ * *error (which may be NULL) says which; no output has been written then.
+ *
+ * Column-major callers (Fortran, Julia, MATLAB): arrays are a(n, n, count) and w(n, count). The
+ * library then sees the transpose of each matrix A, which is conj(A). It has the same eigenvalues.
+ * In the caller's indices,
+ *
+ *   v          eigenvector j of A is conj(v(j, :)): A V^H = V^H diag(w); real types: rows of v
+ *   triangle   MPT_TRIANGLE_LOWER reads the upper triangle of A, and MPT_TRIANGLE_UPPER the lower
+ *   f          f(A), as it stands
+ *   frames     the reference is R^H and the frame F^H, both (columns, n, count)
+ *   gv, g, gf  belong to v, a and f element by element: dL = Re sum conj(g) dA
+ *              in MPT_CONVENTION_TORCH
+ *
+ * Multiplets are numbered, and index ranges counted, from 0. tests/portability/columns.f90 and
+ * tests/unit/test_columns.c are examples. */
 #ifndef MULTIPLET_EIGH_H
 #define MULTIPLET_EIGH_H
 
@@ -22,21 +36,28 @@
 extern "C" {
 #endif
 
-/* How problems are solved and differentiated; all zeros are the defaults. */
+/* How problems are solved and differentiated. All zeros but `size` are the defaults.
+ *
+ * Every structure that a call reads begins with its size, sizeof the structure, so that a newer
+ * library serves a program that was compiled with an older header: members that the older header
+ * lacks have their default, 0. A larger structure of a newer header is accepted if the members that
+ * this library lacks are 0. Any other size, including 0, is MPT_BAD_USAGE. New members come last,
+ * and no structure ends with padding. */
 typedef struct mpt_options {
+  size_t size; /* sizeof(mpt_options) */
   mpt_triangle triangle;
   double tolerance; /* of multiplets, relative to ||A||_2; 0: what rounding cannot tell apart */
   mpt_gauge_policy gauge_policy;
   mpt_spread_policy spread_policy;
   mpt_convention convention;
-  int threads;       /* 0: one */
-  mpt_solver solver; /* AUTO, LANES or LAPACK */
-  mpt_basis basis;   /* of the vectors inside a multiplet */
-  uint64_t seed;     /* of the bases that TURNED draws */
+  int threads; /* 0: one */
+  mpt_solver solver;
+  mpt_basis basis; /* of the vectors inside a multiplet */
+  uint64_t seed;   /* of the bases that TURNED draws */
 } mpt_options;
 
-/* What carried a gradient through equal and near eigenvalues: of several, the last in this order.
- */
+/* How a gradient was carried through equal and near eigenvalues; of several rules, the last in this
+ * order. */
 typedef enum mpt_gradient_rule {
   MPT_RULE_PLAIN = 0,    /* quotients; equal eigenvalues had equal cotangents */
   MPT_RULE_FORM = 1,     /* the loss was certified to be one of V f(w) V^H */
@@ -45,7 +66,7 @@ typedef enum mpt_gradient_rule {
   MPT_RULE_RAW = 4       /* cotangents that differed were kept as they were */
 } mpt_gradient_rule;
 
-/* What a first solution that was given up had failed; 0 where there was none. */
+/* The check that the first solution failed; 0 if there was no second solution. */
 typedef enum mpt_failed_check {
   MPT_FAILED_NONE,
   MPT_FAILED_CONVERGENCE,
@@ -55,7 +76,9 @@ typedef enum mpt_failed_check {
   MPT_FAILED_VALUES /* order, trace and norm */
 } mpt_failed_check;
 
-/* What became of one problem, and how far its numbers can be trusted. */
+/* The outcome of one problem, and how far its numbers can be trusted. Calls write all of it. Its
+ * size is fixed for this SOVERSION, so that arrays have a fixed stride; new members will take the
+ * place of reserved ones, which are 0 until then. */
 typedef struct mpt_report {
   int8_t status;           /* an mpt_status; outputs of a failed problem are zero */
   double largest;          /* max of all |Re|, |Im| of the matrix */
@@ -72,18 +95,19 @@ typedef struct mpt_report {
   double output_residual;   /* of gradient, functions, frame and tangents against their own factors,
                                by a random probe, in units of n eps */
   int8_t rule;              /* an mpt_gradient_rule */
-  int8_t retried;           /* 1: the first solution failed its check; the reference solved it */
-  int8_t
-      first_failed; /* of those: an mpt_failed_check, and the decade of what it found: 3 for 1000 */
-  int8_t first_decade;
-  int refused;    /* by a policy: counts as failed, the gradient is zero */
-  double seconds; /* those of the chunk it was solved in / problems in the chunk */
+  int8_t retried;      /* 1: the first solution failed a check; the reference solved the problem */
+  int8_t first_failed; /* the failed check (mpt_failed_check) */
+  int8_t first_decade; /* and the power of ten of its value: 3 for 1000 */
+  int refused;         /* by a policy: the problem counts as failed, the gradient is zero */
+  double seconds;      /* the chunk's seconds / its problems */
+  double reserved[6];  /* 0 */
 } mpt_report;
 
-/* w [count, n] real, ascending; v [count, n, n], column j of each is vector j, of unit norm, its
- * largest component real and positive (NULL: eigenvalues only); multiplet [count, n], the number of
- * the multiplet that each eigenvalue belongs to; report [count]. options NULL: the defaults.
- * Returns MPT_DONE also when problems failed: their reports say so, and the batch goes on. */
+/* w [count, n]: real, ascending. v [count, n, n]: column j of each matrix is eigenvector j, of unit
+ * norm, its largest component real and positive; NULL for eigenvalues only. multiplet [count, n]:
+ * the number of the multiplet that each eigenvalue belongs to. report [count]. options NULL:
+ * defaults. Returns MPT_DONE even if problems failed: their reports say so, and the batch goes on.
+ */
 MPT_API mpt_code mpt_eigh(mpt_type type, int64_t n, int64_t count, const mpt_options *options,
                           const void *a, void *w, void *v, int32_t *multiplet, mpt_report *report,
                           mpt_error *error);

@@ -1,12 +1,11 @@
-/* What of a spectrum has a gradient at any degeneracy: matrix functions and frames, and which of
- * the eigenpairs are wanted.
+/* Matrix functions and frames, differentiable at any degeneracy, and the selection of eigenpairs.
  *
  * f(A) = V f(w) V^H, and with C = V^H gF V (gF made Hermitian first)
  *
  *   G = V [D o C] V^H,   D_ij = f[w_i, w_j] = (f(w_i) - f(w_j)) / (w_i - w_j),   f'(w_i) if equal
  *
- * (Daleckii and Krein 1965). D is computed without cancellation, so that no two eigenvalues are too
- * near to each other, or equal. */
+ * (Daleckii and Krein 1965). D is computed without cancellation at any distance of two eigenvalues,
+ * none included. */
 #ifndef MULTIPLET_FUNCTION_H
 #define MULTIPLET_FUNCTION_H
 
@@ -18,27 +17,28 @@ extern "C" {
 #endif
 
 typedef enum mpt_function_kind {
-  MPT_EXP = 0,
-  MPT_LOG = 1,
-  MPT_SQRT = 2,
-  MPT_INV_SQRT = 3,
-  MPT_INVERSE = 4,
-  MPT_POWER = 5,
-  MPT_TANH = 6,
-  MPT_SIN = 7,
-  MPT_COS = 8,
-  MPT_FERMI = 9,      /* 1 / (exp(beta (A - mu)) + 1) */
-  MPT_PROJECTOR = 10, /* onto the eigenvectors of an index range */
+  MPT_FUNCTION_EXP = 0,
+  MPT_FUNCTION_LOG = 1,
+  MPT_FUNCTION_SQRT = 2,
+  MPT_FUNCTION_INV_SQRT = 3,
+  MPT_FUNCTION_INVERSE = 4,
+  MPT_FUNCTION_POWER = 5,
+  MPT_FUNCTION_TANH = 6,
+  MPT_FUNCTION_SIN = 7,
+  MPT_FUNCTION_COS = 8,
+  MPT_FUNCTION_FERMI = 9,      /* 1 / (exp(beta (A - mu)) + 1) */
+  MPT_FUNCTION_PROJECTOR = 10, /* onto the eigenvectors of an index range */
   MPT_FUNCTION_KINDS
 } mpt_function_kind;
 
 typedef struct mpt_function {
+  size_t size; /* sizeof(mpt_function) */
   mpt_function_kind kind;
   double scale;     /* f(scale * A) for all but fermi and projector; 0: 1 */
   double exponent;  /* power */
   double beta, mu;  /* fermi */
-  double electrons; /* fermi: if above 0, mu is the one with tr f(A) = electrons, mu above is not
-                       read, and its response is part of the gradient */
+  double electrons; /* fermi: if above 0, mu is solved for, tr f(A) = electrons; the member mu is
+                       not read, and the response of mu is part of the gradient */
   int64_t index[2]; /* projector: eigenvalues index[0] to index[1] - 1 in ascending order */
 } mpt_function;
 
@@ -52,18 +52,19 @@ typedef enum mpt_select_kind {
 } mpt_select_kind;
 
 typedef struct mpt_select {
+  size_t size; /* sizeof(mpt_select) */
   mpt_select_kind kind;
   int64_t index[2];
   double range[2];
   int64_t at_most;
 } mpt_select;
 
-/* How many eigenpairs of n that is at most: the number of columns of outputs. */
+/* The number of output columns for n eigenvalues; -1 if the structure's size is refused. */
 MPT_API int64_t mpt_select_columns(const mpt_select *select, int64_t n);
 
-/* f(A) of a batch in memory, with mpt_eigh's arrays, errors and eigenpairs: f [count, n, n], and w
- * and v for the backward pass. A problem of status MPT_FUNCTION_UNDEFINED or MPT_SPLIT_MULTIPLET
- * (a projector that cuts a multiplet) has zeros. */
+/* f(A) of a batch in memory; arrays, errors and eigenpairs as for mpt_eigh. f [count, n, n]; w and
+ * v are for the backward pass. f is zero under MPT_STATUS_FUNCTION_UNDEFINED and
+ * MPT_STATUS_SPLIT_MULTIPLET (a projector that cuts a multiplet). */
 MPT_API mpt_code mpt_matrix_function(mpt_type type, int64_t n, int64_t count,
                                      const mpt_options *options, const mpt_function *function,
                                      const void *a, void *f, void *w, void *v, int32_t *multiplet,
@@ -81,16 +82,17 @@ MPT_API mpt_code mpt_matrix_function_backward(mpt_type type, int64_t n, int64_t 
 /* A frame's subspace, the eigenvectors index[0] to index[1] - 1, and its reference R [n, columns]
  * for all problems, or with `each` [count, n, columns]; 1 <= columns <= index[1] - index[0]. */
 typedef struct mpt_frame_spec {
+  size_t size; /* sizeof(mpt_frame_spec) */
   int64_t index[2], columns;
   const void *reference;
-  int each;
+  int each, reserved; /* reserved: 0 */
 } mpt_frame_spec;
 
 /* The frame P R (R^H P R)^(-1/2), P being the projector on the subspace: the smooth stand-in for
  * eigenvectors inside a multiplet, orthonormal and independent of the basis there. f
- * [count, n, columns]. MPT_SPLIT_MULTIPLET when the range cuts a multiplet,
- * MPT_FUNCTION_UNDEFINED when R misses the subspace; report.frame_condition says how near that is.
- */
+ * [count, n, columns]. MPT_STATUS_SPLIT_MULTIPLET when the range cuts a multiplet,
+ * MPT_STATUS_FUNCTION_UNDEFINED when R misses the subspace; report.frame_condition says how near
+ * that is. */
 MPT_API mpt_code mpt_frame(mpt_type type, int64_t n, int64_t count, const mpt_options *options,
                            const mpt_frame_spec *frame, const void *a, void *f, void *w, void *v,
                            int32_t *multiplet, mpt_report *report, mpt_error *error);
@@ -102,7 +104,7 @@ MPT_API mpt_code mpt_frame_backward(mpt_type type, int64_t n, int64_t count,
                                     void *g, void *gr, int32_t *multiplet, mpt_report *report,
                                     mpt_error *error);
 
-/* "exp", "inv_sqrt", ...; NULL when there is no such kind. Static storage. */
+/* "exp", "inv_sqrt", ...; NULL if there is no such kind. Static storage. */
 MPT_API const char *mpt_function_name(int kind);
 
 /* What a parameter of a function may be. */

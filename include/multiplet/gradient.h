@@ -1,14 +1,15 @@
-/* The backward pass: from derivatives of a real loss L by eigenvalues and eigenvectors to its
- * derivative by the matrix, finite and exact at repeated eigenvalues.
+/* The backward pass: from the derivatives of a real loss L with respect to eigenvalues and
+ * eigenvectors to its derivative with respect to the matrix, finite and exact at repeated
+ * eigenvalues.
  *
  *   G = V [F o skew(V^H gV) + diag(gw)] V^H,   dL = Re tr(G^H dA),   F_ij = 1 / (w_j - w_i),
  *
- * F being zero inside a multiplet (Magnus 1985 for simple eigenvalues). A loss of V f(w) V^H,
- * composed through the eigenpairs, is recognised by its cotangents, and has its exact gradient at
- * every gap, none included (src/spectral/backward.h). Where the loss depends on the basis inside a
- * multiplet, no derivative exists: that part is dropped, and the report says how large it was.
- * Where it tells equal eigenvalues apart and no form of it is certified, the status is
- * MPT_SUBGRADIENT and the gradient goes by the spread policy. */
+ * F is zero inside a multiplet (Magnus 1985 for simple eigenvalues). A loss of V f(w) V^H, composed
+ * through the eigenpairs, is recognised by its cotangents and has its exact gradient at every gap,
+ * none included (src/spectral/backward.h). If the loss depends on the basis inside a multiplet, no
+ * derivative exists: that part is dropped, and the report says how large it was. If the loss tells
+ * equal eigenvalues apart and no form of it is certified, the status is MPT_STATUS_SUBGRADIENT, and
+ * the spread policy decides on the gradient. */
 #ifndef MULTIPLET_GRADIENT_H
 #define MULTIPLET_GRADIENT_H
 
@@ -19,18 +20,18 @@ extern "C" {
 #endif
 
 /* a, w and v as mpt_eigh took and gave them: cotangents belong to the very vectors that the loss
- * saw. gw [count, n] real and gv [count, n, n], either NULL for zero; g [count, n, n] is Hermitian,
- * in the convention of the options, and zero for a failed problem. Everything else as for mpt_eigh,
- * but that w and v are input, and that a may be NULL: the pairs are then taken as they are, and the
- * report says nothing of their residual and orthogonality. */
+ * saw. gw [count, n], real, and gv [count, n, n]; either may be NULL for zero. g [count, n, n] is
+ * Hermitian, in the convention of the options, and zero for a failed problem. w and v are input. a
+ * may be NULL: the pairs are then taken as they are, and the report has no residual and no
+ * orthogonality. The rest is as for mpt_eigh. */
 MPT_API mpt_code mpt_eigh_backward(mpt_type type, int64_t n, int64_t count,
                                    const mpt_options *options, const void *a, const void *w,
                                    const void *v, const void *gw, const void *gv, void *g,
                                    int32_t *multiplet, mpt_report *report, mpt_error *error);
 
-/* Both in one pass, which saves reading everything twice, for cotangents that are known before the
- * eigenpairs: gw of an energy, say. gv takes the vectors to be as mpt_eigh would give them, phases
- * included. Arrays as above; v must be there, since the gradient is made of it. */
+/* Forward and backward in one call, for cotangents known beforehand (gw of an energy, say). It
+ * reads the arrays once instead of twice. gv takes the vectors to be as mpt_eigh would give them,
+ * phases included. Arrays as above; v must not be NULL, because the gradient is made of it. */
 MPT_API mpt_code mpt_eigh_with_gradient(mpt_type type, int64_t n, int64_t count,
                                         const mpt_options *options, const void *a, const void *gw,
                                         const void *gv, void *w, void *v, void *g,

@@ -1,4 +1,4 @@
-/* The C interface on arrays in memory: libmultiplet. What runs jobs is multiplet/job.h and
+/* The C interface on arrays in memory: libmultiplet. Jobs are in multiplet/job.h and
  * libmultiplet-jobs. */
 #ifndef MULTIPLET_H
 #define MULTIPLET_H

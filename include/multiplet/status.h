@@ -1,8 +1,8 @@
-/* What became of a problem, and what became of a call.
+/* The status of a problem and the return code of a call.
  *
  * A problem (one matrix) that fails is data: it gets a status, its outputs are zero and the batch
- * goes on. A call that fails returns an mpt_code, which is also the program's exit code, and
- * leaves one line of text in an mpt_error. Nothing here is collective. */
+ * goes on. A call that fails returns an mpt_code and leaves one line of text in an
+ * mpt_error. Nothing here is collective. */
 #ifndef MULTIPLET_STATUS_H
 #define MULTIPLET_STATUS_H
 
@@ -22,30 +22,31 @@ extern "C" {
 
 /* The numbers are part of the result file's format. */
 typedef enum mpt_status {
-  MPT_PENDING = 0,
-  MPT_OK = 1,
-  MPT_GAUGE_DEPENDENT = 2, /* a warning: gradient written, the gauge part dropped */
-  MPT_NONFINITE_INPUT = 3,
-  MPT_NOT_HERMITIAN = 4,
-  MPT_NO_CONVERGENCE = 5,
-  MPT_FUNCTION_UNDEFINED = 6,
-  MPT_SPLIT_MULTIPLET = 7,
-  MPT_NONFINITE_COTANGENT = 8,
-  MPT_INTERNAL = 9,
-  MPT_TOO_MANY_IN_RANGE = 10,
-  MPT_SUBGRADIENT = 11, /* a warning: eigenvalue cotangents that differ among equal eigenvalues were
-                           replaced by their mean */
+  MPT_STATUS_PENDING = 0,
+  MPT_STATUS_OK = 1,
+  MPT_STATUS_GAUGE_DEPENDENT = 2, /* a warning: gradient written, the gauge part dropped */
+  MPT_STATUS_NONFINITE_INPUT = 3,
+  MPT_STATUS_NOT_HERMITIAN = 4,
+  MPT_STATUS_NO_CONVERGENCE = 5,
+  MPT_STATUS_FUNCTION_UNDEFINED = 6,
+  MPT_STATUS_SPLIT_MULTIPLET = 7,
+  MPT_STATUS_NONFINITE_COTANGENT = 8,
+  MPT_STATUS_INTERNAL = 9,
+  MPT_STATUS_TOO_MANY_IN_RANGE = 10,
+  MPT_STATUS_SUBGRADIENT = 11, /* a warning: eigenvalue cotangents that differ among equal
+                           eigenvalues were replaced by their mean */
   MPT_STATUS_COUNT
 } mpt_status;
 
-/* What a call returns and the program exits with. */
+/* The return value of a call. The program exits with the same number, except that MPT_NO_RESOURCE
+ * becomes 2. */
 typedef enum mpt_code {
   MPT_DONE = 0,
   MPT_BAD_USAGE = 2,   /* command line, config, an argument out of range */
   MPT_BAD_INPUT = 3,   /* a file that is missing or has the wrong rank, shape or type */
   MPT_SOME_FAILED = 4, /* finished, and some problems failed */
   MPT_BAD_OUTPUT = 5,  /* the result could not be written */
-  MPT_NO_RESOURCE = 2, /* more asked for than there is: memory, ranks */
+  MPT_NO_RESOURCE = 6, /* more asked for than there is: memory, ranks */
   MPT_STOPPED = 75     /* stopped early, can be continued */
 } mpt_code;
 
@@ -55,16 +56,17 @@ typedef struct mpt_error {
   char text[1000];
 } mpt_error;
 
-/* "OK", "GAUGE_DEPENDENT", ...; NULL when there is no such status. Static storage. */
+/* "OK", "GAUGE_DEPENDENT", ...; NULL if there is no such status. Static storage. */
 MPT_API const char *mpt_status_name(int status);
 
-/* One sentence that says what the status means. Static storage. */
+/* The meaning of a status in one sentence; NULL when there is no such status. Static storage.
+ */
 MPT_API const char *mpt_status_meaning(int status);
 
-/* True for the statuses under which outputs are zero. */
+/* True for failures: outputs are zero. */
 MPT_API int mpt_status_is_failure(int status);
 
-/* True for OK and for the warnings: outputs are there. */
+/* True for OK and for the warnings: outputs are valid. */
 MPT_API int mpt_status_is_solved(int status);
 
 /* Writes the text, sets and returns the code; `error` may be NULL. */

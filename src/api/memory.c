@@ -26,6 +26,32 @@ typedef struct call {
   worker *workers; /* [threads] */
 } call;
 
+/* Behind the last member stands nothing that an older program would leave as it was. */
+#define ENDS_WITH(type, member) (offsetof(type, member) + sizeof((type *)0)->member == sizeof(type))
+_Static_assert(ENDS_WITH(mpt_options, seed) && ENDS_WITH(mpt_function, index) &&
+                   ENDS_WITH(mpt_frame_spec, reserved) && ENDS_WITH(mpt_select, at_most),
+               "a structure of the interface ends with padding");
+_Static_assert(sizeof(mpt_report) == 160, "the stride of reports is part of the interface");
+
+/* A caller's structure as this library knows it, zeros for what his header had not; false for a
+ * size that cannot be, or for members that this library does not know. `mine` is zero before. */
+static bool receive(const void *his, void *mine, size_t known) {
+  enum { MOST = 4096 };
+  size_t size;
+  if (!his) return false;
+  memcpy(&size, his, sizeof size);
+  if (size < sizeof size || size > MOST) return false;
+  for (size_t at = known; at < size; at++)
+    if (((const char *)his)[at]) return false;
+  memcpy(mine, his, size < known ? size : known);
+  return true;
+}
+
+int64_t mpt_select_columns(const mpt_select *select, int64_t n) {
+  mpt_select mine = {0};
+  return receive(select, &mine, sizeof mine) ? mpt_selected_columns(&mine, n) : -1;
+}
+
 static bool index_fits(const int64_t index[2], int64_t n) {
   return index[0] >= 0 && index[0] < index[1] && index[1] <= n;
 }
@@ -37,11 +63,12 @@ static const char *wrong_argument(const mpt_batch *b, const mpt_options *o, bool
   if (n < 0 || n > INT32_MAX / 16) return "n";
   if (b->count < 0 || b->count > INT64_MAX / 16 / (n ? n * n : 1)) return "count";
   if (o->threads < 0) return "threads";
-  if ((int)o->triangle < 0 || o->triangle > MPT_AVERAGE) return "triangle";
+  if ((int)o->triangle < 0 || o->triangle > MPT_TRIANGLE_AVERAGE) return "triangle";
   if ((int)o->gauge_policy < 0 || o->gauge_policy > MPT_GAUGE_FAIL) return "gauge_policy";
-  if ((int)o->spread_policy < 0 || o->spread_policy > MPT_UNBIASED) return "spread_policy";
-  if ((int)o->basis < 0 || o->basis > MPT_SOLVER_BASIS) return "basis";
-  if ((int)o->convention < 0 || o->convention > MPT_JAX) return "convention";
+  if ((int)o->spread_policy < 0 || o->spread_policy > MPT_SPREAD_UNBIASED) return "spread_policy";
+  if ((int)o->solver < 0 || o->solver > MPT_SOLVER_LAPACK) return "solver";
+  if ((int)o->basis < 0 || o->basis > MPT_BASIS_SOLVER) return "basis";
+  if ((int)o->convention < 0 || o->convention > MPT_CONVENTION_JAX) return "convention";
   for (int f = 0; f < b->function_count; f++)
     if (!mpt_function_fits(&b->functions[f].function, n)) return "function";
   const mpt_frame_arrays *frame = &b->frame;
@@ -50,6 +77,11 @@ static const char *wrong_argument(const mpt_batch *b, const mpt_options *o, bool
     return "frame";
   const bool filled = (b->a || b->given) && b->w && b->multiplet && (!backward || (b->v && b->g));
   return b->count && (!b->report || (n && !filled)) ? "a null array" : NULL;
+}
+
+static mpt_code refuse(const char *argument, mpt_error *error) {
+  return mpt_fail(error, MPT_BAD_USAGE, "cannot start: bad argument, %s (see multiplet/eigh.h)",
+                  argument);
 }
 
 /* An engine that is not what it should be gives way to lapack, where nobody asked for it. */
@@ -67,19 +99,11 @@ static mpt_code test_engine(call *c, mpt_type type, mpt_error *error) {
 }
 
 static mpt_code choose_engine(call *c, const mpt_shape *shape, mpt_error *error) {
-  static const char *const names[] = {[MPT_SOLVER_AUTO] = "auto",
-                                      [MPT_SOLVER_LANES] = "lanes",
-                                      [MPT_SOLVER_LAPACK] = "lapack",
-                                      [MPT_SOLVER_SCALAPACK] = "scalapack",
-                                      [MPT_SOLVER_ELPA] = "elpa"};
-  const size_t solver = (size_t)c->options->solver;
-  const char *name = solver < sizeof names / sizeof *names ? names[solver] : "of no name";
-  c->engine = solver == MPT_SOLVER_AUTO ? mpt_engine_for(shape) : mpt_engine_by_name(name);
-  if (c->engine && !c->engine->takes_team) return test_engine(c, shape->type, error);
-  return mpt_fail(error, MPT_BAD_USAGE,
-                  "cannot start: solver %s does not work on arrays in memory (MPT_SOLVER_AUTO "
-                  "chooses one that does)",
-                  name);
+  static const mpt_engine *const engines[] = {
+      [MPT_SOLVER_LANES] = &mpt_lanes, [MPT_SOLVER_LAPACK] = &mpt_lapack};
+  const mpt_engine *asked = engines[c->options->solver];
+  c->engine = asked ? asked : mpt_engine_for(shape);
+  return test_engine(c, shape->type, error);
 }
 
 /* Problems that go to an engine at a time: enough to fill its vector lanes, few enough to stay in
@@ -98,7 +122,8 @@ static int64_t chunk_size(const mpt_batch *all, int threads, bool whole) {
 
 /* Cotangents in JAX's convention are the complex conjugates of those that the engines take. */
 static bool has_conjugates(const call *c, const mpt_shape *shape) {
-  return shape->backward && c->options->convention == MPT_JAX && mpt_type_is_complex(shape->type);
+  return shape->backward && c->options->convention == MPT_CONVENTION_JAX &&
+         mpt_type_is_complex(shape->type);
 }
 
 /* The caller's array or a conjugated copy of it. A call has one array of complex cotangents. */
@@ -186,18 +211,17 @@ static void do_chunks(const call *c) {
 
 static mpt_code do_all(const mpt_batch *all, const mpt_options *options, bool backward,
                        mpt_error *error) {
-  static const mpt_options defaults;
   mpt_code code = MPT_DONE;
-  call c = {.options = options ? options : &defaults, .all = all};
+  mpt_options mine = {0};
+  call c = {.options = &mine, .all = all};
   const mpt_shape shape = {.type = all->type,
                            .n = all->n,
                            .vectors = all->v != NULL,
                            .backward = backward,
                            .outputs = mpt_has_outputs(all)};
+  if (options && !receive(options, &mine, sizeof mine)) return refuse("options.size", error);
   const char *wrong = wrong_argument(all, c.options, backward);
-  if (wrong)
-    return mpt_fail(error, MPT_BAD_USAGE, "cannot start: bad argument, %s (see multiplet/eigh.h)",
-                    wrong);
+  if (wrong) return refuse(wrong, error);
   TRY(choose_engine(&c, &shape, error));
   TRY(open_workers(&c, &shape, error));
   do_chunks(&c);
@@ -253,7 +277,8 @@ mpt_code mpt_matrix_function(mpt_type type, int64_t n, int64_t count, const mpt_
                              const mpt_function *function, const void *a, void *f, void *w, void *v,
                              int32_t *multiplet, mpt_report *report, mpt_error *error) {
   mpt_batch all = batch_of(type, n, count, a, w, v, multiplet, report);
-  mpt_function_arrays one = {.function = *function, .value = f};
+  mpt_function_arrays one = {.value = f};
+  if (!receive(function, &one.function, sizeof one.function)) return refuse("function.size", error);
   all.functions = &one;
   all.function_count = 1;
   return do_all(&all, options, false, error);
@@ -265,7 +290,8 @@ mpt_code mpt_matrix_function_backward(mpt_type type, int64_t n, int64_t count,
                                       void *g, int32_t *multiplet, mpt_report *report,
                                       mpt_error *error) {
   mpt_batch all = batch_of(type, n, count, a, w, v, multiplet, report);
-  mpt_function_arrays one = {.function = *function, .cotangent = gf};
+  mpt_function_arrays one = {.cotangent = gf};
+  if (!receive(function, &one.function, sizeof one.function)) return refuse("function.size", error);
   all.functions = &one;
   all.function_count = 1;
   all.given = true;
@@ -273,18 +299,22 @@ mpt_code mpt_matrix_function_backward(mpt_type type, int64_t n, int64_t count,
   return do_all(&all, options, true, error);
 }
 
-static mpt_frame_arrays frame_of(const mpt_frame_spec *spec) {
-  return (mpt_frame_arrays){.index = {spec->index[0], spec->index[1]},
-                            .columns = spec->columns,
-                            .reference = spec->reference,
-                            .each = spec->each};
+/* False for a size or a reserved member that cannot be. */
+static bool take_frame(const mpt_frame_spec *his, mpt_frame_arrays *frame) {
+  mpt_frame_spec spec = {0};
+  if (!receive(his, &spec, sizeof spec) || spec.reserved) return false;
+  *frame = (mpt_frame_arrays){.index = {spec.index[0], spec.index[1]},
+                              .columns = spec.columns,
+                              .reference = spec.reference,
+                              .each = spec.each};
+  return true;
 }
 
 mpt_code mpt_frame(mpt_type type, int64_t n, int64_t count, const mpt_options *options,
                    const mpt_frame_spec *frame, const void *a, void *f, void *w, void *v,
                    int32_t *multiplet, mpt_report *report, mpt_error *error) {
   mpt_batch all = batch_of(type, n, count, a, w, v, multiplet, report);
-  all.frame = frame_of(frame);
+  if (!take_frame(frame, &all.frame)) return refuse("frame.size", error);
   all.frame.value = f;
   return do_all(&all, options, false, error);
 }
@@ -294,7 +324,7 @@ mpt_code mpt_frame_backward(mpt_type type, int64_t n, int64_t count, const mpt_o
                             const void *v, const void *gf, void *g, void *gr, int32_t *multiplet,
                             mpt_report *report, mpt_error *error) {
   mpt_batch all = batch_of(type, n, count, a, w, v, multiplet, report);
-  all.frame = frame_of(frame);
+  if (!take_frame(frame, &all.frame)) return refuse("frame.size", error);
   all.frame.cotangent = gf;
   all.frame.gradient_reference = gr;
   all.given = true;

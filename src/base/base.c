@@ -12,30 +12,31 @@ static const struct {
   const char *name, *meaning;
   bool failure;
 } statuses[] = {
-    [MPT_PENDING] = {"PENDING", "not solved yet", false},
-    [MPT_OK] = {"OK", "solved, and differentiated where that was asked for", false},
-    [MPT_GAUGE_DEPENDENT] =
+    [MPT_STATUS_PENDING] = {"PENDING", "not solved yet", false},
+    [MPT_STATUS_OK] = {"OK", "solved, and differentiated where that was asked for", false},
+    [MPT_STATUS_GAUGE_DEPENDENT] =
         {"GAUGE_DEPENDENT",
          "the loss depends on the arbitrary basis inside a multiplet; that part "
          "has no gradient and was dropped",
          false},
-    [MPT_NONFINITE_INPUT] = {"NONFINITE_INPUT", "the matrix holds NaN or infinity", true},
-    [MPT_NOT_HERMITIAN] = {"NOT_HERMITIAN", "the matrix differs from its conjugate transpose",
-                           true},
-    [MPT_NO_CONVERGENCE] = {"NO_CONVERGENCE", "the eigensolver did not converge", true},
-    [MPT_FUNCTION_UNDEFINED] =
+    [MPT_STATUS_NONFINITE_INPUT] = {"NONFINITE_INPUT", "the matrix holds NaN or infinity", true},
+    [MPT_STATUS_NOT_HERMITIAN] = {"NOT_HERMITIAN",
+                                  "the matrix differs from its conjugate transpose", true},
+    [MPT_STATUS_NO_CONVERGENCE] = {"NO_CONVERGENCE", "the eigensolver did not converge", true},
+    [MPT_STATUS_FUNCTION_UNDEFINED] =
         {"FUNCTION_UNDEFINED",
          "a function does not exist for this spectrum, or a frame's reference misses its subspace",
          true},
-    [MPT_SPLIT_MULTIPLET] = {"SPLIT_MULTIPLET",
-                             "an index range cuts through a multiplet: its subspace is arbitrary",
-                             true},
-    [MPT_NONFINITE_COTANGENT] = {"NONFINITE_COTANGENT",
-                                 "a cotangent holds NaN or infinity, or what it leads to overflows",
-                                 true},
-    [MPT_INTERNAL] = {"INTERNAL", "the solution failed its own check", true},
-    [MPT_TOO_MANY_IN_RANGE] = {"TOO_MANY_IN_RANGE", "more eigenvalues in range than at_most", true},
-    [MPT_SUBGRADIENT] =
+    [MPT_STATUS_SPLIT_MULTIPLET] =
+        {"SPLIT_MULTIPLET", "an index range cuts through a multiplet: its subspace is arbitrary",
+         true},
+    [MPT_STATUS_NONFINITE_COTANGENT] =
+        {"NONFINITE_COTANGENT", "a cotangent holds NaN or infinity, or what it leads to overflows",
+         true},
+    [MPT_STATUS_INTERNAL] = {"INTERNAL", "the solution failed its own check", true},
+    [MPT_STATUS_TOO_MANY_IN_RANGE] = {"TOO_MANY_IN_RANGE", "more eigenvalues in range than at_most",
+                                      true},
+    [MPT_STATUS_SUBGRADIENT] =
         {"SUBGRADIENT",
          "the loss tells equal eigenvalues apart and is no certified function of the "
          "matrix; the gradient is a mean of its one-sided ones",
@@ -57,7 +58,7 @@ int mpt_status_is_failure(int status) {
 }
 
 int mpt_status_is_solved(int status) {
-  return status != MPT_PENDING && !mpt_status_is_failure(status);
+  return status != MPT_STATUS_PENDING && !mpt_status_is_failure(status);
 }
 
 static _Thread_local const char *fail_file; /* where mpt_fail was called last, by this project */
@@ -84,6 +85,10 @@ mpt_code(mpt_fail)(mpt_error *error, mpt_code code, const char *format, ...) {
   return code;
 }
 
+int mpt_exit_code(mpt_code code) {
+  return code == MPT_NO_RESOURCE ? MPT_BAD_USAGE : (int)code;
+}
+
 const char *mpt_version(void) {
   return MPT_VERSION;
 }
@@ -101,20 +106,24 @@ static const struct {
 };
 _Static_assert(sizeof types / sizeof *types == MPT_TYPE_COUNT, "a type has no row");
 
+static bool is_known(mpt_type type) {
+  return (int)type >= 0 && type < MPT_TYPE_COUNT;
+}
+
 const char *mpt_type_name(mpt_type type) {
-  return types[type].name;
+  return is_known(type) ? types[type].name : NULL;
 }
 size_t mpt_type_size(mpt_type type) {
-  return types[type].size;
+  return is_known(type) ? types[type].size : 0;
 }
 size_t mpt_real_size(mpt_type type) {
-  return types[type].real_size;
+  return is_known(type) ? types[type].real_size : 0;
 }
 double mpt_type_epsilon(mpt_type type) {
-  return types[type].epsilon;
+  return is_known(type) ? types[type].epsilon : 0;
 }
 int mpt_type_is_complex(mpt_type type) {
-  return types[type].is_complex;
+  return is_known(type) && types[type].is_complex;
 }
 
 int mpt_type_from_name(const char *name, mpt_type *type) {

@@ -18,6 +18,10 @@
  * leaves here, or none. */
 #define TRY_COLL(call) TRY(call)
 
+/* The number that the program ends with and that the service answers: the code itself, but 2 for
+ * MPT_NO_RESOURCE, because more was asked for than there is. */
+int mpt_exit_code(mpt_code code);
+
 /* Zeroed memory for count * size bytes (one byte at least), or NULL on overflow or exhaustion. */
 void *mpt_alloc(int64_t count, size_t size);
 

@@ -111,7 +111,7 @@ static mpt_code prepare_group(mpt_check *c, int64_t k, mpt_error *error) {
   mpt_check_group *g = &c->groups[k];
   g->stored = &c->view.groups[k];
   g->input = &c->input.datasets[k];
-  g->columns = mpt_select_columns(&c->config.select, g->input->n);
+  g->columns = mpt_selected_columns(&c->config.select, g->input->n);
   if (!matches(g->stored, g->input, g->columns))
     return mpt_fail(error, MPT_BAD_INPUT,
                     "cannot check '%s': group %s does not fit the input's %lld %s matrices of n = "
@@ -253,7 +253,7 @@ static mpt_code check_unit(mpt_check *c, mpt_check_group *g, const cut *k, int64
     panel.problem = b;
     if (mpt_check_is_solved(g->status[b]))
       TRY(mpt_check_panel(c, g, &panel, space, error));
-    else if (g->status[b] != MPT_PENDING)
+    else if (g->status[b] != MPT_STATUS_PENDING)
       TRY(mpt_check_failed_panel(g, &panel, space, error));
   }
 done:
@@ -285,7 +285,8 @@ static mpt_code check_diagnostics(mpt_check *c, mpt_check_group *g, mpt_error *e
     if (mpt_fields[f].element != MPT_E_DOUBLE || !mpt_view_has(g->stored, (mpt_field)f)) continue;
     TRY(mpt_view_read(&c->view, g->stored, (mpt_field)f, 0, g->input->count, values, error));
     for (int64_t b = 0; b < g->input->count; b++)
-      if (!isfinite(values[b]) && g->status[b] != MPT_PENDING) g->flaws[b] |= MPT_FLAW_NONFINITE;
+      if (!isfinite(values[b]) && g->status[b] != MPT_STATUS_PENDING)
+        g->flaws[b] |= MPT_FLAW_NONFINITE;
   }
 done:
   free(values);
@@ -301,8 +302,8 @@ static void finish_group(const mpt_check *c, mpt_check_group *g) {
     if (m[MPT_M_DEFECT] > 100 * (double)g->input->n * epsilon * m[MPT_M_LARGEST])
       g->flaws[b] |= MPT_FLAW_NOT_HERMITIAN;
     const bool refused =
-        (g->status[b] == MPT_GAUGE_DEPENDENT && c->config.gauge_policy == MPT_GAUGE_FAIL) ||
-        (g->status[b] == MPT_SUBGRADIENT && c->config.spread_policy == MPT_REFUSE);
+        (g->status[b] == MPT_STATUS_GAUGE_DEPENDENT && c->config.gauge_policy == MPT_GAUGE_FAIL) ||
+        (g->status[b] == MPT_STATUS_SUBGRADIENT && c->config.spread_policy == MPT_SPREAD_REFUSE);
     if (refused && m[MPT_M_LARGEST] > 0) g->flaws[b] |= MPT_FLAW_NOT_ZERO;
   }
 }

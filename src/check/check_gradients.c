@@ -11,7 +11,7 @@ static mpt_code stored_error(const mpt_check *c, const mpt_check_group *g, int64
                              double *value, mpt_error *error) {
   *value = 0;
   /* of a mean it says how far that is from any one-sided gradient, not how well it is computed */
-  if (g->status[problem] == MPT_SUBGRADIENT) return MPT_DONE;
+  if (g->status[problem] == MPT_STATUS_SUBGRADIENT) return MPT_DONE;
   if (!mpt_view_has(g->stored, MPT_GRADIENT_ERROR)) return MPT_DONE;
   return mpt_view_read(&c->view, g->stored, MPT_GRADIENT_ERROR, problem, 1, value, error);
 }
@@ -33,8 +33,10 @@ static void judge(const mpt_loss *l, const mpt_difference *d, double stored,
 
 /* Under the `fail` policies a problem of a warning has no gradient. */
 static bool is_refused(const mpt_check *c, const mpt_check_group *g, const mpt_check_sample *s) {
-  return (g->status[s->index] == MPT_GAUGE_DEPENDENT && c->config.gauge_policy == MPT_GAUGE_FAIL) ||
-         (g->status[s->index] == MPT_SUBGRADIENT && c->config.spread_policy == MPT_REFUSE);
+  return (g->status[s->index] == MPT_STATUS_GAUGE_DEPENDENT &&
+          c->config.gauge_policy == MPT_GAUGE_FAIL) ||
+         (g->status[s->index] == MPT_STATUS_SUBGRADIENT &&
+          c->config.spread_policy == MPT_SPREAD_REFUSE);
 }
 
 /* Whether gw differs inside a multiplet. */
@@ -42,7 +44,7 @@ static bool tells_apart(const mpt_loss *l) {
   double *gw = mpt_alloc(l->n, sizeof *gw);
   if (!gw) return true;
   memcpy(gw, l->gw, (size_t)l->n * sizeof *gw);
-  const double spread = mpt_apply_spread_policy(l->n, l->multiplet, MPT_RAW, gw);
+  const double spread = mpt_apply_spread_policy(l->n, l->multiplet, MPT_SPREAD_RAW, gw);
   free(gw);
   return spread > sqrt(l->epsilon);
 }
@@ -89,17 +91,17 @@ static mpt_code try_gradient(const mpt_check *c, mpt_check_sample *sample, mpt_l
   char *path = mpt_view_path(g->stored->path, mpt_fields[MPT_GRADIENT].name);
   TRY(path ? MPT_DONE : mpt_no_memory("make a name", error));
   TRY(mpt_loss_read(l, c->view.file, path, sample->index, l->n, l->g, error));
-  if (c->config.convention == MPT_JAX) mpt_conjugate(MPT_COMPLEX128, l->n * l->n, l->g);
+  if (c->config.convention == MPT_CONVENTION_JAX) mpt_conjugate(MPT_COMPLEX128, l->n * l->n, l->g);
   bool beyond;
   TRY(is_beyond(c, g, sample, l, &beyond, error));
   sample->trial = MPT_TRIAL_PASSED;
   /* Cotangents of eigenvalues alone do not care which basis a multiplet has, under `mean`. */
-  const bool known = l->pairs || (!l->vectors && c->config.spread_policy == MPT_MEAN);
+  const bool known = l->pairs || (!l->vectors && c->config.spread_policy == MPT_SPREAD_MEAN);
   if (!mpt_all_finite(MPT_COMPLEX128, l->n * l->n, l->g)) {
     sample->trial = MPT_TRIAL_FAILED;
     sample->difference = INFINITY;
   } else if (is_refused(c, g, sample)) {
-    double size = mpt_scan_slab(MPT_COMPLEX128, 0, l->n, l->n, l->g, MPT_FULL).largest;
+    double size = mpt_scan_slab(MPT_COMPLEX128, 0, l->n, l->n, l->g, MPT_TRIANGLE_FULL).largest;
     sample->trial = size > 0 ? MPT_TRIAL_FAILED : MPT_TRIAL_PASSED;
     sample->difference = size > 0;
   } else if (!usable || !known || beyond) {

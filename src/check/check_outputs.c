@@ -176,7 +176,8 @@ static mpt_code try_reference(const outputs *o, mpt_check_sample *item, const mp
   if (!t->frame_counts) return MPT_DONE;
   TRY(read_stored(o, item, t->n, t->frame.columns, &there, error));
   if (!there) goto done;
-  if (o->check->config.convention == MPT_JAX) mpt_conjugate(MPT_COMPLEX128, count, o->stored);
+  if (o->check->config.convention == MPT_CONVENTION_JAX)
+    mpt_conjugate(MPT_COMPLEX128, count, o->stored);
   memcpy(o->other, t->reference, (size_t)count * sizeof *o->other);
   for (int64_t i = 0; i < count; i++) {
     o->more[i] = mpt_loss_draw(&seed);
@@ -276,7 +277,7 @@ static mpt_code try_tangent_pairs(const outputs *o, mpt_check_sample *item, bool
   const mpt_loss *l = o->loss;
   const int64_t n = l->n, columns = o->group->columns, width = vectors ? n : 1;
   const double root = sqrt((double)n), turn = fmax(o->norm / l->gap, 1);
-  const bool basis = vectors || o->check->config.spread_policy != MPT_MEAN;
+  const bool basis = vectors || o->check->config.spread_policy != MPT_SPREAD_MEAN;
   const double natural = vectors ? 1 / (o->norm > 0 ? o->norm : 1) : 1 / root;
   double noise;
   if (!mpt_view_has(o->group->stored, item->field)) return MPT_DONE;
@@ -379,7 +380,7 @@ static mpt_code try_all_values(outputs *o, mpt_check_sample *items, mpt_error *e
   TRY(try_frame(o, &items[FRAME], &at, error));
   /* a gradient that was refused is zero */
   const int8_t status = o->group->status[o->problem];
-  if (status != MPT_GAUGE_DEPENDENT && status != MPT_SUBGRADIENT)
+  if (status != MPT_STATUS_GAUGE_DEPENDENT && status != MPT_STATUS_SUBGRADIENT)
     TRY(try_reference(o, &items[REFERENCE], &at, error));
 done:
   return code;

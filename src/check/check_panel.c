@@ -71,10 +71,10 @@ static mpt_code read_rows(mpt_check_group *g, mpt_triangle triangle, const mpt_w
   const size_t size = mpt_type_size(type);
   const int64_t n = g->input->n, end = slab->row0 + slab->rows;
   TRY(mpt_slab_read(&g->a, slab, out, error));
-  if (triangle == MPT_FULL) goto done;
-  const bool average = triangle == MPT_AVERAGE;
-  const int64_t first = triangle == MPT_LOWER ? end : 0;
-  const int64_t count = average ? n : triangle == MPT_LOWER ? n - end : slab->row0;
+  if (triangle == MPT_TRIANGLE_FULL) goto done;
+  const bool average = triangle == MPT_TRIANGLE_AVERAGE;
+  const int64_t first = triangle == MPT_TRIANGLE_LOWER ? end : 0;
+  const int64_t count = average ? n : triangle == MPT_TRIANGLE_LOWER ? n - end : slab->row0;
   mpt_window facing = {slab->problem, first, count, slab->row0, slab->rows};
   TRY(mpt_slab_read(&g->a, &facing, turned, error));
   mpt_facing blocks = {slab->rows, count,  (char *)out + (size_t)first * size,
@@ -213,7 +213,7 @@ static mpt_code judge_gradient(pass *p, mpt_error *error) {
   mpt_facing f = {n, panel->width, p->space->product, panel->width, p->space->vj, n};
   TRY(mpt_slab_read(&g->g, &columns, p->space->product, error));
   TRY(mpt_slab_read(&g->g, &rows, p->space->vj, error));
-  mpt_scan scan = mpt_scan_slab(type, 0, n, panel->width, p->space->product, MPT_FULL);
+  mpt_scan scan = mpt_scan_slab(type, 0, n, panel->width, p->space->product, MPT_TRIANGLE_FULL);
   if (!scan.finite) g->flaws[problem] |= MPT_FLAW_NONFINITE;
   raise(&measures[MPT_M_LARGEST], scan.largest);
   raise(&measures[MPT_M_DEFECT], mpt_hermitian_defect(type, &f));
@@ -226,7 +226,7 @@ static mpt_code expect_zeros(mpt_slab_reader *reader, const mpt_window *slab, mp
   mpt_code code = MPT_DONE;
   if (!reader->element) return MPT_DONE; /* not stored */
   TRY(mpt_slab_read(reader, slab, space, error));
-  mpt_scan scan = mpt_scan_slab(type, 0, slab->rows, slab->cols, space, MPT_FULL);
+  mpt_scan scan = mpt_scan_slab(type, 0, slab->rows, slab->cols, space, MPT_TRIANGLE_FULL);
   if (!scan.finite || scan.largest != 0) *flaws |= MPT_FLAW_NOT_ZERO;
 done:
   return code;
@@ -288,9 +288,9 @@ static mpt_code bound_norm(pass *p, double *most, mpt_error *error) {
     const int64_t rows = n - row0 < MPT_CHECK_ROWS ? n - row0 : MPT_CHECK_ROWS;
     mpt_window slab = {p->panel->problem, row0, rows, 0, n};
     TRY(read_rows(g, p->check->config.triangle, &slab, p->space->turned, p->space->a, error));
-    largest = fmax(
-        largest,
-        mpt_scan_slab(mpt_check_type(g->input->type), 0, rows, n, p->space->a, MPT_FULL).largest);
+    largest = fmax(largest, mpt_scan_slab(mpt_check_type(g->input->type), 0, rows, n, p->space->a,
+                                          MPT_TRIANGLE_FULL)
+                                .largest);
   }
   *most = fmin(sqrt(2) * (double)n * largest, DBL_MAX);
 done:

@@ -45,10 +45,10 @@ done:
 mpt_code mpt_loss_read_hermitian(const mpt_loss *l, hid_t file, const char *path, int64_t problem,
                                  mpt_triangle triangle, double complex *out, mpt_error *error) {
   mpt_code code = mpt_loss_read(l, file, path, problem, l->n, out, error);
-  const mpt_triangle there = triangle == MPT_LOWER   ? MPT_UPPER /* by columns */
-                             : triangle == MPT_UPPER ? MPT_LOWER
-                                                     : triangle;
-  if (code == MPT_DONE && there != MPT_FULL)
+  const mpt_triangle there = triangle == MPT_TRIANGLE_LOWER   ? MPT_TRIANGLE_UPPER /* by columns */
+                             : triangle == MPT_TRIANGLE_UPPER ? MPT_TRIANGLE_LOWER
+                                                              : triangle;
+  if (code == MPT_DONE && there != MPT_TRIANGLE_FULL)
     mpt_mirror_block(MPT_COMPLEX128, l->n, out, l->n, there);
   return code;
 }
@@ -86,7 +86,7 @@ static mpt_code read_cotangent(const mpt_check *c, const mpt_check_sources *s,
     TRY(mpt_loss_read_row(s->cotangents, path, problem, g->columns, l->gw, error));
   else
     TRY(mpt_loss_read(l, s->cotangents, path, problem, g->columns, l->gv, error));
-  if (!values && c->config.convention == MPT_JAX)
+  if (!values && c->config.convention == MPT_CONVENTION_JAX)
     mpt_conjugate(MPT_COMPLEX128, l->n * g->columns, l->gv);
   mpt_loss_point(l, values ? 1 : l->n, values ? (void *)l->gw : l->gv,
                  values ? sizeof *l->gw : sizeof *l->gv);

@@ -43,7 +43,7 @@ static mpt_code read_function(const mpt_check *c, const mpt_check_group *g, hid_
   if (!path) TRY(mpt_no_memory("make a name", error));
   TRY(mpt_read_wide(cotangents, path, problem, n, n, mpt_check_type(g->input->type), out, &there,
                     error));
-  if (c->config.convention == MPT_JAX) mpt_conjugate(MPT_COMPLEX128, n * n, out);
+  if (c->config.convention == MPT_CONVENTION_JAX) mpt_conjugate(MPT_COMPLEX128, n * n, out);
   mpt_turn_wide(n, out);
   if (there) t->functions[t->count++] = &named->function;
 done:
@@ -76,7 +76,7 @@ static mpt_code read_frame(const mpt_check *c, const mpt_check_group *g, hid_t c
                    sizeof *t->frame_memory, "a frame", error));
   TRY(mpt_read_wide(cotangents, path, problem, t->n, columns, type, t->frame_cotangent,
                     &t->frame_counts, error));
-  if (c->config.convention == MPT_JAX)
+  if (c->config.convention == MPT_CONVENTION_JAX)
     mpt_conjugate(MPT_COMPLEX128, t->n * columns, t->frame_cotangent);
   TRY(mpt_read_wide(file, c->config.reference.dataset, rank > 2 ? problem : 0, t->n, columns, type,
                     t->reference, &there, error));
@@ -127,7 +127,7 @@ double mpt_wide_norm(int64_t count, const mpt_wide *x) {
 
 bool mpt_loss_terms_function(mpt_loss_terms *t, const mpt_function *function, const double *w,
                              mpt_spectral_function *f, mpt_function_size *size) {
-  if (mpt_function_start(function, t->n, w, t->apart, t->memory, f) != MPT_OK) return false;
+  if (mpt_function_start(function, t->n, w, t->apart, t->memory, f) != MPT_STATUS_OK) return false;
   *size = (mpt_function_size){.reach = mpt_function_reach(f)};
   if (mpt_function_range(function)) size->steepest = 1 / size->reach;
   for (int64_t i = 0; i < t->n; i++) {
@@ -188,7 +188,7 @@ bool mpt_loss_terms_frame(mpt_loss_terms *t, const mpt_wide *v, mpt_wide *out) {
       for (int64_t i = 0; i < n; i++)
         f->r[k * m + l] += conj(v[i + k * n]) * t->reference[i * m + l];
     }
-  if (mpt_frame_start(t->apart, DBL_EPSILON, f) != MPT_OK) return false;
+  if (mpt_frame_start(t->apart, DBL_EPSILON, f) != MPT_STATUS_OK) return false;
   for (int64_t i = 0; i < n; i++)
     for (int64_t l = 0; l < m; l++) {
       out[i * m + l] = 0;
@@ -212,7 +212,7 @@ bool mpt_loss_terms_value(mpt_loss_terms *t, const double *w, const mpt_wide *v,
   *value = 0;
   for (int64_t k = 0; k < t->count; k++) {
     mpt_spectral_function f;
-    if (mpt_function_start(t->functions[k], t->n, w, t->apart, t->memory, &f) != MPT_OK)
+    if (mpt_function_start(t->functions[k], t->n, w, t->apart, t->memory, &f) != MPT_STATUS_OK)
       return false;
     *value += function_value(t, t->cotangents + k * t->n * t->n, f.value, v);
   }

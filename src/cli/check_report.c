@@ -189,7 +189,9 @@ static void count_problems(const mpt_check *c, int64_t *solved, int64_t *pending
   for (int64_t k = 0; k < c->count; k++)
     for (int64_t b = 0; b < c->groups[k].input->count; b++) {
       int8_t status = c->groups[k].status[b];
-      *(mpt_check_is_solved(status) ? solved : status == MPT_PENDING ? pending : failed) += 1;
+      *(mpt_check_is_solved(status)    ? solved
+        : status == MPT_STATUS_PENDING ? pending
+                                       : failed) += 1;
     }
 }
 

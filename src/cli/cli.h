@@ -4,8 +4,8 @@
 
 #include "base/base.h"
 
-/* A subcommand gets its own arguments (argv[0] is its name), prints its own errors and returns the
- * exit code. It calls MPI_Init itself, and only when its arguments are in order. */
+/* A subcommand gets its own arguments (argv[0] is its name), prints its own errors and returns an
+ * mpt_code. It calls MPI_Init itself, and only when its arguments are in order. */
 typedef int mpt_command(int argc, char **argv);
 
 mpt_command mpt_cmd_run, mpt_cmd_plan, mpt_cmd_show, mpt_cmd_check, mpt_cmd_sample, mpt_cmd_bench,

@@ -95,10 +95,10 @@ int main(int argc, char **argv) {
   mpt_log_speaks(mpt_launch_rank() == 0); /* errors are printed once, not once a rank */
   int code = dispatch(argc, argv);
   if (code != MPT_DONE) mpt_launch_let_speak();
-  if (!fflush(stdout) && !ferror(stdout)) return code;
+  if (!fflush(stdout) && !ferror(stdout)) return mpt_exit_code((mpt_code)code);
   mpt_error error;
   mpt_fail(&error, MPT_BAD_OUTPUT, "cannot write to standard output: %s (check where it goes)",
            strerror(errno));
   mpt_print_error(&error);
-  return code ? code : MPT_BAD_OUTPUT;
+  return code ? mpt_exit_code((mpt_code)code) : MPT_BAD_OUTPUT;
 }

@@ -204,20 +204,20 @@ mpt_code mpt_show_failure(const mpt_view *view, int8_t status, mpt_error *error)
   mpt_text names = {0};
   bool read;
   TRY(read_config(view, &config, &read, error));
-  if (read) (status == MPT_SPLIT_MULTIPLET ? name_ranges : name_functions)(&config, &names);
+  if (read) (status == MPT_STATUS_SPLIT_MULTIPLET ? name_ranges : name_functions)(&config, &names);
   if (names.exhausted) TRY(mpt_no_memory("name functions", error));
-  if (status == MPT_SPLIT_MULTIPLET && names.length)
+  if (status == MPT_STATUS_SPLIT_MULTIPLET && names.length)
     printf(
         "\n  Nothing is stored: of the ranges %s one ends between equal eigenvalues, where\n"
         "  neither its output nor a derivative is unique%s. Let it begin and end with\n"
         "  whole multiplets: a run without it stores the spectrum, and this command shows them.\n",
         names.data, config.select.kind == MPT_SELECT_ALL ? "" : ", or solve.select does");
-  else if (status == MPT_SPLIT_MULTIPLET && read)
+  else if (status == MPT_STATUS_SPLIT_MULTIPLET && read)
     printf(
         "\n  Nothing is stored: solve.select ends between equal eigenvalues, and the loss sees a\n"
         "  single vector of them, which has no derivative. Select one more or fewer, so that\n"
         "  the multiplet is whole, or let the loss see its eigenvalues alone.\n");
-  else if (status == MPT_FUNCTION_UNDEFINED && names.length)
+  else if (status == MPT_STATUS_FUNCTION_UNDEFINED && names.length)
     print_undefined(&config, names.data);
 done:
   mpt_text_release(&names);

@@ -98,7 +98,8 @@ static mpt_code add_worst(const mpt_view *view, const mpt_view_group *group, int
   TRY(mpt_allocate(&values, group->count, sizeof *values, "diagnostics", error));
   TRY(mpt_view_read(view, group, columns[column].field, 0, group->count, values, error));
   for (int64_t b = 0; b < group->count; b++) {
-    if (columns[column].kind == TOTAL ? statuses[b] == MPT_PENDING : !mpt_show_solved(statuses[b]))
+    if (columns[column].kind == TOTAL ? statuses[b] == MPT_STATUS_PENDING
+                                      : !mpt_show_solved(statuses[b]))
       continue;
     any = true;
     switch (columns[column].kind) {
@@ -162,7 +163,7 @@ void mpt_show_troubles(const mpt_view_group *group, const int8_t *statuses) {
   int64_t of[MPT_STATUS_COUNT];
   count_statuses(statuses, group->count, of);
   for (int s = 0; s < MPT_STATUS_COUNT; s++) {
-    if (!of[s] || s == MPT_OK) continue;
+    if (!of[s] || s == MPT_STATUS_OK) continue;
     printf("\n  %s: %s\n", mpt_status_name(s), mpt_status_meaning(s));
     print_indexes(group, statuses, s, of[s]);
   }

@@ -288,7 +288,8 @@ static char *resolve(const mpt_config *config) {
   return out.data;
 }
 
-/* Everything behind the trees; MPT_BAD_USAGE when there are diagnostics. */
+/* Everything behind the trees; MPT_BAD_USAGE when there are diagnostics, MPT_NO_RESOURCE when they
+ * are not all, for want of memory. */
 static mpt_code finish(loader *l, bool readable) {
   if (readable) {
     read_keys(l);
@@ -299,8 +300,8 @@ static mpt_code finish(loader *l, bool readable) {
     if (!l->config->resolved) l->diagnostics.exhausted = true;
   }
   mpt_diagnostics_sort(&l->diagnostics);
-  if (l->diagnostics.count) return MPT_BAD_USAGE;
-  return l->diagnostics.exhausted ? MPT_NO_RESOURCE : MPT_DONE;
+  if (l->diagnostics.exhausted) return MPT_NO_RESOURCE;
+  return l->diagnostics.count ? MPT_BAD_USAGE : MPT_DONE;
 }
 
 static mpt_code cannot_open(const char *path, mpt_error *error) {

@@ -17,6 +17,15 @@ enum {
   MPT_STORE_FACTOR = 64
 };
 
+/* solve.solver: those of memory, and those that need several ranks. */
+typedef enum mpt_job_solver {
+  MPT_JOB_AUTO,
+  MPT_JOB_LANES,
+  MPT_JOB_LAPACK,
+  MPT_JOB_SCALAPACK,
+  MPT_JOB_ELPA
+} mpt_job_solver;
+
 /* A function by the name of its output. */
 typedef struct mpt_named_function {
   char *name;
@@ -30,7 +39,7 @@ typedef struct mpt_config {
   mpt_triangle triangle;
   bool eigenvectors;
   mpt_select select;
-  mpt_solver solver;
+  mpt_job_solver solver;
   struct mpt_functions_list {
     mpt_named_function *items;
     int64_t count;

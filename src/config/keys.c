@@ -6,27 +6,28 @@
 
 #define AT(field) offsetof(mpt_config, field)
 
-static const mpt_word triangles[] = {{"full", MPT_FULL, false},
-                                     {"lower", MPT_LOWER, false},
-                                     {"upper", MPT_UPPER, false},
-                                     {"average", MPT_AVERAGE, false},
+static const mpt_word triangles[] = {{"full", MPT_TRIANGLE_FULL, false},
+                                     {"lower", MPT_TRIANGLE_LOWER, false},
+                                     {"upper", MPT_TRIANGLE_UPPER, false},
+                                     {"average", MPT_TRIANGLE_AVERAGE, false},
                                      {0}};
-static const mpt_word solvers[] = {{"auto", MPT_SOLVER_AUTO, false},
-                                   {"lapack", MPT_SOLVER_LAPACK, false},
-                                   {"scalapack", MPT_SOLVER_SCALAPACK, false},
-                                   {"lanes", MPT_SOLVER_LANES, false},
-                                   {"elpa", MPT_SOLVER_ELPA, true},
+static const mpt_word solvers[] = {{"auto", MPT_JOB_AUTO, false},
+                                   {"lapack", MPT_JOB_LAPACK, false},
+                                   {"scalapack", MPT_JOB_SCALAPACK, false},
+                                   {"lanes", MPT_JOB_LANES, false},
+                                   {"elpa", MPT_JOB_ELPA, true},
                                    {0}};
-static const mpt_word conventions[] = {{"torch", MPT_TORCH, false}, {"jax", MPT_JAX, false}, {0}};
+static const mpt_word conventions[] = {
+    {"torch", MPT_CONVENTION_TORCH, false}, {"jax", MPT_CONVENTION_JAX, false}, {0}};
 static const mpt_word gauge_policies[] = {
     {"warn", MPT_GAUGE_WARN, false}, {"fail", MPT_GAUGE_FAIL, false}, {0}};
-static const mpt_word spread_policies[] = {{"mean", MPT_MEAN, false},
-                                           {"raw", MPT_RAW, false},
-                                           {"fail", MPT_REFUSE, false},
-                                           {"unbiased", MPT_UNBIASED, false},
+static const mpt_word spread_policies[] = {{"mean", MPT_SPREAD_MEAN, false},
+                                           {"raw", MPT_SPREAD_RAW, false},
+                                           {"fail", MPT_SPREAD_REFUSE, false},
+                                           {"unbiased", MPT_SPREAD_UNBIASED, false},
                                            {0}};
 static const mpt_word bases[] = {
-    {"turned", MPT_TURNED, false}, {"solver", MPT_SOLVER_BASIS, false}, {0}};
+    {"turned", MPT_BASIS_TURNED, false}, {"solver", MPT_BASIS_SOLVER, false}, {0}};
 static const mpt_word syncs[] = {{"on", true, false}, {"off", false, false}, {0}};
 static const mpt_word outputs[] = {
     {"eigenvalues", MPT_STORE_EIGENVALUES, false}, {"eigenvectors", MPT_STORE_EIGENVECTORS, false},
@@ -36,11 +37,11 @@ static const mpt_word outputs[] = {
 
 /* The number of words in a table, without its end. */
 #define WORDS(table) (sizeof table / sizeof *table - 1)
-_Static_assert(WORDS(triangles) == MPT_AVERAGE + 1 && WORDS(solvers) == MPT_SOLVER_ELPA + 1 &&
-                   WORDS(conventions) == MPT_JAX + 1 &&
+_Static_assert(WORDS(triangles) == MPT_TRIANGLE_AVERAGE + 1 && WORDS(solvers) == MPT_JOB_ELPA + 1 &&
+                   WORDS(conventions) == MPT_CONVENTION_JAX + 1 &&
                    WORDS(gauge_policies) == MPT_GAUGE_FAIL + 1 &&
-                   WORDS(spread_policies) == MPT_UNBIASED + 1 &&
-                   WORDS(bases) == MPT_SOLVER_BASIS + 1 &&
+                   WORDS(spread_policies) == MPT_SPREAD_UNBIASED + 1 &&
+                   WORDS(bases) == MPT_BASIS_SOLVER + 1 &&
                    MPT_STORE_FACTOR == 1 << (WORDS(outputs) - 1),
                "a value of the config has no word");
 _Static_assert(WORDS(outputs) <= MPT_MOST_WORDS && WORDS(solvers) <= MPT_MOST_WORDS,

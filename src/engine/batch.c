@@ -11,7 +11,7 @@ bool mpt_has_outputs(const mpt_batch *b) {
 }
 
 int64_t mpt_batch_columns(const mpt_batch *batch) {
-  return mpt_select_columns(&batch->select, batch->n);
+  return mpt_selected_columns(&batch->select, batch->n);
 }
 
 void mpt_zero_pairs(mpt_batch *b, int64_t k) {

@@ -56,13 +56,13 @@ static span told(const mpt_team *team, int64_t n, mpt_triangle triangle, int fro
   span s = {row0, mpt_slab_start(n, team->size, from + 1) - row0, col0,
             mpt_slab_start(n, team->size, to + 1) - col0};
   const bool lower = to < from;
-  if (triangle == MPT_AVERAGE) return s;
-  if (triangle == MPT_FULL && lower) {
+  if (triangle == MPT_TRIANGLE_AVERAGE) return s;
+  if (triangle == MPT_TRIANGLE_FULL && lower) {
     s.cols /= 2;
-  } else if (triangle == MPT_FULL) {
+  } else if (triangle == MPT_TRIANGLE_FULL) {
     s.row0 += s.rows / 2;
     s.rows -= s.rows / 2;
-  } else if (lower != (triangle == MPT_LOWER)) {
+  } else if (lower != (triangle == MPT_TRIANGLE_LOWER)) {
     s.rows = 0;
   }
   return s;
@@ -83,9 +83,9 @@ static double exchange_blocks(const mpt_team *team, mpt_triangle triangle, const
     team->calls->exchange(team->comm, to, &sent, from, in.rows * in.cols, buffer);
     char *mine = slab + (size_t)((in.col0 - batch->row0) * n + in.row0) * element;
     mpt_facing f = {in.cols, in.rows, mine, n, buffer, in.cols};
-    if (triangle == MPT_FULL)
+    if (triangle == MPT_TRIANGLE_FULL)
       defect = fmax(defect, mpt_hermitian_defect(batch->type, &f));
-    else if (triangle == MPT_AVERAGE && 2 * step <= team->size)
+    else if (triangle == MPT_TRIANGLE_AVERAGE && 2 * step <= team->size)
       mpt_average(batch->type, &f);
     else /* also of an average that was taken before it was sent */
       mpt_conjugate_transpose(batch->type, &f);
@@ -98,7 +98,7 @@ static double own_block(mpt_triangle triangle, const mpt_batch *batch, char *sla
   size_t element = mpt_type_size(batch->type);
   char *block = slab + (size_t)batch->row0 * element;
   mpt_facing f = {batch->rows, batch->rows, block, batch->n, block, batch->n};
-  double defect = triangle == MPT_FULL ? mpt_hermitian_defect(batch->type, &f) : 0;
+  double defect = triangle == MPT_TRIANGLE_FULL ? mpt_hermitian_defect(batch->type, &f) : 0;
   mpt_mirror_block(batch->type, batch->rows, block, batch->n, triangle);
   return defect;
 }
@@ -111,25 +111,25 @@ void mpt_check_input(const mpt_team *team, mpt_triangle triangle, mpt_batch *bat
   const bool failed = mpt_team_any(team, team->size > 1 && !buffer);
   for (int64_t k = 0; k < batch->count; k++) {
     int8_t *status = &batch->report[k].status;
-    if (*status != MPT_PENDING) continue;
+    if (*status != MPT_STATUS_PENDING) continue;
     char *slab = slab_of(batch, k);
     mpt_scan scan = mpt_scan_slab(batch->type, batch->row0, batch->rows, batch->n, slab, triangle);
     double all[2] = {scan.finite ? 0 : 1, scan.largest};
     mpt_team_max(team, 2, all);
     batch->report[k].largest = all[1];
-    if (all[0] > 0) *status = MPT_NONFINITE_INPUT;
-    if (failed) *status = MPT_INTERNAL;
-    if (*status != MPT_PENDING) continue;
+    if (all[0] > 0) *status = MPT_STATUS_NONFINITE_INPUT;
+    if (failed) *status = MPT_STATUS_INTERNAL;
+    if (*status != MPT_STATUS_PENDING) continue;
     double defect = own_block(triangle, batch, slab);
     if (team->size > 1) {
       defect = fmax(defect, exchange_blocks(team, triangle, batch, slab, buffer));
       mpt_team_max(team, 1, &defect);
     }
-    if (triangle == MPT_AVERAGE)
+    if (triangle == MPT_TRIANGLE_AVERAGE)
       batch->report[k].largest =
           mpt_largest_on_team(team, batch->type, batch->rows * batch->n, slab);
     if (defect > 100 * (double)batch->n * mpt_type_epsilon(batch->type) * all[1])
-      *status = MPT_NOT_HERMITIAN;
+      *status = MPT_STATUS_NOT_HERMITIAN;
   }
   free(buffer);
 }

@@ -172,7 +172,7 @@ static void NAME(certify)(const mpt_team *team, mpt_batch *b, int64_t k, double 
                sizeof(Real) * (size_t)(8 * m.length));
   const bool failed = mpt_team_any(team, !m.y);
   if (failed) {
-    report->status = MPT_INTERNAL;
+    report->status = MPT_STATUS_INTERNAL;
     free(m.y);
     return;
   }

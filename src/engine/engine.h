@@ -116,10 +116,6 @@ enum { MPT_ENGINE_NONE = 0, MPT_ENGINE_LAPACK = 1, MPT_ENGINE_SCALAPACK = 2, MPT
 
 extern const mpt_engine mpt_lapack, mpt_scalapack, mpt_lanes;
 
-/* All engines, NULL-terminated; mpt_engine_by_name gives NULL when there is none. */
-extern const mpt_engine *const mpt_engines[];
-const mpt_engine *mpt_engine_by_name(const char *name);
-
 /* Who solves problems of this shape on one rank when nobody says. */
 const mpt_engine *mpt_engine_for(const mpt_shape *shape);
 

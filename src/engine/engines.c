@@ -1,11 +1,10 @@
-/* The table of engines that engine.h declares. */
+/* All engines, and what is said of them together. */
 #include "engine/engine.h"
 
 #include <stdio.h>
-#include <string.h>
 #include "engine/blas_library.h"
 
-const mpt_engine *const mpt_engines[] = {
+static const mpt_engine *const engines[] = {
     &mpt_lapack,
 #ifdef MPT_WITH_SCALAPACK
     &mpt_scalapack,
@@ -14,14 +13,8 @@ const mpt_engine *const mpt_engines[] = {
     NULL,
 };
 
-const mpt_engine *mpt_engine_by_name(const char *name) {
-  for (const mpt_engine *const *e = mpt_engines; *e; e++)
-    if (!strcmp((*e)->name, name)) return *e;
-  return NULL;
-}
-
 const mpt_engine *mpt_engine_for(const mpt_shape *shape) {
-  for (const mpt_engine *const *e = mpt_engines; *e; e++)
+  for (const mpt_engine *const *e = engines; *e; e++)
     if ((*e)->suits && (*e)->suits(shape)) return *e;
   return &mpt_lapack;
 }
@@ -30,7 +23,7 @@ const char *mpt_kernels(void) {
   static char text[64];
   const char *blas = mpt_blas_kernels();
   size_t at = (size_t)snprintf(text, sizeof text, "%s", blas);
-  for (const mpt_engine *const *e = mpt_engines; *e && at < sizeof text; e++)
+  for (const mpt_engine *const *e = engines; *e && at < sizeof text; e++)
     if ((*e)->kernels)
       at += (size_t)snprintf(text + at, sizeof text - at, "%s%s %s", at ? ", " : "", (*e)->name,
                              (*e)->kernels());

@@ -165,7 +165,7 @@ static void step_frame(mpt_output_context *m, int64_t k, mpt_sums *sums) {
   void *gr = mpt_part_of(b->frame.gradient_reference, k, nc, size);
   if (!gr) return;
   mpt_frame_out_of_basis(m, k, f->y + f->first * f->columns, gr);
-  if (m->options->convention == MPT_JAX) mpt_conjugate(b->type, nc, gr);
+  if (m->options->convention == MPT_CONVENTION_JAX) mpt_conjugate(b->type, nc, gr);
 }
 
 /* Several terms, added up in the basis of the eigenvectors. */
@@ -214,14 +214,14 @@ void mpt_make_gradient(mpt_output_context *m, int64_t k) {
   mpt_batch *b = m->batch;
   mpt_report *report = &b->report[k];
   if (!load_cotangents(m, k)) {
-    report->status = MPT_NONFINITE_COTANGENT;
+    report->status = MPT_STATUS_NONFINITE_COTANGENT;
     return;
   }
   mpt_sums sums = {0};
   void *g = mpt_part_of(b->g, k, b->rows * b->n, mpt_type_size(b->type));
   backward(m, k, g, &sums);
   sums = mpt_sums_over_team(m->team, &m->rule, sums);
-  if (m->options->convention == MPT_JAX) mpt_conjugate(b->type, b->rows * b->n, g);
+  if (m->options->convention == MPT_CONVENTION_JAX) mpt_conjugate(b->type, b->rows * b->n, g);
   /* finite cotangents may be too large for this spectrum */
   mpt_finding found = mpt_find(&m->rule, &sums);
   found.finite = mpt_largest_on_team(m->team, b->type, b->rows * b->n, g) >= 0;

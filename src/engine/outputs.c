@@ -9,17 +9,17 @@
 static mpt_status make_functions(mpt_output_context *m, int64_t k) {
   const mpt_batch *b = m->batch;
   const int64_t n = b->n;
-  mpt_status status = MPT_OK;
-  for (int f = 0; f < b->function_count && status == MPT_OK; f++) {
+  mpt_status status = MPT_STATUS_OK;
+  for (int f = 0; f < b->function_count && status == MPT_STATUS_OK; f++) {
     const mpt_function_arrays *arrays = &b->functions[f];
     status = mpt_function_start(&arrays->function, n, m->rule.w, m->rule.multiplet,
                                 m->function_memory + f * MPT_FUNCTION_MEMORY * n, &m->functions[f]);
-    if (arrays->mu) arrays->mu[k] = status == MPT_OK ? m->functions[f].mu : 0;
+    if (arrays->mu) arrays->mu[k] = status == MPT_STATUS_OK ? m->functions[f].mu : 0;
     void *value = mpt_part_of(arrays->value, k, b->rows * n, mpt_type_size(b->type));
-    if (status != MPT_OK || !value) continue;
+    if (status != MPT_STATUS_OK || !value) continue;
     mpt_from_diagonal(m, k, m->functions[f].value, value);
     if (mpt_largest_on_team(m->team, b->type, b->rows * n, value) < 0)
-      status = MPT_FUNCTION_UNDEFINED; /* too large for the type */
+      status = MPT_STATUS_FUNCTION_UNDEFINED; /* too large for the type */
   }
   return status;
 }
@@ -32,14 +32,14 @@ static mpt_status make_frame(mpt_output_context *m, int64_t k) {
   const void *reference =
       mpt_part_of(arrays->reference, arrays->each ? k : 0, b->rows * columns, size);
   if (mpt_largest_on_team(m->team, b->type, b->rows * columns, reference) < 0)
-    return MPT_NONFINITE_INPUT;
+    return MPT_STATUS_NONFINITE_INPUT;
   mpt_frame_rows(m, k, arrays->reference, arrays->each, m->frame.r);
   mpt_status status = mpt_frame_start(m->rule.multiplet, m->rule.epsilon, &m->frame);
-  if (status != MPT_OK) return status;
+  if (status != MPT_STATUS_OK) return status;
   b->report[k].frame_condition = m->frame.condition;
   void *value = mpt_part_of(arrays->value, k, b->rows * columns, size);
   if (value) mpt_frame_out_of_basis(m, k, m->frame.polar, value);
-  return MPT_OK;
+  return MPT_STATUS_OK;
 }
 
 /* Eigenvalues' derivatives from the diagonal, under the policy for their cotangents: what is inside
@@ -156,15 +156,15 @@ static mpt_status check_direction(mpt_output_context *m, int64_t k) {
   one.a = mpt_part_of(one.da, k, one.rows * one.n, mpt_type_size(one.type));
   one.report = &report;
   mpt_check_input(m->team, m->options->triangle, &one);
-  if (report.status == MPT_NONFINITE_INPUT) return MPT_NONFINITE_COTANGENT;
-  return report.status == MPT_PENDING ? MPT_OK : (mpt_status)report.status;
+  if (report.status == MPT_STATUS_NONFINITE_INPUT) return MPT_STATUS_NONFINITE_COTANGENT;
+  return report.status == MPT_STATUS_PENDING ? MPT_STATUS_OK : (mpt_status)report.status;
 }
 
 static mpt_status make_tangents(mpt_output_context *m, int64_t k) {
   mpt_batch *b = m->batch;
   const size_t size = mpt_type_size(b->type);
   mpt_status status = check_direction(m, k);
-  if (status != MPT_OK) return status;
+  if (status != MPT_STATUS_OK) return status;
   const void *da = mpt_part_of(b->da, k, b->rows * b->n, size);
   const double largest = mpt_largest_on_team(m->team, b->type, b->rows * b->n, da);
   mpt_team_norms(m->team, b->type, b->rows, b->n, da, largest, m->norm);
@@ -174,7 +174,7 @@ static mpt_status make_tangents(mpt_output_context *m, int64_t k) {
   make_vectors(m, k, largest);
   for (int f = 0; f < b->function_count; f++)
     if (b->functions[f].tangent) make_tangent(m, k, f, largest);
-  return MPT_OK;
+  return MPT_STATUS_OK;
 }
 
 /* Derivatives too large for the type. */
@@ -202,15 +202,16 @@ void mpt_make_outputs(mpt_output_context *m, int64_t k) {
                        .multiplet = mpt_part_of(b->multiplet, k, b->n, sizeof(int32_t)),
                        .norm = mpt_spectral_norm(b->n, m->w),
                        .epsilon = mpt_type_epsilon(b->type)};
-  mpt_status status = MPT_OK;
+  mpt_status status = MPT_STATUS_OK;
   m->probe.worst = 0;
   if (b->g || mpt_has_outputs(b)) m->engine->begin(m->state, b, k, !b->given && b->count == 1);
   status = make_functions(m, k);
-  if (status == MPT_OK && b->frame.columns) status = make_frame(m, k);
-  if (status == MPT_OK && b->da) status = make_tangents(m, k);
-  if (status == MPT_OK && b->da && !tangents_are_finite(m, k)) status = MPT_NONFINITE_COTANGENT;
+  if (status == MPT_STATUS_OK && b->frame.columns) status = make_frame(m, k);
+  if (status == MPT_STATUS_OK && b->da) status = make_tangents(m, k);
+  if (status == MPT_STATUS_OK && b->da && !tangents_are_finite(m, k))
+    status = MPT_STATUS_NONFINITE_COTANGENT;
   report->status = status;
-  if (status == MPT_OK && b->g) mpt_make_gradient(m, k);
+  if (status == MPT_STATUS_OK && b->g) mpt_make_gradient(m, k);
   report->output_residual = m->probe.worst;
-  if (!mpt_probe_passed(&m->probe)) report->status = MPT_INTERNAL;
+  if (!mpt_probe_passed(&m->probe)) report->status = MPT_STATUS_INTERNAL;
 }

@@ -7,14 +7,14 @@ void mpt_settle_gradient(const mpt_options *options, const mpt_finding *found, m
   report->rule = (int8_t)found->kind;
   /* a status tells what was refused: the gauge first, as of the warnings */
   const bool gauge = found->dependent && options->gauge_policy == MPT_GAUGE_FAIL;
-  const bool spread = found->differ && options->spread_policy == MPT_REFUSE;
+  const bool spread = found->differ && options->spread_policy == MPT_SPREAD_REFUSE;
   report->refused = gauge || spread;
   if (!found->finite)
-    report->status = MPT_NONFINITE_COTANGENT;
+    report->status = MPT_STATUS_NONFINITE_COTANGENT;
   else if (found->dependent && (gauge || !spread))
-    report->status = MPT_GAUGE_DEPENDENT;
+    report->status = MPT_STATUS_GAUGE_DEPENDENT;
   else
-    report->status = found->differ ? MPT_SUBGRADIENT : MPT_OK;
+    report->status = found->differ ? MPT_STATUS_SUBGRADIENT : MPT_STATUS_OK;
 }
 
 double mpt_tolerance(const mpt_options *options, const mpt_batch *b) {
@@ -22,5 +22,5 @@ double mpt_tolerance(const mpt_options *options, const mpt_batch *b) {
 }
 
 bool mpt_needs_basis(const mpt_options *options) {
-  return options->spread_policy == MPT_RAW || options->spread_policy == MPT_UNBIASED;
+  return options->spread_policy == MPT_SPREAD_RAW || options->spread_policy == MPT_SPREAD_UNBIASED;
 }

@@ -92,7 +92,8 @@ static double largest_of_tiles(mpt_output_context *m, bool sum) {
   for (int64_t next = 0; m->engine->next_tile(m->state, &next, &tile);)
     for (int64_t j = 0; j < tile.cols; j++) {
       const char *column = (const char *)(sum ? tile.sum : tile.t) + (size_t)(j * tile.ldt) * size;
-      const mpt_scan scan = mpt_scan_slab(m->batch->type, 0, 1, tile.rows, column, MPT_FULL);
+      const mpt_scan scan =
+          mpt_scan_slab(m->batch->type, 0, 1, tile.rows, column, MPT_TRIANGLE_FULL);
       found[0] = fmax(found[0], scan.finite ? 0 : 1);
       found[1] = fmax(found[1], scan.largest);
     }

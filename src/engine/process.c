@@ -19,13 +19,13 @@ static void finish_problem(mpt_output_context *m, int64_t k) {
   int32_t *multiplet = mpt_part_of(b->multiplet, k, b->n, sizeof *multiplet);
   mpt_number_multiplets(b->n, m->w, mpt_tolerance(m->options, b) * norm, multiplet);
   if (sound && b->v && !b->given)
-    sound =
-        mpt_turn_multiplets(m->team, m->options, b, 0, b->n, m->w, norm, multiplet,
-                            mpt_part_of(b->v, k, b->rows * b->n, mpt_type_size(b->type))) == MPT_OK;
+    sound = mpt_turn_multiplets(m->team, m->options, b, 0, b->n, m->w, norm, multiplet,
+                                mpt_part_of(b->v, k, b->rows * b->n, mpt_type_size(b->type))) ==
+            MPT_STATUS_OK;
   if (b->a)
     sound &= b->v ? mpt_certify(m->team, b, k, norm) : mpt_certify_values(m->team, b, k, m->w);
-  if (!sound || report->status != MPT_PENDING) {
-    report->status = MPT_INTERNAL;
+  if (!sound || report->status != MPT_STATUS_PENDING) {
+    report->status = MPT_STATUS_INTERNAL;
     return;
   }
   report->min_gap = mpt_min_gap(b->n, m->w, multiplet, norm);
@@ -53,11 +53,11 @@ static mpt_code process_at_once(const mpt_engine *engine, mpt_state *state, cons
   pairs.frame.columns = 0;
   code = engine->process(state, options, &pairs);
   for (int64_t k = 0; k < b->count; k++) /* there is more to be made before a problem is OK */
-    if (b->report[k].status == MPT_OK) b->report[k].status = MPT_PENDING;
+    if (b->report[k].status == MPT_STATUS_OK) b->report[k].status = MPT_STATUS_PENDING;
   TRY(code);
   TRY(mpt_output_context_open(engine, state, team, options, b, &m));
   for (int64_t k = 0; k < b->count; k++)
-    if (b->report[k].status == MPT_PENDING) finish_pairs(&m, k);
+    if (b->report[k].status == MPT_STATUS_PENDING) finish_pairs(&m, k);
 done:
   mpt_output_context_close(&m);
   return code;
@@ -73,7 +73,7 @@ static mpt_code process_each(const mpt_engine *engine, mpt_state *state, const m
     if (b->a) mpt_check_input(team, options->triangle, b);
     if (!b->given) engine->solve(state, b);
     for (int64_t k = 0; k < b->count; k++)
-      if (b->report[k].status == MPT_PENDING) finish_problem(&m, k);
+      if (b->report[k].status == MPT_STATUS_PENDING) finish_problem(&m, k);
   }
   mpt_output_context_close(&m);
   return failed ? MPT_NO_RESOURCE : MPT_DONE;
@@ -138,9 +138,9 @@ void mpt_process_batch(const mpt_engine *engine, mpt_state *state, const mpt_tea
   for (int64_t k = 0; k < batch->count; k++) {
     mpt_report *report = &batch->report[k];
     /* memory ran out, or nobody wanted it: what is left has not all been made */
-    if (report->status == MPT_PENDING) report->status = MPT_INTERNAL;
+    if (report->status == MPT_STATUS_PENDING) report->status = MPT_STATUS_INTERNAL;
     report->seconds = seconds;
-    if (report->status != MPT_OK && mpt_status_is_failure(report->status))
+    if (report->status != MPT_STATUS_OK && mpt_status_is_failure(report->status))
       mpt_zero_outputs(batch, k);
     else if (report->refused)
       mpt_zero_gradient(batch, k);

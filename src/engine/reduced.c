@@ -84,8 +84,8 @@ static mpt_status widen(reduced_pass *p) {
        mpt_allocate(&p->outside, elements, size, "vectors", NULL) != MPT_DONE) ||
       mpt_allocate(&p->values, p->columns, mpt_real_size(b->type), "values", NULL) != MPT_DONE;
   mpt_team_reduce(p->team, MPT_REDUCE_MAX, MPT_INT32, 1, &failed);
-  if (failed || p->ops->widen(p->state, p->columns, NULL) != MPT_DONE) return MPT_INTERNAL;
-  return MPT_OK;
+  if (failed || p->ops->widen(p->state, p->columns, NULL) != MPT_DONE) return MPT_STATUS_INTERNAL;
+  return MPT_STATUS_OK;
 }
 
 /* Parts of mpt_factor_arrays that are real and n long. */
@@ -148,10 +148,10 @@ static mpt_status find(reduced_pass *p, int64_t k) {
   int info = reduce(p, k);
   mpt_team_broadcast(p->team, 0, n * (int64_t)sizeof *p->w, p->w); /* last digits may differ */
   mpt_team_broadcast(p->team, 0, sizeof info, &info);
-  if (info) return MPT_NO_CONVERGENCE;
+  if (info) return MPT_STATUS_NO_CONVERGENCE;
   for (int64_t j = 0; j < n; j++) p->w[j] /= p->scale;
   p->size = mpt_spectral_norm(n, p->w);
-  if (b->a && !mpt_certify_values(p->team, b, k, p->w)) return MPT_INTERNAL;
+  if (b->a && !mpt_certify_values(p->team, b, k, p->w)) return MPT_STATUS_INTERNAL;
   return mpt_find_selected(b, p->w, &p->place);
 }
 
@@ -200,7 +200,7 @@ static bool turn_pairs(reduced_pass *p, mpt_status *status) {
   const int32_t *id = p->multiplet + p->first;
   bool any = false;
   for (int64_t j = 1; j < p->columns; j++) any |= id[j] == id[j - 1];
-  if (!any || p->options->basis != MPT_TURNED) return false;
+  if (!any || p->options->basis != MPT_BASIS_TURNED) return false;
   *status = mpt_turn_multiplets(p->team, p->options, p->batch, p->first, p->columns,
                                 p->w + p->first, p->size, id, p->vectors);
   return true;
@@ -210,12 +210,13 @@ static bool turn_pairs(reduced_pass *p, mpt_status *status) {
 static mpt_status make_pairs(reduced_pass *p, int64_t k, bool extended) {
   mpt_batch *b = p->batch;
   const int64_t n = b->n, columns = p->columns;
-  mpt_status status = MPT_OK;
+  mpt_status status = MPT_STATUS_OK;
   p->loaded = false;
-  if (columns == 0) return MPT_OK;
+  if (columns == 0) return MPT_STATUS_OK;
   if (!b->given || extended) {
-    if (b->given && p->ops->diagonalize(p->state, p->d, p->e, p->norm)) return MPT_NO_CONVERGENCE;
-    if (p->ops->take(p->state, p->first)) return MPT_NO_CONVERGENCE;
+    if (b->given && p->ops->diagonalize(p->state, p->d, p->e, p->norm))
+      return MPT_STATUS_NO_CONVERGENCE;
+    if (p->ops->take(p->state, p->first)) return MPT_STATUS_NO_CONVERGENCE;
     p->ops->store(p->state, MPT_PANEL_U, p->vectors);
     p->loaded = !b->given && !turn_pairs(p, &status);
   }
@@ -233,7 +234,9 @@ static mpt_status make_pairs(reduced_pass *p, int64_t k, bool extended) {
   pairs.report = &b->report[k];
   pairs.select = (mpt_select){.kind = MPT_SELECT_INDEX, .index = {p->first, p->first + columns}};
   if (b->a) sound &= mpt_certify(p->team, &pairs, 0, p->size);
-  return sound && status == MPT_OK && b->report[k].status == MPT_PENDING ? MPT_OK : MPT_INTERNAL;
+  return sound && status == MPT_STATUS_OK && b->report[k].status == MPT_STATUS_PENDING
+             ? MPT_STATUS_OK
+             : MPT_STATUS_INTERNAL;
 }
 
 static void put_pairs(reduced_pass *p, int64_t k) {
@@ -420,7 +423,7 @@ static mpt_status differentiate(reduced_pass *p, int64_t k) {
   rule.policy = p->options->spread_policy;
   rule.cotangent_epsilon = mpt_type_epsilon(b->type);
   p->probe.worst = 0;
-  if (!load_cotangents(p, k, &rule)) return MPT_NONFINITE_COTANGENT;
+  if (!load_cotangents(p, k, &rule)) return MPT_STATUS_NONFINITE_COTANGENT;
   if (p->columns == 0) {
     memset(g, 0, (size_t)elements * mpt_type_size(b->type));
     mpt_rule_fit(&rule, NULL);
@@ -435,20 +438,20 @@ static mpt_status differentiate(reduced_pass *p, int64_t k) {
     mpt_probe_outer(&p->probe, p->team, b, p->columns, p->vectors, p->cotangents, g);
   }
   sums = mpt_sums_over_team(p->team, &rule, sums);
-  if (p->options->convention == MPT_JAX) mpt_conjugate(b->type, elements, g);
+  if (p->options->convention == MPT_CONVENTION_JAX) mpt_conjugate(b->type, elements, g);
   mpt_finding found = mpt_find(&rule, &sums);
   found.finite = mpt_largest_on_team(p->team, b->type, elements, g) >= 0;
   mpt_settle_gradient(p->options, &found, report);
   report->output_residual = p->probe.worst;
-  return mpt_probe_passed(&p->probe) ? (mpt_status)report->status : MPT_INTERNAL;
+  return mpt_probe_passed(&p->probe) ? (mpt_status)report->status : MPT_STATUS_INTERNAL;
 }
 
 /* Collective. */
 static mpt_status process_problem(reduced_pass *p, int64_t k) {
   mpt_batch *b = p->batch;
-  const bool mean = p->options->spread_policy == MPT_MEAN, raw = mpt_needs_basis(p->options);
+  const bool mean = p->options->spread_policy == MPT_SPREAD_MEAN, raw = mpt_needs_basis(p->options);
   mpt_status status = find(p, k);
-  if (status != MPT_OK) return status;
+  if (status != MPT_STATUS_OK) return status;
   number(p);
   p->first = p->place.first;
   p->columns = p->place.found;
@@ -457,15 +460,15 @@ static mpt_status process_problem(reduced_pass *p, int64_t k) {
   if (extended) extend(p);
   if (b->v) {
     status = widen(p);
-    if (status == MPT_OK) status = make_pairs(p, k, extended);
-    if (status != MPT_OK) return status;
+    if (status == MPT_STATUS_OK) status = make_pairs(p, k, extended);
+    if (status != MPT_STATUS_OK) return status;
     number(p);
   }
   if (b->g && mpt_sees_cut(p->team, b, k, p->multiplet, &p->place, raw, true))
-    return MPT_SPLIT_MULTIPLET;
+    return MPT_STATUS_SPLIT_MULTIPLET;
   put_pairs(p, k);
   b->report[k].min_gap = mpt_selected_gap(b->n, p->w, p->multiplet, &p->place);
-  return b->g ? differentiate(p, k) : MPT_OK;
+  return b->g ? differentiate(p, k) : MPT_STATUS_OK;
 }
 
 mpt_code mpt_process_reduced(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
@@ -477,8 +480,8 @@ mpt_code mpt_process_reduced(const mpt_engine *engine, mpt_state *state, const m
   if (!failed && b->a) mpt_check_input(team, options->triangle, b);
   for (int64_t k = 0; k < b->count && !failed; k++) {
     mpt_report *report = &b->report[k];
-    if (report->status != MPT_PENDING) continue;
-    report->status = b->n ? process_problem(&p, k) : MPT_OK;
+    if (report->status != MPT_STATUS_PENDING) continue;
+    report->status = b->n ? process_problem(&p, k) : MPT_STATUS_OK;
     free_slabs(&p);
   }
   free(p.d);

@@ -7,7 +7,7 @@
 #include "engine/probe.h"
 
 bool mpt_is_worth_retrying(const mpt_report *report) {
-  return report->status == MPT_INTERNAL || report->status == MPT_NO_CONVERGENCE;
+  return report->status == MPT_STATUS_INTERNAL || report->status == MPT_STATUS_NO_CONVERGENCE;
 }
 
 void mpt_note_retry(const mpt_report *first, int64_t n, bool vectors, mpt_report *report) {
@@ -18,7 +18,7 @@ void mpt_note_retry(const mpt_report *first, int64_t n, bool vectors, mpt_report
   } checks[] = {{MPT_FAILED_RESIDUAL, first->residual, bound},
                 {MPT_FAILED_ORTHOGONALITY, first->orthogonality, bound},
                 {MPT_FAILED_OUTPUTS, first->output_residual, MPT_PROBE_BOUND}};
-  const bool converged = first->status != MPT_NO_CONVERGENCE;
+  const bool converged = first->status != MPT_STATUS_NO_CONVERGENCE;
   report->retried = !mpt_status_is_failure(report->status);
   report->first_decade = 0;
   report->first_failed = vectors || !converged ? MPT_FAILED_CONVERGENCE : MPT_FAILED_VALUES;
@@ -182,7 +182,7 @@ bool mpt_retry_open(mpt_retry *r, const mpt_team *team, mpt_batch *b, int64_t k)
   *r = (mpt_retry){.team = team, .batch = b, .k = k, .size = mpt_type_size(b->type)};
   if (mpt_team_any(team, open_all(r) != MPT_DONE)) return false;
   move(r, true);
-  b->report[k] = (mpt_report){.status = MPT_PENDING};
+  b->report[k] = (mpt_report){.status = MPT_STATUS_PENDING};
   return true;
 }
 

@@ -32,7 +32,7 @@ mpt_status mpt_find_selected(const mpt_batch *b, const double *w, mpt_selected *
   }
   place->first = first;
   place->found = stop - first;
-  return stop - first > m ? MPT_TOO_MANY_IN_RANGE : MPT_OK;
+  return stop - first > m ? MPT_STATUS_TOO_MANY_IN_RANGE : MPT_STATUS_OK;
 }
 
 bool mpt_is_cut(int64_t n, const int32_t *id, const mpt_selected *p, int64_t j) {

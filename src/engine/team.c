@@ -44,7 +44,7 @@ mpt_code mpt_team_agree(const mpt_team *team, mpt_code code, mpt_error *error) {
 }
 
 double mpt_largest_on_team(const mpt_team *team, mpt_type type, int64_t count, const void *slab) {
-  const mpt_scan scan = mpt_scan_slab(type, 0, 1, count, slab, MPT_FULL);
+  const mpt_scan scan = mpt_scan_slab(type, 0, 1, count, slab, MPT_TRIANGLE_FULL);
   double all[2] = {scan.finite ? 0 : 1, scan.largest};
   mpt_team_max(team, 2, all);
   return all[0] > 0 ? -1 : all[1];
@@ -82,7 +82,7 @@ mpt_sums mpt_sums_over_team(const mpt_team *team, mpt_rule *rule, mpt_sums sums)
 double mpt_team_precision(const mpt_team *team, mpt_type type, int64_t count, const void *slab) {
   const double single = mpt_type_epsilon(MPT_FLOAT32);
   const double own = mpt_type_epsilon(type), found = mpt_cotangent_epsilon(type, count, slab);
-  const mpt_scan scan = mpt_scan_slab(type, 0, 1, count, slab, MPT_FULL);
+  const mpt_scan scan = mpt_scan_slab(type, 0, 1, count, slab, MPT_TRIANGLE_FULL);
   /* a part of zeros alone has no vote */
   double votes[2] = {scan.largest > 0 && found<single, scan.largest> 0 && found >= single};
   mpt_team_sum(team, 2, votes);

@@ -64,7 +64,7 @@ static void turn_one(turning *t, int64_t first) {
   uint64_t state = t->options->seed;
   state = splitmix(&state) ^ (uint64_t)first;
   state = splitmix(&state) ^ (uint64_t)t->count;
-  const bool haar = t->count <= HAAR || t->options->spread_policy == MPT_UNBIASED;
+  const bool haar = t->count <= HAAR || t->options->spread_policy == MPT_SPREAD_UNBIASED;
   const int64_t reflections = haar ? t->count : FEW;
   for (int64_t k = 0; k < reflections; k++) reflect[t->type](t, k, &state);
   fix_phases(t);
@@ -91,7 +91,8 @@ mpt_status mpt_turn_multiplets(const mpt_team *team, const mpt_options *options,
                                const int32_t *multiplet, void *v) {
   const double width = mpt_resolution(b->type, b->n) * norm;
   turning t = {.team = team, .options = options, .type = b->type, .n = b->n};
-  if (options->basis != MPT_TURNED || !has_multiplets(columns, multiplet)) return MPT_OK;
+  if (options->basis != MPT_BASIS_TURNED || !has_multiplets(columns, multiplet))
+    return MPT_STATUS_OK;
   t.row0 = b->row0;
   t.rows = b->rows;
   t.ld = columns;
@@ -106,5 +107,5 @@ mpt_status mpt_turn_multiplets(const mpt_team *team, const mpt_options *options,
     if (t.count > 1) turn_one(&t, first + start);
   }
   free(t.largest2);
-  return failed ? MPT_INTERNAL : MPT_OK;
+  return failed ? MPT_STATUS_INTERNAL : MPT_STATUS_OK;
 }

@@ -12,10 +12,10 @@
  * phases again. Only what rounding cannot tell apart is turned, however wide a tolerance makes
  * multiplets. `v`: this rank's slab, row-major, of `columns` elements a row. The unitary depends
  * only on options->seed, the first eigenvalue that is turned and how many are. Up to
- * 64 columns, and under MPT_UNBIASED always, it is Haar-distributed (Stewart 1980: a product of
- * Householder reflections of Gaussian vectors); beyond, a product of three of these, which costs
- * less and hides nothing either. MPT_INTERNAL without memory, else MPT_OK. Collective over the
- * team, and agreed. */
+ * 64 columns, and under MPT_SPREAD_UNBIASED always, it is Haar-distributed (Stewart 1980: a product
+ * of Householder reflections of Gaussian vectors); beyond, a product of three of these, which costs
+ * less and hides nothing either. MPT_STATUS_INTERNAL without memory, else MPT_STATUS_OK. Collective
+ * over the team, and agreed. */
 mpt_status mpt_turn_multiplets(const mpt_team *team, const mpt_options *options,
                                const mpt_batch *batch, int64_t first, int64_t columns,
                                const double *w, double norm, const int32_t *multiplet, void *v);

@@ -102,17 +102,17 @@ static void select_problem(mpt_whole *s, int64_t k, const mpt_options *options) 
   mpt_status status = mpt_find_selected(b, s->w, &s->place[k]);
   const int32_t *id = s->whole.multiplet + k * n;
   const bool raw = mpt_needs_basis(options);
-  if (status == MPT_OK && b->g && mpt_sees_cut(s->team, b, k, id, &s->place[k], raw, true))
-    status = MPT_SPLIT_MULTIPLET;
+  if (status == MPT_STATUS_OK && b->g && mpt_sees_cut(s->team, b, k, id, &s->place[k], raw, true))
+    status = MPT_STATUS_SPLIT_MULTIPLET;
   b->report[k].status = status;
-  if (status != MPT_OK) return;
+  if (status != MPT_STATUS_OK) return;
   embed(s, k);
   b->report[k].min_gap = mpt_selected_gap(n, s->w, id, &s->place[k]);
 }
 
 void mpt_whole_select(mpt_whole *s, const mpt_options *options) {
   for (int64_t k = 0; k < s->batch->count; k++)
-    if (s->batch->report[k].status == MPT_OK) select_problem(s, k, options);
+    if (s->batch->report[k].status == MPT_STATUS_OK) select_problem(s, k, options);
 }
 
 mpt_batch mpt_whole_outputs(mpt_whole *s) {
@@ -124,7 +124,7 @@ mpt_batch mpt_whole_outputs(mpt_whole *s) {
   for (int64_t k = 0; k < b->count; k++) {
     mpt_report *r = &b->report[k];
     s->first[k] = *r;
-    if (r->status == MPT_OK) r->status = MPT_PENDING;
+    if (r->status == MPT_STATUS_OK) r->status = MPT_STATUS_PENDING;
   }
   return one;
 }

@@ -136,7 +136,7 @@ static mpt_code nothing_fits(const mpt_plan_request *r, const mpt_task *t, int64
   char mend[96] = "give every rank more memory";
   if (ranks > 0)
     snprintf(mend, sizeof mend, "run on %lld ranks or more with as much memory each%s",
-             (long long)ranks, r->config->solver == MPT_SOLVER_LAPACK ? ", solver: auto" : "");
+             (long long)ranks, r->config->solver == MPT_JOB_LAPACK ? ", solver: auto" : "");
   return mpt_fail(error, MPT_NO_RESOURCE,
                   "cannot solve '%s' with n = %lld on %d ranks: it needs %.3g GiB a rank and %.3g "
                   "are free (%s)",
@@ -160,7 +160,7 @@ static mpt_code check_size(const mpt_dataset *d, mpt_error *error) {
 static int ranks_for(const mpt_plan_request *r, const mpt_task *t) {
   const int64_t problems = t->dataset->count > 0 ? t->dataset->count : 1;
   int64_t useful = t->dataset->n / ELEMENTS_A_RANK, least = 1;
-  if (r->config->solver != MPT_SOLVER_SCALAPACK || r->config->distribute_from > 0) least = 2;
+  if (r->config->solver != MPT_JOB_SCALAPACK || r->config->distribute_from > 0) least = 2;
   if (useful < least) useful = least;
   int64_t ranks = r->ranks / problems;
   if (ranks < least) ranks = least;
@@ -190,8 +190,8 @@ static mpt_code spread(const mpt_plan_request *r, const mpt_task *t, mpt_task_pl
 /* Who solves a whole matrix on one rank. */
 static const mpt_engine *local_engine(const mpt_plan_request *r, const mpt_task *t) {
   const mpt_shape shape = mpt_shape_of(r->config, t);
-  if (r->config->solver == MPT_SOLVER_LANES) return &mpt_lanes;
-  if (r->config->solver == MPT_SOLVER_AUTO && !t->factor) return mpt_engine_for(&shape);
+  if (r->config->solver == MPT_JOB_LANES) return &mpt_lanes;
+  if (r->config->solver == MPT_JOB_AUTO && !t->factor) return mpt_engine_for(&shape);
   return &mpt_lapack;
 }
 
@@ -239,7 +239,7 @@ static mpt_code plan_from(const mpt_plan_request *r, int64_t from, mpt_plan *pla
     mpt_task_plan *w = &plan->tasks[k];
     static const int one[2] = {1, 1};
     w->operations = mpt_operations(t);
-    bool too_large = r->ranks > 1 && r->config->solver == MPT_SOLVER_AUTO &&
+    bool too_large = r->ranks > 1 && r->config->solver == MPT_JOB_AUTO &&
                      !fits(r, bytes_on(r, t, &mpt_lapack, one, &ignored));
     bool spreads = t->dataset->n > 0 && (t->dataset->n >= from || too_large);
     code = spreads ? spread(r, t, w, error) : keep_whole(r, t, total, w, error);
@@ -265,9 +265,9 @@ static int candidates(const mpt_plan_request *r, int64_t sizes[MOST_SIZES + 1]) 
   const mpt_config *c = r->config;
   int count = 0;
   sizes[0] = INT64_MAX;
-  if (c->solver == MPT_SOLVER_LAPACK || c->solver == MPT_SOLVER_LANES) return 1;
-  if (c->solver == MPT_SOLVER_SCALAPACK && c->distribute_from == 0) return sizes[0] = 0, 1;
-  if (c->distribute_from > 0 && (r->ranks > 1 || c->solver == MPT_SOLVER_SCALAPACK))
+  if (c->solver == MPT_JOB_LAPACK || c->solver == MPT_JOB_LANES) return 1;
+  if (c->solver == MPT_JOB_SCALAPACK && c->distribute_from == 0) return sizes[0] = 0, 1;
+  if (c->distribute_from > 0 && (r->ranks > 1 || c->solver == MPT_JOB_SCALAPACK))
     return sizes[0] = c->distribute_from, 1;
   if (r->ranks == 1) return 1;
   int64_t *all = malloc(sizeof *all * (size_t)(r->count + 1));

@@ -17,8 +17,9 @@ static int by_cost(const void *a, const void *b) {
 static int64_t next_run(const int8_t *statuses, int64_t count, int64_t chunk, int64_t *first) {
   int64_t at = *first, length = 0;
   if (!statuses) return count - at < chunk ? count - at : chunk;
-  while (at < count && statuses[at] != MPT_PENDING) at++;
-  while (at + length < count && length < chunk && statuses[at + length] == MPT_PENDING) length++;
+  while (at < count && statuses[at] != MPT_STATUS_PENDING) at++;
+  while (at + length < count && length < chunk && statuses[at + length] == MPT_STATUS_PENDING)
+    length++;
   *first = at;
   return length;
 }

@@ -50,7 +50,7 @@ static mpt_code measure_defect(rows *r, double *defect, double *largest) {
     TRY(mpt_slab_read(&r->reader, &across, facing, NULL));
     const mpt_facing blocks = {now, n, a, n, facing, now};
     *defect = fmax(*defect, mpt_hermitian_defect(r->type, &blocks));
-    *largest = fmax(*largest, mpt_scan_slab(r->type, 0, now, n, a, MPT_FULL).largest);
+    *largest = fmax(*largest, mpt_scan_slab(r->type, 0, now, n, a, MPT_TRIANGLE_FULL).largest);
   }
 done:
   free(a);
@@ -120,11 +120,11 @@ static bool all_given_is_finite(const mpt_job *job, int64_t d, int64_t problem) 
 /* What the files tell of the first problem of a status. */
 static void add_details(const mpt_job *job, int status, int64_t d, int64_t problem, mpt_text *out) {
   const mpt_dataset *data = &job->input.datasets[d];
-  if (status == MPT_NOT_HERMITIAN) {
+  if (status == MPT_STATUS_NOT_HERMITIAN) {
     if (!tell_defect(job->input.file, data, problem, "A", out) && job->sources[d].direction)
       tell_defect(job->direction, data, problem, "dA", out);
     mpt_text_add(out, " (triangle: lower reads one triangle, triangle: average takes (A + A^H)/2)");
-  } else if (status == MPT_NONFINITE_COTANGENT && data->n <= largest_n) {
+  } else if (status == MPT_STATUS_NONFINITE_COTANGENT && data->n <= largest_n) {
     mpt_text_add(out, all_given_is_finite(job, d, problem)
                           ? ", where cotangents are finite and what they lead to overflows (scale "
                             "the loss)"

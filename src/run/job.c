@@ -82,8 +82,7 @@ static mpt_code look_for_factor(mpt_job *job, int64_t d, mpt_error *error) {
 /* Q and T are made only on the way to some of the eigenpairs. */
 static mpt_code check_factor(const mpt_config *c, bool outputs, mpt_error *error) {
   if (!(c->store & MPT_STORE_FACTOR)) return MPT_DONE;
-  if (c->select.kind != MPT_SELECT_ALL && !outputs && c->solver != MPT_SOLVER_LANES)
-    return MPT_DONE;
+  if (c->select.kind != MPT_SELECT_ALL && !outputs && c->solver != MPT_JOB_LANES) return MPT_DONE;
   return mpt_fail(error, MPT_BAD_USAGE,
                   "cannot store factor: it is made for solve.select by lapack and scalapack, and "
                   "not with functions, frame or tangent (take it from output.store)");
@@ -158,13 +157,12 @@ static mpt_code make_tasks(mpt_job *job, mpt_error *error) {
   TRY(make_functions(job, error));
   for (int64_t d = 0; d < job->input.count; d++)
     if (c->select.kind != MPT_SELECT_ALL)
-      job->input.datasets[d].columns = mpt_select_columns(&c->select, job->input.datasets[d].n);
+      job->input.datasets[d].columns = mpt_selected_columns(&c->select, job->input.datasets[d].n);
   TRY(mpt_job_open_outputs(job, error));
   if (c->eigenpairs) TRY(open_eigenpairs(job, error));
   for (int64_t d = 0; d < job->input.count; d++) {
     const struct mpt_sources *g = &job->sources[d];
-    const bool partial =
-        c->select.kind != MPT_SELECT_ALL && !outputs && c->solver != MPT_SOLVER_LANES;
+    const bool partial = c->select.kind != MPT_SELECT_ALL && !outputs && c->solver != MPT_JOB_LANES;
     if (c->eigenpairs && partial) TRY(look_for_factor(job, d, error));
     mpt_task *t = &job->tasks[d];
     *t = (mpt_task){.dataset = &job->input.datasets[d],

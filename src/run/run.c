@@ -327,7 +327,7 @@ static mpt_code conclude(mpt_run *r, mpt_summary *out) {
   if (r->rank == 0) mpt_summary_print(&summary);
   mpt_tell_failures(r->comm, &r->job, &r->worker, &summary);
   if (out) *out = summary;
-  if (summary.by_status[MPT_PENDING] > 0) return MPT_STOPPED;
+  if (summary.by_status[MPT_STATUS_PENDING] > 0) return MPT_STOPPED;
   return mpt_summary_failures(&summary) > 0 ? MPT_SOME_FAILED : MPT_DONE;
 }
 

@@ -27,7 +27,7 @@ void mpt_announce(const mpt_job *job, const mpt_plan *plan, int8_t *const *statu
   for (int64_t d = 0; d < job->input.count; d++)
     for (int64_t k = 0; k < job->input.datasets[d].count; k++) {
       problems++;
-      left += statuses[d][k] == MPT_PENDING;
+      left += statuses[d][k] == MPT_STATUS_PENDING;
     }
   if (continued && left == 0)
     mpt_note("nothing to do: %lld problems are finished in '%s'", (long long)problems,
@@ -48,15 +48,15 @@ void mpt_announce(const mpt_job *job, const mpt_plan *plan, int8_t *const *statu
 
 void mpt_count_statuses(const mpt_job *job, int8_t *const *statuses, mpt_summary *summary) {
   const mpt_config *c = &job->config;
-  for (int s = MPT_PENDING + 1; s < MPT_STATUS_COUNT; s++)
-    summary->by_status[MPT_PENDING] -= summary->by_status[s];
+  for (int s = MPT_STATUS_PENDING + 1; s < MPT_STATUS_COUNT; s++)
+    summary->by_status[MPT_STATUS_PENDING] -= summary->by_status[s];
   for (int64_t d = 0; d < job->input.count; d++)
     for (int64_t k = 0; k < job->input.datasets[d].count; k++) {
-      int8_t s =
-          statuses[d][k] >= 0 && statuses[d][k] < MPT_STATUS_COUNT ? statuses[d][k] : MPT_INTERNAL;
+      int8_t s = statuses[d][k] >= 0 && statuses[d][k] < MPT_STATUS_COUNT ? statuses[d][k]
+                                                                          : MPT_STATUS_INTERNAL;
       summary->by_status[s]++;
-      summary->refused += (s == MPT_GAUGE_DEPENDENT && c->gauge_policy == MPT_GAUGE_FAIL) ||
-                          (s == MPT_SUBGRADIENT && c->spread_policy == MPT_REFUSE);
+      summary->refused += (s == MPT_STATUS_GAUGE_DEPENDENT && c->gauge_policy == MPT_GAUGE_FAIL) ||
+                          (s == MPT_STATUS_SUBGRADIENT && c->spread_policy == MPT_SPREAD_REFUSE);
     }
 }
 
@@ -69,8 +69,8 @@ void mpt_summary_reduce(MPI_Comm comm, mpt_summary *s) {
   MPI_Comm_rank(comm, &rank);
   MPI_Comm_size(comm, &s->ranks);
   if (rank != 0) /* rank 0 has taken its own finished ones off what was left */
-    for (int k = MPT_PENDING + 1; k < MPT_STATUS_COUNT; k++)
-      s->by_status[MPT_PENDING] -= s->by_status[k];
+    for (int k = MPT_STATUS_PENDING + 1; k < MPT_STATUS_COUNT; k++)
+      s->by_status[MPT_STATUS_PENDING] -= s->by_status[k];
   double times[] = {s->solve_seconds, s->io_seconds, s->wait_seconds}, sums[MPT_PHASES];
   for (int k = 0; k < MPT_PHASES; k++) {
     mine[k].value = times[k];
@@ -157,8 +157,9 @@ void mpt_summary_print(const mpt_summary *s) {
     if (s->by_status[k])
       mpt_text_add(&text, "%s%lld %s", text.length ? ", " : "", (long long)s->by_status[k],
                    mpt_status_name(k));
-  mpt_note("%s in %.3g s: %s", s->by_status[MPT_PENDING] ? "stopped, to be continued," : "done",
-           s->elapsed, mpt_text_shown(&text, "no problems"));
+  mpt_note("%s in %.3g s: %s",
+           s->by_status[MPT_STATUS_PENDING] ? "stopped, to be continued," : "done", s->elapsed,
+           mpt_text_shown(&text, "no problems"));
   mpt_text_release(&text);
   if (s->retried > 0)
     mpt_warn("the first solution of %lld problem%s failed its check; lapack solved %s again "
@@ -167,12 +168,12 @@ void mpt_summary_print(const mpt_summary *s) {
   if (s->worst[0] > 0)
     mpt_warn("the loss of %lld problems depends on the arbitrary basis inside a multiplet (gauge "
              "violation up to %.2g): that part has no gradient and was dropped",
-             (long long)s->by_status[MPT_GAUGE_DEPENDENT], s->worst[0]);
+             (long long)s->by_status[MPT_STATUS_GAUGE_DEPENDENT], s->worst[0]);
   if (s->worst[1] > 0)
     mpt_warn(
         "the loss of %lld problems tells equal eigenvalues apart (cotangents that differ by up to "
         "%.2g of the largest), and no form of it is certified: SUBGRADIENT",
-        (long long)s->by_status[MPT_SUBGRADIENT], s->worst[1]);
+        (long long)s->by_status[MPT_STATUS_SUBGRADIENT], s->worst[1]);
   for (int k = 0; k < MPT_PHASES; k++)
     mpt_note("  %-20s %9.3f s a rank, most %.3f s on rank %d", phases[k], sums[k] / s->ranks,
              s->slowest[k], s->slowest_rank[k]);

@@ -197,8 +197,9 @@ static mpt_code finish_unit(mpt_worker *w, const mpt_unit *u, mpt_error *error) 
       w->told[w->retried] =
           (mpt_retried){u->dataset, u->first + k, r->first_failed, r->first_decade};
     w->retried += r->retried;
-    if (r->status == MPT_GAUGE_DEPENDENT) w->worst[0] = fmax(w->worst[0], r->gauge_violation);
-    if (r->status == MPT_SUBGRADIENT) w->worst[1] = fmax(w->worst[1], r->cotangent_spread);
+    if (r->status == MPT_STATUS_GAUGE_DEPENDENT)
+      w->worst[0] = fmax(w->worst[0], r->gauge_violation);
+    if (r->status == MPT_STATUS_SUBGRADIENT) w->worst[1] = fmax(w->worst[1], r->cotangent_spread);
   }
   mpt_code code = mpt_result_finish(w->result, u->dataset, u->first, u->count, statuses, error);
   if (code != MPT_DONE) return code;

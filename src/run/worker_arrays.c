@@ -200,7 +200,7 @@ static mpt_code read_array(mpt_worker *w, const mpt_array *array, const mpt_slab
   hid_t type = mpt_element_type(mpt_fields[array->field].element, w->batch.type);
   const mpt_code code = mpt_read_slab(array->file, array->path, part, type, array->data, error);
   H5Tclose(type);
-  const bool conjugate = w->job->options.convention == MPT_JAX &&
+  const bool conjugate = w->job->options.convention == MPT_CONVENTION_JAX &&
                          array->file == w->job->cotangents && array->field != MPT_EIGENVALUES;
   if (code == MPT_DONE && conjugate)
     mpt_conjugate(w->batch.type, part->count * part->rows * part->cols, array->data);

@@ -88,7 +88,7 @@ bool mpt_answer_is_done(mpt_code code) {
 
 static void add_outcome(const mpt_request *r, mpt_text *out) {
   bool first = true;
-  mpt_text_add(out, "outcome: {exit: %d, ", (int)r->job.code);
+  mpt_text_add(out, "outcome: {exit: %d, ", mpt_exit_code(r->job.code));
   if (!mpt_answer_is_done(r->job.code)) {
     mpt_text_add(out, "error: ");
     add_quoted(r->job.error.text, out);

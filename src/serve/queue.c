@@ -96,7 +96,7 @@ static bool is_small(const mpt_request *r) {
   struct stat about;
   const mpt_config *c = &r->job.config;
   if (!r->loaded || stat(c->input_file, &about)) return true;
-  return about.st_size < small_input && c->solver != MPT_SOLVER_SCALAPACK && !c->grid[0] &&
+  return about.st_size < small_input && c->solver != MPT_JOB_SCALAPACK && !c->grid[0] &&
          !c->distribute_from;
 }
 

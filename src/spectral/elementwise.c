@@ -13,7 +13,7 @@ mpt_scan mpt_scan_slab(mpt_type type, int64_t row0, int64_t rows, int64_t cols, 
 }
 
 bool mpt_all_finite(mpt_type type, int64_t count, const void *a) {
-  return mpt_scan_slab(type, 0, 1, count, a, MPT_FULL).finite;
+  return mpt_scan_slab(type, 0, 1, count, a, MPT_TRIANGLE_FULL).finite;
 }
 
 double mpt_hermitian_defect(mpt_type type, const mpt_facing *blocks) {

@@ -7,8 +7,8 @@ static mpt_scan NAME(scan_slab)(int64_t row0, int64_t rows, int64_t cols, const 
   Real largest = 0;
   int bad = 0;
   for (int64_t i = 0; i < rows; i++) {
-    int64_t first = triangle == MPT_UPPER ? row0 + i : 0;
-    int64_t last = triangle == MPT_LOWER ? row0 + i + 1 : cols;
+    int64_t first = triangle == MPT_TRIANGLE_UPPER ? row0 + i : 0;
+    int64_t last = triangle == MPT_TRIANGLE_LOWER ? row0 + i + 1 : cols;
     const Real *x = (const Real *)((const Scalar *)a + i * cols + first);
     int64_t count = (last - first) * (1 + IS_COMPLEX);
     for (int64_t j = 0; j < count; j++) {
@@ -77,13 +77,14 @@ static void NAME(average)(const mpt_facing *f) {
 static void NAME(mirror)(int64_t n, void *matrix, int64_t lda, mpt_triangle from) {
   Scalar *a = matrix;
   for (int64_t i = 0; i < n; i++) a[i * lda + i] = RE(a[i * lda + i]);
-  if (from == MPT_FULL) return;
+  if (from == MPT_TRIANGLE_FULL) return;
   for (int64_t i0 = 0; i0 < n; i0 += NAME(BLOCK))
     for (int64_t j0 = 0; j0 <= i0; j0 += NAME(BLOCK))
       for (int64_t i = i0; i < n && i < i0 + NAME(BLOCK); i++)
         for (int64_t j = j0; j < i && j < j0 + NAME(BLOCK); j++) {
-          if (from == MPT_AVERAGE) a[i * lda + j] = a[i * lda + j] / 2 + CONJ(a[j * lda + i]) / 2;
-          if (from == MPT_UPPER)
+          if (from == MPT_TRIANGLE_AVERAGE)
+            a[i * lda + j] = a[i * lda + j] / 2 + CONJ(a[j * lda + i]) / 2;
+          if (from == MPT_TRIANGLE_UPPER)
             a[i * lda + j] = CONJ(a[j * lda + i]);
           else
             a[j * lda + i] = CONJ(a[i * lda + j]);

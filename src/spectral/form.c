@@ -92,16 +92,18 @@ static double unbiased(const fit *f, int64_t j) {
 }
 
 static void apply_policy(const fit *f, bool differ) {
-  static const mpt_gradient_rule kinds[] = {[MPT_MEAN] = MPT_RULE_MEAN,
-                                            [MPT_RAW] = MPT_RULE_RAW,
-                                            [MPT_REFUSE] = MPT_RULE_RAW,
-                                            [MPT_UNBIASED] = MPT_RULE_UNBIASED};
-  _Static_assert(sizeof kinds / sizeof *kinds == MPT_UNBIASED + 1, "a policy has no rule");
+  static const mpt_gradient_rule kinds[] = {[MPT_SPREAD_MEAN] = MPT_RULE_MEAN,
+                                            [MPT_SPREAD_RAW] = MPT_RULE_RAW,
+                                            [MPT_SPREAD_REFUSE] = MPT_RULE_RAW,
+                                            [MPT_SPREAD_UNBIASED] = MPT_RULE_UNBIASED};
+  _Static_assert(sizeof kinds / sizeof *kinds == MPT_SPREAD_UNBIASED + 1, "a policy has no rule");
   mpt_rule *r = f->rule;
   const mpt_spread_policy policy = r->policy;
-  const bool keep = policy == MPT_RAW || policy == MPT_REFUSE;
+  const bool keep = policy == MPT_SPREAD_RAW || policy == MPT_SPREAD_REFUSE;
   for (int64_t j = f->first; j < f->stop; j++) {
-    r->x[j] = keep ? r->cotangent[j] : policy == MPT_UNBIASED && differ ? unbiased(f, j) : f->mean;
+    r->x[j] = keep                                      ? r->cotangent[j]
+              : policy == MPT_SPREAD_UNBIASED && differ ? unbiased(f, j)
+                                                        : f->mean;
     r->inside[j] = r->rho[j] = 0;
     r->inside_error[j] = differ ? INFINITY : 0;
     r->rho_error[j] = INFINITY;

@@ -83,7 +83,7 @@ static void decompose(mpt_spectral_frame *f) {
 
 mpt_status mpt_frame_start(const int32_t *multiplet, double epsilon, mpt_spectral_frame *f) {
   const int64_t inside = f->stop - f->first, m = f->columns;
-  if (!mpt_whole_multiplets(f->n, multiplet, f->first, f->stop)) return MPT_SPLIT_MULTIPLET;
+  if (!mpt_whole_multiplets(f->n, multiplet, f->first, f->stop)) return MPT_STATUS_SPLIT_MULTIPLET;
   double largest = 0, smallest = INFINITY;
   for (int64_t j = 0; j < m; j++) {
     double norm = 0;
@@ -92,7 +92,7 @@ mpt_status mpt_frame_start(const int32_t *multiplet, double epsilon, mpt_spectra
   }
   decompose(f);
   for (int64_t j = 0; j < m; j++) smallest = fmin(smallest, f->s[j]);
-  if (!(smallest > 8 * (double)f->n * epsilon * largest)) return MPT_FUNCTION_UNDEFINED;
+  if (!(smallest > 8 * (double)f->n * epsilon * largest)) return MPT_STATUS_FUNCTION_UNDEFINED;
   f->condition = largest / smallest;
   for (int64_t i = 0; i < inside; i++)
     for (int64_t j = 0; j < m; j++) {
@@ -100,7 +100,7 @@ mpt_status mpt_frame_start(const int32_t *multiplet, double epsilon, mpt_spectra
       for (int64_t k = 0; k < m; k++) sum += f->left[k * inside + i] * conj(f->right[k * m + j]);
       f->polar[i * m + j] = sum;
     }
-  return MPT_OK;
+  return MPT_STATUS_OK;
 }
 
 /* Row i of y times right, into out. */

@@ -35,8 +35,8 @@ int64_t mpt_frame_memory(int64_t n, int64_t first, int64_t stop, int64_t columns
 void mpt_frame_lay_out(int64_t n, int64_t first, int64_t stop, int64_t columns, mpt_wide *memory,
                        mpt_spectral_frame *frame);
 
-/* From r to polar, s and the condition. MPT_SPLIT_MULTIPLET when the range cuts a multiplet,
- * MPT_FUNCTION_UNDEFINED when R misses the subspace to within rounding. */
+/* From r to polar, s and the condition. MPT_STATUS_SPLIT_MULTIPLET when the range cuts a multiplet,
+ * MPT_STATUS_FUNCTION_UNDEFINED when R misses the subspace to within rounding. */
 mpt_status mpt_frame_start(const int32_t *multiplet, double epsilon, mpt_spectral_frame *frame);
 
 /* y from V^H g to V^H g_Z. */

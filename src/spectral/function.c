@@ -83,7 +83,7 @@ static void set_argument(mpt_spectral_function *f, int64_t i) {
 
 static mpt_status start_scaled(mpt_spectral_function *f) {
   f->factor = f->function->scale != 0 ? f->function->scale : 1;
-  return MPT_OK;
+  return MPT_STATUS_OK;
 }
 
 mpt_status mpt_function_start(const mpt_function *function, int64_t m, const double *w,
@@ -102,9 +102,10 @@ mpt_status mpt_function_start(const mpt_function *function, int64_t m, const dou
     f.value[i] = kind->value(function, f.x[i], f.low[i]);
     if (kind->rest) f.rest[i] = kind->rest(f.x[i], f.low[i]);
     const bool exists = !kind->exists || kind->exists(function, f.x[i]);
-    if (!exists || !isfinite(f.value[i])) status = MPT_FUNCTION_UNDEFINED;
+    if (!exists || !isfinite(f.value[i])) status = MPT_STATUS_FUNCTION_UNDEFINED;
   }
-  for (int64_t i = 0; i < m && status == MPT_OK; i++) f.slope[i] = mpt_divided_difference(&f, i, i);
+  for (int64_t i = 0; i < m && status == MPT_STATUS_OK; i++)
+    f.slope[i] = mpt_divided_difference(&f, i, i);
   if (f.weight) mpt_fermi_weights(m, f.x, f.weight);
   *out = f;
   return status;
@@ -123,7 +124,7 @@ static double turn_of(const mpt_spectral_function *f, int64_t i, double shift) {
   mpt_spectral_function near;
   plain.mu = f->mu;
   plain.electrons = 0;
-  return mpt_function_start(&plain, 2, w, apart, memory, &near) == MPT_OK
+  return mpt_function_start(&plain, 2, w, apart, memory, &near) == MPT_STATUS_OK
              ? fabs(near.slope[1] - near.slope[0]) / 2
              : fabs(f->slope[i]);
 }

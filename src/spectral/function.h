@@ -28,8 +28,8 @@ typedef struct mpt_spectral_function {
 
 enum { MPT_FUNCTION_MEMORY = 6 }; /* doubles an eigenvalue */
 
-/* MPT_OK; MPT_FUNCTION_UNDEFINED where f does not exist or overflows; MPT_SPLIT_MULTIPLET for a
- * projector whose index range cuts a multiplet. w ascends. */
+/* MPT_STATUS_OK; MPT_STATUS_FUNCTION_UNDEFINED where f does not exist or overflows;
+ * MPT_STATUS_SPLIT_MULTIPLET for a projector whose index range cuts a multiplet. w ascends. */
 mpt_status mpt_function_start(const mpt_function *function, int64_t m, const double *w,
                               const int32_t *multiplet, double *memory, mpt_spectral_function *out);
 

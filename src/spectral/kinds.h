@@ -13,7 +13,8 @@ typedef struct mpt_kind {
   const char *name;
   mpt_parameter parameters[MPT_MOST_PARAMETERS + 1]; /* up to the one without a name */
   const char *one_of; /* what the one of MPT_NEED_ONE_OF says, for whoever gave both or neither */
-  const char *wants;  /* what it wants of the spectrum, for whoever had MPT_FUNCTION_UNDEFINED */
+  const char
+      *wants; /* what it wants of the spectrum, for whoever had MPT_STATUS_FUNCTION_UNDEFINED */
 
   /* Where it exists; NULL: everywhere. */
   bool (*exists)(const mpt_function *f, double x);

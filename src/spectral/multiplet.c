@@ -45,7 +45,7 @@ double mpt_apply_spread_policy(int64_t m, const int32_t *multiplet, mpt_spread_p
     }
     if (high == low) continue;
     spread = fmax(spread, high / largest - low / largest);
-    if (policy == MPT_RAW || policy == MPT_REFUSE) continue;
+    if (policy == MPT_SPREAD_RAW || policy == MPT_SPREAD_REFUSE) continue;
     for (int64_t j = start; j < stop; j++) gw[j] = sum * ((double)m / (double)(stop - start));
   }
   return spread;

@@ -6,7 +6,7 @@ static int64_t at_most(int64_t count, int64_t n) {
   return count < n ? count : n;
 }
 
-int64_t mpt_select_columns(const mpt_select *select, int64_t n) {
+int64_t mpt_selected_columns(const mpt_select *select, int64_t n) {
   switch (select->kind) {
   case MPT_SELECT_LOWEST:
   case MPT_SELECT_HIGHEST:

@@ -13,6 +13,9 @@
 #include <multiplet/function.h>
 #include "spectral/backward.h"
 
+/* How many eigenpairs of n a selection is of at most. */
+int64_t mpt_selected_columns(const mpt_select *select, int64_t n);
+
 /* Whether two selections are of the same pairs. */
 bool mpt_same_select(const mpt_select *a, const mpt_select *b);
 

@@ -44,6 +44,8 @@ static void all_fail(void **state) {
   mpt_code code = mpt_agree(MPI_COMM_WORLD, mine, &error);
   CHECK(code == MPT_BAD_OUTPUT && !strcmp(error.text, expected), "rank %d learnt %d '%s'", rank,
         code, error.text);
+  CHECK(mpt_agree(MPI_COMM_WORLD, rank ? MPT_BAD_OUTPUT : MPT_NO_RESOURCE, NULL) == MPT_NO_RESOURCE,
+        "memory is out on rank 0 of %d", size);
   assert_int_equal(agree_on_failures(NULL), 0);
 }
 

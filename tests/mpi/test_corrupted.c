@@ -95,7 +95,7 @@ static run solve(bench *b, mpt_type type, int64_t n, int64_t count, wide *a) {
     fill_hermitian(n, mpt_type_is_complex(type), (uint64_t)(1 + draw(1 << 30)), a + k * n * n);
   run_batch(b, &r);
   for (int64_t k = 0; k < count; k++)
-    CHECK(r.report[k].status == MPT_OK, "%s %s n=%lld: a sound solution is %s (%g, %g)",
+    CHECK(r.report[k].status == MPT_STATUS_OK, "%s %s n=%lld: a sound solution is %s (%g, %g)",
           bench_name(b), mpt_type_name(type), (long long)n, mpt_status_name(r.report[k].status),
           r.report[k].residual, r.report[k].orthogonality);
   return r;
@@ -108,10 +108,10 @@ static void judge(const bench *b, const run *r, const bool *bad, int f) {
   for (int64_t k = 0; k < r->count; k++) {
     const int status = r->report[k].status;
     injected[f] += bad[k];
-    missed[f] += bad[k] && status != MPT_INTERNAL;
-    alarms += !bad[k] && status != MPT_OK;
+    missed[f] += bad[k] && status != MPT_STATUS_INTERNAL;
+    alarms += !bad[k] && status != MPT_STATUS_OK;
     if (getenv("MULTIPLET_COUNT")) continue;
-    CHECK(status == (bad[k] ? MPT_INTERNAL : MPT_OK), "%s %s n=%lld: %s%s: status %s",
+    CHECK(status == (bad[k] ? MPT_STATUS_INTERNAL : MPT_STATUS_OK), "%s %s n=%lld: %s%s: status %s",
           bench_name(b), mpt_type_name(r->type), (long long)r->n, bad[k] ? "" : "a neighbour of ",
           names[f], mpt_status_name(status));
   }

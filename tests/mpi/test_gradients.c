@@ -116,7 +116,7 @@ static void differentiate(bench *b, known *p, run *r, bool anew, long double mos
   for (int given = 1; given >= !anew; given--) {
     r->given = given;
     run_batch(b, r);
-    check_gradient(b, p, r, 0, most, MPT_OK, what);
+    check_gradient(b, p, r, 0, most, MPT_STATUS_OK, what);
   }
 }
 
@@ -189,7 +189,7 @@ static void eigenvalue_losses(void **state) {
       long double none[256] = {0};
       expect_weighted(&p, none, NULL);
       for (int64_t k = 0; k < 2; k++)
-        check_gradient(&b, &p, &r, k, bound(p.type), n < 2 ? MPT_OK : MPT_SUBGRADIENT,
+        check_gradient(&b, &p, &r, k, bound(p.type), n < 2 ? MPT_STATUS_OK : MPT_STATUS_SUBGRADIENT,
                        "eigenvalue loss");
       end(&p, &r);
       free(w);
@@ -263,7 +263,7 @@ static void gauge_scramble(void **state) {
       r.gv = p.gv;
       r.given = true;
       run_batch(&b, &r);
-      check_gradient(&b, &p, &r, 0, bound(p.type), MPT_OK, "scrambled");
+      check_gradient(&b, &p, &r, 0, bound(p.type), MPT_STATUS_OK, "scrambled");
       end(&p, &r);
       free(w);
       free(weight);
@@ -288,9 +288,9 @@ static void isolated_vector_beside_a_pair(void **state) {
       for (int jax = 0; jax < 2; jax++) {
         wide expected[9];
         for (int k = 0; k < 9; k++) expected[k] = jax ? conjl(g[k]) : g[k];
-        r.options.convention = jax ? MPT_JAX : MPT_TORCH;
+        r.options.convention = jax ? MPT_CONVENTION_JAX : MPT_CONVENTION_TORCH;
         run_batch(&b, &r);
-        CHECK(r.report[0].status == MPT_OK, "%s: diag(4,1,1): status", bench_name(&b));
+        CHECK(r.report[0].status == MPT_STATUS_OK, "%s: diag(4,1,1): status", bench_name(&b));
         CHECK(difference(9, r.g, expected) <= 4 * mpt_type_epsilon((mpt_type)type),
               "%s: diag(4,1,1) %s: gradient", bench_name(&b), mpt_type_name((mpt_type)type));
       }

@@ -98,7 +98,7 @@ static everything *prepare(const bench *b, mpt_type type, int64_t n) {
   q->report = &e->report;
   q->functions = e->functions;
   q->function_count = 1;
-  e->functions[0].function = (mpt_function){.kind = MPT_TANH, .scale = 1};
+  e->functions[0].function = (mpt_function){.kind = MPT_FUNCTION_TANH, .scale = 1};
   e->functions[0].value = random_slab(e, false);
   e->functions[0].cotangent = random_slab(e, true);
   e->functions[0].tangent = random_slab(e, false);
@@ -126,7 +126,7 @@ static bool spoil_product(const bench *b, mpt_state *state, everything *e, int64
   turns = -1;
   found = hit;
   MPI_Allreduce(MPI_IN_PLACE, &found, 1, MPI_INT, MPI_MAX, mpt_team_comm(&b->team));
-  const bool noticed = e->report.status == MPT_INTERNAL || e->report.retried;
+  const bool noticed = e->report.status == MPT_STATUS_INTERNAL || e->report.retried;
   injected += found;
   missed += found && !noticed;
   alarms += !found && (noticed || mpt_status_is_failure(e->report.status));

@@ -61,8 +61,8 @@ static void nothing(bench *b) {
       wide none;
       run r = {.type = (mpt_type)type, .count = 2, .backward = backward, .a = &none};
       run_batch(b, &r);
-      CHECK(r.report[0].status == MPT_OK && r.report[1].status == MPT_OK, "%s: n = 0: status",
-            bench_name(b));
+      CHECK(r.report[0].status == MPT_STATUS_OK && r.report[1].status == MPT_STATUS_OK,
+            "%s: n = 0: status", bench_name(b));
       run_free(&r);
     }
 }

@@ -57,7 +57,7 @@ static void spoil_each_element(bench *b, mpt_type type) {
     wide *spoilt = &f.a[BAD * N * N + i], kept = *spoilt;
     *spoilt = values[i % 3];
     if (mpt_type_is_complex(type) && i % 2) *spoilt = CMPLXL(0, values[i % 3]);
-    expect_only_middle(b, &f, MPT_NONFINITE_INPUT, "one element not finite");
+    expect_only_middle(b, &f, MPT_STATUS_NONFINITE_INPUT, "one element not finite");
     *spoilt = kept;
   }
   release(&f);
@@ -77,14 +77,14 @@ static void break_symmetry(bench *b, mpt_type type) {
       if (i == j) continue;
       wide *element = &f.a[BAD * N * N + i * N + j], kept = *element;
       *element = kept + 1e-3L;
-      expect_only_middle(b, &f, MPT_NOT_HERMITIAN, "off by 1e-3");
+      expect_only_middle(b, &f, MPT_STATUS_NOT_HERMITIAN, "off by 1e-3");
       *element = kept + small * cabsl(f.m.a[0]);
-      expect_only_middle(b, &f, MPT_OK, "off by rounding");
+      expect_only_middle(b, &f, MPT_STATUS_OK, "off by rounding");
       *element = kept;
     }
   if (mpt_type_is_complex(type)) {
     f.a[BAD * N * N + 4 * N + 4] += 1e-3L * I;
-    expect_only_middle(b, &f, MPT_NOT_HERMITIAN, "complex diagonal");
+    expect_only_middle(b, &f, MPT_STATUS_NOT_HERMITIAN, "complex diagonal");
   }
   release(&f);
 }
@@ -104,9 +104,9 @@ static void one_triangle(bench *b, mpt_type type) {
       if (upper ? row > column : row < column) f.a[i] = NAN;
     }
     wide *spoilt = &f.a[BAD * N * N + (upper ? 2 * N + 8 : 8 * N + 2)];
-    f.r.options.triangle = upper ? MPT_UPPER : MPT_LOWER;
+    f.r.options.triangle = upper ? MPT_TRIANGLE_UPPER : MPT_TRIANGLE_LOWER;
     *spoilt = INFINITY;
-    expect_only_middle(b, &f, MPT_NONFINITE_INPUT, "one triangle");
+    expect_only_middle(b, &f, MPT_STATUS_NONFINITE_INPUT, "one triangle");
     CHECK(b->engine->process || difference(N * N, f.a, f.m.a) <= mpt_type_epsilon(type),
           "%s: %s triangle not filled in", bench_name(b), upper ? "lower" : "upper");
     release(&f);
@@ -124,11 +124,11 @@ static void spoil_cotangents(bench *b, mpt_type type) {
   f.r.gv = f.gv;
   for (int64_t i = 0; i < N * N; i += 3) {
     f.gv[BAD * N * N + i] = i % 2 ? NAN : INFINITY;
-    expect_only_middle(b, &f, MPT_NONFINITE_COTANGENT, "eigenvector cotangent");
+    expect_only_middle(b, &f, MPT_STATUS_NONFINITE_COTANGENT, "eigenvector cotangent");
     f.gv[BAD * N * N + i] = 0;
   }
   f.gw[BAD * N + 4] = NAN;
-  expect_only_middle(b, &f, MPT_NONFINITE_COTANGENT, "eigenvalue cotangent");
+  expect_only_middle(b, &f, MPT_STATUS_NONFINITE_COTANGENT, "eigenvalue cotangent");
   release(&f);
 }
 
@@ -155,7 +155,7 @@ static void forum_matrix(bench *b, mpt_type type) {
     wide k = 0;
     for (int i = 0; i < 4; i++) k += conjl(r.v[4 * i + 1]) / 2;
     double gauge = (double)(2 * cabsl(k) / 2);
-    CHECK(r.report[0].status == MPT_GAUGE_DEPENDENT, "%s: forum: status %s", bench_name(b),
+    CHECK(r.report[0].status == MPT_STATUS_GAUGE_DEPENDENT, "%s: forum: status %s", bench_name(b),
           mpt_status_name(r.report[0].status));
     CHECK(fabs(r.report[0].gauge_violation - gauge) < 1e-5, "%s: forum: gauge %g, not %g",
           bench_name(b), r.report[0].gauge_violation, gauge);
@@ -177,7 +177,7 @@ static void gauge_policies(void **state) {
 /* diag(2, 2, 5), gw = (1, 3, 7): the mean's gradient is diag(2, 2, 7) in every basis; raw keeps
  * V diag(gw) V^H of the returned V; refuse gives none. */
 static void spread(bench *b, mpt_type type) {
-  static const mpt_spread_policy policies[] = {MPT_MEAN, MPT_RAW, MPT_REFUSE};
+  static const mpt_spread_policy policies[] = {MPT_SPREAD_MEAN, MPT_SPREAD_RAW, MPT_SPREAD_REFUSE};
   const double gw[] = {1, 3, 7};
   for (int k = 0; k < 3; k++) {
     wide a[] = {2, 0, 0, 0, 2, 0, 0, 0, 5}, expected[9] = {2, 0, 0, 0, 2, 0, 0, 0, 7};
@@ -190,7 +190,7 @@ static void spread(bench *b, mpt_type type) {
         expected[i] += r.v[i / 3 * 3 + j] * gw[j] * conjl(r.v[i % 3 * 3 + j]);
     }
     for (int i = 0; k == 2 && i < 9; i++) expected[i] = 0;
-    CHECK(r.report[0].status == MPT_SUBGRADIENT && r.report[0].refused == (k == 2),
+    CHECK(r.report[0].status == MPT_STATUS_SUBGRADIENT && r.report[0].refused == (k == 2),
           "%s: spread: status %s", bench_name(b), mpt_status_name(r.report[0].status));
     CHECK(fabs(r.report[0].cotangent_spread - 2.0 / 7) < 1e-6, "%s: spread %g", bench_name(b),
           r.report[0].cotangent_spread);

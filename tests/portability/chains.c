@@ -9,7 +9,7 @@
 /* The kernels' only ways up. */
 void mpt_settle_gradient(const mpt_options *options, const mpt_finding *found, mpt_report *report) {
   (void)options;
-  report->status = found->finite ? MPT_OK : MPT_NONFINITE_COTANGENT;
+  report->status = found->finite ? MPT_STATUS_OK : MPT_STATUS_NONFINITE_COTANGENT;
 }
 
 mpt_team mpt_team_of_one(void) {
@@ -21,7 +21,7 @@ mpt_status mpt_turn_multiplets(const mpt_team *team, const mpt_options *options,
                                const int32_t *multiplet, void *v) {
   (void)team, (void)options, (void)b, (void)first, (void)columns, (void)w, (void)norm;
   (void)multiplet, (void)v; /* chains have no multiplets */
-  return MPT_OK;
+  return MPT_STATUS_OK;
 }
 
 enum { COUNT = 7 };
@@ -84,7 +84,7 @@ static void check(const mpt_batch *b, const bool *lost) {
   }
   for (int64_t k = 0; k < COUNT; k++) {
     const mpt_report *r = &b->report[k];
-    expect(r->status == MPT_OK && !lost[k], b->type, n, "a status", r->status);
+    expect(r->status == MPT_STATUS_OK && !lost[k], b->type, n, "a status", r->status);
     expect(r->residual <= 4 && (n < 3 || r->residual > 0), b->type, n, "a residual", r->residual);
     expect(r->orthogonality <= 4, b->type, n, "an orthogonality", r->orthogonality);
   }

@@ -8,17 +8,23 @@ from job import MULTIPLET, TYPES
 PATH = pathlib.Path(MULTIPLET).resolve().parents[1] / "libmultiplet.so"
 
 
-class Options(ctypes.Structure):
-    _fields_ = [("triangle", ctypes.c_int), ("tolerance", ctypes.c_double), ("gauge_policy", ctypes.c_int),
-                ("spread_policy", ctypes.c_int), ("convention", ctypes.c_int), ("threads", ctypes.c_int),
-                ("solver", ctypes.c_int), ("basis", ctypes.c_int), ("seed", ctypes.c_uint64)]
+class Sized(ctypes.Structure):
+    def __init__(self, **members):
+        super().__init__(size=ctypes.sizeof(self), **members)
+
+
+class Options(Sized):
+    _fields_ = [("size", ctypes.c_size_t), ("triangle", ctypes.c_int), ("tolerance", ctypes.c_double),
+                ("gauge_policy", ctypes.c_int), ("spread_policy", ctypes.c_int), ("convention", ctypes.c_int),
+                ("threads", ctypes.c_int), ("solver", ctypes.c_int), ("basis", ctypes.c_int),
+                ("seed", ctypes.c_uint64)]
 
 
 KINDS = "exp log sqrt inv_sqrt inverse power tanh sin cos fermi projector".split()
 
 
-class Function(ctypes.Structure):
-    _fields_ = [("kind", ctypes.c_int), ("scale", ctypes.c_double), ("exponent", ctypes.c_double),
+class Function(Sized):
+    _fields_ = [("size", ctypes.c_size_t), ("kind", ctypes.c_int), ("scale", ctypes.c_double), ("exponent", ctypes.c_double),
                 ("beta", ctypes.c_double), ("mu", ctypes.c_double), ("electrons", ctypes.c_double),
                 ("index", ctypes.c_int64 * 2)]
 
@@ -26,9 +32,9 @@ class Function(ctypes.Structure):
         super().__init__(kind=KINDS.index(kind), index=(ctypes.c_int64 * 2)(*index), **parameters)
 
 
-class Frame(ctypes.Structure):
-    _fields_ = [("index", ctypes.c_int64 * 2), ("columns", ctypes.c_int64), ("reference", ctypes.c_void_p),
-                ("each", ctypes.c_int)]
+class Frame(Sized):
+    _fields_ = [("size", ctypes.c_size_t), ("index", ctypes.c_int64 * 2), ("columns", ctypes.c_int64),
+                ("reference", ctypes.c_void_p), ("each", ctypes.c_int), ("reserved", ctypes.c_int)]
 
     def __init__(self, index, reference):
         super().__init__(index=(ctypes.c_int64 * 2)(*index), columns=reference.shape[-1],
@@ -45,7 +51,7 @@ REPORT = np.dtype([("status", "i1"), ("largest", "f8"), ("residual", "f8"), ("or
                    ("gradient_error", "f8"), ("frame_condition", "f8"),
                    ("tangent_splitting", "f8"), ("tangent_error", "f8"), ("output_residual", "f8"),
                    ("rule", "i1"), ("retried", "i1"), ("first_failed", "i1"), ("first_decade", "i1"),
-                   ("refused", "i4"), ("seconds", "f8")], align=True)
+                   ("refused", "i4"), ("seconds", "f8"), ("reserved", "f8", 6)], align=True)
 
 
 class Memory:

@@ -212,7 +212,7 @@ def test_no_block_without_a_test(document):
 # Tables of the documents and of the source
 
 FIELDS = re.findall(r"\[MPT_\w+\]\s*=\s*\{\"([\w/]+)\"", (ROOT / "src/store/schema.c").read_text())
-STATUSES = dict(re.findall(r"\[MPT_([A-Z_]+)\] =\s+\{\"([A-Z_]+)\"", (ROOT / "src/base/base.c").read_text()))
+STATUSES = dict(re.findall(r"\[MPT_STATUS_([A-Z_]+)\] =\s+\{\"([A-Z_]+)\"", (ROOT / "src/base/base.c").read_text()))
 
 
 def test_schema_datasets():
@@ -238,7 +238,7 @@ def numbered(rows, cell):
 def test_statuses():
     header = (ROOT / "include/multiplet/status.h").read_text()
     listed = re.search(r"typedef enum mpt_status \{(.*?)MPT_STATUS_COUNT", header, re.S).group(1)
-    numbers = {int(n): name for name, n in re.findall(r"MPT_([A-Z_]+) = (\d+)", listed)}
+    numbers = {int(n): name for name, n in re.findall(r"MPT_STATUS_([A-Z_]+) = (\d+)", listed)}
     assert sorted(numbers) == list(range(12)) and set(numbers.values()) == set(STATUSES)
     assert all(key == name for key, name in STATUSES.items())
     assert numbered(columns(SCHEMA, "| | | outputs |"), 1) == numbers

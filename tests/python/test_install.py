@@ -28,7 +28,7 @@ int main(void) {
   mpt_error error;
   if (mpt_eigh(MPT_FLOAT64, 3, 1, NULL, a, w, v, multiplet, &report, &error)) return 1;
   if (w[0] != 1 || w[1] != 1 || w[2] != 4 || multiplet[1] != 0 || multiplet[2] != 1) return 2;
-  if (v[2] != 1 || report.status != MPT_OK) return 3;
+  if (v[2] != 1 || report.status != MPT_STATUS_OK) return 3;
   if (mpt_eigh_backward(MPT_FLOAT64, 3, 1, NULL, a, w, v, gw, gv, g, multiplet, &report, &error))
     return 4;
   for (int k = 0; k < 9; k++)
@@ -47,7 +47,7 @@ int main(int argc, char **argv) {
   MPI_Init(&argc, &argv);
   const mpt_code code = mpt_run_job(MPI_COMM_WORLD, argv[1], NULL, 0, 1, &error);
   MPI_Finalize();
-  printf("%d %s\n", (int)code, mpt_status_name(MPT_OK));
+  printf("%d %s\n", (int)code, mpt_status_name(MPT_STATUS_OK));
   return code;
 }
 """

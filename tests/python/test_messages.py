@@ -12,6 +12,7 @@ import numpy as np
 import library
 import pytest
 from job import *
+from test_serve import Service, answer, put
 
 sys.path.append(str(ROOT / "tests/cli"))
 from results import fingerprint # noqa: E402
@@ -309,7 +310,12 @@ def test_too_large_for_memory(tmp_path):
         available = int(re.search(r"MemAvailable:\s+(\d+)", f.read()).group(1)) / 2 ** 20
     if available > 90:
         pytest.skip("this machine has the memory")
-    fails(huge(tmp_path, 32000, "lapack"), 2, "ranks or more with as much memory each, solver: auto")
+    command = huge(tmp_path, 32000, "lapack")
+    fails(command, 2, "ranks or more with as much memory each, solver: auto")
+    tmp_path.chmod(0o700)
+    with Service(tmp_path):
+        put(tmp_path, "large", command[-1].read_text())
+        assert answer(tmp_path, "large")[2].startswith("{exit: 2, error: ")
 
 
 def test_ranks_that_make_no_grid():
@@ -351,7 +357,7 @@ def refused_by_the_library(call, change):
     ({"w": None}, "a null array"), ({"multiplet": None}, "a null array"), ({"report": None}, "a null array"),
     ({"n": 0, "report": None}, "a null array"), ({"threads": -1}, "threads"), ({"triangle": 4}, "triangle"),
     ({"gauge_policy": -1}, "gauge_policy"), ({"spread_policy": 4}, "spread_policy"),
-    ({"convention": 2}, "convention")])
+    ({"convention": 2}, "convention"), ({"basis": 2}, "basis"), ({"solver": 3}, "solver"), ({"solver": -1}, "solver")])
 def test_arguments_of_the_library(call, change, text):
     assert refused_by_the_library(call, change) == f"cannot start: bad argument, {text} (see multiplet/eigh.h)"
 
@@ -367,13 +373,7 @@ def test_arrays_that_the_gradient_needs(call, array):
     assert "a null array" in refused_by_the_library(call, {array: None})
 
 
-@pytest.mark.parametrize("solver,name", [(3, "scalapack"), (4, "elpa"), (5, "of no name"), (-1, "of no name")])
-def test_solvers_that_the_library_refuses(solver, name):
-    assert refused_by_the_library("mpt_eigh", {"solver": solver}) == (
-        f"cannot start: solver {name} does not work on arrays in memory (MPT_SOLVER_AUTO chooses one that does)")
-
-
-HERE = {"cannot bench on %d ranks", "read another config than rank 0", "bad argument, %s", "in memory (MPT_SOLVER",
+HERE = {"cannot bench on %d ranks", "read another config than rank 0", "bad argument, %s",
         "it needs %.3g GiB a rank"}
 
 # key: the test file that has it

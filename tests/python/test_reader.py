@@ -1,8 +1,10 @@
 """The Python package without PyTorch's functions: results, datasets, pictures, the library's place, installing."""
 import ctypes
 import os
+import pathlib
 import pickle
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -99,12 +101,26 @@ def test_not_a_result(tmp_path, result):
 
 def test_statuses_are_the_headers():
     header = (ROOT / "include/multiplet/status.h").read_text()
-    numbers = re.findall(r"MPT_([A-Z_]+) = (\d+)", header[:header.index("MPT_STATUS_COUNT")])
+    numbers = re.findall(r"MPT_STATUS_([A-Z_]+) = (\d+)", header)
     assert {name: int(number) for name, number in numbers} == {s.name: s.value for s in Status}
     lib = library.load()
     lib.mpt_status_meaning.restype = ctypes.c_char_p
     for s in Status:
         assert lib.mpt_status_meaning(int(s)).decode() == s.text and bool(lib.mpt_status_is_failure(int(s))) == s.failed
+
+
+def test_no_memory_is_an_error_of_its_own():
+    a, backend = np.eye(1500)[None], multiplet.backend.Library()
+    backend.eigh(np.eye(2)[None], multiplet.backend.Options(solver="lapack"))  # its first use tests the engine
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    pages = int(pathlib.Path("/proc/self/statm").read_text().split()[0])
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (24 << 20), before[1]))
+    try:
+        with pytest.raises(multiplet.OutOfMemory, match="out of memory") as info:
+            backend.eigh(a, multiplet.backend.Options(solver="lapack"), vectors=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+    assert isinstance(info.value, MemoryError) and isinstance(info.value, multiplet.Error)
 
 
 def test_declarations_are_the_headers():
@@ -122,7 +138,7 @@ def test_declarations_are_the_headers():
         assert fields(struct) == [name for name, _ in declared._fields_]
     assert fields("mpt_report") == list(library.REPORT.names)
     kinds = re.search(r"enum mpt_function_kind {(.*?)MPT_FUNCTION_KINDS", text, re.S).group(1)
-    assert re.findall(r"MPT_(\w+) = \d+,", kinds) == [kind.upper() for kind in library.kinds()]
+    assert re.findall(r"MPT_FUNCTION_(\w+) = \d+,", kinds) == [kind.upper() for kind in library.kinds()]
     assert fields("mpt_parameter") == [name for name, _ in library._Parameter._fields_]
     for prefix, words in (("DOMAIN", library.DOMAINS), ("NEED", library.NEEDS)):
         numbered = re.findall(rf"MPT_{prefix}_(\w+) = (\d+)", text)

@@ -4,6 +4,7 @@
 
 #include <complex.h>
 #include <math.h>
+#include <multiplet/function.h>
 #include <multiplet/gradient.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,7 +74,7 @@ static inline size_t values(const arrays *x) {
 
 /* Random Hermitian matrices and cotangents. */
 static inline arrays make(mpt_type type, int64_t n, int64_t count) {
-  arrays x = {.type = type, .n = n, .count = count};
+  arrays x = {.type = type, .n = n, .count = count, .options = {.size = sizeof(mpt_options)}};
   void **const all[] = {&x.a, &x.gv, &x.v, &x.g};
   for (size_t k = 0; k < COUNT(all); k++) *all[k] = pages(matrices(&x));
   x.w = pages(values(&x));

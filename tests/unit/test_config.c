@@ -148,13 +148,13 @@ static void test_values_reach_the_struct(void **state) {
   assert_string_equal(c.cotangents, cotangents);
   assert_null(c.eigenpairs);
   assert_null(c.datasets);
-  assert_int_equal(c.triangle, MPT_UPPER);
+  assert_int_equal(c.triangle, MPT_TRIANGLE_UPPER);
   assert_false(c.eigenvectors);
-  assert_int_equal(c.solver, MPT_SOLVER_SCALAPACK);
-  assert_int_equal(c.convention, MPT_JAX);
+  assert_int_equal(c.solver, MPT_JOB_SCALAPACK);
+  assert_int_equal(c.convention, MPT_CONVENTION_JAX);
   assert_true(c.tolerance == 1e-6 && c.checkpoint_seconds == 0.5);
   assert_int_equal(c.gauge_policy, MPT_GAUGE_FAIL);
-  assert_int_equal(c.spread_policy, MPT_RAW);
+  assert_int_equal(c.spread_policy, MPT_SPREAD_RAW);
   assert_int_equal(c.store, 63);
   assert_true(c.distribute_from == 9 && c.grid[0] == 2 && c.grid[1] == 3 && c.block == 4 &&
               c.threads == 5);

@@ -83,9 +83,9 @@ static everything *prepare(mpt_type type, int64_t n, wanted what, mpt_select sel
   b->functions = e->functions;
   b->function_count = 2;
   for (int f = 0; f < 2; f++)
-    e->functions[f] =
-        (mpt_function_arrays){.function = {.kind = f ? MPT_SIN : MPT_TANH, .scale = 1},
-                              .value = output(e, rows * rows * size)};
+    e->functions[f] = (mpt_function_arrays){
+        .function = {.kind = f ? MPT_FUNCTION_SIN : MPT_FUNCTION_TANH, .scale = 1},
+        .value = output(e, rows * rows * size)};
   b->da = e->x.a;
   b->dv = output(e, rows * m * size);
   b->frame = (mpt_frame_arrays){.index = {0, 2}, .columns = 1, .reference = e->x.gv};
@@ -109,7 +109,7 @@ static bool is_zero(const char *bytes, size_t size) {
 static void judge(const everything *e, const everything *whole, int64_t turn) {
   for (int k = 0; k < COUNT_OF; k++) {
     const bool lost = mpt_status_is_failure(e->report[k].status);
-    assert_int_not_equal(e->report[k].status, MPT_PENDING);
+    assert_int_not_equal(e->report[k].status, MPT_STATUS_PENDING);
     if (!lost) assert_true(e->report[k].residual == whole->report[k].residual);
     for (int i = 0; i < e->outputs; i++) {
       const char *mine = (const char *)e->out[i] + (size_t)k * e->each[i];

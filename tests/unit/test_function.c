@@ -38,7 +38,7 @@ static double pair_error(int kind, const double row[COLUMNS]) {
   const double w[] = {fmin(row[4], row[5]), fmax(row[4], row[5])};
   double memory[2 * MPT_FUNCTION_MEMORY];
   mpt_spectral_function s;
-  assert_int_equal(mpt_function_start(&f, 2, w, apart, memory, &s), MPT_OK);
+  assert_int_equal(mpt_function_start(&f, 2, w, apart, memory, &s), MPT_STATUS_OK);
   const double one = mpt_divided_difference(&s, 0, 1), other = mpt_divided_difference(&s, 1, 0);
   return fmax(fabs(one / row[6] - 1), fabs(other / row[6] - 1));
 }
@@ -83,7 +83,7 @@ static void kinds(void **state) {
   assert_null(mpt_function_name(MPT_FUNCTION_KINDS));
   assert_null(mpt_function_parameter(MPT_FUNCTION_KINDS, 0));
   assert_null(mpt_function_parameter(-1, 0));
-  assert_null(mpt_function_parameter(MPT_EXP, -1));
+  assert_null(mpt_function_parameter(MPT_FUNCTION_EXP, -1));
 }
 
 /* What a caller in C may give of an n x n matrix, n = 4. */
@@ -92,22 +92,22 @@ static void arguments(void **state) {
     mpt_function f;
     bool fits;
   } cases[] = {
-      {{.kind = MPT_EXP}, true},
-      {{.kind = MPT_EXP, .scale = -1}, true},
-      {{.kind = MPT_EXP, .scale = NAN}, false},
-      {{.kind = MPT_POWER}, true},
-      {{.kind = MPT_POWER, .exponent = INFINITY}, false},
-      {{.kind = MPT_FERMI}, false},
-      {{.kind = MPT_FERMI, .beta = -1}, false},
-      {{.kind = MPT_FERMI, .beta = 1}, true},
-      {{.kind = MPT_FERMI, .beta = 1, .mu = NAN}, false},
-      {{.kind = MPT_FERMI, .beta = 1, .electrons = -1}, false},
-      {{.kind = MPT_FERMI, .beta = 1, .electrons = 3.5}, true},
-      {{.kind = MPT_FERMI, .beta = 1, .electrons = 4}, false},
-      {{.kind = MPT_PROJECTOR}, false},
-      {{.kind = MPT_PROJECTOR, .index = {-1, 2}}, false},
-      {{.kind = MPT_PROJECTOR, .index = {0, 4}}, true},
-      {{.kind = MPT_PROJECTOR, .index = {0, 5}}, false},
+      {{.kind = MPT_FUNCTION_EXP}, true},
+      {{.kind = MPT_FUNCTION_EXP, .scale = -1}, true},
+      {{.kind = MPT_FUNCTION_EXP, .scale = NAN}, false},
+      {{.kind = MPT_FUNCTION_POWER}, true},
+      {{.kind = MPT_FUNCTION_POWER, .exponent = INFINITY}, false},
+      {{.kind = MPT_FUNCTION_FERMI}, false},
+      {{.kind = MPT_FUNCTION_FERMI, .beta = -1}, false},
+      {{.kind = MPT_FUNCTION_FERMI, .beta = 1}, true},
+      {{.kind = MPT_FUNCTION_FERMI, .beta = 1, .mu = NAN}, false},
+      {{.kind = MPT_FUNCTION_FERMI, .beta = 1, .electrons = -1}, false},
+      {{.kind = MPT_FUNCTION_FERMI, .beta = 1, .electrons = 3.5}, true},
+      {{.kind = MPT_FUNCTION_FERMI, .beta = 1, .electrons = 4}, false},
+      {{.kind = MPT_FUNCTION_PROJECTOR}, false},
+      {{.kind = MPT_FUNCTION_PROJECTOR, .index = {-1, 2}}, false},
+      {{.kind = MPT_FUNCTION_PROJECTOR, .index = {0, 4}}, true},
+      {{.kind = MPT_FUNCTION_PROJECTOR, .index = {0, 5}}, false},
       {{.kind = MPT_FUNCTION_KINDS}, false},
   };
   (void)state;
@@ -118,18 +118,18 @@ static void arguments(void **state) {
 /* A projector is the limit of a cold Fermi function, and its differences reach across the edge. */
 static void projector(void **state) {
   const double w[] = {-1, 0.25, 0.75, 4};
-  const mpt_function f = {.kind = MPT_PROJECTOR, .index = {1, 3}};
+  const mpt_function f = {.kind = MPT_FUNCTION_PROJECTOR, .index = {1, 3}};
   double memory[4 * MPT_FUNCTION_MEMORY];
   mpt_spectral_function s;
   (void)state;
-  assert_int_equal(mpt_function_start(&f, 4, w, apart, memory, &s), MPT_OK);
+  assert_int_equal(mpt_function_start(&f, 4, w, apart, memory, &s), MPT_STATUS_OK);
   assert_true(s.value[0] == 0 && s.value[1] == 1 && s.value[2] == 1 && s.value[3] == 0);
   assert_true(mpt_divided_difference(&s, 1, 2) == 0 && mpt_divided_difference(&s, 0, 3) == 0);
   assert_true(fabs(mpt_divided_difference(&s, 0, 1) - 0.8) < 1e-15);
   assert_true(fabs(mpt_divided_difference(&s, 3, 2) + 1 / 3.25) < 1e-15);
   const int32_t cut_below[] = {0, 0, 1, 2}, cut_above[] = {0, 1, 2, 2};
-  assert_int_equal(mpt_function_start(&f, 4, w, cut_below, memory, &s), MPT_SPLIT_MULTIPLET);
-  assert_int_equal(mpt_function_start(&f, 4, w, cut_above, memory, &s), MPT_SPLIT_MULTIPLET);
+  assert_int_equal(mpt_function_start(&f, 4, w, cut_below, memory, &s), MPT_STATUS_SPLIT_MULTIPLET);
+  assert_int_equal(mpt_function_start(&f, 4, w, cut_above, memory, &s), MPT_STATUS_SPLIT_MULTIPLET);
 }
 
 static void undefined(void **state) {
@@ -138,21 +138,21 @@ static void undefined(void **state) {
     double w;
     mpt_status status;
   } cases[] = {
-      {{.kind = MPT_LOG}, 0, MPT_FUNCTION_UNDEFINED},
-      {{.kind = MPT_LOG}, -1, MPT_FUNCTION_UNDEFINED},
-      {{.kind = MPT_LOG, .scale = -1}, -1, MPT_OK},
-      {{.kind = MPT_SQRT}, -1, MPT_FUNCTION_UNDEFINED},
-      {{.kind = MPT_SQRT}, 0, MPT_FUNCTION_UNDEFINED},
-      {{.kind = MPT_INV_SQRT}, 0, MPT_FUNCTION_UNDEFINED},
-      {{.kind = MPT_INVERSE}, 0, MPT_FUNCTION_UNDEFINED},
-      {{.kind = MPT_INVERSE}, -2, MPT_OK},
-      {{.kind = MPT_POWER, .exponent = 0.5}, -2, MPT_FUNCTION_UNDEFINED},
-      {{.kind = MPT_POWER, .exponent = 3}, -2, MPT_OK},
-      {{.kind = MPT_POWER, .exponent = 2}, 0, MPT_OK},
-      {{.kind = MPT_POWER, .exponent = -2}, 0, MPT_FUNCTION_UNDEFINED},
-      {{.kind = MPT_EXP}, 1000, MPT_FUNCTION_UNDEFINED},
-      {{.kind = MPT_EXP}, -1000, MPT_OK},
-      {{.kind = MPT_FERMI, .beta = 1e8}, 1e8, MPT_OK},
+      {{.kind = MPT_FUNCTION_LOG}, 0, MPT_STATUS_FUNCTION_UNDEFINED},
+      {{.kind = MPT_FUNCTION_LOG}, -1, MPT_STATUS_FUNCTION_UNDEFINED},
+      {{.kind = MPT_FUNCTION_LOG, .scale = -1}, -1, MPT_STATUS_OK},
+      {{.kind = MPT_FUNCTION_SQRT}, -1, MPT_STATUS_FUNCTION_UNDEFINED},
+      {{.kind = MPT_FUNCTION_SQRT}, 0, MPT_STATUS_FUNCTION_UNDEFINED},
+      {{.kind = MPT_FUNCTION_INV_SQRT}, 0, MPT_STATUS_FUNCTION_UNDEFINED},
+      {{.kind = MPT_FUNCTION_INVERSE}, 0, MPT_STATUS_FUNCTION_UNDEFINED},
+      {{.kind = MPT_FUNCTION_INVERSE}, -2, MPT_STATUS_OK},
+      {{.kind = MPT_FUNCTION_POWER, .exponent = 0.5}, -2, MPT_STATUS_FUNCTION_UNDEFINED},
+      {{.kind = MPT_FUNCTION_POWER, .exponent = 3}, -2, MPT_STATUS_OK},
+      {{.kind = MPT_FUNCTION_POWER, .exponent = 2}, 0, MPT_STATUS_OK},
+      {{.kind = MPT_FUNCTION_POWER, .exponent = -2}, 0, MPT_STATUS_FUNCTION_UNDEFINED},
+      {{.kind = MPT_FUNCTION_EXP}, 1000, MPT_STATUS_FUNCTION_UNDEFINED},
+      {{.kind = MPT_FUNCTION_EXP}, -1000, MPT_STATUS_OK},
+      {{.kind = MPT_FUNCTION_FERMI, .beta = 1e8}, 1e8, MPT_STATUS_OK},
   };
   double memory[MPT_FUNCTION_MEMORY];
   mpt_spectral_function s;
@@ -183,11 +183,11 @@ static void chemical_potentials(void **state) {
       if (electrons == (double)whole && holes > 0 && fabs(particles / holes - 1) > 40 * rounding)
         fail_msg("beta %g, gap above %g: %g particles, %g holes", beta, electrons, particles,
                  holes);
-      mpt_function f = {.kind = MPT_FERMI, .beta = beta, .electrons = electrons};
+      mpt_function f = {.kind = MPT_FUNCTION_FERMI, .beta = beta, .electrons = electrons};
       double memory[6 * MPT_FUNCTION_MEMORY], weight = 0;
       const int32_t id[] = {0, 0, 1, 1, 2, 3};
       mpt_spectral_function s;
-      assert_int_equal(mpt_function_start(&f, m, w, id, memory, &s), MPT_OK);
+      assert_int_equal(mpt_function_start(&f, m, w, id, memory, &s), MPT_STATUS_OK);
       for (int64_t i = 0; i < m; i++) weight += s.weight[i];
       assert_true(s.mu == mu && fabs(weight - 1) < 1e-14);
     }

@@ -115,7 +115,7 @@ static bool phase_is_right(const problem *p, int64_t j, double tolerance) {
 static void check_pairs(const arrays *x, int64_t k, const problem *p) {
   const double unit = unit_of(x), r = residual(p) / unit, o = orthogonality(p) / unit;
   const double tolerance = (8 * (double)x->n + 1000) * mpt_type_epsilon(x->type);
-  EXPECT(x->report[k].status == MPT_OK, "status %s", mpt_status_name(x->report[k].status));
+  EXPECT(x->report[k].status == MPT_STATUS_OK, "status %s", mpt_status_name(x->report[k].status));
   EXPECT(r <= bound * p->norm, "residual %g", r / p->norm);
   EXPECT(o <= bound, "orthogonality %g", o);
   EXPECT(x->report[k].residual <= bound && x->report[k].orthogonality <= bound,
@@ -310,7 +310,7 @@ static void random_batch(mpt_type type, int64_t n, int64_t count, bool vectors) 
       compare_values(&x, &y, k, p, q);
       compare_gradients(&x, &y, k, p, q);
       const mpt_report *r = &x.report[k];
-      if (r->status == MPT_OK && !(r->gradient_error >= mpt_type_epsilon(type)))
+      if (r->status == MPT_STATUS_OK && !(r->gradient_error >= mpt_type_epsilon(type)))
         complain(&x, k, "a gradient without an error");
     }
   }

@@ -149,7 +149,7 @@ static void by_passes(const mpt_lanes_set *set, mpt_type type, int64_t n) {
   spoil(&y);
   succeed(&y, FORWARD);
   for (int64_t k = 0; k < count; k++)
-    if (x.report[k].status != MPT_NONFINITE_COTANGENT) assert_same(&x, k, &y, k, false);
+    if (x.report[k].status != MPT_STATUS_NONFINITE_COTANGENT) assert_same(&x, k, &y, k, false);
   for (int without = 0; without < 2; without++) {
     arrays z = y;
     memset(y.g, 0x5a, matrices(&y));
@@ -225,7 +225,7 @@ static void handed_over(const mpt_lanes_set *set, mpt_type type, int64_t n) {
   if (n < 5) return; /* one sweep may do */
   const int64_t count = set->kernels[type].chunk + 5;
   arrays x = slow(type, n, count, MPT_SOLVER_LANES), y = anew(&x), z = anew(&x);
-  for (int triangle = MPT_FULL; triangle <= MPT_UPPER; triangle++) {
+  for (int triangle = MPT_TRIANGLE_FULL; triangle <= MPT_TRIANGLE_UPPER; triangle++) {
     x.options.triangle = y.options.triangle = z.options.triangle = (mpt_triangle)triangle;
     y.options.solver = MPT_SOLVER_LAPACK;
     solve_alone(&y, BOTH); /* as lapack gives it */
@@ -296,7 +296,7 @@ static void no_memory(void **state) {
   limit_memory(&b, lanes);
   mpt_lanes_limit_sweeps(0);
   for (int64_t k = 0; k < x.count; k++) {
-    assert_int_equal(x.report[k].status, MPT_INTERNAL);
+    assert_int_equal(x.report[k].status, MPT_STATUS_INTERNAL);
     assert_zero(&x, k);
   }
   mpt_lanes.close(lanes);
@@ -322,7 +322,7 @@ static void spoilt(const mpt_lanes_set *set, mpt_type type, int64_t n) {
     succeed(&y, BOTH);
     put(type, array, at, kept);
     assert_int_equal(y.report[bad].status,
-                     array == y.a ? MPT_NONFINITE_INPUT : MPT_NONFINITE_COTANGENT);
+                     array == y.a ? MPT_STATUS_NONFINITE_INPUT : MPT_STATUS_NONFINITE_COTANGENT);
     assert_zero(&y, bad);
     for (int64_t k = 0; k < count; k++)
       if (k != bad) assert_same(&x, k, &y, k, true);

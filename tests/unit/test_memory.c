@@ -151,7 +151,7 @@ static void nan_in_the_middle(mpt_type type) {
   memset(y.v, 1, matrices(&y));
   memset(y.g, 1, matrices(&y));
   succeed(&y, BOTH);
-  assert_int_equal(y.report[BAD].status, MPT_NONFINITE_INPUT);
+  assert_int_equal(y.report[BAD].status, MPT_STATUS_NONFINITE_INPUT);
   assert_same(&x, &y, 0, BAD);
   assert_same(&x, &y, BAD + 1, x.count);
   assert_zero((char *)y.v + BAD * each, each);
@@ -160,7 +160,7 @@ static void nan_in_the_middle(mpt_type type) {
   put(type, x.a, BAD * N * N + 5, NAN); /* x.w and x.v are good, and input now */
   memset(x.g, 1, matrices(&x));
   succeed(&x, BACKWARD);
-  assert_int_equal(x.report[BAD].status, MPT_NONFINITE_INPUT);
+  assert_int_equal(x.report[BAD].status, MPT_STATUS_NONFINITE_INPUT);
   assert_zero((char *)x.g + BAD * each, each);
   assert_false(mpt_status_is_failure(x.report[BAD - 1].status));
   assert_false(mpt_status_is_failure(x.report[BAD + 1].status));
@@ -177,13 +177,13 @@ static void nan_fails_alone(void **state) {
 static void triangles(mpt_type type) {
   enum { N = 5 };
   for (int solver = MPT_SOLVER_AUTO; solver <= MPT_SOLVER_LAPACK; solver += MPT_SOLVER_LAPACK)
-    for (int triangle = MPT_FULL; triangle <= MPT_UPPER; triangle++) {
+    for (int triangle = MPT_TRIANGLE_FULL; triangle <= MPT_TRIANGLE_UPPER; triangle++) {
       arrays x = make(type, N, 70), y = anew(&x);
       x.options.solver = y.options.solver = (mpt_solver)solver;
       y.options.triangle = (mpt_triangle)triangle;
       for (int64_t i = 0; i < y.count * N * N; i++) {
         const int64_t r = i / N % N, c = i % N;
-        if ((triangle == MPT_LOWER && c > r) || (triangle == MPT_UPPER && c < r))
+        if ((triangle == MPT_TRIANGLE_LOWER && c > r) || (triangle == MPT_TRIANGLE_UPPER && c < r))
           put(type, y.a, i, NAN);
       }
       void *copy = malloc(matrices(&y));
@@ -210,20 +210,20 @@ static void bad_arguments(void **state) {
   (void)state;
   arrays x = make(MPT_FLOAT64, 3, 4);
   mpt_error error;
-  const mpt_options wrong[] = {{.threads = -1},
-                               {.triangle = (mpt_triangle)4},
-                               {.solver = MPT_SOLVER_SCALAPACK},
-                               {.solver = MPT_SOLVER_ELPA},
-                               {.solver = (mpt_solver)17}};
+  mpt_options wrong[] = {{.threads = -1},
+                         {.triangle = (mpt_triangle)4},
+                         {.solver = (mpt_solver)3},
+                         {.solver = (mpt_solver)17}};
   for (pass which = FORWARD; which <= BOTH; which++) {
     for (size_t k = 0; k < COUNT(wrong); k++) {
+      wrong[k].size = sizeof *wrong;
       x.options = wrong[k];
       assert_int_equal(run(&x, which, &error), MPT_BAD_USAGE);
       assert_int_equal(run(&x, which, NULL), MPT_BAD_USAGE);
       assert_int_equal(error.code, MPT_BAD_USAGE);
     }
     arrays y = x;
-    y.options = (mpt_options){0};
+    y.options = (mpt_options){.size = sizeof y.options};
     y.report = NULL;
     assert_int_equal(run(&y, which, &error), MPT_BAD_USAGE);
     y.count = 0;
@@ -254,7 +254,7 @@ static void no_memory(void **state) {
   arrays x = make(MPT_FLOAT64, 700, 40);
   memset(x.w, 7, values(&x));
   memset(x.report, 7, sizeof *x.report * (size_t)x.count);
-  x.options = (mpt_options){.threads = 10, .solver = MPT_SOLVER_LAPACK};
+  x.options = (mpt_options){.size = sizeof x.options, .threads = 10, .solver = MPT_SOLVER_LAPACK};
   mpt_error error;
   getrlimit(RLIMIT_AS, &before);
   little = before;
@@ -273,15 +273,94 @@ static void no_memory(void **state) {
   release(&x);
 }
 
+/* Any of the structures that calls read. */
+typedef union structure {
+  size_t size;
+  mpt_options options;
+  mpt_function function;
+  mpt_frame_spec frame;
+  mpt_select select;
+} structure;
+
+typedef mpt_code structure_call(const arrays *x, const void *read);
+
+static mpt_code with_options(const arrays *x, const void *read) {
+  return mpt_eigh(x->type, x->n, x->count, read, x->a, x->w, x->v, x->multiplet, x->report, NULL);
+}
+
+static mpt_code with_function(const arrays *x, const void *read) {
+  return mpt_matrix_function(x->type, x->n, x->count, NULL, read, x->a, x->g, x->w, x->v,
+                             x->multiplet, x->report, NULL);
+}
+
+static mpt_code with_function_backward(const arrays *x, const void *read) {
+  return mpt_matrix_function_backward(x->type, x->n, x->count, NULL, read, x->a, x->w, x->v, x->gv,
+                                      x->g, x->multiplet, x->report, NULL);
+}
+
+static mpt_code with_frame(const arrays *x, const void *read) {
+  return mpt_frame(x->type, x->n, x->count, NULL, read, x->a, x->g, x->w, x->v, x->multiplet,
+                   x->report, NULL);
+}
+
+static mpt_code with_frame_backward(const arrays *x, const void *read) {
+  return mpt_frame_backward(x->type, x->n, x->count, NULL, read, x->a, x->w, x->v, x->gv, x->g,
+                            NULL, x->multiplet, x->report, NULL);
+}
+
+static mpt_code with_select(const arrays *x, const void *read) {
+  return mpt_select_columns(read, x->n) == x->n ? MPT_DONE : MPT_BAD_USAGE;
+}
+
+/* `older`: bytes of a header that knew fewer members, at the end of which memory ends. */
+static void sizes_of(const arrays *x, structure_call *make_call, structure whole, size_t older) {
+  static const size_t refused[] = {0, 1, 7, 4097, SIZE_MAX};
+  const size_t size = whole.size;
+  _Alignas(structure) char larger[sizeof(structure) + 8] = {0}, *smaller = malloc(older);
+  memcpy(larger, &whole, size);
+  assert_int_equal(make_call(x, larger), MPT_DONE);
+  *(size_t *)(void *)larger = size + 8; /* a newer program that does not use what is new */
+  assert_int_equal(make_call(x, larger), MPT_DONE);
+  larger[size + 7] = 1; /* one that does */
+  assert_int_equal(make_call(x, larger), MPT_BAD_USAGE);
+  for (size_t k = 0; k < COUNT(refused); k++) {
+    *(size_t *)(void *)larger = refused[k];
+    assert_int_equal(make_call(x, larger), MPT_BAD_USAGE);
+  }
+  whole.size = older;
+  memcpy(smaller, &whole, older);
+  assert_int_equal(make_call(x, smaller), MPT_DONE);
+  free(smaller);
+}
+
+static void structures_say_their_size(void **state) {
+  (void)state;
+  arrays x = make(MPT_FLOAT64, 4, 3);
+  const structure options = {.options = {.size = sizeof(mpt_options), .seed = 1}};
+  const structure function = {.function = {.size = sizeof(mpt_function), .kind = MPT_FUNCTION_EXP}};
+  const structure frame = {
+      .frame = {.size = sizeof(mpt_frame_spec), .index = {0, 2}, .columns = 1, .reference = x.gw}};
+  const structure select = {.select = {.size = sizeof(mpt_select)}};
+  sizes_of(&x, with_options, options, offsetof(mpt_options, threads));
+  sizes_of(&x, with_function, function, offsetof(mpt_function, electrons));
+  sizes_of(&x, with_function_backward, function, offsetof(mpt_function, electrons));
+  sizes_of(&x, with_frame, frame, offsetof(mpt_frame_spec, each));
+  sizes_of(&x, with_frame_backward, frame, offsetof(mpt_frame_spec, each));
+  sizes_of(&x, with_select, select, offsetof(mpt_select, range));
+  assert_int_equal(with_function(&x, NULL), MPT_BAD_USAGE);
+  mpt_frame_spec later = frame.frame;
+  later.reserved = 1;
+  assert_int_equal(with_frame(&x, &later), MPT_BAD_USAGE);
+  for (int k = 0; k < 6; k++) assert_true(x.report[0].reserved[k] == 0);
+  release(&x);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(passes_agree),
-      cmocka_unit_test(threads_do_not_matter),
-      cmocka_unit_test(neighbours_do_not_matter),
-      cmocka_unit_test(nan_fails_alone),
-      cmocka_unit_test(input_is_not_written),
-      cmocka_unit_test(bad_arguments),
-      cmocka_unit_test(no_memory),
+      cmocka_unit_test(passes_agree),          cmocka_unit_test(structures_say_their_size),
+      cmocka_unit_test(threads_do_not_matter), cmocka_unit_test(neighbours_do_not_matter),
+      cmocka_unit_test(nan_fails_alone),       cmocka_unit_test(input_is_not_written),
+      cmocka_unit_test(bad_arguments),         cmocka_unit_test(no_memory),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

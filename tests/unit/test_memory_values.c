@@ -7,7 +7,7 @@
 #include "memory_arrays.h"
 
 static void assert_all_ok(const arrays *x) {
-  for (int64_t k = 0; k < x->count; k++) assert_int_equal(x->report[k].status, MPT_OK);
+  for (int64_t k = 0; k < x->count; k++) assert_int_equal(x->report[k].status, MPT_STATUS_OK);
 }
 
 /* Matrix k is (k + 1) times the first, so are its eigenvalues; A v = w v in that orientation. */

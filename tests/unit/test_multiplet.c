@@ -67,7 +67,7 @@ static const struct {
 };
 
 static void spread_policies(void **state) {
-  static const mpt_spread_policy policies[] = {MPT_MEAN, MPT_RAW, MPT_REFUSE};
+  static const mpt_spread_policy policies[] = {MPT_SPREAD_MEAN, MPT_SPREAD_RAW, MPT_SPREAD_REFUSE};
   (void)state;
   for (size_t k = 0; k < COUNT(cotangents); k++)
     for (size_t p = 0; p < COUNT(policies); p++) {

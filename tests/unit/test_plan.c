@@ -80,7 +80,7 @@ static void check_schedule(const job *j, const mpt_plan *plan, const int8_t *con
       for (int64_t i = u->first; i < u->first + u->count; i++) times[i]++;
     }
     for (int64_t i = 0; i < count; i++)
-      assert_int_equal(times[i], !statuses || statuses[d][i] == MPT_PENDING);
+      assert_int_equal(times[i], !statuses || statuses[d][i] == MPT_STATUS_PENDING);
     free(times);
   }
   mpt_schedule_release(&s);
@@ -122,8 +122,7 @@ static void check_engine(const job *j, const mpt_plan *plan, int64_t d) {
   const mpt_task_plan *w = &plan->tasks[d];
   const bool small = j->datasets[d].n <= mpt_lanes_largest(j->datasets[d].type);
   if (w->ranks > 1) return;
-  assert_ptr_equal(w->engine,
-                   j->config.solver == MPT_SOLVER_AUTO && small ? &mpt_lanes : &mpt_lapack);
+  assert_ptr_equal(w->engine, j->config.solver == MPT_JOB_AUTO && small ? &mpt_lanes : &mpt_lapack);
   if (w->engine == &mpt_lanes) assert_int_equal(w->chunk % 8, 0);
 }
 
@@ -158,7 +157,7 @@ static void check_simulation(const job *j, const mpt_plan *plan, double most, co
   mpt_schedule_release(&s);
 }
 
-static void representative_job(int64_t k, mpt_solver solver) {
+static void representative_job(int64_t k, mpt_job_solver solver) {
   job j;
   mpt_plan plan, again;
   mpt_error error = {0};
@@ -168,8 +167,7 @@ static void representative_job(int64_t k, mpt_solver solver) {
   assert_int_equal(mpt_plan_make(&j.request, &again, &error), MPT_DONE);
   check_work(&j, &plan, &again);
   check_schedule(&j, &plan, NULL);
-  check_simulation(&j, &plan, solver == MPT_SOLVER_AUTO ? jobs[k].groups : jobs[k].lost,
-                   jobs[k].name);
+  check_simulation(&j, &plan, solver == MPT_JOB_AUTO ? jobs[k].groups : jobs[k].lost, jobs[k].name);
   mpt_plan_release(&plan);
   mpt_plan_release(&again);
 }
@@ -177,8 +175,8 @@ static void representative_job(int64_t k, mpt_solver solver) {
 static void representative_jobs(void **state) {
   (void)state;
   for (int64_t k = 0; k < COUNT(jobs); k++) {
-    representative_job(k, MPT_SOLVER_AUTO);
-    if (jobs[k].lost != jobs[k].groups) representative_job(k, MPT_SOLVER_LAPACK);
+    representative_job(k, MPT_JOB_AUTO);
+    if (jobs[k].lost != jobs[k].groups) representative_job(k, MPT_JOB_LAPACK);
   }
 }
 
@@ -196,7 +194,8 @@ static void only_pending_problems(void **state) {
     assert_int_equal(mpt_plan_make(&j.request, &plan, &error), MPT_DONE);
     for (int i = 0; i < 900; i++) {
       const bool done[] = {i % 3 == 0, i % 7 < 5, i % 300 < 20, true, false};
-      status[i / 300][i % 300] = done[pattern] ? (i % 2 ? MPT_OK : MPT_INTERNAL) : MPT_PENDING;
+      status[i / 300][i % 300] =
+          done[pattern] ? (i % 2 ? MPT_STATUS_OK : MPT_STATUS_INTERNAL) : MPT_STATUS_PENDING;
     }
     check_schedule(&j, &plan, statuses);
     mpt_plan_release(&plan);
@@ -245,24 +244,24 @@ static void many_small_matrices_stay_whole(void **state) {
 
 /* What the config forces is done. */
 static const struct {
-  mpt_solver solver;
+  mpt_job_solver solver;
   int64_t from, grid[2], n;
   int ranks;
   const mpt_engine *engine;
   int on; /* ranks; 0: any */
 } forced[] = {
-    {MPT_SOLVER_LAPACK, 0, {0, 0}, 3000, 8, &mpt_lapack, 1},
-    {MPT_SOLVER_LAPACK, 0, {0, 0}, 10, 8, &mpt_lapack, 1},
-    {MPT_SOLVER_LANES, 0, {0, 0}, 10, 8, &mpt_lanes, 1},
-    {MPT_SOLVER_LANES, 50, {0, 0}, 300, 8, &mpt_lanes, 1},
-    {MPT_SOLVER_SCALAPACK, 0, {0, 0}, 100, 4, &mpt_scalapack, 2},
-    {MPT_SOLVER_SCALAPACK, 0, {0, 0}, 3000, 1, &mpt_scalapack, 1},
-    {MPT_SOLVER_AUTO, 50, {0, 0}, 100, 4, &mpt_scalapack, 2},
-    {MPT_SOLVER_AUTO, 41, {0, 0}, 40, 4, &mpt_lanes, 1},
-    {MPT_SOLVER_AUTO, 201, {0, 0}, 200, 4, &mpt_lapack, 1},
-    {MPT_SOLVER_AUTO, 100, {1, 3}, 100, 4, &mpt_scalapack, 3},
-    {MPT_SOLVER_SCALAPACK, 0, {2, 2}, 100, 4, &mpt_scalapack, 4},
-    {MPT_SOLVER_SCALAPACK, 0, {3, 1}, 10, 4, &mpt_scalapack, 3},
+    {MPT_JOB_LAPACK, 0, {0, 0}, 3000, 8, &mpt_lapack, 1},
+    {MPT_JOB_LAPACK, 0, {0, 0}, 10, 8, &mpt_lapack, 1},
+    {MPT_JOB_LANES, 0, {0, 0}, 10, 8, &mpt_lanes, 1},
+    {MPT_JOB_LANES, 50, {0, 0}, 300, 8, &mpt_lanes, 1},
+    {MPT_JOB_SCALAPACK, 0, {0, 0}, 100, 4, &mpt_scalapack, 2},
+    {MPT_JOB_SCALAPACK, 0, {0, 0}, 3000, 1, &mpt_scalapack, 1},
+    {MPT_JOB_AUTO, 50, {0, 0}, 100, 4, &mpt_scalapack, 2},
+    {MPT_JOB_AUTO, 41, {0, 0}, 40, 4, &mpt_lanes, 1},
+    {MPT_JOB_AUTO, 201, {0, 0}, 200, 4, &mpt_lapack, 1},
+    {MPT_JOB_AUTO, 100, {1, 3}, 100, 4, &mpt_scalapack, 3},
+    {MPT_JOB_SCALAPACK, 0, {2, 2}, 100, 4, &mpt_scalapack, 4},
+    {MPT_JOB_SCALAPACK, 0, {3, 1}, 10, 4, &mpt_scalapack, 3},
 };
 
 static void forced_plans(void **state) {

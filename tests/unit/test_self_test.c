@@ -76,7 +76,7 @@ static void lapack_stands_in(void **state) {
   mpt_log_speaks(false);
   assert_int_equal(run(&x, FORWARD, &error), MPT_DONE);
   mpt_log_speaks(true);
-  for (int k = 0; k < 20; k++) assert_int_equal(x.report[k].status, MPT_OK);
+  for (int k = 0; k < 20; k++) assert_int_equal(x.report[k].status, MPT_STATUS_OK);
   for (int k = 0; k < 20; k++) assert_int_equal(x.report[k].retried, 0);
   x.options.solver = MPT_SOLVER_LANES;
   assert_int_not_equal(run(&x, FORWARD, &error), MPT_DONE);

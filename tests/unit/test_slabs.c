@@ -48,11 +48,12 @@ static void scan(mpt_type type) {
   enum { ROW0 = 2, ROWS = 3, COLS = 7 };
   const long double bad[] = {NAN, INFINITY, -INFINITY};
   char a[ROWS * COLS * 16];
-  for (int triangle = MPT_FULL; triangle <= MPT_UPPER; triangle++)
+  for (int triangle = MPT_TRIANGLE_FULL; triangle <= MPT_TRIANGLE_UPPER; triangle++)
     for (int at = 0; at < ROWS * COLS; at++)
       for (int k = 0; k < 6; k++) {
         int row = ROW0 + at / COLS, column = at % COLS;
-        bool read = triangle == MPT_FULL || (triangle == MPT_LOWER ? column <= row : column >= row);
+        bool read = triangle == MPT_TRIANGLE_FULL ||
+                    (triangle == MPT_TRIANGLE_LOWER ? column <= row : column >= row);
         bool imaginary = k >= 3 && mpt_type_is_complex(type);
         fill(type, ROWS, COLS, COLS, a);
         put(type, a, at, imaginary ? CMPLXL(0, bad[k % 3]) : bad[k % 3]);
@@ -68,18 +69,18 @@ static void scan(mpt_type type) {
 static void scan_sees_what_is_read(void **state) {
   (void)state;
   on_types(scan);
-  mpt_scan s = mpt_scan_slab(MPT_FLOAT64, 0, 0, 5, NULL, MPT_FULL);
+  mpt_scan s = mpt_scan_slab(MPT_FLOAT64, 0, 0, 5, NULL, MPT_TRIANGLE_FULL);
   assert_true(s.finite && s.largest == 0);
 }
 
 static void mirror(mpt_type type) {
   char *a = malloc(N * LD * 16);
-  for (int from = MPT_FULL; from <= MPT_UPPER; from++) {
+  for (int from = MPT_TRIANGLE_FULL; from <= MPT_TRIANGLE_UPPER; from++) {
     fill(type, N, LD, LD, a);
     mpt_mirror_block(type, N, a, LD, (mpt_triangle)from);
     for (int64_t i = 0; i < N; i++)
       for (int64_t j = 0; j < LD; j++) {
-        bool other = from == MPT_LOWER ? j > i : j < i;
+        bool other = from == MPT_TRIANGLE_LOWER ? j > i : j < i;
         wide x = other && from && j < N ? conjl(element(j, i)) : element(i, j);
         if (i == j || !mpt_type_is_complex(type)) x = creall(x);
         assert_true(get(type, a, i * LD + j) == x);

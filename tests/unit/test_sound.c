@@ -150,7 +150,7 @@ static void look_at(const mpt_batch *b, tally *t) {
   const double bound = MPT_CERTIFICATE_BOUND / sqrt((double)b->n);
   for (int64_t k = 0; k < b->count; k++) {
     const mpt_report *r = &b->report[k];
-    const bool wrong = r->status == MPT_INTERNAL || r->status == MPT_NO_CONVERGENCE;
+    const bool wrong = r->status == MPT_STATUS_INTERNAL || r->status == MPT_STATUS_NO_CONVERGENCE;
     const bool alarm = wrong || r->retried;
     if (alarm && t->alarms < 4)
       printf("%s, n = %lld: status %d, %s; residual %.3g, orthogonality %.3g, output %.3g\n",

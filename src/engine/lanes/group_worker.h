@@ -91,12 +91,13 @@ static void NAME(load_group)(const mpt_lanes_call *c, NAME(memory) * m, int g, L
   s->dead[g] = NAME(less)(*defect, *defect);
   if (!c->batch->a) return;
   NAME(gather)(c, m, g, c->batch->a, (int64_t)n * n * PARTS, s->a[g]);
-  if (c->options->triangle == MPT_AVERAGE)
+  if (c->options->triangle == MPT_TRIANGLE_AVERAGE)
     NAME(average)(n, s->a[g]);
-  else if (c->options->triangle != MPT_FULL)
-    NAME(mirror)(n, s->a[g], c->options->triangle == MPT_LOWER);
+  else if (c->options->triangle != MPT_TRIANGLE_FULL)
+    NAME(mirror)(n, s->a[g], c->options->triangle == MPT_TRIANGLE_LOWER);
   NAME(scan)(n, s->a[g], &s->largest[g], &s->dead[g]);
-  if (c->options->triangle == MPT_FULL && !c->bare) *defect = NAME(hermitian_defect)(n, s->a[g]);
+  if (c->options->triangle == MPT_TRIANGLE_FULL && !c->bare)
+    *defect = NAME(hermitian_defect)(n, s->a[g]);
 }
 
 /* What the lanes of one group say of their problems. */
@@ -112,12 +113,12 @@ static void NAME(report_group)(const mpt_lanes_call *c, NAME(memory) * m, int g,
   const int64_t first = g * W, left = c->count - first;
   for (int l = 0; l < W && l < left; l++) {
     mpt_report *r = &c->batch->report[c->first + first + l];
-    if (r->status != MPT_PENDING) continue;
+    if (r->status != MPT_STATUS_PENDING) continue;
     r->largest = (double)s->largest[g][l];
     if (NAME(in_lane)(s->dead[g], l))
-      r->status = MPT_NONFINITE_INPUT;
+      r->status = MPT_STATUS_NONFINITE_INPUT;
     else if (v->defect[l] > tolerance * s->largest[g][l])
-      r->status = MPT_NOT_HERMITIAN;
+      r->status = MPT_STATUS_NOT_HERMITIAN;
     else if (NAME(in_lane)(v->lost | v->unsound, l))
       c->lost[first + l] = true;
     r->residual = (double)v->residual[l];
@@ -211,13 +212,13 @@ static void NAME(turn_group)(const mpt_lanes_call *c, NAME(memory) * m, int g,
   bool any = false;
   for (int l = 0; l < W && l < left; l++) {
     const int32_t *id = b->multiplet + (first + l) * n;
-    if (b->report[first + l].status != MPT_PENDING || NAME(in_lane)(skipped, l) ||
+    if (b->report[first + l].status != MPT_STATUS_PENDING || NAME(in_lane)(skipped, l) ||
         id[n - 1] == n - 1)
       continue;
     any = true;
     mpt_reals_to_double(TYPE, n, (const Real *)b->w + (first + l) * n, w);
     if (mpt_turn_multiplets(&alone, c->options, b, 0, n, w, mpt_spectral_norm(n, w), id,
-                            (Scalar *)b->v + (first + l) * n2) != MPT_OK)
+                            (Scalar *)b->v + (first + l) * n2) != MPT_STATUS_OK)
       c->lost[g * W + l] = true;
   }
   if (any) NAME(load_vectors)(c, m, g);
@@ -258,7 +259,7 @@ static void NAME(report_gradient)(const mpt_lanes_call *c, int g, const NAME(gra
   const double unit = (double)c->batch->n * EPSILON;
   for (int l = 0; l < W && l < left; l++) {
     mpt_report *r = &c->batch->report[c->first + first + l];
-    if (r->status != MPT_PENDING || c->lost[first + l]) continue;
+    if (r->status != MPT_STATUS_PENDING || c->lost[first + l]) continue;
     mpt_finding found = {.gauge = (double)q->gauge[l],
                          .error = isfinite(q->error[l]) ? (double)q->error[l] : 1e300,
                          .dependent = NAME(in_lane)(q->dependent, l)};
@@ -276,7 +277,7 @@ static void NAME(differentiate_group)(const mpt_lanes_call *c, NAME(memory) * m,
   NAME(gradient) q;
   Real *at[W];
   NAME(start_gradient)(c, m, g, &q, (Lane){0}, (Lane){0});
-  NAME(multiply_all)(&q, c->options->convention == MPT_JAX, &m->aside);
+  NAME(multiply_all)(&q, c->options->convention == MPT_CONVENTION_JAX, &m->aside);
   NAME(addresses)(c, g, c->batch->g, n2, m->nowhere, at);
   NAME(deinterleave)(n2, q.t, at, 0);
   NAME(report_gradient)(c, g, &q);
@@ -302,7 +303,7 @@ static void NAME(differentiate_lane)(const mpt_lanes_call *c, NAME(memory) * m, 
   s.on = q->on[l];
   s.factor[0] = factor[0][l];
   s.factor[1] = factor[1][l];
-  s.conjugate = c->options->convention == MPT_JAX;
+  s.conjugate = c->options->convention == MPT_CONVENTION_JAX;
   NAME(differentiate_single)(p, &s);
   sums->gauge2[l] = NAME(top)(s.sums.gauge2);
   sums->signal2[l] = NAME(top)(s.sums.signal2);
@@ -339,7 +340,7 @@ static void NAME(differentiate_each)(const mpt_lanes_call *c, NAME(memory) * m, 
     NAME(deinterleave)(n, from[k], at, 0);
   }
   for (int l = 0; l < W && l < left; l++)
-    if (b->report[first + l].status == MPT_PENDING && !c->lost[g * W + l] &&
+    if (b->report[first + l].status == MPT_STATUS_PENDING && !c->lost[g * W + l] &&
         !NAME(in_lane)(q.dead, l))
       NAME(differentiate_lane)(c, m, g, l, &q, &sums);
   for (int j = 0; j < n; j++) sums.turn2 += NAME(singular2)(&q, j) / NAME(all)(2);
@@ -389,7 +390,7 @@ static void NAME(process)(const mpt_lanes_call *c) {
     if (!c->batch->given) v[g].lost = s->lost[g];
     if (!c->bare) NAME(number_group)(c, m, g, &v[g]);
     if (!c->batch->given) NAME(write_pairs)(c, m, g);
-    if (!c->batch->given && c->batch->v && !c->bare && c->options->basis == MPT_TURNED)
+    if (!c->batch->given && c->batch->v && !c->bare && c->options->basis == MPT_BASIS_TURNED)
       NAME(turn_group)(c, m, g, &v[g]);
     if (!c->bare) NAME(finish_group)(c, m, g, &v[g]);
     if (c->batch->g && n <= NAME(INTERLEAVED))

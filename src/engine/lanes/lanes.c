@@ -176,7 +176,7 @@ static mpt_code process(mpt_state *s, const mpt_options *options, mpt_batch *bat
                          .spoil = spoilt_product,
                          .bare = bare};
   for (int64_t k = 0; k < batch->count && n == 0; k++)
-    if (batch->report[k].status == MPT_PENDING) batch->report[k].status = MPT_OK;
+    if (batch->report[k].status == MPT_STATUS_PENDING) batch->report[k].status = MPT_STATUS_OK;
   if (n == 0) return MPT_DONE;
   call.most_sweeps = sweep_limit ? sweep_limit : SWEEPS_PER_VALUE * (int)n;
   for (; call.first < batch->count; call.first += chunk) {
@@ -188,8 +188,8 @@ static mpt_code process(mpt_state *s, const mpt_options *options, mpt_batch *bat
       if (s->lost[k]) {
         mpt_code code = hand_over(s, options, batch, call.first + k);
         if (code != MPT_DONE) return code;
-      } else if (report->status == MPT_PENDING && !batch->g) {
-        report->status = MPT_OK;
+      } else if (report->status == MPT_STATUS_PENDING && !batch->g) {
+        report->status = MPT_STATUS_OK;
       }
     }
   }

@@ -191,7 +191,7 @@ static void NAME(complete)(int n, Real *a, int64_t ld) {
   for (int i = 0; i < n; i += TILE) {
     for (int j = 0; j < i; j += TILE) NAME(adjoin_tile)(i, j, a, ld, a, ld);
     mpt_mirror_block(TYPE, n - i < TILE ? n - i : TILE, a + i * ld + i * PARTS, ld / PARTS,
-                     MPT_LOWER);
+                     MPT_TRIANGLE_LOWER);
   }
 }
 

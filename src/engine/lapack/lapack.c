@@ -96,7 +96,8 @@ done:
 static void solve(mpt_state *state, mpt_batch *batch) {
   static void (*const table[])(mpt_state *, mpt_batch *, int64_t) = WORKER_TABLE(solve);
   for (int64_t k = 0; k < batch->count; k++)
-    if (batch->report[k].status == MPT_PENDING && batch->n > 0) table[batch->type](state, batch, k);
+    if (batch->report[k].status == MPT_STATUS_PENDING && batch->n > 0)
+      table[batch->type](state, batch, k);
 }
 
 static void begin(mpt_state *state, const mpt_batch *batch, int64_t k, bool solved) {

@@ -81,5 +81,5 @@ static void NAME(combine)(mpt_state *s, const double *diagonal) {
 
 static void NAME(assemble)(mpt_state *s, void *slab) {
   NAME(assemble_lower)(s, slab);
-  mpt_mirror_block(s->shape.type, s->shape.n, slab, s->shape.n, MPT_UPPER);
+  mpt_mirror_block(s->shape.type, s->shape.n, slab, s->shape.n, MPT_TRIANGLE_UPPER);
 }

@@ -34,7 +34,7 @@ static void NAME(solve)(mpt_state *s, mpt_batch *batch, int64_t k) {
   int info = NAME(evd)(batch->v ? "V" : "N", (int)n, s->z, w, s->work, s->lwork, s->rwork,
                        s->lrwork, s->iwork, s->liwork);
   if (info != 0) {
-    batch->report[k].status = MPT_NO_CONVERGENCE;
+    batch->report[k].status = MPT_STATUS_NO_CONVERGENCE;
   } else if (batch->v) {
     mpt_fix_phases(batch->type, n, n, s->z);
     mpt_facing f = {n, n, (Scalar *)batch->v + k * n * n, n, s->z, n};
@@ -65,7 +65,7 @@ static void NAME(product)(const mpt_state *s, Scalar *g) {
     ("C", "N", &rows, &width, &n, &one, vt + (size_t)j * n, &n, y + (size_t)j * n, &n, &zero,
      g + j + (size_t)j * n, &n, 1, 1);
   }
-  mpt_mirror_block(s->shape.type, n, g, n, MPT_UPPER);
+  mpt_mirror_block(s->shape.type, n, g, n, MPT_TRIANGLE_UPPER);
 }
 
 static void NAME(out_of_basis)(mpt_state *s, bool sum, mpt_side side, void *slab) {

@@ -148,7 +148,7 @@ static void NAME(solve)(mpt_state *s, mpt_batch *batch, int64_t k) {
   for (int64_t j = 0; j < n; j++) w[j] = (Real)((double)result[j] / scale);
   MPI_Bcast(w, (int)n, MPI_REAL_TYPE, 0, mpt_team_comm(&s->team));
   MPI_Allreduce(MPI_IN_PLACE, &info, 1, MPI_INT, MPI_MAX, mpt_team_comm(&s->team));
-  if (info) report->status = MPT_NO_CONVERGENCE;
+  if (info) report->status = MPT_STATUS_NO_CONVERGENCE;
   if (info || !vectors) return;
   NAME(fix_phases)(s, s->u, s->nq);
   NAME(store_vectors)(s, (Scalar *)batch->v + at);

@@ -9,15 +9,15 @@ Reading needs NumPy and h5py alone; multiplet.torch needs PyTorch and libmultipl
 """
 import importlib
 
-from .errors import (Error, GaugeError, GaugeWarning, LibraryNotFound, ProblemError, ServiceError, SubgradientError,
-                     SubgradientWarning)
+from .errors import (Error, GaugeError, GaugeWarning, LibraryNotFound, OutOfMemory, ProblemError, ServiceError,
+                     SubgradientError, SubgradientWarning)
 from .reader import Result, open
 from .spool import service
 from .status import Status
 
 __version__ = "0.1.0"
-__all__ = ["Error", "GaugeError", "GaugeWarning", "LibraryNotFound", "ProblemError", "Result", "ServiceError",
-           "Status", "SubgradientError", "SubgradientWarning", "open", "plot", "service"]
+__all__ = ["Error", "GaugeError", "GaugeWarning", "LibraryNotFound", "OutOfMemory", "ProblemError", "Result",
+           "ServiceError", "Status", "SubgradientError", "SubgradientWarning", "open", "plot", "service"]
 
 
 def __getattr__(name):

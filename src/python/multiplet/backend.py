@@ -65,12 +65,12 @@ class Certificate:
         self.report, self._multiplet, self.origin, self.batch = report, multiplet, origin, report.shape
 
     def __getattr__(self, name):
-        if name.startswith("_") or name not in library.REPORT.names:
+        if name not in library.REPORT.names or name == "reserved":
             raise AttributeError(name)
         return self.report[name].reshape(self.batch)
 
     def __dir__(self):
-        return [*super().__dir__(), *library.REPORT.names]
+        return [*super().__dir__(), *(name for name in library.REPORT.names if name != "reserved")]
 
     def __repr__(self):
         counts = {Status(s).name: int(c) for s, c in zip(*np.unique(self.report["status"], return_counts=True))}

@@ -9,6 +9,10 @@ class LibraryNotFound(Error, ImportError):
     """libmultiplet.so is not there, or is of another version."""
 
 
+class OutOfMemory(Error, MemoryError):
+    """There is no memory for a call's workspace."""
+
+
 class ServiceError(Error):
     """A service that does not answer, or refused a request."""
 

@@ -20,7 +20,7 @@ import sys
 
 import numpy as np
 
-from .errors import Error, LibraryNotFound
+from .errors import Error, LibraryNotFound, OutOfMemory
 
 NAME = "libmultiplet.so"
 TYPES = {np.dtype(name): k for k, name in enumerate(("float32", "float64", "complex64", "complex128"))}
@@ -31,18 +31,26 @@ SPREADS = {"mean": 0, "raw": 1, "fail": 2, "unbiased": 3}
 BASES = {"turned": 0, "solver": 1}
 RULES = ("plain", "form", "mean", "unbiased", "raw")
 SOLVERS = {"auto": 0, "lanes": 1, "lapack": 2}
+NO_RESOURCE = 6  # an mpt_code
 
 
-class Options(ctypes.Structure):
+class _Sized(ctypes.Structure):
+    """What a call reads: it begins with its size."""
+
+    def __init__(self, **members):
+        super().__init__(size=ctypes.sizeof(self), **members)
+
+
+class Options(_Sized):
     """mpt_options"""
-    _fields_ = [("triangle", ctypes.c_int), ("tolerance", ctypes.c_double), ("gauge_policy", ctypes.c_int),
+    _fields_ = [("size", ctypes.c_size_t), ("triangle", ctypes.c_int), ("tolerance", ctypes.c_double), ("gauge_policy", ctypes.c_int),
                 ("spread_policy", ctypes.c_int), ("convention", ctypes.c_int), ("threads", ctypes.c_int),
                 ("solver", ctypes.c_int), ("basis", ctypes.c_int), ("seed", ctypes.c_uint64)]
 
 
-class Function(ctypes.Structure):
+class Function(_Sized):
     """mpt_function"""
-    _fields_ = [("kind", ctypes.c_int), ("scale", ctypes.c_double), ("exponent", ctypes.c_double),
+    _fields_ = [("size", ctypes.c_size_t), ("kind", ctypes.c_int), ("scale", ctypes.c_double), ("exponent", ctypes.c_double),
                 ("beta", ctypes.c_double), ("mu", ctypes.c_double), ("electrons", ctypes.c_double),
                 ("index", ctypes.c_int64 * 2)]
 
@@ -53,10 +61,10 @@ class _Parameter(ctypes.Structure):
                 ("standard", ctypes.c_double), ("offset", ctypes.c_size_t)]
 
 
-class FrameSpec(ctypes.Structure):
+class FrameSpec(_Sized):
     """mpt_frame_spec"""
-    _fields_ = [("index", ctypes.c_int64 * 2), ("columns", ctypes.c_int64), ("reference", ctypes.c_void_p),
-                ("each", ctypes.c_int)]
+    _fields_ = [("size", ctypes.c_size_t), ("index", ctypes.c_int64 * 2), ("columns", ctypes.c_int64),
+                ("reference", ctypes.c_void_p), ("each", ctypes.c_int), ("reserved", ctypes.c_int)]
 
 
 class CallError(ctypes.Structure):
@@ -70,7 +78,7 @@ REPORT = np.dtype([("status", "i1"), ("largest", "f8"), ("residual", "f8"), ("or
                    ("frame_condition", "f8"), ("tangent_splitting", "f8"), ("tangent_error", "f8"),
                    ("output_residual", "f8"), ("rule", "i1"), ("retried", "i1"), ("first_failed", "i1"),
                    ("first_decade", "i1"), ("refused", "i4"),
-                   ("seconds", "f8")],
+                   ("seconds", "f8"), ("reserved", "f8", 6)],
                   align=True)
 
 # How many arrays a call takes between its options (and its spec) and its error.
@@ -171,6 +179,7 @@ def call(name, shape, options, spec, *arrays):
     error = CallError()
     dtype, n, count = shape
     specs = [] if spec is None else [ctypes.byref(spec)]
-    if getattr(load(), name)(TYPES[dtype], n, count, ctypes.byref(options), *specs, *map(address, arrays),
-                             ctypes.byref(error)):
-        raise Error(error.text.decode())
+    code = getattr(load(), name)(TYPES[dtype], n, count, ctypes.byref(options), *specs, *map(address, arrays),
+                                 ctypes.byref(error))
+    if code:
+        raise (OutOfMemory if code == NO_RESOURCE else Error)(error.text.decode())
