@@ -5,7 +5,8 @@
 #include <mpi.h>
 #include "base/base.h"
 
-/* All ranks learn the worst code, which is the largest, and the text of the lowest rank that has it. Collective. */
+/* All ranks learn the worst code, which is the largest, and the text of the lowest rank that has
+ * it. Collective. */
 mpt_code mpt_agree(MPI_Comm comm, mpt_code code, mpt_error *error);
 
 /* For use between two collectives: local failures become everybody's. */
