@@ -43,14 +43,15 @@ class _Sized(ctypes.Structure):
 
 class Options(_Sized):
     """mpt_options"""
-    _fields_ = [("size", ctypes.c_size_t), ("triangle", ctypes.c_int), ("tolerance", ctypes.c_double), ("gauge_policy", ctypes.c_int),
-                ("spread_policy", ctypes.c_int), ("convention", ctypes.c_int), ("threads", ctypes.c_int),
-                ("solver", ctypes.c_int), ("basis", ctypes.c_int), ("seed", ctypes.c_uint64)]
+    _fields_ = [("size", ctypes.c_size_t), ("triangle", ctypes.c_int), ("tolerance", ctypes.c_double),
+                ("gauge_policy", ctypes.c_int), ("spread_policy", ctypes.c_int), ("convention", ctypes.c_int),
+                ("threads", ctypes.c_int), ("solver", ctypes.c_int), ("basis", ctypes.c_int), ("seed", ctypes.c_uint64)]
 
 
 class Function(_Sized):
     """mpt_function"""
-    _fields_ = [("size", ctypes.c_size_t), ("kind", ctypes.c_int), ("scale", ctypes.c_double), ("exponent", ctypes.c_double),
+    _fields_ = [("size", ctypes.c_size_t), ("kind", ctypes.c_int), ("scale", ctypes.c_double),
+                ("exponent", ctypes.c_double),
                 ("beta", ctypes.c_double), ("mu", ctypes.c_double), ("electrons", ctypes.c_double),
                 ("index", ctypes.c_int64 * 2)]
 
