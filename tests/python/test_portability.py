@@ -113,5 +113,5 @@ def test_what_was_built_runs_everywhere():
     for name in WIDE:
         text = disassembled(objects / f"kernels_{name}.c.o")
         assert not re.findall(f".*(?:{WIDE[name]}).*", text)[:5], name
-    for name in ("lanes.c.o", "../memory.c.o", "../problem.c.o"):
+    for name in ("lanes.c.o", "../batch.c.o", "../process.c.o"):
         assert not re.search(r"%[yz]mm", disassembled(objects / name)), name
