@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "engine/lanes/lanes.h"
+#include "engine/policy.h"
 #include "engine/turn.h"
 
 /* The kernels' only ways up. */
@@ -96,7 +97,11 @@ static void solve(mpt_type type, int64_t n) {
   mpt_batch b = make(type, n);
   bool lost[64] = {false};
   const size_t bytes = (size_t)kernels->bytes((int)n, true, true) / 64 * 64 + 64;
-  mpt_lanes_call call = {&options, &b, 0, 0, 30 * (int)n, aligned_alloc(64, bytes), lost, 0};
+  mpt_lanes_call call = {.options = &options,
+                         .batch = &b,
+                         .most_sweeps = 30 * (int)n,
+                         .memory = aligned_alloc(64, bytes),
+                         .lost = lost};
   kernels->prepare(call.memory, (int)n, true, true);
   for (; call.first < COUNT; call.first += kernels->chunk, call.lost += kernels->chunk) {
     const int64_t left = COUNT - call.first;
