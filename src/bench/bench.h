@@ -44,7 +44,8 @@ typedef struct mpt_lanes_bench {
 } mpt_lanes_bench;
 mpt_code mpt_bench_lanes(const mpt_lanes_bench *what, mpt_error *error);
 
-/* The instruction set that lanes use from now on, by its name; false where this machine lacks it. */
+/* The instruction set that lanes use from now on, by its name; false where this machine lacks it.
+ */
 bool mpt_bench_use_isa(const char *name);
 
 double mpt_median(int count, double *values);

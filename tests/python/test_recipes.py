@@ -13,7 +13,7 @@ import types
 import pytest
 from job import MULTIPLET, ROOT
 
-CMAKE = (ROOT / "CMakeLists.txt").read_text()
+CMAKE = (ROOT / "CMakeLists.txt").read_text() + (ROOT / "src/jobs.cmake").read_text()
 VERSION = re.search(r"project\(multiplet VERSION ([\d.]+)", CMAKE).group(1)
 
 
@@ -76,7 +76,7 @@ def test_files_are_enough(tmp_path):
     call("sh", "-euc", configure, cwd=copied)
     assert "--build build" in build and (copied / "build/CMakeCache.txt").exists()
     script = (copied / "build/cmake_install.cmake").read_text()
-    for path in re.findall(rf'"({re.escape(str(copied))}/[^"]+)"', script):  # all that is installed
+    for path in re.findall(rf'"({re.escape(str(copied))}/[^":]+)[":]', script):  # all that is installed
         assert pathlib.Path(path).exists() or "/build/" in path, path
 
 

@@ -16,10 +16,10 @@ out=$PWD/build-fuzz
 mkdir -p "$out"
 
 # Only the layers that read, so that it builds in a quarter of a minute.
-sources=(src/base/*.c src/spectral/{function,fermi,select}.c
+sources=(src/base/*.c src/spectral/{function,fermi,kinds,multiplet,select}.c
   src/config/{config,diagnostics,keys,path,reading,values,values_lists,values_select,yaml_tree}.c
   src/serve/{answer,request,spool,suspect}.c)
-[[ " $* " != *" input "* ]] || sources+=(src/store/*.c)
+[[ " $* " != *" input "* ]] || sources+=(src/mpi/*.c src/store/*.c)
 flags=(-std=gnu17 -g -O1 -fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all -DMPT_VERSION=\"fuzz\"
   -Iinclude -Isrc -Itests/attack/fuzz)
 read -r -a mpi <<<"$(pkg-config --cflags ompi-c 2>/dev/null || mpicc --showme:compile)"
