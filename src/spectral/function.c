@@ -76,7 +76,7 @@ double mpt_divided_difference(const mpt_spectral_function *f, int64_t i, int64_t
 /* x + low = factor (w - mu). */
 static void set_argument(mpt_spectral_function *f, int64_t i) {
   double low;
-  const double shifted = mpt_add_exactly(f->w[i], -f->mu, &low), product = f->factor * shifted;
+  const double shifted = mpt_two_sum(f->w[i], -f->mu, &low), product = f->factor * shifted;
   f->x[i] = product;
   f->low[i] = isfinite(product) ? fma(f->factor, shifted, -product) + f->factor * low : 0;
 }
@@ -99,8 +99,7 @@ mpt_status mpt_function_start(const mpt_function *function, int64_t m, const dou
   mpt_status status = kind->start ? kind->start(&f, multiplet) : start_scaled(&f);
   for (int64_t i = 0; i < m && kind->value; i++) {
     set_argument(&f, i);
-    f.value[i] = kind->value(function, f.x[i], f.low[i]);
-    if (kind->rest) f.rest[i] = kind->rest(f.x[i], f.low[i]);
+    f.value[i] = kind->value(function, f.x[i], f.low[i], &f.rest[i]);
     const bool exists = !kind->exists || kind->exists(function, f.x[i]);
     if (!exists || !isfinite(f.value[i])) status = MPT_STATUS_FUNCTION_UNDEFINED;
   }

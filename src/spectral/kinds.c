@@ -31,7 +31,8 @@ static bool above_zero(const mpt_function *f, double x) {
   return x > 0;
 }
 
-static double exp_value(const mpt_function *f, double x, double low) {
+static double exp_value(const mpt_function *f, double x, double low, double *rest) {
+  (void)rest;
   (void)f;
   return exp(x) * (1 + low);
 }
@@ -40,7 +41,8 @@ static double exp_difference(const mpt_spectral_function *f, int64_t i, int64_t 
   return f->factor * f->value[i] * slowing(apart(f, i, j));
 }
 
-static double log_value(const mpt_function *f, double x, double low) {
+static double log_value(const mpt_function *f, double x, double low, double *rest) {
+  (void)rest;
   (void)f;
   return log(x) + low / x;
 }
@@ -55,7 +57,8 @@ static double log_difference(const mpt_spectral_function *f, int64_t i, int64_t 
   return sign * (isfinite(u / v) ? log(u / v) : log(u) - log(v)) / (u - v);
 }
 
-static double sqrt_value(const mpt_function *f, double x, double low) {
+static double sqrt_value(const mpt_function *f, double x, double low, double *rest) {
+  (void)rest;
   (void)f;
   (void)low;
   return sqrt(x);
@@ -65,7 +68,8 @@ static double sqrt_difference(const mpt_spectral_function *f, int64_t i, int64_t
   return f->factor / (f->value[i] + f->value[j]);
 }
 
-static double inv_sqrt_value(const mpt_function *f, double x, double low) {
+static double inv_sqrt_value(const mpt_function *f, double x, double low, double *rest) {
+  (void)rest;
   (void)f;
   (void)low;
   return 1 / sqrt(x);
@@ -80,7 +84,8 @@ static bool inverse_exists(const mpt_function *f, double x) {
   return x != 0;
 }
 
-static double inverse_value(const mpt_function *f, double x, double low) {
+static double inverse_value(const mpt_function *f, double x, double low, double *rest) {
+  (void)rest;
   (void)f;
   (void)low;
   return 1 / x;
@@ -118,7 +123,8 @@ static bool power_exists(const mpt_function *f, double x) {
   return x > 0 || (is_whole(f->exponent) && (f->exponent >= 0 || x != 0));
 }
 
-static double power_value(const mpt_function *f, double x, double low) {
+static double power_value(const mpt_function *f, double x, double low, double *rest) {
+  (void)rest;
   (void)low;
   return pow(x, f->exponent);
 }
@@ -134,15 +140,11 @@ static double reach_of_power(const mpt_spectral_function *f) {
   return nearest == 0 ? INFINITY : nearest;
 }
 
-static double tanh_value(const mpt_function *f, double x, double low) {
+/* rest: exp(-2 |x|). */
+static double tanh_value(const mpt_function *f, double x, double low, double *rest) {
   (void)f;
-  (void)low;
+  *rest = exp(-2 * fabs(x)) * (1 - 2 * (x < 0 ? -low : low));
   return tanh(x);
-}
-
-/* exp(-2 |x|) */
-static double tanh_rest(double x, double low) {
-  return exp(-2 * fabs(x)) * (1 - 2 * (x < 0 ? -low : low));
 }
 
 static double tanh_difference(const mpt_spectral_function *f, int64_t i, int64_t j) {
@@ -153,12 +155,14 @@ static double tanh_difference(const mpt_spectral_function *f, int64_t i, int64_t
   return f->factor * (4 * f->rest[near] * slowing(2 * d) / sides);
 }
 
-static double sin_value(const mpt_function *f, double x, double low) {
+static double sin_value(const mpt_function *f, double x, double low, double *rest) {
+  (void)rest;
   (void)f;
   return sin(x) + cos(x) * low;
 }
 
-static double cos_value(const mpt_function *f, double x, double low) {
+static double cos_value(const mpt_function *f, double x, double low, double *rest) {
+  (void)rest;
   (void)f;
   return cos(x) - sin(x) * low;
 }
@@ -167,8 +171,8 @@ static double cos_value(const mpt_function *f, double x, double low) {
  * *s + *low. */
 static double wave(const mpt_spectral_function *f, int64_t i, int64_t j, double *s, double *low) {
   double low_d;
-  const double d = mpt_add_exactly(f->x[i], -f->x[j], &low_d) / 2;
-  *s = mpt_add_exactly(f->x[i], f->x[j], low) / 2;
+  const double d = mpt_two_sum(f->x[i], -f->x[j], &low_d) / 2;
+  *s = mpt_two_sum(f->x[i], f->x[j], low) / 2;
   low_d = (low_d + f->low[i] - f->low[j]) / 2;
   *low = (*low + f->low[i] + f->low[j]) / 2;
   return d == 0 ? 1 : (sin(d) + cos(d) * low_d) / (d + low_d);
@@ -198,19 +202,18 @@ static mpt_status start_fermi(mpt_spectral_function *f, const int32_t *multiplet
   return MPT_STATUS_OK;
 }
 
-/* 1 / (1 + exp(x + low)), given the smaller of exp(x) and exp(-x). */
-static double occupation(double x, double low) {
-  const double e = exp(-fabs(x)), other = x > 0 ? 1 / (1 + e) : e / (1 + e);
+/* 1 / (1 + exp(x + low)), given e = exp(-|x|). */
+static double occupation(double e, double x, double low) {
+  const double other = x > 0 ? 1 / (1 + e) : e / (1 + e);
   return (x > 0 ? e / (1 + e) : 1 / (1 + e)) * (1 - low * other);
 }
 
-static double fermi_value(const mpt_function *f, double x, double low) {
+/* rest: of the states that are empty. */
+static double fermi_value(const mpt_function *f, double x, double low, double *rest) {
+  const double e = exp(-fabs(x));
   (void)f;
-  return occupation(x, low);
-}
-
-static double fermi_rest(double x, double low) {
-  return occupation(-x, -low);
+  *rest = occupation(e, -x, -low);
+  return occupation(e, x, low);
 }
 
 static double fermi_difference(const mpt_spectral_function *f, int64_t i, int64_t j) {
@@ -299,7 +302,6 @@ const mpt_kind mpt_kinds[] = {
     [MPT_FUNCTION_TANH] = {.name = "tanh",
                            .parameters = {SCALE},
                            .value = tanh_value,
-                           .rest = tanh_rest,
                            .difference = tanh_difference,
                            .reach = reach_of_factor},
     [MPT_FUNCTION_SIN] = {.name = "sin",
@@ -319,7 +321,6 @@ const mpt_kind mpt_kinds[] = {
                             .one_of = "says how full it is",
                             .start = start_fermi,
                             .value = fermi_value,
-                            .rest = fermi_rest,
                             .difference = fermi_difference,
                             .reach = reach_of_factor},
     [MPT_FUNCTION_PROJECTOR] = {.name = "projector",

@@ -22,11 +22,9 @@ typedef struct mpt_kind {
   /* Sets factor, mu and weight, before anything else is called; NULL: the factor is the scale. */
   mpt_status (*start)(mpt_spectral_function *f, const int32_t *multiplet);
 
-  /* f at x + low; NULL: start() set all values, and there is no argument. */
-  double (*value)(const mpt_function *f, double x, double low);
-
-  /* What the divided difference takes besides; NULL: nothing. */
-  double (*rest)(double x, double low);
+  /* f at x + low, and in *rest what the divided difference takes besides, if anything; NULL:
+   * start() set all values, and there is no argument. */
+  double (*value)(const mpt_function *f, double x, double low, double *rest);
 
   /* f[w_i, w_j], i having the larger argument; i == j: the derivative f'(w_i). */
   double (*difference)(const mpt_spectral_function *f, int64_t i, int64_t j);
@@ -41,7 +39,7 @@ typedef struct mpt_kind {
 extern const mpt_kind mpt_kinds[]; /* [MPT_FUNCTION_KINDS] */
 
 /* a + b, and what rounding took off it. */
-static inline double mpt_add_exactly(double a, double b, double *low) {
+static inline double mpt_two_sum(double a, double b, double *low) {
   const double sum = a + b, part = sum - a;
   *low = (a - (sum - part)) + (b - part);
   return sum;
