@@ -123,7 +123,7 @@ static mpt_code handle(void *context, int index, const char *value, mpt_error *e
 /* Plain call and engine one after the other, so that what else the machine does meets both. */
 static mpt_code bench_size(const arguments *a, const mpt_team *team, int64_t n, mpt_error *error) {
   mpt_code code = MPT_DONE;
-  const mpt_engine *engine = team->size > 1 ? &mpt_scalapack : &mpt_lapack;
+  const mpt_engine *engine = team->size > 1 ? mpt_engine_for_team() : &mpt_lapack;
   double bare[MPT_MOST_REPEATS], forward[MPT_MOST_REPEATS], values[MPT_MOST_REPEATS],
       full[MPT_MOST_REPEATS];
   double to_bare[MPT_MOST_REPEATS];
@@ -189,7 +189,7 @@ static mpt_code bench_select(const arguments *a, mpt_error *error) {
            team.grid[0], team.grid[1], a->repeat, "n", "k", "type", "engine", "all: forward",
            "back/forward", "k/all: forward", "backward", "again", "given");
   for (int k = 0; k < (a->size_count ? a->size_count : 1); k++)
-    TRY_COLL(mpt_bench_select(team.size > 1 ? &mpt_scalapack : &mpt_lapack, &team, a->type,
+    TRY_COLL(mpt_bench_select(team.size > 1 ? mpt_engine_for_team() : &mpt_lapack, &team, a->type,
                               a->size_count ? a->sizes[k] : 2000, a->block, a->repeat, error));
 done:
   return code;

@@ -17,12 +17,12 @@ enum {
   MPT_STORE_FACTOR = 64
 };
 
-/* solve.solver: those of memory, and those that need several ranks. */
+/* solve.solver: the engine's number (mpt_engine.id), or that it is to be chosen. */
 typedef enum mpt_job_solver {
   MPT_JOB_AUTO,
-  MPT_JOB_LANES,
   MPT_JOB_LAPACK,
   MPT_JOB_SCALAPACK,
+  MPT_JOB_LANES,
   MPT_JOB_ELPA
 } mpt_job_solver;
 

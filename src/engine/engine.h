@@ -72,6 +72,15 @@ typedef struct mpt_engine {
    */
   bool (*suits)(const mpt_shape *shape);
 
+  /* How fast it is against matrix products, the n at which it is half as fast, and the seconds that
+   * a problem costs besides: what plans go by. */
+  struct mpt_engine_cost {
+    double gain, half, overhead;
+  } cost;
+
+  /* Problems side by side that leave no part of it idle; 0: it takes one after the other. */
+  int64_t side_by_side;
+
   /* The instruction set of its own kernels; NULL: those of the BLAS. Static storage. */
   const char *(*kernels)(void);
 
@@ -116,8 +125,11 @@ enum { MPT_ENGINE_NONE = 0, MPT_ENGINE_LAPACK = 1, MPT_ENGINE_SCALAPACK = 2, MPT
 
 extern const mpt_engine mpt_lapack, mpt_scalapack, mpt_lanes;
 
-/* Who solves problems of this shape on one rank when nobody says. */
+/* Who solves problems of this shape on one rank when nobody says; who solves one matrix on several;
+ * and who has this number, NULL for nobody. */
 const mpt_engine *mpt_engine_for(const mpt_shape *shape);
+const mpt_engine *mpt_engine_for_team(void);
+const mpt_engine *mpt_engine_with(int id);
 
 /* The kernel set of the BLAS where it tells, and the instruction sets of engines that have kernels
  * of their own: "SkylakeX, lanes avx512". Where they differ, so do last bits. Static storage. */

@@ -19,6 +19,18 @@ const mpt_engine *mpt_engine_for(const mpt_shape *shape) {
   return &mpt_lapack;
 }
 
+const mpt_engine *mpt_engine_for_team(void) {
+  for (const mpt_engine *const *e = engines; *e; e++)
+    if ((*e)->takes_team) return *e;
+  return NULL;
+}
+
+const mpt_engine *mpt_engine_with(int id) {
+  for (const mpt_engine *const *e = engines; *e; e++)
+    if ((*e)->id == id) return *e;
+  return NULL;
+}
+
 const char *mpt_kernels(void) {
   static char text[64];
   const char *blas = mpt_blas_kernels();

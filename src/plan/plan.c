@@ -10,13 +10,7 @@ static const double chunk_seconds = 0.25;            /* a signal is answered wit
 static const double least_seconds = 5e-4;            /* many times what files cost a piece */
 static const double nominal_rate = 1e10;             /* real operations a second of one rank */
 static const double pair_efficiency = 0.84;          /* of a grid with twice the ranks, n = 1000 */
-enum {
-  SMALLEST_SPREAD = 256,
-  ELEMENTS_A_RANK = 50,
-  PIECES_A_RANK = 32,
-  MOST_SIZES = 12,
-  FULL_LANES = 64
-};
+enum { SMALLEST_SPREAD = 256, ELEMENTS_A_RANK = 50, PIECES_A_RANK = 32, MOST_SIZES = 12 };
 
 void mpt_choose_grid(int ranks, int grid[2]) {
   for (int total = ranks; total > 0; total--)
@@ -35,7 +29,7 @@ int64_t mpt_reduced_columns(const mpt_task *t) {
 
 /* Of a selection without the others: reduction unless Q and T are given, divide and conquer of a
  * real T, and products with the columns. */
-static double partial_operations(const mpt_task *t, bool complex) {
+static double reduced_operations(const mpt_task *t, bool complex) {
   const double k = (double)t->dataset->columns / (double)t->dataset->n;
   double count = t->solve || !(t->factor || t->memory) ? 4.0 / 3 : 0;
   if (t->solve && t->vectors) count += (complex ? 1.0 / 3 : 4.0 / 3) + 2 * k;
@@ -51,7 +45,7 @@ double mpt_operations(const mpt_task *t) {
   double count = 0,
          frame = t->frame ? (double)t->dataset->frame_columns / (double)t->dataset->n : 0;
   if (t->dataset->n == 0) return 0;
-  if (mpt_reduced_columns(t)) return partial_operations(t, complex == 4) * complex * n3;
+  if (mpt_reduced_columns(t)) return reduced_operations(t, complex == 4) * complex * n3;
   if (solve) count += t->vectors ? 14.0 / 3 : 4.0 / 3; /* reduction, divide and conquer, back */
   if (complex == 4 && solve && t->vectors) count -= 1; /* T is real */
   if (t->gradient) count += t->vector_gradient ? 5.1 : 1.1; /* products, the last one half */
@@ -65,17 +59,11 @@ double mpt_operations(const mpt_task *t) {
 /* Seconds of one problem on a grid of `ranks`, of which only scalapack has more than one. */
 static double expected_seconds(const mpt_task *t, const mpt_engine *engine, int ranks,
                                double rate) {
-  /* How fast an engine is against matrix products, the n at which it is half as fast, and seconds a
-   * problem costs besides. */
-  static const struct {
-    double gain, half, overhead;
-  } lapack = {1, 60, 3e-6}, lanes = {5, 20, 2e-8};
-  const bool small = engine == &mpt_lanes;
-  const double n = (double)t->dataset->n, half = small ? lanes.half : lapack.half;
-  double speed = rate * (mpt_real_size(t->dataset->type) == 4 ? 2 : 1) * (n / (n + half));
-  if (small) speed *= lanes.gain;
+  const double n = (double)t->dataset->n, saturation = n / (n + engine->cost.half);
+  const double speed =
+      rate * (mpt_real_size(t->dataset->type) == 4 ? 2 : 1) * saturation * engine->cost.gain;
   double efficiency = pow(pair_efficiency, log2((double)ranks));
-  return (small ? lanes.overhead : lapack.overhead) +
+  return engine->cost.overhead +
          mpt_operations(t) / (speed > 0 ? speed : rate) / ranks / efficiency;
 }
 
@@ -116,6 +104,20 @@ static bool fits(const mpt_plan_request *r, int64_t bytes) {
   return bytes >= 0 && bytes <= r->memory;
 }
 
+_Static_assert((int)MPT_JOB_AUTO == MPT_ENGINE_NONE && (int)MPT_JOB_LAPACK == MPT_ENGINE_LAPACK &&
+                   (int)MPT_JOB_SCALAPACK == MPT_ENGINE_SCALAPACK &&
+                   (int)MPT_JOB_LANES == MPT_ENGINE_LANES,
+               "the config's solvers have the engines' numbers");
+
+/* The engine that the config asks for, NULL: it is to be chosen. */
+static const mpt_engine *asked(const mpt_plan_request *r) {
+  return mpt_engine_with((int)r->config->solver);
+}
+
+static bool asks_for_team(const mpt_plan_request *r) {
+  return asked(r) && asked(r)->takes_team;
+}
+
 /* The smallest rank count from `ranks` up with which the matrix fits, or 0. */
 static int64_t ranks_that_fit(const mpt_plan_request *r, const mpt_task *t, int64_t ranks,
                               int64_t most) {
@@ -123,7 +125,7 @@ static int64_t ranks_that_fit(const mpt_plan_request *r, const mpt_task *t, int6
   for (; ranks <= most; ranks += 1 + ranks / 8) {
     int grid[2];
     mpt_choose_grid((int)ranks, grid);
-    if (fits(r, bytes_on(r, t, &mpt_scalapack, grid, &ignored))) return ranks;
+    if (fits(r, bytes_on(r, t, mpt_engine_for_team(), grid, &ignored))) return ranks;
   }
   return 0;
 }
@@ -136,7 +138,7 @@ static mpt_code nothing_fits(const mpt_plan_request *r, const mpt_task *t, int64
   char mend[96] = "give every rank more memory";
   if (ranks > 0)
     snprintf(mend, sizeof mend, "run on %lld ranks or more with as much memory each%s",
-             (long long)ranks, r->config->solver == MPT_JOB_LAPACK ? ", solver: auto" : "");
+             (long long)ranks, asked(r) && !asks_for_team(r) ? ", solver: auto" : "");
   return mpt_fail(error, MPT_NO_RESOURCE,
                   "cannot solve '%s' with n = %lld on %d ranks: it needs %.3g GiB a rank and %.3g "
                   "are free (%s)",
@@ -160,7 +162,7 @@ static mpt_code check_size(const mpt_dataset *d, mpt_error *error) {
 static int ranks_for(const mpt_plan_request *r, const mpt_task *t) {
   const int64_t problems = t->dataset->count > 0 ? t->dataset->count : 1;
   int64_t useful = t->dataset->n / ELEMENTS_A_RANK, least = 1;
-  if (r->config->solver != MPT_JOB_SCALAPACK || r->config->distribute_from > 0) least = 2;
+  if (!asks_for_team(r) || r->config->distribute_from > 0) least = 2;
   if (useful < least) useful = least;
   int64_t ranks = r->ranks / problems;
   if (ranks < least) ranks = least;
@@ -171,7 +173,7 @@ static int ranks_for(const mpt_plan_request *r, const mpt_task *t) {
 static mpt_code spread(const mpt_plan_request *r, const mpt_task *t, mpt_task_plan *w,
                        mpt_error *error) {
   mpt_error why = {0};
-  w->engine = &mpt_scalapack;
+  w->engine = mpt_engine_for_team();
   if (r->config->grid[0] > 0) {
     w->grid[0] = (int)r->config->grid[0];
     w->grid[1] = (int)r->config->grid[1];
@@ -190,16 +192,17 @@ static mpt_code spread(const mpt_plan_request *r, const mpt_task *t, mpt_task_pl
 /* Who solves a whole matrix on one rank. */
 static const mpt_engine *local_engine(const mpt_plan_request *r, const mpt_task *t) {
   const mpt_shape shape = mpt_shape_of(r->config, t);
-  if (r->config->solver == MPT_JOB_LANES) return &mpt_lanes;
-  if (r->config->solver == MPT_JOB_AUTO && !t->factor) return mpt_engine_for(&shape);
+  if (asked(r) && !asks_for_team(r)) return asked(r);
+  if (!asked(r) && !t->factor) return mpt_engine_for(&shape);
   return &mpt_lapack;
 }
 
 /* A chunk that leaves no lanes empty: a multiple of all groups' lanes, of fewer while that would
  * give the ranks unequal shares. */
-static int64_t whole_groups(const mpt_plan_request *r, const mpt_task *t, int64_t chunk) {
-  const int64_t least = FULL_LANES / (int64_t)mpt_real_size(t->dataset->type);
-  int64_t unit = FULL_LANES;
+static int64_t whole_groups(const mpt_plan_request *r, const mpt_task *t, int64_t chunk,
+                            int64_t side_by_side) {
+  const int64_t least = side_by_side / (int64_t)mpt_real_size(t->dataset->type);
+  int64_t unit = side_by_side;
   while (unit > least && t->dataset->count < PIECES_A_RANK / 2 * unit * r->ranks) unit /= 2;
   return (chunk + unit - 1) / unit * unit;
 }
@@ -220,7 +223,7 @@ static mpt_code keep_whole(const mpt_plan_request *r, const mpt_task *t, double 
   w->chunk = by_time < by_size ? by_time : by_size;
   if (w->chunk < 1) w->chunk = 1;
   if (w->chunk > 1 << 16) w->chunk = 1 << 16;
-  if (w->engine == &mpt_lanes) w->chunk = whole_groups(r, t, w->chunk);
+  if (w->engine->side_by_side) w->chunk = whole_groups(r, t, w->chunk, w->engine->side_by_side);
   w->bytes = workspace + one * (w->chunk - 1);
   return fits(r, w->bytes) ? MPT_DONE : (w->chunk = 1, w->bytes = workspace, MPT_DONE);
 }
@@ -239,8 +242,8 @@ static mpt_code plan_from(const mpt_plan_request *r, int64_t from, mpt_plan *pla
     mpt_task_plan *w = &plan->tasks[k];
     static const int one[2] = {1, 1};
     w->operations = mpt_operations(t);
-    bool too_large = r->ranks > 1 && r->config->solver == MPT_JOB_AUTO &&
-                     !fits(r, bytes_on(r, t, &mpt_lapack, one, &ignored));
+    bool too_large =
+        r->ranks > 1 && !asked(r) && !fits(r, bytes_on(r, t, &mpt_lapack, one, &ignored));
     bool spreads = t->dataset->n > 0 && (t->dataset->n >= from || too_large);
     code = spreads ? spread(r, t, w, error) : keep_whole(r, t, total, w, error);
   }
@@ -265,9 +268,9 @@ static int candidates(const mpt_plan_request *r, int64_t sizes[MOST_SIZES + 1]) 
   const mpt_config *c = r->config;
   int count = 0;
   sizes[0] = INT64_MAX;
-  if (c->solver == MPT_JOB_LAPACK || c->solver == MPT_JOB_LANES) return 1;
-  if (c->solver == MPT_JOB_SCALAPACK && c->distribute_from == 0) return sizes[0] = 0, 1;
-  if (c->distribute_from > 0 && (r->ranks > 1 || c->solver == MPT_JOB_SCALAPACK))
+  if (asked(r) && !asks_for_team(r)) return 1;
+  if (asks_for_team(r) && c->distribute_from == 0) return sizes[0] = 0, 1;
+  if (c->distribute_from > 0 && (r->ranks > 1 || asks_for_team(r)))
     return sizes[0] = c->distribute_from, 1;
   if (r->ranks == 1) return 1;
   int64_t *all = malloc(sizeof *all * (size_t)(r->count + 1));

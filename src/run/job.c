@@ -79,10 +79,16 @@ static mpt_code look_for_factor(mpt_job *job, int64_t d, mpt_error *error) {
   return code;
 }
 
+/* Whether some of the eigenpairs are made without the others, by Q and T. */
+static bool reduces(const mpt_config *c, bool outputs) {
+  const mpt_engine *asked = mpt_engine_with((int)c->solver);
+  return c->select.kind != MPT_SELECT_ALL && !outputs && (!asked || asked->reduced);
+}
+
 /* Q and T are made only on the way to some of the eigenpairs. */
 static mpt_code check_factor(const mpt_config *c, bool outputs, mpt_error *error) {
   if (!(c->store & MPT_STORE_FACTOR)) return MPT_DONE;
-  if (c->select.kind != MPT_SELECT_ALL && !outputs && c->solver != MPT_JOB_LANES) return MPT_DONE;
+  if (reduces(c, outputs)) return MPT_DONE;
   return mpt_fail(error, MPT_BAD_USAGE,
                   "cannot store factor: it is made for solve.select by lapack and scalapack, and "
                   "not with functions, frame or tangent (take it from output.store)");
@@ -162,8 +168,7 @@ static mpt_code make_tasks(mpt_job *job, mpt_error *error) {
   if (c->eigenpairs) TRY(open_eigenpairs(job, error));
   for (int64_t d = 0; d < job->input.count; d++) {
     const struct mpt_sources *g = &job->sources[d];
-    const bool partial = c->select.kind != MPT_SELECT_ALL && !outputs && c->solver != MPT_JOB_LANES;
-    if (c->eigenpairs && partial) TRY(look_for_factor(job, d, error));
+    if (c->eigenpairs && reduces(c, outputs)) TRY(look_for_factor(job, d, error));
     mpt_task *t = &job->tasks[d];
     *t = (mpt_task){.dataset = &job->input.datasets[d],
                     .solve = !c->eigenpairs,

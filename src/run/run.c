@@ -402,7 +402,7 @@ mpt_code mpt_run_config(MPI_Comm comm, mpt_config *config, bool fresh, mpt_cache
 
 /* Whether all of the job is one unit of small matrices. */
 static bool is_one_batch(const mpt_run *r) {
-  if (r->job.input.count != 1 || r->plan.tasks->engine != &mpt_lanes) return false;
+  if (r->job.input.count != 1 || !r->plan.tasks->engine->process) return false;
   const mpt_cache_entry *entry = r->recalls ? r->recalled->entries : NULL;
   if (r->recalls) return entry && !entry->next && entry->ranks == 1;
   return r->schedule.count == 1 && r->schedule.team_count == 0;

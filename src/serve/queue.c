@@ -96,7 +96,8 @@ static bool is_small(const mpt_request *r) {
   struct stat about;
   const mpt_config *c = &r->job.config;
   if (!r->loaded || stat(c->input_file, &about)) return true;
-  return about.st_size < small_input && c->solver != MPT_JOB_SCALAPACK && !c->grid[0] &&
+  const mpt_engine *asked = mpt_engine_with((int)c->solver);
+  return about.st_size < small_input && !(asked && asked->takes_team) && !c->grid[0] &&
          !c->distribute_from;
 }
 

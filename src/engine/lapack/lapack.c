@@ -131,6 +131,7 @@ static void from_diagonal(mpt_state *state, const double *diagonal, void *slab) 
 const mpt_engine mpt_lapack = {
     .name = "lapack",
     .id = MPT_ENGINE_LAPACK,
+    .cost = {1, 60, 3e-6},
     .takes_team = false,
     .writes_input = true,
     .workspace = workspace,

@@ -430,6 +430,7 @@ static const mpt_reduced reduced = {
 const mpt_engine mpt_scalapack = {
     .name = "scalapack",
     .id = MPT_ENGINE_SCALAPACK,
+    .cost = {1, 60, 3e-6},
     .takes_team = true,
     .writes_input = true,
     .workspace = workspace,
