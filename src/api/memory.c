@@ -167,34 +167,15 @@ static void close_workers(call *c) {
 
 static void do_chunk(const call *c, const worker *mine, int64_t first) {
   const mpt_team alone = mpt_team_of_one();
-  mpt_batch b = *c->all;
-  mpt_function_arrays one;
-  const int64_t n = b.n, n2 = n * n, left = b.count - first;
-  const size_t element = mpt_type_size(b.type), real = mpt_real_size(b.type);
-  b.count = left < c->chunk ? left : c->chunk;
-  b.a = mpt_part_of(b.a, first, n2, element);
-  b.w = mpt_part_of(b.w, first, n, real);
-  b.v = mpt_part_of(b.v, first, n2, element);
-  b.gw = mpt_part_of(b.gw, first, n, real);
-  b.gv = torch_cotangent(mine, b.type, b.count * n2, mpt_part_of(b.gv, first, n2, element));
-  b.g = mpt_part_of(b.g, first, n2, element);
-  b.multiplet = mpt_part_of(b.multiplet, first, n, sizeof *b.multiplet);
-  b.report += first;
-  if (b.function_count) { /* one, in calls on memory */
-    one = b.functions[0];
-    one.value = mpt_part_of(one.value, first, n2, element);
-    one.cotangent =
-        torch_cotangent(mine, b.type, b.count * n2, mpt_part_of(one.cotangent, first, n2, element));
-    b.functions = &one;
-  }
-  const int64_t nc = n * b.frame.columns;
-  if (b.frame.each) b.frame.reference = mpt_part_of(b.frame.reference, first, nc, element);
-  b.frame.value = mpt_part_of(b.frame.value, first, nc, element);
-  b.frame.cotangent = torch_cotangent(mine, b.type, b.count * nc,
-                                      mpt_part_of(b.frame.cotangent, first, nc, element));
-  b.frame.gradient_reference = mpt_part_of(b.frame.gradient_reference, first, nc, element);
-  memset(b.report, 0, (size_t)b.count * sizeof *b.report);
-  if (mine->a && n) b.a = memcpy(mine->a, b.a, (size_t)(b.count * n2) * element);
+  const int64_t left = c->all->count - first, count = left < c->chunk ? left : c->chunk;
+  const int64_t n = c->all->n, n2 = n * n;
+  mpt_function_arrays one; /* of functions there is one, in calls on memory */
+  mpt_batch b = mpt_batch_slice(c->all, first, count, &one);
+  b.gv = torch_cotangent(mine, b.type, count * n2, b.gv);
+  if (b.function_count) one.cotangent = torch_cotangent(mine, b.type, count * n2, one.cotangent);
+  b.frame.cotangent = torch_cotangent(mine, b.type, count * n * b.frame.columns, b.frame.cotangent);
+  memset(b.report, 0, (size_t)count * sizeof *b.report);
+  if (mine->a && n) b.a = memcpy(mine->a, b.a, (size_t)(count * n2) * mpt_type_size(b.type));
   mpt_process_batch(c->engine, mine->state, &alone, c->options, &b);
 }
 

@@ -42,6 +42,8 @@ typedef struct mpt_factor_arrays {
 /* `count` problems of one shape. Arrays are the caller's; optional ones may be NULL. Those of a
  * failed problem are zeroed, so that nothing half-done is ever seen.
  *
+ * batch.c has the table of all arrays: one that is added here is added there.
+ *
  * m in the shapes is the number of columns that `select` gives, mpt_batch_columns(). Under a range,
  * where `found` of them are there, the rest is zero. */
 typedef struct mpt_batch {
@@ -69,6 +71,14 @@ int64_t mpt_batch_columns(const mpt_batch *batch);
 
 /* Whether it has functions, a frame or a direction. */
 bool mpt_has_outputs(const mpt_batch *batch);
+
+/* Problems first.. of a batch, `count` of them, in place; `functions` is room for as many as it
+ * has. */
+mpt_batch mpt_batch_slice(const mpt_batch *batch, int64_t first, int64_t count,
+                          mpt_function_arrays *functions);
+
+/* The same problems with nothing to be made of their eigenpairs. */
+mpt_batch mpt_batch_pairs(const mpt_batch *batch);
 
 /* Where problem k's part of an array with `each` elements of `size` bytes a problem begins. */
 void *mpt_part_of(const void *array, int64_t k, int64_t each, size_t size);

@@ -45,12 +45,8 @@ static mpt_code process_at_once(const mpt_engine *engine, mpt_state *state, cons
                                 const mpt_options *options, mpt_batch *b) {
   mpt_code code = MPT_DONE;
   mpt_output_context m = {0};
-  mpt_batch pairs = *b;
+  mpt_batch pairs = mpt_batch_pairs(b);
   if (!mpt_has_outputs(b)) return engine->process(state, options, b);
-  pairs.g = NULL;
-  pairs.da = NULL;
-  pairs.function_count = 0;
-  pairs.frame.columns = 0;
   code = engine->process(state, options, &pairs);
   for (int64_t k = 0; k < b->count; k++) /* there is more to be made before a problem is OK */
     if (b->report[k].status == MPT_STATUS_OK) b->report[k].status = MPT_STATUS_PENDING;

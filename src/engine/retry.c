@@ -50,9 +50,13 @@ static mpt_code list_parts(mpt_retry *r) {
   const mpt_batch *b = r->batch;
   const mpt_frame_arrays *frame = &b->frame;
   mpt_batch *o = &r->one;
+  mpt_function_arrays *functions;
   const int64_t k = r->k, n = b->n, m = mpt_batch_columns(b), columns = frame->columns;
   TRY(mpt_allocate(&r->arrays, 11 + 3 * b->function_count, sizeof *r->arrays, "a matrix", NULL));
-  TRY(mpt_allocate(&o->functions, b->function_count, sizeof *o->functions, "functions", NULL));
+  TRY(mpt_allocate(&functions, b->function_count, sizeof *functions, "functions", NULL));
+  *o = mpt_batch_slice(b, k, 1, functions); /* what all ranks have the same of is in place */
+  o->row0 = 0;
+  o->rows = n;
   o->a = add(r, b->a, k, n, true);
   o->gv = add(r, b->gv, k, m, true);
   o->da = add(r, b->da, k, n, true);
@@ -66,7 +70,6 @@ static mpt_code list_parts(mpt_retry *r) {
   o->frame.gradient_reference = add(r, frame->gradient_reference, k, columns, false);
   for (int f = 0; f < b->function_count; f++) {
     const mpt_function_arrays *from = &b->functions[f];
-    o->functions[f] = *from;
     o->functions[f].cotangent = add(r, from->cotangent, k, n, true);
     o->functions[f].value = add(r, from->value, k, n, false);
     o->functions[f].tangent = add(r, from->tangent, k, n, false);
@@ -94,30 +97,6 @@ static void share_results(const mpt_retry *r) {
   share(r, o->factor.offdiagonal, n * real);
   share(r, o->factor.eigenvalues, n * real);
   for (int f = 0; f < o->function_count; f++) share(r, o->functions[f].mu, sizeof(double));
-}
-
-/* Problem k as a batch of its own, in place where all ranks have the same. */
-static void point_at_problem(mpt_retry *r) {
-  const mpt_batch *b = r->batch;
-  mpt_batch *o = &r->one;
-  const int64_t k = r->k, n = b->n, m = mpt_batch_columns(b);
-  const size_t real = mpt_real_size(b->type);
-  mpt_factor_arrays *f = &o->factor;
-  o->count = 1;
-  o->row0 = 0;
-  o->rows = n;
-  o->w = mpt_part_of(b->w, k, m, real);
-  o->gw = mpt_part_of(b->gw, k, m, real);
-  o->dw = mpt_part_of(b->dw, k, m, real);
-  o->multiplet = mpt_part_of(b->multiplet, k, m, sizeof *b->multiplet);
-  o->found = mpt_part_of(b->found, k, 1, sizeof *b->found);
-  o->report = b->report + k;
-  f->tau = mpt_part_of(b->factor.tau, k, n, r->size);
-  f->diagonal = mpt_part_of(b->factor.diagonal, k, n, real);
-  f->offdiagonal = mpt_part_of(b->factor.offdiagonal, k, n, real);
-  f->eigenvalues = mpt_part_of(b->factor.eigenvalues, k, n, real);
-  for (int i = 0; i < b->function_count; i++)
-    o->functions[i].mu = mpt_part_of(b->functions[i].mu, k, 1, sizeof(double));
 }
 
 static mpt_shape shape_of(const mpt_batch *b) {
@@ -156,7 +135,6 @@ static mpt_code open_all(mpt_retry *r) {
   }
   if (r->team->rank == 0) TRY(check_memory(r));
   TRY(list_parts(r));
-  point_at_problem(r);
   if (r->team->rank == 0) TRY(mpt_lapack.open(&shape, &alone, &r->state, NULL));
 done:
   return code;

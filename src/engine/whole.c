@@ -64,13 +64,9 @@ void mpt_whole_close(mpt_whole *s) {
 }
 
 mpt_batch mpt_whole_pairs(const mpt_whole *s) {
-  mpt_batch pairs = s->whole;
+  mpt_batch pairs = mpt_batch_pairs(&s->whole);
   pairs.given = s->batch->factor.given;
-  pairs.g = NULL;
   pairs.gw = pairs.gv = NULL;
-  pairs.da = NULL;
-  pairs.function_count = 0;
-  pairs.frame.columns = 0;
   return pairs;
 }
 
