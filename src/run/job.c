@@ -15,8 +15,17 @@ static bool any_frame_cotangent(const mpt_job *job) {
 static mpt_fieldset tangent_fields(const mpt_config *c) {
   mpt_fieldset fields = MPT_BIT(MPT_TANGENT_EIGENVALUES) | MPT_BIT(MPT_TANGENT_FUNCTION);
   if (c->eigenvectors) fields |= MPT_BIT(MPT_TANGENT_EIGENVECTORS);
-  if (c->store & MPT_STORE_DIAGNOSTICS)
-    fields |= MPT_BIT(MPT_TANGENT_SPLITTING) | MPT_BIT(MPT_TANGENT_ERROR);
+  return fields;
+}
+
+static mpt_fieldset diagnostics_of(const mpt_config *c, bool vectors) {
+  mpt_fieldset fields = 0;
+  const unsigned causes =
+      MPT_FOR_ALL | (vectors ? MPT_FOR_VECTORS : 0u) | (c->cotangents ? MPT_FOR_GRADIENT : 0u) |
+      (c->functions.count ? MPT_FOR_FUNCTIONS : 0u) | (c->reference.file ? MPT_FOR_FRAME : 0u) |
+      (c->tangent ? MPT_FOR_TANGENT : 0u);
+  for (int f = 0; f < MPT_FIELD_COUNT; f++)
+    if (mpt_fields[f].wanted & causes) fields |= MPT_BIT(f);
   return fields;
 }
 
@@ -36,16 +45,7 @@ static mpt_fieldset stored_fields(const mpt_job *job, bool vectors) {
   if (c->store & MPT_STORE_FACTOR)
     fields |= MPT_BIT(MPT_REFLECTORS) | MPT_BIT(MPT_TAU) | MPT_BIT(MPT_DIAGONAL) |
               MPT_BIT(MPT_OFFDIAGONAL) | MPT_BIT(MPT_SPECTRUM);
-  if (!(c->store & MPT_STORE_DIAGNOSTICS)) return fields;
-  fields |= MPT_BIT(MPT_MIN_GAP) | MPT_BIT(MPT_SECONDS) | MPT_BIT(MPT_STARTED) |
-            MPT_BIT(MPT_SOLVER) | MPT_BIT(MPT_RANKS) | MPT_BIT(MPT_RANK) |
-            MPT_BIT(MPT_CHEMICAL_POTENTIAL) | MPT_BIT(MPT_RETRIED);
-  if (vectors) fields |= MPT_BIT(MPT_RESIDUAL) | MPT_BIT(MPT_ORTHOGONALITY);
-  if (frame) fields |= MPT_BIT(MPT_FRAME_CONDITION);
-  if (gradient)
-    fields |= MPT_BIT(MPT_GAUGE_VIOLATION) | MPT_BIT(MPT_COTANGENT_SPREAD) |
-              MPT_BIT(MPT_GRADIENT_ERROR) | MPT_BIT(MPT_GRADIENT_RULE);
-  if (gradient || c->functions.count || frame || c->tangent) fields |= MPT_BIT(MPT_OUTPUT_RESIDUAL);
+  if (c->store & MPT_STORE_DIAGNOSTICS) fields |= diagnostics_of(c, vectors);
   return fields;
 }
 

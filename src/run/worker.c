@@ -109,57 +109,31 @@ static void recall_certificate(mpt_batch *b, const mpt_cache_entry *entry) {
   }
 }
 
-/* The members of mpt_report behind the fields of one double a problem. */
 _Static_assert(sizeof mpt_solver_names / sizeof *mpt_solver_names == MPT_ENGINE_LANES + 2,
                "an engine has no name in the schema");
 _Static_assert(MPT_MOST_PROBLEMS < MPT_PLACES, "a problem has no place");
 
-static const size_t diagnostics[MPT_FIELD_COUNT] = {
-    [MPT_RESIDUAL] = offsetof(mpt_report, residual),
-    [MPT_ORTHOGONALITY] = offsetof(mpt_report, orthogonality),
-    [MPT_MIN_GAP] = offsetof(mpt_report, min_gap),
-    [MPT_GAUGE_VIOLATION] = offsetof(mpt_report, gauge_violation),
-    [MPT_COTANGENT_SPREAD] = offsetof(mpt_report, cotangent_spread),
-    [MPT_GRADIENT_ERROR] = offsetof(mpt_report, gradient_error),
-    [MPT_FRAME_CONDITION] = offsetof(mpt_report, frame_condition),
-    [MPT_TANGENT_SPLITTING] = offsetof(mpt_report, tangent_splitting),
-    [MPT_TANGENT_ERROR] = offsetof(mpt_report, tangent_error),
-    [MPT_OUTPUT_RESIDUAL] = offsetof(mpt_report, output_residual),
-    [MPT_SECONDS] = offsetof(mpt_report, seconds),
-};
-
-static double diagnostic(const mpt_report *r, mpt_field field) {
-  double value;
-  memcpy(&value, (const char *)r + diagnostics[field], sizeof value);
-  return value;
+/* What is the worker's own of a field of one number a problem. */
+static void own_number(const mpt_worker *w, mpt_field field, void *out) {
+  const mpt_task_plan *work = &w->plan->tasks[w->dataset];
+  const int8_t solver = (int8_t)work->engine->id;
+  const int32_t rank = w->rank, ranks = work->ranks;
+  if (field == MPT_SOLVER) memcpy(out, &solver, sizeof solver);
+  if (field == MPT_RANKS) memcpy(out, &ranks, sizeof ranks);
+  if (field == MPT_RANK) memcpy(out, &rank, sizeof rank);
+  if (field == MPT_STARTED) memcpy(out, &w->started, sizeof w->started);
 }
 
-/* Fills w->column with one number a problem; its first bytes are int32 or int8 where the field's
- * element is. */
+/* Fills w->column with one number a problem, as wide as the field's element. */
 static void fill_column(mpt_worker *w, mpt_field field) {
-  const mpt_task_plan *work = &w->plan->tasks[w->dataset];
-  int8_t *bytes = (int8_t *)w->column;
-  int32_t *integers = (int32_t *)w->column;
-  for (int64_t k = 0; k < w->batch.count; k++) switch (mpt_fields[field].element) {
-    case MPT_E_SOLVER:
-      bytes[k] = (int8_t)work->engine->id;
-      break;
-    case MPT_E_RULE:
-      bytes[k] = w->batch.report[k].rule;
-      break;
-    case MPT_E_INT8:
-      bytes[k] = w->batch.report[k].retried;
-      break;
-    case MPT_E_INT32:
-      integers[k] = field == MPT_RANK ? w->rank : work->ranks;
-      break;
-    case MPT_E_REAL:
-    case MPT_E_SCALAR:
-    case MPT_E_DOUBLE:
-    case MPT_E_STATUS:
-      w->column[k] = field == MPT_STARTED ? w->started : diagnostic(&w->batch.report[k], field);
-      break;
-    }
+  const mpt_field_info *info = &mpt_fields[field];
+  const size_t size = mpt_element_size(info->element, w->batch.type);
+  char *out = (char *)w->column;
+  for (int64_t k = 0; k < w->batch.count; k++, out += size)
+    if (info->report)
+      memcpy(out, (const char *)&w->batch.report[k] + info->report, size);
+    else
+      own_number(w, field, out);
 }
 
 /* Diagnostics of one number a problem, by the team's first rank. */

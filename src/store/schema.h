@@ -71,12 +71,24 @@ typedef enum mpt_element {
   MPT_E_RULE    /* enum int8 */
 } mpt_element;
 
+/* What a job makes, so that diagnostics of it are wanted. */
+typedef enum mpt_cause {
+  MPT_FOR_ALL = 1,
+  MPT_FOR_VECTORS = 2,
+  MPT_FOR_GRADIENT = 4,
+  MPT_FOR_FUNCTIONS = 8,
+  MPT_FOR_FRAME = 16,
+  MPT_FOR_TANGENT = 32
+} mpt_cause;
+
 typedef struct mpt_field_info {
   const char *name; /* relative to the problem's group; with a '/' at its end, of functions, their
                        names follow */
   mpt_extent extent;
   mpt_element element;
   const char *meaning;
+  unsigned wanted; /* of a diagnostic: what makes it wanted, by mpt_cause */
+  size_t report;   /* where mpt_report has it; 0: it comes from elsewhere */
 } mpt_field_info;
 
 extern const mpt_field_info mpt_fields[MPT_FIELD_COUNT];
