@@ -5,7 +5,8 @@
 Includes are read from the sources: each names its room ("engine/team.h"), and the room must be the file's own or one
 that the README.md of its room lists under "May include"; those lists may not go in a circle. Circles are also looked
 for among a room's files: of includes, and, by the symbols of the objects in BUILD, of calls. Prints what is wrong, a
-line each, and exits with 1; nothing and 0 otherwise.
+line each, and exits with 1; nothing and 0 otherwise. A .c file without a header of its own or a comment at its head is
+wrong, too.
 """
 import collections
 import pathlib
@@ -82,6 +83,12 @@ def look_at_includes(files, below):
     return wrong + [f"includes in a circle: {', '.join(group)}" for group in circles(edges)]
 
 
+def look_at_heads(files):
+    """Each .c has a header of its own, or says at its head what it is."""
+    return [f"{path.relative_to(ROOT)}: has no header of its own and no comment at its head" for path in files
+            if path.suffix == ".c" and not path.with_suffix(".h").exists() and not path.read_text().startswith("/*")]
+
+
 def symbols_of(build):
     """Of each object of a layer: the source, what it defines and what it calls."""
     for path in sorted(build.glob("CMakeFiles/multiplet_*.dir/src/**/*.c.o")):
@@ -109,7 +116,7 @@ def main():
     build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "build").resolve()
     files = sorted(path for path in SRC.rglob("*.[ch]"))
     below = rooms()
-    wrong = look_at_includes(files, below) + look_at_calls(build)
+    wrong = look_at_includes(files, below) + look_at_heads(files) + look_at_calls(build)
     wrong += [f"rooms include one another in a circle: {', '.join(group)}" for group in circles(below)]
     silent = {room_of(path) for path in files} - set(below)
     wrong += [f"src/{room} has no README.md that says what it may include" for room in sorted(silent)]

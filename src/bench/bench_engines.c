@@ -1,3 +1,4 @@
+/* One matrix on all ranks: this program against plain ?heevd and p?heevd calls (bench.h). */
 #include "bench/bench.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Some of the eigenpairs of one matrix, and gradients through them (bench.h). */
 #include "bench/bench.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* Sampled gradients against finite differences of the same loss (check.h). */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

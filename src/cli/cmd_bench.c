@@ -1,3 +1,4 @@
+/* multiplet bench */
 #include "cli/cli.h"
 
 #include <mpi.h>

@@ -1,3 +1,4 @@
+/* multiplet check */
 #include "cli/cli.h"
 #include "mpi/agree.h"
 #include "check/check.h"

@@ -1,3 +1,4 @@
+/* multiplet plan */
 #include "cli/cli.h"
 
 #include <stdio.h>

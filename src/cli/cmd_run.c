@@ -1,3 +1,4 @@
+/* multiplet run */
 #include "cli/cli.h"
 
 #include <mpi.h>

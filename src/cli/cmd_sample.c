@@ -1,3 +1,4 @@
+/* multiplet sample */
 #include "cli/cli.h"
 #include "cli/models.h"
 #include "config/path.h"

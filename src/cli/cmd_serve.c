@@ -1,3 +1,4 @@
+/* multiplet serve */
 #include "cli/cli.h"
 
 #include <mpi.h>

@@ -1,3 +1,4 @@
+/* multiplet show: which of its views, by the argument */
 #include "cli/cli.h"
 #include "store/lookout.h"
 #include "cli/show.h"

@@ -1,3 +1,4 @@
+/* The table of subcommands, and what is printed without one. */
 #include "cli/cli.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* Arguments by a subcommand's table of options (cli.h), and help from the same table. */
 #include "cli/cli.h"
 
 #include <stdio.h>

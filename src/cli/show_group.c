@@ -1,3 +1,4 @@
+/* multiplet show RESULT.h5:/GROUP and :/GROUP[INDEX] (show.h). */
 #include "cli/show.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* multiplet show RESULT.h5 (show.h). */
 #include "cli/show.h"
 
 #include <math.h>

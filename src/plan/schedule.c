@@ -1,3 +1,4 @@
+/* Units, their order, and a simulation of who takes them when (plan.h). */
 #include "plan/plan.h"
 
 #include <stdlib.h>

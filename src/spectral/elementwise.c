@@ -1,3 +1,4 @@
+/* Scans, transposes and norms of slabs, by scalar type (spectral.h). */
 #include "spectral/spectral.h"
 
 #include "base/scalar.h"

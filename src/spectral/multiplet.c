@@ -1,3 +1,4 @@
+/* What counts as equal: numbers of multiplets and gaps between them (spectral.h). */
 #include "spectral/spectral.h"
 
 #include <math.h>

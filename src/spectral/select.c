@@ -1,3 +1,4 @@
+/* How many columns a selection has (spectral.h, multiplet/function.h). */
 #include "spectral/spectral.h"
 
 #include <string.h>
