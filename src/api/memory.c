@@ -195,11 +195,7 @@ static mpt_code do_all(const mpt_batch *all, const mpt_options *options, bool ba
   mpt_code code = MPT_DONE;
   mpt_options mine = {0};
   call c = {.options = &mine, .all = all};
-  const mpt_shape shape = {.type = all->type,
-                           .n = all->n,
-                           .vectors = all->v != NULL,
-                           .backward = backward,
-                           .outputs = mpt_has_outputs(all)};
+  const mpt_shape shape = mpt_batch_shape(all);
   if (options && !receive(options, &mine, sizeof mine)) return refuse("options.size", error);
   const char *wrong = wrong_argument(all, c.options, backward);
   if (wrong) return refuse(wrong, error);

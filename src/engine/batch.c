@@ -15,6 +15,14 @@ int64_t mpt_batch_columns(const mpt_batch *batch) {
   return mpt_selected_columns(&batch->select, batch->n);
 }
 
+mpt_shape mpt_batch_shape(const mpt_batch *b) {
+  return (mpt_shape){.type = b->type,
+                     .n = b->n,
+                     .vectors = b->v != NULL,
+                     .backward = b->g != NULL,
+                     .outputs = mpt_has_outputs(b)};
+}
+
 /* What a problem has of an array, and what an element is. */
 typedef enum extent { ONE, COLUMNS, ROWS, VECTORS, MATRIX, FRAME } extent;
 typedef enum element { SCALAR, REAL, DOUBLE, INT, REPORT } element;

@@ -69,6 +69,19 @@ typedef struct mpt_batch {
 
 int64_t mpt_batch_columns(const mpt_batch *batch);
 
+/* What an engine needs to know when it is opened. */
+typedef struct mpt_shape {
+  mpt_type type;
+  int64_t n;
+  int64_t block; /* 0: the engine chooses */
+  bool vectors, backward;
+  bool outputs;    /* functions, frames or tangents */
+  int64_t columns; /* of a selection whose other pairs nobody asks for; else 0 */
+} mpt_shape;
+
+/* Of an engine for this batch alone. */
+mpt_shape mpt_batch_shape(const mpt_batch *batch);
+
 /* Whether it has functions, a frame or a direction. */
 bool mpt_has_outputs(const mpt_batch *batch);
 

@@ -6,9 +6,9 @@
 
 /* Adds x to a sum whose rounding errors go into `rest`. */
 static inline void mpt_add_exactly(double x, double *sum, double *rest) {
-  const double old = *sum, now = old + x, part = now - old;
-  *rest += (old - (now - part)) + (x - part);
-  *sum = now;
+  double low;
+  *sum = mpt_two_sum(*sum, x, &low);
+  *rest += low;
 }
 
 /* Sets the status of problems that hold NaN or infinity, or are not Hermitian to 100 n eps max|A|

@@ -7,16 +7,6 @@
 #include "engine/batch.h"
 #include "engine/team.h"
 
-/* What an engine needs to know when it is opened. */
-typedef struct mpt_shape {
-  mpt_type type;
-  int64_t n;
-  int64_t block; /* 0: the engine chooses */
-  bool vectors, backward;
-  bool outputs;    /* functions, frames or tangents */
-  int64_t columns; /* of a selection whose other pairs nobody asks for; else 0 */
-} mpt_shape;
-
 /* Whether a product is with V on both sides. */
 typedef enum mpt_side { MPT_BOTH, MPT_LEFT } mpt_side;
 

@@ -99,18 +99,10 @@ static void share_results(const mpt_retry *r) {
   for (int f = 0; f < o->function_count; f++) share(r, o->functions[f].mu, sizeof(double));
 }
 
-static mpt_shape shape_of(const mpt_batch *b) {
-  return (mpt_shape){.type = b->type,
-                     .n = b->n,
-                     .vectors = b->v != NULL,
-                     .backward = b->g != NULL,
-                     .outputs = mpt_has_outputs(b)};
-}
-
 /* Whether the first rank can hold it: half of what is free is enough. */
 static mpt_code check_memory(const mpt_retry *r) {
   const mpt_batch *b = r->batch;
-  const mpt_shape shape = shape_of(b);
+  const mpt_shape shape = mpt_batch_shape(b);
   const int one[2] = {1, 1};
   int64_t bytes;
   const mpt_code code = mpt_lapack.workspace(&shape, one, &bytes, NULL);
@@ -124,7 +116,7 @@ static mpt_code check_memory(const mpt_retry *r) {
 static mpt_code open_all(mpt_retry *r) {
   mpt_code code = MPT_DONE;
   const mpt_batch *b = r->batch;
-  const mpt_shape shape = shape_of(b);
+  const mpt_shape shape = mpt_batch_shape(b);
   const mpt_team alone = mpt_team_of_one();
   r->one = *b;
   TRY(mpt_allocate(&r->rows, 2 * r->team->size, sizeof *r->rows, "a matrix", NULL));

@@ -23,7 +23,8 @@ void mpt_choose_grid(int ranks, int grid[2]) {
   grid[0] = grid[1] = 1;
 }
 
-int64_t mpt_reduced_columns(const mpt_task *t) {
+/* Eigenpairs that are asked for without the others; 0: the whole spectrum is needed. */
+static int64_t reduced_columns(const mpt_task *t) {
   return t->selection && !t->outputs ? t->dataset->columns : 0;
 }
 
@@ -45,7 +46,7 @@ double mpt_operations(const mpt_task *t) {
   double count = 0,
          frame = t->frame ? (double)t->dataset->frame_columns / (double)t->dataset->n : 0;
   if (t->dataset->n == 0) return 0;
-  if (mpt_reduced_columns(t)) return reduced_operations(t, complex == 4) * complex * n3;
+  if (reduced_columns(t)) return reduced_operations(t, complex == 4) * complex * n3;
   if (solve) count += t->vectors ? 14.0 / 3 : 4.0 / 3; /* reduction, divide and conquer, back */
   if (complex == 4 && solve && t->vectors) count -= 1; /* T is real */
   if (t->gradient) count += t->vector_gradient ? 5.1 : 1.1; /* products, the last one half */
@@ -88,7 +89,7 @@ mpt_shape mpt_shape_of(const mpt_config *config, const mpt_task *t) {
                      .vectors = t->vectors,
                      .backward = t->gradient,
                      .outputs = t->outputs,
-                     .columns = mpt_reduced_columns(t)};
+                     .columns = reduced_columns(t)};
 }
 
 /* Bytes on each rank with the engine's workspace; -1 when the engine cannot. */

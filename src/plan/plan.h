@@ -54,9 +54,6 @@ typedef struct mpt_plan {
 mpt_code mpt_plan_make(const mpt_plan_request *request, mpt_plan *plan, mpt_error *error);
 void mpt_plan_release(mpt_plan *plan);
 
-/* Eigenpairs that are asked for without the others; 0: the whole spectrum is needed. */
-int64_t mpt_reduced_columns(const mpt_task *task);
-
 /* What an engine that is opened for a task has to know. */
 mpt_shape mpt_shape_of(const mpt_config *config, const mpt_task *task);
 

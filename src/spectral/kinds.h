@@ -38,11 +38,4 @@ typedef struct mpt_kind {
 
 extern const mpt_kind mpt_kinds[]; /* [MPT_FUNCTION_KINDS] */
 
-/* a + b, and what rounding took off it. */
-static inline double mpt_two_sum(double a, double b, double *low) {
-  const double sum = a + b, part = sum - a;
-  *low = (a - (sum - part)) + (b - part);
-  return sum;
-}
-
 #endif

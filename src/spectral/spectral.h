@@ -106,6 +106,13 @@ void mpt_get_element(mpt_type type, const void *u, int64_t i, double out[2]);
 /* All of it for columns that are whole: column-major rows x cols. */
 void mpt_fix_phases(mpt_type type, int64_t rows, int64_t cols, void *u);
 
+/* a + b, and what rounding took off it. */
+static inline double mpt_two_sum(double a, double b, double *low) {
+  const double sum = a + b, part = sum - a;
+  *low = (a - (sum - part)) + (b - part);
+  return sum;
+}
+
 /* A power of two that takes a number near 1; the second is 1 for numbers that are not near the ends
  * of the exponent range. */
 double mpt_scale_of(double largest);
