@@ -103,6 +103,11 @@ typedef struct mpt_report {
   double reserved[6];  /* 0 */
 } mpt_report;
 
+/* For bindings of other languages: the name of member number `index` of mpt_report, its place and
+ * its size in bytes, of which 1 and 4 are signed integers and 8 a double; NULL beyond the last.
+ * `reserved` is not among them. */
+MPT_API const char *mpt_report_member(int index, size_t *offset, size_t *bytes);
+
 /* w [count, n]: real, ascending. v [count, n, n]: column j of each matrix is eigenvector j, of unit
  * norm, its largest component real and positive; NULL for eigenvalues only. multiplet [count, n]:
  * the number of the multiplet that each eigenvalue belongs to. report [count]. options NULL:

@@ -71,8 +71,8 @@ static const char *wrong_argument(const mpt_batch *b, const mpt_options *o, bool
   if ((int)o->convention < 0 || o->convention > MPT_CONVENTION_JAX) return "convention";
   for (int f = 0; f < b->function_count; f++)
     if (!mpt_function_fits(&b->functions[f].function, n)) return "function";
-  const mpt_frame_arrays *frame = &b->frame;
-  if (frame->columns && (!frame->reference || !index_fits(frame->index, n) || frame->columns < 1 ||
+  const mpt_frame_shape *frame = &b->frame;
+  if (frame->columns && (!b->reference || !index_fits(frame->index, n) || frame->columns < 1 ||
                          frame->columns > frame->index[1] - frame->index[0]))
     return "frame";
   const bool filled = (b->a || b->given) && b->w && b->multiplet && (!backward || (b->v && b->g));
@@ -173,7 +173,7 @@ static void do_chunk(const call *c, const worker *mine, int64_t first) {
   mpt_batch b = mpt_batch_slice(c->all, first, count, &one);
   b.gv = torch_cotangent(mine, b.type, count * n2, b.gv);
   if (b.function_count) one.cotangent = torch_cotangent(mine, b.type, count * n2, one.cotangent);
-  b.frame.cotangent = torch_cotangent(mine, b.type, count * n * b.frame.columns, b.frame.cotangent);
+  b.gframe = torch_cotangent(mine, b.type, count * n * b.frame.columns, b.gframe);
   memset(b.report, 0, (size_t)count * sizeof *b.report);
   if (mine->a && n) b.a = memcpy(mine->a, b.a, (size_t)(count * n2) * mpt_type_size(b.type));
   mpt_process_batch(c->engine, mine->state, &alone, c->options, &b);
@@ -277,13 +277,12 @@ mpt_code mpt_matrix_function_backward(mpt_type type, int64_t n, int64_t count,
 }
 
 /* False for a size or a reserved member that cannot be. */
-static bool take_frame(const mpt_frame_spec *his, mpt_frame_arrays *frame) {
+static bool take_frame(const mpt_frame_spec *his, mpt_batch *b) {
   mpt_frame_spec spec = {0};
   if (!receive(his, &spec, sizeof spec) || spec.reserved) return false;
-  *frame = (mpt_frame_arrays){.index = {spec.index[0], spec.index[1]},
-                              .columns = spec.columns,
-                              .reference = spec.reference,
-                              .each = spec.each};
+  b->frame = (mpt_frame_shape){
+      .index = {spec.index[0], spec.index[1]}, .columns = spec.columns, .each = spec.each};
+  b->reference = spec.reference;
   return true;
 }
 
@@ -291,8 +290,8 @@ mpt_code mpt_frame(mpt_type type, int64_t n, int64_t count, const mpt_options *o
                    const mpt_frame_spec *frame, const void *a, void *f, void *w, void *v,
                    int32_t *multiplet, mpt_report *report, mpt_error *error) {
   mpt_batch all = batch_of(type, n, count, a, w, v, multiplet, report);
-  if (!take_frame(frame, &all.frame)) return refuse("frame.size", error);
-  all.frame.value = f;
+  if (!take_frame(frame, &all)) return refuse("frame.size", error);
+  all.frame_value = f;
   return do_all(&all, options, false, error);
 }
 
@@ -301,9 +300,9 @@ mpt_code mpt_frame_backward(mpt_type type, int64_t n, int64_t count, const mpt_o
                             const void *v, const void *gf, void *g, void *gr, int32_t *multiplet,
                             mpt_report *report, mpt_error *error) {
   mpt_batch all = batch_of(type, n, count, a, w, v, multiplet, report);
-  if (!take_frame(frame, &all.frame)) return refuse("frame.size", error);
-  all.frame.cotangent = gf;
-  all.frame.gradient_reference = gr;
+  if (!take_frame(frame, &all)) return refuse("frame.size", error);
+  all.gframe = gf;
+  all.greference = gr;
   all.given = true;
   all.g = g;
   return do_all(&all, options, true, error);

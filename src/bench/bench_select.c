@@ -109,9 +109,10 @@ static times time_side(side *s) {
   if (!s->factor.reflectors) return t;
   s->batch.factor = s->factor;
   time_pass(s, false, false);
-  s->batch.factor.given = true;
+  s->batch.factor_given = true;
   t.kept = time_pass(s, true, true);
   s->batch.factor = (mpt_factor_arrays){0};
+  s->batch.factor_given = false;
   return t;
 }
 

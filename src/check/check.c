@@ -118,9 +118,9 @@ static mpt_code prepare_group(mpt_check *c, int64_t k, mpt_error *error) {
                     "%lld (run again)",
                     c->view.name, g->stored->path, (long long)g->input->count,
                     mpt_type_name(g->input->type), (long long)g->input->n);
-  const mpt_fieldset any =
+  const mpt_quantityset any =
       MPT_BIT(MPT_EIGENVALUES) | MPT_BIT(MPT_EIGENVECTORS) | MPT_BIT(MPT_GRADIENT);
-  if (!(g->stored->fields & any))
+  if (!(g->stored->quantities & any))
     return mpt_fail(
         error, MPT_BAD_INPUT,
         "cannot check group %s of '%s': neither eigenvalues, eigenvectors nor gradients "
@@ -193,14 +193,14 @@ void mpt_check_close(mpt_check *c) {
   *c = (mpt_check){.input = {.file = H5I_INVALID_HID}};
 }
 
-static mpt_code open_field(mpt_check *c, mpt_check_group *g, mpt_field field,
+static mpt_code open_field(mpt_check *c, mpt_check_group *g, mpt_quantity quantity,
                            mpt_slab_reader *reader, mpt_error *error) {
-  if (!mpt_view_has(g->stored, field)) return MPT_DONE;
+  if (!mpt_view_has(g->stored, quantity)) return MPT_DONE;
   const mpt_dataset shaped = {.count = g->input->count, .n = g->input->n, .columns = g->columns};
-  const mpt_slab whole = mpt_whole_field(field, &shaped);
+  const mpt_slab whole = mpt_whole_quantity(quantity, &shaped);
   const int64_t shape[3] = {whole.count, whole.rows, whole.cols};
-  hid_t type = mpt_element_type(mpt_fields[field].element, mpt_check_type(g->input->type));
-  char *path = mpt_view_path(g->stored->path, mpt_fields[field].name);
+  hid_t type = mpt_element_type(mpt_quantities[quantity].element, mpt_check_type(g->input->type));
+  char *path = mpt_view_path(g->stored->path, mpt_quantities[quantity].name);
   mpt_code code = mpt_slab_open(reader, c->view.file, path ? path : "", type, shape, error);
   free(path);
   return code;
@@ -281,9 +281,10 @@ static mpt_code check_diagnostics(mpt_check *c, mpt_check_group *g, mpt_error *e
   mpt_code code = MPT_DONE;
   double *values = NULL;
   TRY(mpt_allocate(&values, g->input->count, sizeof *values, "diagnostics", error));
-  for (int f = 0; f < MPT_FIELD_COUNT; f++) {
-    if (mpt_fields[f].element != MPT_E_DOUBLE || !mpt_view_has(g->stored, (mpt_field)f)) continue;
-    TRY(mpt_view_read(&c->view, g->stored, (mpt_field)f, 0, g->input->count, values, error));
+  for (int f = 0; f < MPT_QUANTITY_COUNT; f++) {
+    if (mpt_quantities[f].element != MPT_E_DOUBLE || !mpt_view_has(g->stored, (mpt_quantity)f))
+      continue;
+    TRY(mpt_view_read(&c->view, g->stored, (mpt_quantity)f, 0, g->input->count, values, error));
     for (int64_t b = 0; b < g->input->count; b++)
       if (!isfinite(values[b]) && g->status[b] != MPT_STATUS_PENDING)
         g->flaws[b] |= MPT_FLAW_NONFINITE;

@@ -86,7 +86,7 @@ typedef enum mpt_trial {
 /* One output of a sampled problem; differences are relative to its size. */
 typedef struct mpt_check_sample {
   int64_t group, index, function; /* function: of the config, where there is an output for each */
-  mpt_field field;
+  mpt_quantity quantity;
   double difference; /* of a gradient, along the worse of two directions */
   double allowed;
   int trial;

@@ -89,7 +89,7 @@ static mpt_code try_gradient(const mpt_check *c, mpt_check_sample *sample, mpt_l
                              mpt_error *error) {
   mpt_code code;
   mpt_check_group *g = &c->groups[sample->group];
-  char *path = mpt_view_path(g->stored->path, mpt_fields[MPT_GRADIENT].name);
+  char *path = mpt_view_path(g->stored->path, mpt_quantities[MPT_GRADIENT].name);
   TRY(path ? MPT_DONE : mpt_no_memory("make a name", error));
   TRY(mpt_loss_read(l, c->view.file, path, sample->index, l->n, l->g, error));
   if (c->config.convention == MPT_CONVENTION_JAX) mpt_conjugate(MPT_COMPLEX128, l->n * l->n, l->g);
@@ -153,7 +153,7 @@ static void add_problem(const mpt_check *c, mpt_check_samples *samples, int64_t 
   mpt_check_sample *items = samples->items + samples->problems++ * samples->outputs;
   for (int64_t k = 0; k < samples->outputs; k++)
     items[k] = (mpt_check_sample){
-        .group = group, .index = index, .field = MPT_GRADIENT, .trial = MPT_TRIAL_ABSENT};
+        .group = group, .index = index, .quantity = MPT_GRADIENT, .trial = MPT_TRIAL_ABSENT};
   mpt_check_name_outputs(c, items + 1);
 }
 

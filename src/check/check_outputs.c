@@ -22,19 +22,19 @@ void mpt_sample_record(mpt_check_sample *s, double difference, double carries, d
 }
 
 /* The outputs there is one of; behind them come those of functions. */
-static const mpt_field fixed[] = {MPT_EIGENVALUES, MPT_FRAME, MPT_GRADIENT_REFERENCE,
-                                  MPT_TANGENT_EIGENVALUES, MPT_TANGENT_EIGENVECTORS};
+static const mpt_quantity fixed[] = {MPT_EIGENVALUES, MPT_FRAME, MPT_GRADIENT_REFERENCE,
+                                     MPT_TANGENT_EIGENVALUES, MPT_TANGENT_EIGENVECTORS};
 enum { VALUES, FRAME, REFERENCE, TANGENT_VALUES, TANGENT_VECTORS, FIXED };
-_Static_assert(sizeof fixed / sizeof *fixed == FIXED, "an output has no field");
+_Static_assert(sizeof fixed / sizeof *fixed == FIXED, "an output has no quantity");
 
 int64_t mpt_check_output_count(const mpt_check *c) {
   return FIXED + 2 * c->config.functions.count;
 }
 
 void mpt_check_name_outputs(const mpt_check *c, mpt_check_sample *items) {
-  for (int64_t k = 0; k < FIXED; k++) items[k].field = fixed[k];
+  for (int64_t k = 0; k < FIXED; k++) items[k].quantity = fixed[k];
   for (int64_t f = 0; f < 2 * c->config.functions.count; f++) {
-    items[FIXED + f].field = f % 2 ? MPT_TANGENT_FUNCTION : MPT_FUNCTION;
+    items[FIXED + f].quantity = f % 2 ? MPT_TANGENT_FUNCTION : MPT_FUNCTION;
     items[FIXED + f].function = f / 2;
   }
 }
@@ -52,8 +52,8 @@ typedef struct outputs {
 
 /* Path of an item's dataset, NULL when memory is out. */
 static char *path_of(const outputs *o, const mpt_check_sample *item) {
-  const char *name = mpt_fields[item->field].name;
-  if (!mpt_is_per_function(item->field)) return mpt_view_path(o->group->stored->path, name);
+  const char *name = mpt_quantities[item->quantity].name;
+  if (!mpt_is_per_function(item->quantity)) return mpt_view_path(o->group->stored->path, name);
   char *full = mpt_format("%s%s", name, o->check->config.functions.items[item->function].name);
   char *path = full ? mpt_view_path(o->group->stored->path, full) : NULL;
   free(full);
@@ -63,7 +63,7 @@ static char *path_of(const outputs *o, const mpt_check_sample *item) {
 /* Reads what is stored, [n, columns] row-major; an item that is there has passed until it fails. */
 static mpt_code read_stored(const outputs *o, mpt_check_sample *item, int64_t rows, int64_t columns,
                             bool *there, mpt_error *error) {
-  const bool real = mpt_fields[item->field].element == MPT_E_REAL;
+  const bool real = mpt_quantities[item->quantity].element == MPT_E_REAL;
   const mpt_type type = real ? MPT_FLOAT64 : mpt_check_type(o->group->input->type);
   char *path = path_of(o, item);
   if (!path) return mpt_no_memory("make a name", error);
@@ -207,7 +207,7 @@ done:
 }
 
 /* What is differentiated along the direction. */
-typedef bool (*quantity)(const outputs *o, const mpt_moved *at, double complex *out);
+typedef bool (*measured)(const outputs *o, const mpt_moved *at, double complex *out);
 
 static bool values_at(const outputs *o, const mpt_moved *at, double complex *out) {
   mpt_loss *l = o->loss;
@@ -231,7 +231,7 @@ static bool function_at(const outputs *o, const mpt_moved *at, double complex *o
   return true;
 }
 
-static bool slope(const outputs *o, quantity q, int64_t count, double h, double complex *out) {
+static bool slope(const outputs *o, measured q, int64_t count, double h, double complex *out) {
   mpt_moved at;
   if (!mpt_loss_move(o->loss, h, &at) || !q(o, &at, out)) return false;
   if (!mpt_loss_move(o->loss, -h, &at) || !q(o, &at, o->more)) return false;
@@ -241,7 +241,7 @@ static bool slope(const outputs *o, quantity q, int64_t count, double h, double 
 
 /* The derivative into `made`, by central differences and Richardson's step, and its error; `level`
  * is the size of what is differentiated. */
-static bool differentiate(const outputs *o, quantity q, int64_t count, double reach, double level,
+static bool differentiate(const outputs *o, measured q, int64_t count, double reach, double level,
                           double *noise) {
   const double h = mpt_loss_step(o->loss, reach);
   if (!slope(o, q, count, h, o->other) || !slope(o, q, count, h / 2, o->made)) return false;
@@ -280,7 +280,7 @@ static mpt_code try_tangent_pairs(const outputs *o, mpt_check_sample *item, bool
   const bool basis = vectors || o->check->config.spread_policy != MPT_SPREAD_MEAN;
   const double natural = vectors ? 1 / (o->norm > 0 ? o->norm : 1) : 1 / root;
   double noise;
-  if (!mpt_view_has(o->group->stored, item->field)) return MPT_DONE;
+  if (!mpt_view_has(o->group->stored, item->quantity)) return MPT_DONE;
   char *path = path_of(o, item);
   TRY(path ? MPT_DONE : mpt_no_memory("make a name", error));
   item->trial = MPT_TRIAL_PASSED;
@@ -338,7 +338,7 @@ static mpt_code read_direction(outputs *o, bool *there, mpt_error *error) {
   *there = false;
   if (o->sources->direction < 0) return MPT_DONE;
   mpt_code code = mpt_expect_dataset(o->sources->direction, o->check->config.tangent, path,
-                                     o->group->input, MPT_GRADIENT, there, error);
+                                     o->group->input, MPT_DIRECTION, there, error);
   if (code != MPT_DONE || !*there) return code;
   code = mpt_loss_read_hermitian(l, o->sources->direction, path, o->problem,
                                  o->check->config.triangle, o->made, error);

@@ -70,17 +70,18 @@ void mpt_loss_point(const mpt_loss *l, int64_t width, void *columns, size_t size
 
 /* Reads a cotangent where there is one. */
 static mpt_code read_cotangent(const mpt_check *c, const mpt_check_sources *s,
-                               const mpt_check_group *g, mpt_field field, int64_t problem,
+                               const mpt_check_group *g, mpt_quantity quantity, int64_t problem,
                                mpt_loss *l, bool *there, mpt_error *error) {
   mpt_code code = MPT_DONE;
-  const bool values = field == MPT_EIGENVALUES;
-  char *path = mpt_view_path(g->stored->path, mpt_fields[field].name);
+  const bool values = quantity == MPT_COTANGENT_EIGENVALUES;
+  char *path = mpt_view_path(g->stored->path, mpt_quantities[quantity].name);
   mpt_dataset like = *g->input;
   like.columns = g->columns;
   *there = false;
   TRY(path ? MPT_DONE : mpt_no_memory("make a name", error));
   if (s->cotangents >= 0)
-    TRY(mpt_expect_dataset(s->cotangents, c->config.cotangents, path, &like, field, there, error));
+    TRY(mpt_expect_dataset(s->cotangents, c->config.cotangents, path, &like, quantity, there,
+                           error));
   if (!*there) goto done;
   if (values)
     TRY(mpt_loss_read_row(s->cotangents, path, problem, g->columns, l->gw, error));
@@ -122,16 +123,16 @@ static void number_multiplets(const mpt_check *c, const mpt_check_group *g, mpt_
 static mpt_code read_pairs(const mpt_check *c, const mpt_check_sources *s, const mpt_check_group *g,
                            int64_t problem, mpt_loss *l, mpt_error *error) {
   mpt_code code = MPT_DONE;
-  const mpt_fieldset both = MPT_BIT(MPT_EIGENVALUES) | MPT_BIT(MPT_EIGENVECTORS);
+  const mpt_quantityset both = MPT_BIT(MPT_EIGENVALUES) | MPT_BIT(MPT_EIGENVECTORS);
   const mpt_view *view = &c->view;
   const mpt_view_group *group = g->stored;
-  char *values = mpt_view_path(group->path, mpt_fields[MPT_EIGENVALUES].name);
-  char *vectors = mpt_view_path(group->path, mpt_fields[MPT_EIGENVECTORS].name);
-  if ((group->fields & both) != both && s->pairs.name) {
+  char *values = mpt_view_path(group->path, mpt_quantities[MPT_EIGENVALUES].name);
+  char *vectors = mpt_view_path(group->path, mpt_quantities[MPT_EIGENVECTORS].name);
+  if ((group->quantities & both) != both && s->pairs.name) {
     view = &s->pairs;
     group = mpt_view_find(view, g->stored->path);
   }
-  l->pairs = group && (group->fields & both) == both && group->count == g->input->count &&
+  l->pairs = group && (group->quantities & both) == both && group->count == g->input->count &&
              group->n == g->input->n && group->columns == g->columns && values && vectors;
   if (l->pairs && l->found == l->n) {
     TRY(mpt_loss_read_row(view->file, values, problem, l->n, l->w, error));
@@ -165,8 +166,8 @@ mpt_code mpt_loss_load(const mpt_check *c, const mpt_check_sources *s, const mpt
   TRY(read_pairs(c, s, g, problem, l, error));
   number_multiplets(c, g, l);
   memset(l->gw, 0, (size_t)l->n * sizeof *l->gw);
-  TRY(read_cotangent(c, s, g, MPT_EIGENVALUES, problem, l, &values, error));
-  TRY(read_cotangent(c, s, g, MPT_EIGENVECTORS, problem, l, &l->vectors, error));
+  TRY(read_cotangent(c, s, g, MPT_COTANGENT_EIGENVALUES, problem, l, &values, error));
+  TRY(read_cotangent(c, s, g, MPT_COTANGENT_EIGENVECTORS, problem, l, &l->vectors, error));
   TRY(mpt_loss_terms_read(c, g, s->cotangents, problem, &l->terms, error));
 done:
   return code;

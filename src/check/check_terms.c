@@ -59,7 +59,7 @@ static mpt_code read_frame(const mpt_check *c, const mpt_check_group *g, hid_t c
   const int64_t *index = c->config.frame_index;
   hid_t file = H5I_INVALID_HID;
   bool there = false;
-  char *path = mpt_view_path(g->stored->path, mpt_fields[MPT_FRAME].name);
+  char *path = mpt_view_path(g->stored->path, mpt_quantities[MPT_COTANGENT_FRAME].name);
   if (!path) TRY(mpt_no_memory("make a name", error));
   TRY(mpt_open_for_reading(c->config.reference.file, "reference", &file, error));
   hsize_t dims[H5S_MAX_RANK];

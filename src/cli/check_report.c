@@ -23,7 +23,7 @@ static void add_measure(mpt_table *table, const mpt_check_group *g, mpt_measure 
 }
 
 static bool is_gradient(const mpt_check_sample *s) {
-  return s->field == MPT_GRADIENT;
+  return s->quantity == MPT_GRADIENT;
 }
 
 static bool was_tested(const mpt_check_sample *s) {
@@ -132,12 +132,12 @@ static int64_t print_problems(const mpt_check *c) {
 }
 
 static void print_sample(const mpt_check *c, const mpt_check_sample *s) {
-  const char *name = mpt_fields[s->field].name;
+  const char *name = mpt_quantities[s->quantity].name;
   const mpt_view_group *group = c->groups[s->group].stored;
   char index[160];
-  const bool named = mpt_is_per_function(s->field);
+  const bool named = mpt_is_per_function(s->quantity);
   const bool value =
-      s->field == MPT_EIGENVALUES || s->field == MPT_FRAME || s->field == MPT_FUNCTION;
+      s->quantity == MPT_EIGENVALUES || s->quantity == MPT_FRAME || s->quantity == MPT_FUNCTION;
   printf("  %s[%s]: %s%s%s differs from %s by %.3g of its size, may be %.2g\n", group->path,
          mpt_view_index(group, s->index, index, sizeof index), is_gradient(s) ? "the " : "", name,
          named ? c->config.functions.items[s->function].name : "",

@@ -15,20 +15,20 @@ static void print_name(const char *const *names, int8_t value) {
 }
 
 /* Diagnostics of one value a problem as text; "" for one that was not stored. */
-static mpt_code read_cells(const mpt_view *view, const mpt_view_group *group, mpt_field field,
+static mpt_code read_cells(const mpt_view *view, const mpt_view_group *group, mpt_quantity quantity,
                            double **values, mpt_error *error) {
   mpt_code code = MPT_DONE;
   *values = NULL;
-  if (!mpt_view_has(group, field)) return MPT_DONE;
+  if (!mpt_view_has(group, quantity)) return MPT_DONE;
   TRY(mpt_allocate(values, group->count, sizeof **values, "diagnostics", error));
-  TRY(mpt_view_read(view, group, field, 0, group->count, *values, error));
+  TRY(mpt_view_read(view, group, quantity, 0, group->count, *values, error));
 done:
   return code;
 }
 
-static const mpt_field shown[] = {MPT_RESIDUAL,        MPT_ORTHOGONALITY,    MPT_MIN_GAP,
-                                  MPT_GAUGE_VIOLATION, MPT_COTANGENT_SPREAD, MPT_GRADIENT_ERROR,
-                                  MPT_SECONDS};
+static const mpt_quantity shown[] = {MPT_RESIDUAL,        MPT_ORTHOGONALITY,    MPT_MIN_GAP,
+                                     MPT_GAUGE_VIOLATION, MPT_COTANGENT_SPREAD, MPT_GRADIENT_ERROR,
+                                     MPT_SECONDS};
 static const char *const headings[] = {"residual", "orthogonality", "min gap", "gauge",
                                        "spread",   "grad. error",   "seconds"};
 enum { SHOWN = sizeof shown / sizeof *shown };
@@ -196,18 +196,18 @@ static void print_time(double seconds) {
 }
 
 static mpt_code print_diagnostic(const mpt_view *view, const mpt_view_group *group, int64_t index,
-                                 mpt_field field, mpt_error *error) {
+                                 mpt_quantity quantity, mpt_error *error) {
   mpt_code code;
-  const mpt_element element = mpt_fields[field].element;
+  const mpt_element element = mpt_quantities[quantity].element;
   int8_t small = 0;
   int32_t integer = 0;
   double value = 0;
   const bool counts = element == MPT_E_INT32, real = element == MPT_E_DOUBLE;
   void *out = counts ? (void *)&integer : real ? (void *)&value : &small;
-  const char *slash = mpt_fields[field].name;
+  const char *slash = mpt_quantities[quantity].name;
   for (const char *c = slash; *c; c++)
     if (*c == '/') slash = c + 1;
-  TRY(mpt_view_read(view, group, field, index, 1, out, error));
+  TRY(mpt_view_read(view, group, quantity, index, 1, out, error));
   printf("  %-18s", slash);
   if (element == MPT_E_SOLVER)
     print_name(mpt_solver_names, small);
@@ -215,13 +215,13 @@ static mpt_code print_diagnostic(const mpt_view *view, const mpt_view_group *gro
     print_name(mpt_rule_names, small);
   else if (element == MPT_E_INT8)
     printf("%-10d", (int)small);
-  else if (field == MPT_STARTED)
+  else if (quantity == MPT_STARTED)
     print_time(value);
   else if (counts)
     printf("%-10d", (int)integer);
   else
     printf("%-10.3g", value);
-  printf("  %s\n", mpt_fields[field].meaning);
+  printf("  %s\n", mpt_quantities[quantity].meaning);
 done:
   return code;
 }
@@ -241,11 +241,11 @@ mpt_code mpt_show_problem(const mpt_view *view, const mpt_view_group *group, int
          mpt_status_meaning(status) ? mpt_status_meaning(status) : "of a later version");
   if (!mpt_show_solved(status)) return mpt_show_failure(view, status, error);
   TRY(print_spectrum(view, group, index, all, error));
-  for (int f = MPT_STATUS + 1; f < MPT_FIELD_COUNT; f++) {
-    if (!mpt_view_has(group, (mpt_field)f)) continue;
+  for (int f = MPT_STATUS + 1; f < MPT_QUANTITY_COUNT; f++) {
+    if (!mpt_view_has(group, (mpt_quantity)f)) continue;
     if (first) printf("\n");
     first = false;
-    TRY(print_diagnostic(view, group, index, (mpt_field)f, error));
+    TRY(print_diagnostic(view, group, index, (mpt_quantity)f, error));
   }
 done:
   return code;

@@ -11,7 +11,7 @@ enum { FIRST_FEW = 8 };
 
 /* The diagnostics of the summary: the worst is the largest, or of gaps the smallest. */
 static const struct {
-  mpt_field field;
+  mpt_quantity quantity;
   const char *heading;
   enum { LARGEST, SMALLEST, TOTAL } kind;
 } columns[] = {
@@ -97,7 +97,7 @@ static mpt_code add_worst(const mpt_view *view, const mpt_view_group *group, int
   double *values = NULL, worst = columns[column].kind == SMALLEST ? INFINITY : 0;
   bool any = false;
   TRY(mpt_allocate(&values, group->count, sizeof *values, "diagnostics", error));
-  TRY(mpt_view_read(view, group, columns[column].field, 0, group->count, values, error));
+  TRY(mpt_view_read(view, group, columns[column].quantity, 0, group->count, values, error));
   for (int64_t b = 0; b < group->count; b++) {
     if (columns[column].kind == TOTAL ? statuses[b] == MPT_STATUS_PENDING
                                       : !mpt_show_solved(statuses[b]))
@@ -138,7 +138,7 @@ static mpt_code add_group(const mpt_view *view, const mpt_view_group *group, mpt
   mpt_table_add(table, "%lld", (long long)group->count);
   add_counts(table, statuses, group->count);
   for (int c = 0; c < COLUMN_COUNT; c++)
-    if (mpt_view_has(group, columns[c].field))
+    if (mpt_view_has(group, columns[c].quantity))
       TRY(add_worst(view, group, c, statuses, table, error));
     else
       mpt_table_add(table, "%s", "");

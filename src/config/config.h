@@ -4,18 +4,7 @@
 #define MPT_CONFIG_H
 
 #include <multiplet/function.h>
-#include "base/base.h"
-
-/* Bits of output.store. */
-enum {
-  MPT_STORE_EIGENVALUES = 1,
-  MPT_STORE_EIGENVECTORS = 2,
-  MPT_STORE_FUNCTIONS = 4,
-  MPT_STORE_FRAME = 8,
-  MPT_STORE_GRADIENT = 16,
-  MPT_STORE_DIAGNOSTICS = 32,
-  MPT_STORE_FACTOR = 64
-};
+#include "base/quantity.h"
 
 /* solve.solver: the engine's number (mpt_engine.id), or that it is to be chosen. */
 typedef enum mpt_job_solver {
@@ -58,7 +47,7 @@ typedef struct mpt_config {
   mpt_basis basis;
   int64_t seed;
   char *output_file;
-  unsigned store;
+  unsigned store;          /* MPT_STORE_* */
   int64_t distribute_from; /* 0: the planner decides */
   int64_t grid[2];         /* 0, 0: the planner decides */
   int64_t block;           /* 0: the engine decides */

@@ -30,10 +30,9 @@ static const mpt_word bases[] = {
     {"turned", MPT_BASIS_TURNED, false}, {"solver", MPT_BASIS_SOLVER, false}, {0}};
 static const mpt_word syncs[] = {{"on", true, false}, {"off", false, false}, {0}};
 static const mpt_word outputs[] = {
-    {"eigenvalues", MPT_STORE_EIGENVALUES, false}, {"eigenvectors", MPT_STORE_EIGENVECTORS, false},
-    {"functions", MPT_STORE_FUNCTIONS, false},     {"frame", MPT_STORE_FRAME, false},
-    {"gradient", MPT_STORE_GRADIENT, false},       {"diagnostics", MPT_STORE_DIAGNOSTICS, false},
-    {"factor", MPT_STORE_FACTOR, false},           {0}};
+#define STORE_WORD(name, word) {word, name, false},
+#include "base/quantity_rows.h"
+    {0}};
 
 /* The number of words in a table, without its end. */
 #define WORDS(table) (sizeof table / sizeof *table - 1)
@@ -41,12 +40,11 @@ _Static_assert(WORDS(triangles) == MPT_TRIANGLE_AVERAGE + 1 && WORDS(solvers) ==
                    WORDS(conventions) == MPT_CONVENTION_JAX + 1 &&
                    WORDS(gauge_policies) == MPT_GAUGE_FAIL + 1 &&
                    WORDS(spread_policies) == MPT_SPREAD_UNBIASED + 1 &&
-                   WORDS(bases) == MPT_BASIS_SOLVER + 1 &&
-                   MPT_STORE_FACTOR == 1 << (WORDS(outputs) - 1),
+                   WORDS(bases) == MPT_BASIS_SOLVER + 1,
                "a value of the config has no word");
 _Static_assert(WORDS(outputs) <= MPT_MOST_WORDS && WORDS(solvers) <= MPT_MOST_WORDS,
                "a key has too many words");
-_Static_assert(MPT_STORE_FACTOR <= UINT_MAX / 2, "output.store does not fit its integer");
+_Static_assert(MPT_STORE_ALWAYS <= INT_MAX / 2, "output.store does not fit its integer");
 
 const mpt_key mpt_keys[] = {
     {"input.file", MPT_KEY_PATH, AT(input_file), NULL, NULL, true, false,

@@ -23,96 +23,52 @@ mpt_shape mpt_batch_shape(const mpt_batch *b) {
                      .outputs = mpt_has_outputs(b)};
 }
 
-/* What a problem has of an array, and what an element is. */
-typedef enum extent { ONE, COLUMNS, ROWS, VECTORS, MATRIX, FRAME } extent;
-typedef enum element { SCALAR, REAL, DOUBLE, INT, REPORT } element;
+#define AT(type, member, first, quantity)                                                          \
+  _Static_assert(offsetof(type, member) ==                                                         \
+                     offsetof(type, array) + ((quantity) - (first)) * sizeof(void *),              \
+                 "an array is not where its quantity says")
+AT(mpt_batch, a, 0, MPT_MATRIX);
+AT(mpt_batch, w, 0, MPT_EIGENVALUES);
+AT(mpt_batch, v, 0, MPT_EIGENVECTORS);
+AT(mpt_batch, gw, 0, MPT_COTANGENT_EIGENVALUES);
+AT(mpt_batch, gv, 0, MPT_COTANGENT_EIGENVECTORS);
+AT(mpt_batch, g, 0, MPT_GRADIENT);
+AT(mpt_batch, multiplet, 0, MPT_MULTIPLET);
+AT(mpt_batch, found, 0, MPT_FOUND);
+AT(mpt_batch, reference, 0, MPT_REFERENCE);
+AT(mpt_batch, frame_value, 0, MPT_FRAME);
+AT(mpt_batch, gframe, 0, MPT_COTANGENT_FRAME);
+AT(mpt_batch, greference, 0, MPT_GRADIENT_REFERENCE);
+AT(mpt_batch, factor.reflectors, 0, MPT_REFLECTORS);
+AT(mpt_batch, factor.tau, 0, MPT_TAU);
+AT(mpt_batch, factor.diagonal, 0, MPT_DIAGONAL);
+AT(mpt_batch, factor.offdiagonal, 0, MPT_OFFDIAGONAL);
+AT(mpt_batch, factor.eigenvalues, 0, MPT_SPECTRUM);
+AT(mpt_batch, da, 0, MPT_DIRECTION);
+AT(mpt_batch, dw, 0, MPT_TANGENT_EIGENVALUES);
+AT(mpt_batch, dv, 0, MPT_TANGENT_EIGENVECTORS);
+AT(mpt_function_arrays, value, MPT_FUNCTION, MPT_FUNCTION);
+AT(mpt_function_arrays, cotangent, MPT_FUNCTION, MPT_COTANGENT_FUNCTION);
+AT(mpt_function_arrays, tangent, MPT_FUNCTION, MPT_TANGENT_FUNCTION);
+AT(mpt_function_arrays, mu, MPT_FUNCTION, MPT_CHEMICAL_POTENTIAL);
 
-/* IN goes in, PAIRS are eigenpairs, which may be given, GRADIENT is by cotangents, OUT is all else
- * that comes out. */
-typedef enum role { IN, PAIRS, GRADIENT, OUT } role;
-
-/* All arrays of a batch, and of each of its functions. */
-typedef struct place {
-  size_t offset;
-  extent extent;
-  element element;
-  role role;
-} place;
-static const place of_batch[] = {
-    {offsetof(mpt_batch, a), MATRIX, SCALAR, IN},
-    {offsetof(mpt_batch, w), COLUMNS, REAL, PAIRS},
-    {offsetof(mpt_batch, v), VECTORS, SCALAR, PAIRS},
-    {offsetof(mpt_batch, gw), COLUMNS, REAL, IN},
-    {offsetof(mpt_batch, gv), VECTORS, SCALAR, IN},
-    {offsetof(mpt_batch, g), MATRIX, SCALAR, GRADIENT},
-    {offsetof(mpt_batch, multiplet), COLUMNS, INT, OUT},
-    {offsetof(mpt_batch, found), ONE, INT, OUT},
-    {offsetof(mpt_batch, report), ONE, REPORT, IN},
-    {offsetof(mpt_batch, frame.reference), FRAME, SCALAR, IN},
-    {offsetof(mpt_batch, frame.cotangent), FRAME, SCALAR, IN},
-    {offsetof(mpt_batch, frame.value), FRAME, SCALAR, OUT},
-    {offsetof(mpt_batch, frame.gradient_reference), FRAME, SCALAR, GRADIENT},
-    {offsetof(mpt_batch, factor.reflectors), MATRIX, SCALAR, OUT},
-    {offsetof(mpt_batch, factor.tau), ROWS, SCALAR, OUT},
-    {offsetof(mpt_batch, factor.diagonal), ROWS, REAL, OUT},
-    {offsetof(mpt_batch, factor.offdiagonal), ROWS, REAL, OUT},
-    {offsetof(mpt_batch, factor.eigenvalues), ROWS, REAL, OUT},
-    {offsetof(mpt_batch, da), MATRIX, SCALAR, IN},
-    {offsetof(mpt_batch, dw), COLUMNS, REAL, OUT},
-    {offsetof(mpt_batch, dv), VECTORS, SCALAR, OUT}};
-static const place of_function[] = {{offsetof(mpt_function_arrays, value), MATRIX, SCALAR, OUT},
-                                    {offsetof(mpt_function_arrays, cotangent), MATRIX, SCALAR, IN},
-                                    {offsetof(mpt_function_arrays, tangent), MATRIX, SCALAR, OUT},
-                                    {offsetof(mpt_function_arrays, mu), ONE, DOUBLE, OUT}};
-enum {
-  OF_BATCH = sizeof of_batch / sizeof *of_batch,
-  OF_FUNCTION = sizeof of_function / sizeof *of_function
-};
-
-static int64_t elements_of(const mpt_batch *b, extent x) {
-  switch (x) {
-  case ONE:
-    return 1;
-  case COLUMNS:
-    return mpt_batch_columns(b);
-  case ROWS:
-    return b->n;
-  case VECTORS:
-    return b->rows * mpt_batch_columns(b);
-  case MATRIX:
-    return b->rows * b->n;
-  case FRAME:
-    return b->rows * b->frame.columns;
-  }
-  return 0;
+size_t mpt_batch_bytes(const mpt_batch *b, mpt_quantity q) {
+  const mpt_sizes sizes = {b->n, mpt_batch_columns(b), b->frame.columns};
+  const int64_t rows = mpt_has_rows(q) ? b->rows : 1;
+  return (size_t)(rows * mpt_quantity_columns(q, &sizes)) *
+         mpt_element_size(mpt_quantities[q].element, b->type);
 }
 
-static size_t bytes_of(const mpt_batch *b, element x) {
-  switch (x) {
-  case SCALAR:
-    return mpt_type_size(b->type);
-  case REAL:
-    return mpt_real_size(b->type);
-  case DOUBLE:
-    return sizeof(double);
-  case INT:
-    return sizeof(int32_t);
-  case REPORT:
-    return sizeof(mpt_report);
-  }
-  return 0;
+void **mpt_batch_array(mpt_batch *b, mpt_quantity q, int f) {
+  return mpt_is_per_function(q) ? &b->functions[f].array[q - MPT_FUNCTION] : &b->array[q];
 }
 
-/* Problem k's part of an array of `holder`, NULL where it has none. */
-static void *part(const mpt_batch *b, const void *holder, const place *p, int64_t k) {
-  void *array;
-  memcpy(&array, (const char *)holder + p->offset, sizeof array);
-  return mpt_part_of(array, k, elements_of(b, p->extent), bytes_of(b, p->element));
+int mpt_batch_holders(const mpt_batch *b, mpt_quantity q) {
+  return mpt_is_per_function(q) ? b->function_count : 1;
 }
 
-static void advance(const mpt_batch *b, void *holder, const place *p, int64_t first) {
-  void *array = part(b, holder, p, first);
-  memcpy((char *)holder + p->offset, &array, sizeof array);
+static void advance(const mpt_batch *b, void **array, mpt_quantity q, int64_t first) {
+  if (*array) *array = (char *)*array + (size_t)first * mpt_batch_bytes(b, q);
 }
 
 mpt_batch mpt_batch_slice(const mpt_batch *b, int64_t first, int64_t count,
@@ -120,12 +76,12 @@ mpt_batch mpt_batch_slice(const mpt_batch *b, int64_t first, int64_t count,
   mpt_batch slice = *b;
   slice.count = count;
   slice.functions = functions;
-  for (int p = 0; p < OF_BATCH; p++) advance(b, &slice, &of_batch[p], first);
-  if (!b->frame.each) slice.frame.reference = b->frame.reference;
-  for (int f = 0; f < b->function_count; f++) {
-    functions[f] = b->functions[f];
-    for (int p = 0; p < OF_FUNCTION; p++) advance(b, &functions[f], &of_function[p], first);
-  }
+  slice.report = mpt_part_of(b->report, first, 1, sizeof *b->report);
+  for (int f = 0; f < b->function_count; f++) functions[f] = b->functions[f];
+  for (mpt_quantity q = 0; q < MPT_STATUS; q++)
+    for (int f = 0; f < mpt_batch_holders(b, q); f++)
+      advance(b, mpt_batch_array(&slice, q, f), q, first);
+  if (!b->frame.each) slice.reference = b->reference;
   return slice;
 }
 
@@ -138,30 +94,28 @@ mpt_batch mpt_batch_pairs(const mpt_batch *b) {
   return pairs;
 }
 
-static void zero(const mpt_batch *b, const void *holder, const place *p, int64_t k) {
-  void *array = part(b, holder, p, k);
-  if (array) memset(array, 0, (size_t)elements_of(b, p->extent) * bytes_of(b, p->element));
+static void zero(const mpt_batch *b, void *array, mpt_quantity q, int64_t k) {
+  const size_t bytes = mpt_batch_bytes(b, q);
+  if (array) memset((char *)array + (size_t)k * bytes, 0, bytes);
 }
 
-static void zero_all(const mpt_batch *b, int64_t k, role which) {
-  for (int p = 0; p < OF_BATCH; p++)
-    if (of_batch[p].role == which) zero(b, b, &of_batch[p], k);
-  for (int f = 0; f < b->function_count; f++)
-    for (int p = 0; p < OF_FUNCTION; p++)
-      if (of_function[p].role == which) zero(b, &b->functions[f], &of_function[p], k);
+static void zero_all(mpt_batch *b, int64_t k, mpt_role role) {
+  for (mpt_quantity q = 0; q < MPT_STATUS; q++)
+    for (int f = 0; f < mpt_batch_holders(b, q) && mpt_quantities[q].role == role; f++)
+      zero(b, *mpt_batch_array(b, q, f), q, k);
 }
 
 void mpt_zero_pairs(mpt_batch *b, int64_t k) {
-  zero_all(b, k, PAIRS);
+  zero_all(b, k, MPT_PAIRS);
 }
 
 void mpt_zero_gradient(mpt_batch *b, int64_t k) {
-  zero_all(b, k, GRADIENT);
+  zero_all(b, k, MPT_DERIVED);
 }
 
 void mpt_zero_outputs(mpt_batch *b, int64_t k) {
   if (!b->given) mpt_zero_pairs(b, k);
-  zero_all(b, k, OUT);
+  zero_all(b, k, MPT_MADE);
   mpt_zero_gradient(b, k);
   b->report[k] = (mpt_report){.status = b->report[k].status, .seconds = b->report[k].seconds};
 }

@@ -31,8 +31,7 @@ static survey survey_cotangents(const mpt_output_context *m, int64_t k) {
     s.values = fmax(s.values, fabs(m->gw[j]));
   }
   s.vectors = largest_of(m, b->gv, k, b->rows * b->n, &s);
-  if (b->frame.columns)
-    s.frame = largest_of(m, b->frame.cotangent, k, b->rows * b->frame.columns, &s);
+  if (b->frame.columns) s.frame = largest_of(m, b->gframe, k, b->rows * b->frame.columns, &s);
   for (int f = 0; f < b->function_count; f++) {
     const double largest = largest_of(m, b->functions[f].cotangent, k, b->rows * b->n, &s);
     s.functions = fmax(s.functions, largest);
@@ -158,11 +157,11 @@ static void step_frame(mpt_output_context *m, int64_t k, mpt_sums *sums) {
                                .edge = edge_of(m),
                                .unit = mpt_rule_unit(&m->rule)};
   mpt_tile tile;
-  mpt_frame_rows(m, k, b->frame.cotangent, true, f->y);
+  mpt_frame_rows(m, k, b->gframe, true, f->y);
   mpt_frame_pull_back(f);
   for (int64_t next = 0; m->engine->next_tile(m->state, &next, &tile);)
     mpt_frame_tile(b->type, &step, &tile, &sums->noise2);
-  void *gr = mpt_part_of(b->frame.gradient_reference, k, nc, size);
+  void *gr = mpt_part_of(b->greference, k, nc, size);
   if (!gr) return;
   mpt_frame_out_of_basis(m, k, f->y + f->first * f->columns, gr);
   if (m->options->convention == MPT_CONVENTION_JAX) mpt_conjugate(b->type, nc, gr);
@@ -184,14 +183,14 @@ static void add_terms(mpt_output_context *m, int64_t k, mpt_sums *sums) {
       mpt_start_diagonal(b->type, &tile, m->rule.gw);
   for (int f = 0; f < b->function_count; f++)
     if (b->functions[f].cotangent) step_function(m, k, f, sums);
-  if (b->frame.columns && b->frame.cotangent) step_frame(m, k, sums);
+  if (b->frame.columns && b->gframe) step_frame(m, k, sums);
   sums->x2 = 0;
   for (int64_t next = 0; m->engine->next_tile(m->state, &next, &tile);)
     mpt_tile_norm(b->type, &tile, unit, &sums->x2);
 }
 
 static bool has_other_cotangents(const mpt_batch *b) {
-  bool any = b->frame.columns && b->frame.cotangent;
+  bool any = b->frame.columns && b->gframe;
   for (int f = 0; f < b->function_count; f++) any |= b->functions[f].cotangent != NULL;
   return any;
 }

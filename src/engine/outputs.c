@@ -28,16 +28,15 @@ static mpt_status make_frame(mpt_output_context *m, int64_t k) {
   const mpt_batch *b = m->batch;
   const size_t size = mpt_type_size(b->type);
   const int64_t columns = m->frame.columns;
-  const mpt_frame_arrays *arrays = &b->frame;
-  const void *reference =
-      mpt_part_of(arrays->reference, arrays->each ? k : 0, b->rows * columns, size);
+  const bool each = b->frame.each;
+  const void *reference = mpt_part_of(b->reference, each ? k : 0, b->rows * columns, size);
   if (mpt_largest_on_team(m->team, b->type, b->rows * columns, reference) < 0)
     return MPT_STATUS_NONFINITE_INPUT;
-  mpt_frame_rows(m, k, arrays->reference, arrays->each, m->frame.r);
+  mpt_frame_rows(m, k, b->reference, each, m->frame.r);
   mpt_status status = mpt_frame_start(m->rule.multiplet, m->rule.epsilon, &m->frame);
   if (status != MPT_STATUS_OK) return status;
   b->report[k].frame_condition = m->frame.condition;
-  void *value = mpt_part_of(arrays->value, k, b->rows * columns, size);
+  void *value = mpt_part_of(b->frame_value, k, b->rows * columns, size);
   if (value) mpt_frame_out_of_basis(m, k, m->frame.polar, value);
   return MPT_STATUS_OK;
 }

@@ -109,7 +109,7 @@ static process *choose_process(const mpt_engine *engine, const mpt_batch *batch)
  * by then; a selection out of the whole consists of batches that come here themselves. */
 static bool is_first_solution(const mpt_engine *engine, const mpt_batch *b) {
   const bool whole = b->select.kind == MPT_SELECT_ALL || mpt_is_reduced(engine, b);
-  return engine->takes_team && whole && b->a && !b->given && !b->factor.given;
+  return engine->takes_team && whole && b->a && !b->given && !b->factor_given;
 }
 
 static void retry(const mpt_team *team, const mpt_options *options, mpt_batch *b, int64_t k) {

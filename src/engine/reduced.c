@@ -123,7 +123,7 @@ static int reduce(reduced_pass *p, int64_t k) {
   const size_t size = mpt_type_size(b->type);
   void *reflectors = mpt_part_of(f->reflectors, k, b->rows * b->n, size);
   void *tau = mpt_part_of(f->tau, k, b->n, size);
-  if (f->given) {
+  if (b->factor_given) {
     p->ops->take_factor(p->state, reflectors, tau);
     get_reals(p, f->diagonal, k, p->d);
     get_reals(p, f->offdiagonal, k, p->e);

@@ -31,72 +31,51 @@ void mpt_note_retry(const mpt_report *first, int64_t n, bool vectors, mpt_report
     }
 }
 
-/* Returns the whole, on the first rank; NULL where there is none or no memory, which `failed` says.
+/* An array that the ranks hold in slabs becomes its whole: on the first rank, and NULL elsewhere.
  */
-static void *add(mpt_retry *r, const void *array, int64_t k, int64_t width, bool goes_in) {
-  const int64_t n = r->batch->n;
+static void gather_later(mpt_retry *r, mpt_quantity q, void **array) {
+  const mpt_batch *b = r->batch;
+  const mpt_sizes sizes = {b->n, mpt_batch_columns(b), b->frame.columns};
+  const int64_t width = mpt_quantity_columns(q, &sizes);
+  const bool goes_in = mpt_quantities[q].role == MPT_GIVEN;
   void *whole = NULL;
-  if (!array) return NULL;
+  if (!*array) return;
   if (r->team->rank == 0)
-    r->failed |= mpt_allocate(&whole, n * width, r->size, "a whole matrix", NULL) != MPT_DONE;
-  r->arrays[r->count++] = (mpt_retry_array){mpt_part_of(array, k, r->batch->rows * width, r->size),
-                                            whole, width, goes_in};
-  return whole;
+    r->failed |= mpt_allocate(&whole, b->n * width, r->size, "a whole matrix", NULL) != MPT_DONE;
+  r->arrays[r->count++] = (mpt_retry_array){*array, whole, width, goes_in};
+  *array = whole;
 }
 
-/* Everything that the ranks hold in slabs: `one` gets the whole of it. */
+/* Of problem k of the batch: `one` gets the whole of it. */
 static mpt_code list_parts(mpt_retry *r) {
   mpt_code code = MPT_DONE;
   const mpt_batch *b = r->batch;
-  const mpt_frame_arrays *frame = &b->frame;
   mpt_batch *o = &r->one;
   mpt_function_arrays *functions;
-  const int64_t k = r->k, n = b->n, m = mpt_batch_columns(b), columns = frame->columns;
-  TRY(mpt_allocate(&r->arrays, 11 + 3 * b->function_count, sizeof *r->arrays, "a matrix", NULL));
+  TRY(mpt_allocate(&r->arrays,
+                   MPT_BATCH_QUANTITIES + MPT_FUNCTION_QUANTITIES * (int64_t)b->function_count,
+                   sizeof *r->arrays, "a matrix", NULL));
   TRY(mpt_allocate(&functions, b->function_count, sizeof *functions, "functions", NULL));
-  *o = mpt_batch_slice(b, k, 1, functions); /* what all ranks have the same of is in place */
+  *o = mpt_batch_slice(b, r->k, 1, functions);
   o->row0 = 0;
-  o->rows = n;
-  o->a = add(r, b->a, k, n, true);
-  o->gv = add(r, b->gv, k, m, true);
-  o->da = add(r, b->da, k, n, true);
-  o->v = add(r, b->v, k, m, false);
-  o->g = add(r, b->g, k, n, false);
-  o->dv = add(r, b->dv, k, m, false);
-  o->factor.reflectors = add(r, b->factor.reflectors, k, n, false);
-  o->frame.reference = add(r, frame->reference, frame->each ? k : 0, columns, true);
-  o->frame.cotangent = add(r, frame->cotangent, k, columns, true);
-  o->frame.value = add(r, frame->value, k, columns, false);
-  o->frame.gradient_reference = add(r, frame->gradient_reference, k, columns, false);
-  for (int f = 0; f < b->function_count; f++) {
-    const mpt_function_arrays *from = &b->functions[f];
-    o->functions[f].cotangent = add(r, from->cotangent, k, n, true);
-    o->functions[f].value = add(r, from->value, k, n, false);
-    o->functions[f].tangent = add(r, from->tangent, k, n, false);
-  }
+  o->rows = o->n;
+  for (mpt_quantity q = 0; q < MPT_STATUS; q++)
+    for (int f = 0; f < mpt_batch_holders(b, q) && mpt_has_rows(q); f++)
+      gather_later(r, q, mpt_batch_array(o, q, f));
 done:
   return code != MPT_DONE || !r->failed ? code : MPT_NO_RESOURCE;
 }
 
 /* What every rank has all of becomes the first rank's. */
-static void share(const mpt_retry *r, void *array, size_t bytes) {
-  if (array) mpt_team_broadcast(r->team, 0, (int64_t)bytes, array);
-}
-
 static void share_results(const mpt_retry *r) {
-  const mpt_batch *o = &r->one;
-  const size_t m = (size_t)mpt_batch_columns(r->batch), n = (size_t)o->n;
-  const size_t real = mpt_real_size(o->type);
-  share(r, o->report, sizeof *o->report);
-  share(r, o->w, m * real);
-  share(r, o->dw, m * real);
-  share(r, o->multiplet, m * sizeof *o->multiplet);
-  share(r, o->found, sizeof *o->found);
-  share(r, o->factor.tau, n * r->size);
-  share(r, o->factor.diagonal, n * real);
-  share(r, o->factor.offdiagonal, n * real);
-  share(r, o->factor.eigenvalues, n * real);
-  for (int f = 0; f < o->function_count; f++) share(r, o->functions[f].mu, sizeof(double));
+  mpt_batch o = r->one;
+  mpt_team_broadcast(r->team, 0, sizeof *o.report, o.report);
+  for (mpt_quantity q = 0; q < MPT_STATUS; q++)
+    for (int f = 0; f < mpt_batch_holders(&o, q) && !mpt_has_rows(q); f++) {
+      void *array = *mpt_batch_array(&o, q, f);
+      if (array && mpt_quantities[q].role != MPT_GIVEN)
+        mpt_team_broadcast(r->team, 0, (int64_t)mpt_batch_bytes(&o, q), array);
+    }
 }
 
 /* Whether the first rank can hold it: half of what is free is enough. */

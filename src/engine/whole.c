@@ -15,7 +15,7 @@ static mpt_code allocate(mpt_whole *s) {
   void *gw = NULL, *gv = NULL;
   *a = *b;
   a->select = (mpt_select){0};
-  a->given = false;
+  a->given = a->factor_given = false;
   a->found = NULL;
   a->w = a->v = a->dw = a->dv = NULL;
   a->multiplet = NULL;
@@ -65,7 +65,7 @@ void mpt_whole_close(mpt_whole *s) {
 
 mpt_batch mpt_whole_pairs(const mpt_whole *s) {
   mpt_batch pairs = mpt_batch_pairs(&s->whole);
-  pairs.given = s->batch->factor.given;
+  pairs.given = s->batch->factor_given;
   pairs.gw = pairs.gv = NULL;
   return pairs;
 }
@@ -115,7 +115,7 @@ mpt_batch mpt_whole_outputs(mpt_whole *s) {
   mpt_batch *b = s->batch;
   mpt_batch one = s->whole;
   /* given vectors stand among newly solved ones, with which they have not been certified yet */
-  if (!b->given || b->factor.given) one.a = NULL;
+  if (!b->given || b->factor_given) one.a = NULL;
   one.given = true;
   for (int64_t k = 0; k < b->count; k++) {
     mpt_report *r = &b->report[k];

@@ -33,28 +33,41 @@ static int64_t reduced_columns(const mpt_task *t) {
 static double reduced_operations(const mpt_task *t, bool complex) {
   const double k = (double)t->dataset->columns / (double)t->dataset->n;
   double count = t->solve || !(t->factor || t->memory) ? 4.0 / 3 : 0;
-  if (t->solve && t->vectors) count += (complex ? 1.0 / 3 : 4.0 / 3) + 2 * k;
-  if (t->gradient) count += t->vector_gradient ? 6 * k + 6 * k * k : 2 * k;
+  if (t->solve && mpt_task_has(t, MPT_EIGENVECTORS)) count += (complex ? 1.0 / 3 : 4.0 / 3) + 2 * k;
+  if (mpt_task_has(t, MPT_GRADIENT))
+    count += mpt_task_has(t, MPT_COTANGENT_EIGENVECTORS) ? 6 * k + 6 * k * k : 2 * k;
+  return count;
+}
+
+/* Of functions, their gradients and derivatives along a direction. */
+static double function_operations(const mpt_task *t) {
+  double count = 0;
+  for (int64_t f = 0; f < t->functions; f++) {
+    count += 1.1;
+    if (t->of_function[f] & MPT_BIT(MPT_COTANGENT_FUNCTION)) count += 4;
+    if (t->of_function[f] & MPT_BIT(MPT_TANGENT_FUNCTION)) count += 3.1;
+  }
   return count;
 }
 
 double mpt_operations(const mpt_task *t) {
   /* to some given pairs, the others are solved for */
   const bool solve = t->solve || (t->selection && !t->memory);
-  double n3 = pow((double)t->dataset->n, 3),
-         complex = mpt_type_is_complex(t->dataset->type) ? 4 : 1;
-  double count = 0,
-         frame = t->frame ? (double)t->dataset->frame_columns / (double)t->dataset->n : 0;
+  const bool vectors = mpt_task_has(t, MPT_EIGENVECTORS);
+  const double n = (double)t->dataset->n, complex = mpt_type_is_complex(t->dataset->type) ? 4 : 1;
   if (t->dataset->n == 0) return 0;
-  if (reduced_columns(t)) return reduced_operations(t, complex == 4) * complex * n3;
-  if (solve) count += t->vectors ? 14.0 / 3 : 4.0 / 3; /* reduction, divide and conquer, back */
-  if (complex == 4 && solve && t->vectors) count -= 1; /* T is real */
-  if (t->gradient) count += t->vector_gradient ? 5.1 : 1.1; /* products, the last one half */
-  count += 1.1 * (double)t->functions + 4 * (double)t->function_gradients;
-  if (t->tangents) count += 4 + 3.1 * (double)t->tangents;
-  count += 4 * frame;                            /* into the basis and out of it */
-  if (t->frame_gradient) count += 6 * frame + 2; /* there, two products, and one of n x n */
-  return count * complex * n3;
+  if (reduced_columns(t)) return reduced_operations(t, complex == 4) * complex * n * n * n;
+  const double frame = mpt_task_has(t, MPT_FRAME) ? (double)t->dataset->frame_columns / n : 0;
+  double count = function_operations(t) + 4 * frame; /* into the basis and out of it */
+  if (solve) count += vectors ? 14.0 / 3 : 4.0 / 3;  /* reduction, divide and conquer, back */
+  if (complex == 4 && solve && vectors) count -= 1;  /* T is real */
+  if (mpt_task_has(t, MPT_GRADIENT))                 /* products, the last one half */
+    count += mpt_task_has(t, MPT_COTANGENT_EIGENVECTORS) ? 5.1 : 1.1;
+  if (mpt_task_has(t, MPT_DIRECTION))
+    count += 7.1 + (mpt_task_has(t, MPT_TANGENT_EIGENVECTORS) ? 3.1 : 0);
+  if (mpt_task_has(t, MPT_GRADIENT_REFERENCE))
+    count += 6 * frame + 2; /* into the basis, two products, and one of n x n */
+  return count * complex * n * n * n;
 }
 
 /* Seconds of one problem on a grid of `ranks`, of which only scalapack has more than one. */
@@ -68,26 +81,36 @@ static double expected_seconds(const mpt_task *t, const mpt_engine *engine, int 
          mpt_operations(t) / (speed > 0 ? speed : rate) / ranks / efficiency;
 }
 
+/* Of a quantity's array: what a selection takes of the whole spectrum stands beside all of it. */
+static int64_t array_bytes(const mpt_task *t, mpt_quantity q, int64_t rows) {
+  const mpt_dataset *d = t->dataset;
+  const mpt_sizes whole = {d->n, d->n, d->frame_columns},
+                  selected = {0, t->selection ? d->columns : 0, 0};
+  const bool of_pairs =
+      mpt_quantities[q].extent == MPT_PER_EIGENVALUE || mpt_quantities[q].extent == MPT_VECTORS;
+  const int64_t columns =
+      mpt_quantity_columns(q, &whole) + (of_pairs ? mpt_quantity_columns(q, &selected) : 0);
+  return columns * (mpt_has_rows(q) ? rows : 1) *
+         (int64_t)mpt_element_size(mpt_quantities[q].element, d->type);
+}
+
 int64_t mpt_slab_bytes(const mpt_task *t, int ranks, int64_t chunk) {
   const int64_t n = t->dataset->n, rows = n / ranks + (n % ranks != 0);
-  const int64_t tangents = t->tangents ? 1 + t->tangents : 0;
-  const int64_t pairs = t->vectors + t->vector_gradient + (t->tangents > 0);
-  const int64_t arrays = 1 + t->vectors + t->gradient + t->vector_gradient + t->functions +
-                         t->function_gradients + tangents + (t->factor || t->memory);
-  /* what was selected of the whole arrays, and a frame with its reference and cotangents */
-  const int64_t columns = (t->selection ? pairs * t->dataset->columns : 0) +
-                          (t->frame ? 2 + 2 * t->frame_gradient : 0) * t->dataset->frame_columns;
-  const int64_t vectors = (2 * (int64_t)mpt_real_size(t->dataset->type) + 4) * n;
-  return chunk * ((arrays * n + columns) * rows * (int64_t)mpt_type_size(t->dataset->type) +
-                  vectors + (int64_t)sizeof(mpt_report));
+  int64_t bytes = sizeof(mpt_report);
+  for (mpt_quantity q = 0; q < MPT_FUNCTION; q++)
+    if (mpt_task_has(t, q)) bytes += array_bytes(t, q, rows);
+  for (int64_t f = 0; f < t->functions; f++)
+    for (mpt_quantity q = MPT_FUNCTION; q < MPT_STATUS; q++)
+      if (t->of_function[f] & MPT_BIT(q)) bytes += array_bytes(t, q, rows);
+  return chunk * bytes;
 }
 
 mpt_shape mpt_shape_of(const mpt_config *config, const mpt_task *t) {
   return (mpt_shape){.type = t->dataset->type,
                      .n = t->dataset->n,
                      .block = config->block,
-                     .vectors = t->vectors,
-                     .backward = t->gradient,
+                     .vectors = mpt_task_has(t, MPT_EIGENVECTORS),
+                     .backward = mpt_task_has(t, MPT_GRADIENT),
                      .outputs = t->outputs,
                      .columns = reduced_columns(t)};
 }

@@ -11,17 +11,20 @@
 /* What has to be done for every problem of a dataset. */
 typedef struct mpt_task {
   const mpt_dataset *dataset;
-  bool solve;                 /* false: eigenpairs are given */
-  bool vectors;               /* eigenvectors are needed */
-  bool gradient;              /* ... and the gradient */
-  bool vector_gradient;       /* ... with eigenvector cotangents */
-  bool selection;             /* of eigenpairs */
-  bool outputs;               /* functions, frames, tangents */
-  bool factor;                /* Q and T are stored, or given */
-  bool memory;                /* what made a selection stays in memory, or comes from there */
-  bool frame, frame_gradient; /* dataset->frame_columns wide */
-  int64_t functions, function_gradients, tangents; /* how many n x n outputs and cotangents */
+  mpt_quantityset arrays;       /* what a batch of it has */
+  mpt_quantityset *of_function; /* [functions], and what each function of it has */
+  int64_t functions;
+  bool solve;        /* false: eigenpairs are given */
+  bool selection;    /* of eigenpairs */
+  bool outputs;      /* functions, frames, tangents */
+  bool factor;       /* Q and T are stored, or given */
+  bool factor_given; /* they are in the file of the eigenpairs */
+  bool memory;       /* what made a selection stays in memory, or comes from there */
 } mpt_task;
+
+static inline bool mpt_task_has(const mpt_task *task, mpt_quantity quantity) {
+  return task->arrays & MPT_BIT(quantity);
+}
 
 typedef struct mpt_plan_request {
   const mpt_config *config;

@@ -11,7 +11,7 @@ enum {
 static void release_entries(mpt_cached *cached) {
   for (mpt_cache_entry *p = cached->entries, *next; p; p = next) {
     next = p->next;
-    for (int f = 0; f < MPT_FIELD_COUNT; f++) free(p->data[f]);
+    for (int f = 0; f < MPT_QUANTITY_COUNT; f++) free(p->data[f]);
     free(p->report);
     free(p);
   }
@@ -103,7 +103,7 @@ mpt_cache_entry *mpt_cache_add(mpt_cache *cache, mpt_cached *cached, const mpt_c
   return cached->entries = entry;
 }
 
-void mpt_cache_copy(mpt_cache *cache, mpt_cached *cached, mpt_field field, const void *data,
+void mpt_cache_copy(mpt_cache *cache, mpt_cached *cached, mpt_quantity quantity, const void *data,
                     size_t bytes) {
   if (cached->overflowed) return;
   void *copy = malloc(bytes + 1);
@@ -113,7 +113,7 @@ void mpt_cache_copy(mpt_cache *cache, mpt_cached *cached, mpt_field field, const
     return;
   }
   memcpy(copy, data, bytes);
-  cached->entries->data[field] = copy;
+  cached->entries->data[quantity] = copy;
 }
 
 static bool enlist(mpt_cache *cache, mpt_cached *cached) {

@@ -11,10 +11,9 @@
 /* One unit's part of a result on one rank. */
 typedef struct mpt_cache_entry {
   int64_t dataset, first, count, row0, rows;
-  int ranks;                   /* of its team */
-  void *data[MPT_FIELD_COUNT]; /* by field, NULL: not kept; the matrices themselves in GRADIENT's
-                                  place, whose shape they have */
-  mpt_report *report;          /* [count] */
+  int ranks;                      /* of its team */
+  void *data[MPT_QUANTITY_COUNT]; /* by quantity, NULL: not kept */
+  mpt_report *report;             /* [count] */
   struct mpt_cache_entry *next;
 } mpt_cache_entry;
 
@@ -47,8 +46,8 @@ mpt_cached *mpt_cache_begin(mpt_cache *cache, char *datasets);
  * taken either then. */
 mpt_cache_entry *mpt_cache_add(mpt_cache *cache, mpt_cached *cached, const mpt_cache_entry *place);
 
-/* A copy of `bytes` from data as a field of the newest piece. */
-void mpt_cache_copy(mpt_cache *cache, mpt_cached *cached, mpt_field field, const void *data,
+/* A copy of `bytes` from data as a quantity of the newest piece. */
+void mpt_cache_copy(mpt_cache *cache, mpt_cached *cached, mpt_quantity quantity, const void *data,
                     size_t bytes);
 
 /* The result is complete in the file `path`, in the place of any other that had this path or file;

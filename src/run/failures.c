@@ -20,10 +20,10 @@ typedef struct rows {
 } rows;
 
 static mpt_code open_rows(rows *r, hid_t file, const char *path, const mpt_dataset *d,
-                          mpt_field field, int64_t problem) {
-  const mpt_slab whole = mpt_whole_field(field, d);
+                          mpt_quantity quantity, int64_t problem) {
+  const mpt_slab whole = mpt_whole_quantity(quantity, d);
   const int64_t shape[3] = {whole.count, whole.rows, whole.cols};
-  const bool real = mpt_fields[field].element == MPT_E_REAL;
+  const bool real = mpt_quantities[quantity].element == MPT_E_REAL;
   *r = (rows){.type = real && mpt_real_size(d->type) == 4 ? MPT_FLOAT32
                       : real                              ? MPT_FLOAT64
                                                           : d->type,
@@ -66,7 +66,7 @@ static bool tell_defect(hid_t file, const mpt_dataset *d, int64_t problem, const
   rows r;
   double defect = 0, largest = 0;
   if (file <= 0 || d->n > largest_n) return false;
-  mpt_code code = open_rows(&r, file, d->path, d, MPT_GRADIENT, problem);
+  mpt_code code = open_rows(&r, file, d->path, d, MPT_MATRIX, problem);
   if (code == MPT_DONE) code = measure_defect(&r, &defect, &largest);
   mpt_slab_close(&r.reader);
   if (code != MPT_DONE || defect <= 100 * (double)d->n * mpt_type_epsilon(d->type) * largest)
@@ -76,12 +76,16 @@ static bool tell_defect(hid_t file, const mpt_dataset *d, int64_t problem, const
   return true;
 }
 
-static bool is_finite(hid_t file, const char *path, const mpt_dataset *d, mpt_field field,
+static bool is_finite(const mpt_job *job, int64_t d, mpt_quantity quantity, int64_t function,
                       int64_t problem) {
   rows r;
   void *a = NULL;
   bool finite = true;
-  mpt_code code = path ? open_rows(&r, file, path, d, field, problem) : MPT_NO_RESOURCE;
+  char *path = mpt_job_path(job, d, quantity, function);
+  mpt_code code = path ? open_rows(&r, mpt_job_file(job, d, quantity), path,
+                                   &job->input.datasets[d], quantity, problem)
+                       : MPT_NO_RESOURCE;
+  free(path);
   if (code != MPT_DONE) return true;
   code = mpt_allocate(&a, r.step * r.cols, mpt_type_size(r.type), "rows of a cotangent", NULL);
   for (int64_t row = 0; row < r.rows && code == MPT_DONE && finite; row += r.step) {
@@ -95,33 +99,26 @@ static bool is_finite(hid_t file, const char *path, const mpt_dataset *d, mpt_fi
   return finite;
 }
 
-static bool cotangent_is_finite(const mpt_job *job, int64_t d, mpt_field field, int64_t function,
-                                int64_t problem) {
-  char *path = mpt_job_path(job, d, field, function);
-  const bool finite = is_finite(job->cotangents, path, &job->input.datasets[d], field, problem);
-  free(path);
-  return finite;
-}
-
 /* Whether all that was given along with the matrix is finite: what is not, then, is what was made.
  */
 static bool all_given_is_finite(const mpt_job *job, int64_t d, int64_t problem) {
-  const struct mpt_sources *g = &job->sources[d];
-  const mpt_dataset *data = &job->input.datasets[d];
-  bool finite = !g->values || cotangent_is_finite(job, d, MPT_EIGENVALUES, 0, problem);
-  finite = finite && (!g->vectors || cotangent_is_finite(job, d, MPT_EIGENVECTORS, 0, problem));
-  finite = finite && (!g->frame || cotangent_is_finite(job, d, MPT_FRAME, 0, problem));
-  for (int64_t f = 0; g->functions && f < job->config.functions.count && finite; f++)
-    finite = !g->functions[f] || cotangent_is_finite(job, d, MPT_FUNCTION, f, problem);
-  return finite &&
-         (!g->direction || is_finite(job->direction, data->path, data, MPT_GRADIENT, problem));
+  const mpt_task *t = &job->tasks[d];
+  const mpt_quantityset given = mpt_from(MPT_FROM_COTANGENTS) | mpt_from(MPT_FROM_DIRECTIONS);
+  bool finite = true;
+  for (mpt_quantity q = 0; q < MPT_FUNCTION && finite; q++)
+    if (given & t->arrays & MPT_BIT(q)) finite = is_finite(job, d, q, 0, problem);
+  for (int64_t f = 0; f < t->functions; f++)
+    for (mpt_quantity q = MPT_FUNCTION; q < MPT_STATUS && finite; q++)
+      if (given & t->of_function[f] & MPT_BIT(q)) finite = is_finite(job, d, q, f, problem);
+  return finite;
 }
 
 /* What the files tell of the first problem of a status. */
 static void add_details(const mpt_job *job, int status, int64_t d, int64_t problem, mpt_text *out) {
   const mpt_dataset *data = &job->input.datasets[d];
   if (status == MPT_STATUS_NOT_HERMITIAN) {
-    if (!tell_defect(job->input.file, data, problem, "A", out) && job->sources[d].direction)
+    if (!tell_defect(job->input.file, data, problem, "A", out) &&
+        mpt_task_has(&job->tasks[d], MPT_DIRECTION))
       tell_defect(job->direction, data, problem, "dA", out);
     mpt_text_add(out, " (triangle: lower reads one triangle, triangle: average takes (A + A^H)/2)");
   } else if (status == MPT_STATUS_NONFINITE_COTANGENT && data->n <= largest_n) {

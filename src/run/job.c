@@ -6,51 +6,62 @@
 #include "run/job_outputs.h"
 #include "store/find.h"
 
-static bool any_frame_cotangent(const mpt_job *job) {
-  bool any = false;
-  for (int64_t d = 0; d < job->input.count; d++) any |= job->sources[d].frame;
-  return any;
+/* What is made of a dataset, whose given quantities are known. */
+static unsigned causes_of(const mpt_config *c, const mpt_task *t, bool vectors) {
+  unsigned causes = MPT_FOR_ALL;
+  if (vectors) causes |= MPT_FOR_VECTORS;
+  if (c->cotangents) causes |= MPT_FOR_GRADIENT;
+  if (c->functions.count) causes |= MPT_FOR_FUNCTIONS;
+  if (c->reference.file) causes |= MPT_FOR_FRAME;
+  if (mpt_task_has(t, MPT_COTANGENT_FRAME)) causes |= MPT_FOR_FRAME_GRADIENT;
+  if (mpt_task_has(t, MPT_DIRECTION)) causes |= MPT_FOR_TANGENT;
+  if (mpt_task_has(t, MPT_DIRECTION) && c->eigenvectors) causes |= MPT_FOR_TANGENT_VECTORS;
+  if (c->select.kind == MPT_SELECT_RANGE) causes |= MPT_FOR_RANGE;
+  if (t->factor) causes |= MPT_FOR_FACTOR;
+  return causes;
 }
 
-static mpt_fieldset tangent_fields(const mpt_config *c) {
-  mpt_fieldset fields = MPT_BIT(MPT_TANGENT_EIGENVALUES) | MPT_BIT(MPT_TANGENT_FUNCTION);
-  if (c->eigenvectors) fields |= MPT_BIT(MPT_TANGENT_EIGENVECTORS);
-  return fields;
-}
-
-static mpt_fieldset diagnostics_of(const mpt_config *c, bool vectors) {
-  mpt_fieldset fields = 0;
-  const unsigned causes =
-      MPT_FOR_ALL | (vectors ? MPT_FOR_VECTORS : 0u) | (c->cotangents ? MPT_FOR_GRADIENT : 0u) |
-      (c->functions.count ? MPT_FOR_FUNCTIONS : 0u) | (c->reference.file ? MPT_FOR_FRAME : 0u) |
-      (c->tangent ? MPT_FOR_TANGENT : 0u);
-  for (int f = 0; f < MPT_FIELD_COUNT; f++)
-    if (mpt_fields[f].wanted & causes) fields |= MPT_BIT(f);
-  return fields;
-}
-
-static mpt_fieldset stored_fields(const mpt_job *job, bool vectors) {
+/* The arrays of all datasets, and so what the result stores. */
+static void want_arrays(mpt_job *job, bool vectors) {
   const mpt_config *c = &job->config;
-  const bool gradient = c->cotangents != NULL, frame = c->reference.file != NULL;
-  mpt_fieldset fields = MPT_BIT(MPT_STATUS) | MPT_BIT(MPT_MULTIPLET);
-  if (c->select.kind == MPT_SELECT_RANGE) fields |= MPT_BIT(MPT_FOUND);
-  if (c->store & MPT_STORE_EIGENVALUES) fields |= MPT_BIT(MPT_EIGENVALUES);
-  if (c->eigenvectors && c->store & MPT_STORE_EIGENVECTORS) fields |= MPT_BIT(MPT_EIGENVECTORS);
-  if (c->store & MPT_STORE_FUNCTIONS) fields |= MPT_BIT(MPT_FUNCTION);
-  if (frame && c->store & MPT_STORE_FRAME) fields |= MPT_BIT(MPT_FRAME);
-  if (gradient && c->store & MPT_STORE_GRADIENT) fields |= MPT_BIT(MPT_GRADIENT);
-  if (any_frame_cotangent(job) && c->store & MPT_STORE_GRADIENT)
-    fields |= MPT_BIT(MPT_GRADIENT_REFERENCE);
-  if (c->tangent) fields |= tangent_fields(c);
-  if (c->store & MPT_STORE_FACTOR)
-    fields |= MPT_BIT(MPT_REFLECTORS) | MPT_BIT(MPT_TAU) | MPT_BIT(MPT_DIAGONAL) |
-              MPT_BIT(MPT_OFFDIAGONAL) | MPT_BIT(MPT_SPECTRUM);
-  if (c->store & MPT_STORE_DIAGNOSTICS) fields |= diagnostics_of(c, vectors);
-  return fields;
+  const unsigned no_vectors = c->eigenvectors ? 0 : MPT_STORE_EIGENVECTORS;
+  for (int64_t d = 0; d < job->input.count; d++) {
+    mpt_task *t = &job->tasks[d];
+    const unsigned causes = causes_of(c, t, vectors);
+    t->arrays |= mpt_wanted(causes);
+    job->quantities |= t->arrays;
+    for (int64_t f = 0; f < t->functions; f++) {
+      const bool potential = c->functions.items[f].function.electrons > 0;
+      t->of_function[f] |= mpt_wanted(causes | (potential ? MPT_FOR_POTENTIAL : 0u));
+      job->functions[f].arrays |= t->of_function[f];
+      job->quantities |= t->of_function[f];
+    }
+  }
+  job->quantities &= mpt_stored(c->store & ~no_vectors);
+}
+
+hid_t mpt_job_file(const mpt_job *job, int64_t d, mpt_quantity quantity) {
+  const mpt_role role = mpt_quantities[quantity].role;
+  switch (mpt_quantities[quantity].source) {
+  case MPT_FROM_INPUT:
+    return job->input.file;
+  case MPT_FROM_EIGENPAIRS:
+    return role == MPT_PAIRS || job->tasks[d].factor_given ? job->eigenpairs : H5I_INVALID_HID;
+  case MPT_FROM_COTANGENTS:
+    return job->cotangents;
+  case MPT_FROM_REFERENCE:
+    return job->reference;
+  case MPT_FROM_DIRECTIONS:
+    return job->direction;
+  case MPT_FROM_NONE:
+  case MPT_SOURCES:
+    break;
+  }
+  return H5I_INVALID_HID;
 }
 
 static mpt_code open_eigenpairs(mpt_job *job, mpt_error *error) {
-  static const mpt_field needed[] = {MPT_EIGENVALUES, MPT_EIGENVECTORS};
+  static const mpt_quantity needed[] = {MPT_EIGENVALUES, MPT_EIGENVECTORS};
   mpt_code code = MPT_DONE;
   const char *name = job->config.eigenpairs;
   TRY(mpt_job_open_file(job, name, "eigenpairs", &job->eigenpairs, error));
@@ -63,7 +74,7 @@ static mpt_code open_eigenpairs(mpt_job *job, mpt_error *error) {
             error, MPT_BAD_INPUT,
             "cannot use eigenpairs '%s': it has no %s of '%s' (make it with this input and "
             "output.store naming both)",
-            name, mpt_fields[needed[f]].name, job->input.datasets[d].path));
+            name, mpt_quantities[needed[f]].name, job->input.datasets[d].path));
     }
 done:
   return code;
@@ -73,9 +84,10 @@ done:
 static mpt_code look_for_factor(mpt_job *job, int64_t d, mpt_error *error) {
   mpt_code code = MPT_DONE;
   bool exists = true;
-  for (mpt_field f = MPT_REFLECTORS; f <= MPT_SPECTRUM && exists && code == MPT_DONE; f++)
-    code = mpt_job_expect(job, job->eigenpairs, job->config.eigenpairs, d, f, 0, &exists, error);
-  job->sources[d].factor = exists;
+  for (mpt_quantity q = 0; q < MPT_STATUS && exists && code == MPT_DONE; q++)
+    if (mpt_quantities[q].wanted == MPT_FOR_FACTOR)
+      code = mpt_job_expect(job, job->eigenpairs, job->config.eigenpairs, d, q, 0, &exists, error);
+  job->tasks[d].factor_given = exists;
   return code;
 }
 
@@ -140,13 +152,25 @@ done:
   return code;
 }
 
-static mpt_code make_functions(mpt_job *job, mpt_error *error) {
+/* Without the arrays, which the files decide. */
+static mpt_code begin_tasks(mpt_job *job, bool outputs, mpt_error *error) {
   mpt_code code = MPT_DONE;
-  const int64_t count = job->config.functions.count;
-  TRY(mpt_allocate(&job->functions, count, sizeof *job->functions, "the job", error));
-  for (int64_t f = 0; f < count; f++) {
-    const mpt_named_function *named = &job->config.functions.items[f];
-    job->functions[f] = (mpt_stored_function){named->name, named->function.electrons > 0};
+  const mpt_config *c = &job->config;
+  const int64_t functions = c->functions.count;
+  const bool selection = c->select.kind != MPT_SELECT_ALL;
+  TRY(mpt_allocate(&job->tasks, job->input.count, sizeof *job->tasks, "the job", error));
+  TRY(mpt_allocate(&job->functions, functions, sizeof *job->functions, "the job", error));
+  for (int64_t f = 0; f < functions; f++) job->functions[f].name = c->functions.items[f].name;
+  for (int64_t d = 0; d < job->input.count; d++) {
+    mpt_dataset *data = &job->input.datasets[d];
+    mpt_task *t = &job->tasks[d];
+    if (selection) data->columns = mpt_selected_columns(&c->select, data->n);
+    *t = (mpt_task){.dataset = data,
+                    .functions = functions,
+                    .solve = !c->eigenpairs,
+                    .selection = selection,
+                    .outputs = outputs};
+    TRY(mpt_allocate(&t->of_function, functions, sizeof *t->of_function, "the job", error));
   }
 done:
   return code;
@@ -157,42 +181,25 @@ static mpt_code make_tasks(mpt_job *job, mpt_error *error) {
   const mpt_config *c = &job->config;
   const bool outputs = c->functions.count > 0 || c->reference.file || c->tangent;
   const bool vectors = c->eigenvectors || c->cotangents || c->eigenpairs || outputs;
-  TRY(mpt_allocate(&job->tasks, job->input.count, sizeof *job->tasks, "the job", error));
-  TRY(mpt_allocate(&job->sources, job->input.count, sizeof *job->sources, "the job", error));
   TRY(check_factor(c, outputs, error));
-  TRY(make_functions(job, error));
-  for (int64_t d = 0; d < job->input.count; d++)
-    if (c->select.kind != MPT_SELECT_ALL)
-      job->input.datasets[d].columns = mpt_selected_columns(&c->select, job->input.datasets[d].n);
+  TRY(begin_tasks(job, outputs, error));
   TRY(mpt_job_open_outputs(job, error));
   if (c->eigenpairs) TRY(open_eigenpairs(job, error));
   for (int64_t d = 0; d < job->input.count; d++) {
-    const struct mpt_sources *g = &job->sources[d];
     if (c->eigenpairs && reduces(c, outputs)) TRY(look_for_factor(job, d, error));
-    mpt_task *t = &job->tasks[d];
-    *t = (mpt_task){.dataset = &job->input.datasets[d],
-                    .solve = !c->eigenpairs,
-                    .vectors = vectors,
-                    .gradient = c->cotangents != NULL,
-                    .vector_gradient = g->vectors,
-                    .selection = c->select.kind != MPT_SELECT_ALL,
-                    .outputs = outputs,
-                    .factor = g->factor || c->store & MPT_STORE_FACTOR,
-                    .frame = c->reference.file != NULL,
-                    .frame_gradient = g->frame,
-                    .functions = c->functions.count};
-    for (int64_t f = 0; f < c->functions.count && g->functions; f++)
-      t->function_gradients += g->functions[f];
-    t->tangents = g->direction ? 1 + c->eigenvectors + c->functions.count : 0;
+    job->tasks[d].factor = job->tasks[d].factor_given || c->store & MPT_STORE_FACTOR;
   }
-  job->fields = stored_fields(job, vectors);
+  want_arrays(job, vectors);
 done:
   return code;
 }
 
 void mpt_job_use_memory(mpt_job *job) {
-  for (int64_t d = 0; d < job->input.count; d++)
-    job->tasks[d].memory = job->tasks[d].selection && job->tasks[d].vectors;
+  for (int64_t d = 0; d < job->input.count; d++) {
+    mpt_task *t = &job->tasks[d];
+    t->memory = t->selection && mpt_task_has(t, MPT_EIGENVECTORS);
+    if (t->memory) t->arrays |= mpt_wanted(MPT_FOR_FACTOR);
+  }
 }
 
 mpt_code mpt_job_open(mpt_config *config, mpt_job *job, mpt_error *error) {
@@ -229,12 +236,10 @@ void mpt_job_close(mpt_job *job) {
     if (*files[k] > 0) H5Fclose(*files[k]);
     *files[k] = H5I_INVALID_HID;
   }
-  for (int64_t d = 0; job->sources && d < job->input.count; d++) free(job->sources[d].functions);
+  for (int64_t d = 0; job->tasks && d < job->input.count; d++) free(job->tasks[d].of_function);
   free(job->functions);
   job->functions = NULL;
-  free(job->sources);
   free(job->tasks);
-  job->sources = NULL;
   job->tasks = NULL;
   mpt_input_close(&job->input);
   mpt_config_release(&job->config);

@@ -20,13 +20,12 @@ typedef struct mpt_job {
   int watched_count;
   bool each_reference;            /* one a problem */
   mpt_stored_function *functions; /* of the config, by name */
-  struct mpt_sources {            /* which cotangents there are, and a direction, per dataset */
-    bool values, vectors, frame, direction, factor;
-    bool *functions; /* [functions of the config] */
-  } * sources;
-  mpt_task *tasks;     /* per dataset */
-  mpt_fieldset fields; /* that the result stores */
+  mpt_task *tasks;                /* per dataset */
+  mpt_quantityset quantities;     /* that the result stores */
 } mpt_job;
+
+/* The file that a dataset's quantity is read from; H5I_INVALID_HID: from none. */
+hid_t mpt_job_file(const mpt_job *job, int64_t d, mpt_quantity quantity);
 
 /* Opens all files that the config names and checks that they fit together. Takes *config over, also
  * on failure. */

@@ -9,23 +9,23 @@ mpt_result_spec mpt_job_spec(const mpt_job *job) {
                            .not_used = job->input.not_used,
                            .datasets = job->input.datasets,
                            .count = job->input.count,
-                           .fields = job->fields,
+                           .quantities = job->quantities,
                            .functions = job->functions,
                            .function_count = job->config.functions.count,
                            .sync = job->config.sync};
 }
 
-char *mpt_job_path(const mpt_job *job, int64_t d, mpt_field field, int64_t function) {
+char *mpt_job_path(const mpt_job *job, int64_t d, mpt_quantity quantity, int64_t function) {
   const mpt_result_spec spec = mpt_job_spec(job);
-  return mpt_field_path(&spec, d, field, function);
+  return mpt_quantity_path(&spec, d, quantity, function);
 }
 
 mpt_code mpt_job_expect(const mpt_job *job, hid_t file, const char *file_name, int64_t d,
-                        mpt_field field, int64_t function, bool *exists, mpt_error *error) {
-  char *path = mpt_job_path(job, d, field, function);
+                        mpt_quantity quantity, int64_t function, bool *exists, mpt_error *error) {
+  char *path = mpt_job_path(job, d, quantity, function);
   if (!path) return mpt_no_memory("open files", error);
   mpt_code code =
-      mpt_expect_dataset(file, file_name, path, &job->input.datasets[d], field, exists, error);
+      mpt_expect_dataset(file, file_name, path, &job->input.datasets[d], quantity, exists, error);
   free(path);
   return code;
 }

@@ -9,11 +9,11 @@ mpt_result_spec mpt_job_spec(const mpt_job *job);
 
 /* "/a/b/eigenvalues" for dataset d; function counts where there is a dataset for each. The caller
  * frees it. */
-char *mpt_job_path(const mpt_job *job, int64_t d, mpt_field field, int64_t function);
+char *mpt_job_path(const mpt_job *job, int64_t d, mpt_quantity quantity, int64_t function);
 
-/* Whether the file has the field of dataset d, and as the result has it. */
+/* Whether the file has the quantity of dataset d, and as the result has it. */
 mpt_code mpt_job_expect(const mpt_job *job, hid_t file, const char *file_name, int64_t d,
-                        mpt_field field, int64_t function, bool *exists, mpt_error *error);
+                        mpt_quantity quantity, int64_t function, bool *exists, mpt_error *error);
 
 /* Watches a file that was just opened. */
 void mpt_job_watch(mpt_job *job, hid_t file, const char *what, const char *name);

@@ -91,7 +91,7 @@ static mpt_code refuse_strangers(const mpt_job *job, int64_t d, mpt_error *error
 
 /* A frame's cotangents without a frame in the config. */
 static mpt_code refuse_frame(const mpt_job *job, int64_t d, mpt_error *error) {
-  char *path = mpt_job_path(job, d, MPT_FRAME, 0);
+  char *path = mpt_job_path(job, d, MPT_COTANGENT_FRAME, 0);
   bool there = false;
   const mpt_code code = path ? mpt_find_link(job->cotangents, path, &there, error)
                              : mpt_no_memory("open files", error);
@@ -103,25 +103,32 @@ static mpt_code refuse_frame(const mpt_job *job, int64_t d, mpt_error *error) {
                   job->config.cotangents, job->input.datasets[d].path);
 }
 
+/* Of one quantity, or of that of function f; `has` takes note of it. */
+static mpt_code look_for(mpt_job *job, int64_t d, mpt_quantity quantity, int64_t f,
+                         mpt_quantityset *has, mpt_error *error) {
+  bool there = false;
+  const mpt_code code =
+      mpt_job_expect(job, job->cotangents, job->config.cotangents, d, quantity, f, &there, error);
+  if (there) *has |= MPT_BIT(quantity);
+  return code;
+}
+
 static mpt_code look_for_cotangents(mpt_job *job, int64_t d, bool *any, mpt_error *error) {
   mpt_code code = MPT_DONE;
-  struct mpt_sources *g = &job->sources[d];
-  const int64_t functions = job->config.functions.count;
-  const hid_t file = job->cotangents;
-  const char *name = job->config.cotangents;
-  TRY(mpt_allocate(&g->functions, functions, sizeof *g->functions, "the job", error));
-  TRY(mpt_job_expect(job, file, name, d, MPT_EIGENVALUES, 0, &g->values, error));
-  TRY(mpt_job_expect(job, file, name, d, MPT_EIGENVECTORS, 0, &g->vectors, error));
-  if (job->config.reference.file)
-    TRY(mpt_job_expect(job, file, name, d, MPT_FRAME, 0, &g->frame, error));
-  else
-    TRY(refuse_frame(job, d, error));
+  mpt_task *t = &job->tasks[d];
+  const mpt_quantityset wanted = mpt_from(MPT_FROM_COTANGENTS);
+  if (!job->config.reference.file) TRY(refuse_frame(job, d, error));
   TRY(refuse_strangers(job, d, error));
-  *any |= g->values || g->vectors || g->frame;
-  for (int64_t f = 0; f < functions; f++) {
-    TRY(mpt_job_expect(job, file, name, d, MPT_FUNCTION, f, &g->functions[f], error));
-    *any |= g->functions[f];
+  for (mpt_quantity q = 0; q < MPT_STATUS; q++) {
+    if (!(wanted & MPT_BIT(q))) continue;
+    if (mpt_is_per_function(q))
+      for (int64_t f = 0; f < t->functions; f++)
+        TRY(look_for(job, d, q, f, &t->of_function[f], error));
+    else if (mpt_quantities[q].extent != MPT_FRAME_COLUMNS || job->config.reference.file)
+      TRY(look_for(job, d, q, 0, &t->arrays, error));
   }
+  *any |= (t->arrays & wanted) != 0;
+  for (int64_t f = 0; f < t->functions; f++) *any |= (t->of_function[f] & wanted) != 0;
 done:
   return code;
 }
@@ -218,10 +225,10 @@ static mpt_code open_direction(mpt_job *job, mpt_error *error) {
   bool any = false;
   TRY(mpt_job_open_file(job, name, "directions", &job->direction, error));
   for (int64_t d = 0; d < job->input.count; d++) {
-    const mpt_dataset *data = &job->input.datasets[d];
-    TRY(mpt_expect_dataset(job->direction, name, data->path, data, MPT_GRADIENT,
-                           &job->sources[d].direction, error));
-    any |= job->sources[d].direction;
+    bool there;
+    TRY(mpt_job_expect(job, job->direction, name, d, MPT_DIRECTION, 0, &there, error));
+    if (there) job->tasks[d].arrays |= MPT_BIT(MPT_DIRECTION);
+    any |= there;
   }
   if (!any)
     code = mpt_fail(error, MPT_BAD_INPUT,

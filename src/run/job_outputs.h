@@ -4,7 +4,8 @@
 
 #include "run/job.h"
 
-/* Opens the files of cotangents, reference and directions, and fills job->sources. */
+/* Opens the files of cotangents, reference and directions, and notes in job->tasks which of their
+ * arrays there are. */
 mpt_code mpt_job_open_outputs(mpt_job *job, mpt_error *error);
 
 #endif

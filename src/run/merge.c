@@ -13,7 +13,7 @@ static bool same_functions(const mpt_batch *a, const mpt_batch *b) {
 }
 
 /* A reference that a job has for all its matrices is its own. */
-static bool same_frame(const mpt_frame_arrays *a, const mpt_frame_arrays *b) {
+static bool same_frame(const mpt_frame_shape *a, const mpt_frame_shape *b) {
   return a->columns == b->columns &&
          (!a->columns || (a->each && b->each && !memcmp(a->index, b->index, sizeof a->index)));
 }
@@ -29,13 +29,12 @@ static bool same_kind(const mpt_worker *a, const mpt_worker *b) {
   const mpt_batch *x = &a->batch, *y = &b->batch;
   bool same =
       a->plan->tasks->engine == b->plan->tasks->engine && x->type == y->type && x->n == y->n &&
-      x->given == y->given && !x->a == !y->a && x->factor.given == y->factor.given &&
+      x->given == y->given && !x->a == !y->a && x->factor_given == y->factor_given &&
       same_options(&a->job->options, &b->job->options) && mpt_same_select(&x->select, &y->select) &&
       same_functions(x, y) && same_frame(&x->frame, &y->frame) && a->array_count == b->array_count;
   for (int64_t k = 0; same && k < a->array_count; k++)
-    same = a->arrays[k].field == b->arrays[k].field &&
-           a->arrays[k].function == b->arrays[k].function &&
-           a->arrays[k].write == b->arrays[k].write;
+    same = a->arrays[k].quantity == b->arrays[k].quantity &&
+           a->arrays[k].function == b->arrays[k].function;
   return same;
 }
 
@@ -66,7 +65,7 @@ static mpt_code solve_jointly(mpt_worker *const *workers, int count, mpt_error *
   TRY(mpt_worker_prepare(&joint, 0, &alone, error));
   joint.batch.count = total;
   if (!workers[0]->batch.a) joint.batch.a = NULL;
-  joint.batch.factor.given = workers[0]->batch.factor.given;
+  joint.batch.factor_given = workers[0]->batch.factor_given;
   for (int k = 0; k < count; first += workers[k++]->batch.count)
     copy_arrays(&joint, first, workers[k], true);
   TRY(mpt_worker_solve(&joint, error));

@@ -39,8 +39,8 @@ static void look_into_memory(mpt_run *r) {
 }
 
 static bool keeps_eigenpairs(const mpt_run *r) {
-  const mpt_fieldset both = MPT_BIT(MPT_EIGENVALUES) | MPT_BIT(MPT_EIGENVECTORS);
-  return r->cache && !r->job.config.eigenpairs && (r->job.fields & both) == both;
+  const mpt_quantityset both = MPT_BIT(MPT_EIGENVALUES) | MPT_BIT(MPT_EIGENVECTORS);
+  return r->cache && !r->job.config.eigenpairs && (r->job.quantities & both) == both;
 }
 
 void mpt_find_memory(mpt_run *r) {

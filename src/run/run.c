@@ -107,7 +107,7 @@ static mpt_code same_datasets(mpt_run *r, mpt_error *error) {
   mpt_code code = MPT_DONE;
   mpt_text list = {0};
   bool same;
-  mpt_text_add(&list, "%llx", (unsigned long long)r->job.fields);
+  mpt_text_add(&list, "%llx", (unsigned long long)r->job.quantities);
   for (int64_t d = 0; d < r->job.input.count; d++) {
     const mpt_dataset *x = &r->job.input.datasets[d];
     mpt_text_add(&list, "\n%s %d %lld %lld %lld %lld %d", x->path, (int)x->type,

@@ -113,37 +113,37 @@ _Static_assert(sizeof mpt_solver_names / sizeof *mpt_solver_names == MPT_ENGINE_
                "an engine has no name in the schema");
 _Static_assert(MPT_MOST_PROBLEMS < MPT_PLACES, "a problem has no place");
 
-/* What is the worker's own of a field of one number a problem. */
-static void own_number(const mpt_worker *w, mpt_field field, void *out) {
+/* What is the worker's own of a quantity of one number a problem. */
+static void own_number(const mpt_worker *w, mpt_quantity quantity, void *out) {
   const mpt_task_plan *work = &w->plan->tasks[w->dataset];
   const int8_t solver = (int8_t)work->engine->id;
   const int32_t rank = w->rank, ranks = work->ranks;
-  if (field == MPT_SOLVER) memcpy(out, &solver, sizeof solver);
-  if (field == MPT_RANKS) memcpy(out, &ranks, sizeof ranks);
-  if (field == MPT_RANK) memcpy(out, &rank, sizeof rank);
-  if (field == MPT_STARTED) memcpy(out, &w->started, sizeof w->started);
+  if (quantity == MPT_SOLVER) memcpy(out, &solver, sizeof solver);
+  if (quantity == MPT_RANKS) memcpy(out, &ranks, sizeof ranks);
+  if (quantity == MPT_RANK) memcpy(out, &rank, sizeof rank);
+  if (quantity == MPT_STARTED) memcpy(out, &w->started, sizeof w->started);
 }
 
-/* Fills w->column with one number a problem, as wide as the field's element. */
-static void fill_column(mpt_worker *w, mpt_field field) {
-  const mpt_field_info *info = &mpt_fields[field];
+/* Fills w->column with one number a problem, as wide as the quantity's element. */
+static void fill_column(mpt_worker *w, mpt_quantity quantity) {
+  const mpt_quantity_info *info = &mpt_quantities[quantity];
   const size_t size = mpt_element_size(info->element, w->batch.type);
   char *out = (char *)w->column;
   for (int64_t k = 0; k < w->batch.count; k++, out += size)
-    if (info->report)
+    if (info->role == MPT_REPORTED)
       memcpy(out, (const char *)&w->batch.report[k] + info->report, size);
     else
-      own_number(w, field, out);
+      own_number(w, quantity, out);
 }
 
 /* Diagnostics of one number a problem, by the team's first rank. */
 static mpt_code write_columns(mpt_worker *w, const mpt_unit *u, mpt_error *error) {
   mpt_code code = MPT_DONE;
-  for (int f = MPT_STATUS + 1; f < MPT_FIELD_COUNT && code == MPT_DONE; f++) {
-    if (!(w->job->fields & MPT_BIT(f)) || mpt_is_per_function((mpt_field)f)) continue;
+  for (int f = MPT_STATUS + 1; f < MPT_QUANTITY_COUNT && code == MPT_DONE; f++) {
+    if (!(w->job->quantities & MPT_BIT(f)) || mpt_is_per_function((mpt_quantity)f)) continue;
     const mpt_slab part = {u->first, u->count, 0, 1, 1, 1};
-    fill_column(w, (mpt_field)f);
-    code = mpt_result_write(w->result, u->dataset, (mpt_field)f, 0, &part, w->column, error);
+    fill_column(w, (mpt_quantity)f);
+    code = mpt_result_write(w->result, u->dataset, (mpt_quantity)f, 0, &part, w->column, error);
   }
   return code;
 }

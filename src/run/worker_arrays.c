@@ -6,9 +6,9 @@
 #include "run/job_files.h"
 #include "store/shape.h"
 
-static mpt_slab part_of(const mpt_worker *w, mpt_field field, int64_t first, int64_t count) {
-  return mpt_field_slab(field, &w->job->input.datasets[w->dataset], first, count, w->batch.row0,
-                        w->batch.rows);
+static mpt_slab part_of(const mpt_worker *w, mpt_quantity quantity, int64_t first, int64_t count) {
+  return mpt_quantity_slab(quantity, &w->job->input.datasets[w->dataset], first, count,
+                           w->batch.row0, w->batch.rows);
 }
 
 /* A new entry, zeroed; NULL without memory. */
@@ -25,150 +25,85 @@ static mpt_array *append(mpt_worker *w) {
   return array;
 }
 
-/* An array of this field's shape; read from `file` where that is one, from its own path or by
- * default the field's. */
-static mpt_code add(mpt_worker *w, mpt_field field, int64_t function, hid_t file, const char *path,
-                    bool write, void **out, mpt_error *error) {
+/* One reference for all problems is read once. */
+static bool is_read_with_units(const mpt_worker *w, mpt_quantity quantity) {
+  return quantity != MPT_REFERENCE || w->job->each_reference;
+}
+
+static char *path_of(const mpt_worker *w, mpt_quantity quantity, int64_t function) {
+  if (mpt_quantities[quantity].source == MPT_FROM_REFERENCE)
+    return mpt_format("%s", w->job->config.reference.dataset);
+  return mpt_job_path(w->job, w->dataset, quantity, function);
+}
+
+/* The array of a quantity, of function f where each has one, as a member of the batch. */
+static mpt_code add(mpt_worker *w, mpt_quantity quantity, int f, mpt_error *error) {
   mpt_code code = MPT_DONE;
   mpt_array *array = append(w);
-  const mpt_slab part = part_of(w, field, 0, w->plan->tasks[w->dataset].chunk);
-  *out = NULL;
-  const size_t element = mpt_element_size(mpt_fields[field].element, w->batch.type);
+  const mpt_slab part = part_of(w, quantity, 0, w->plan->tasks[w->dataset].chunk);
+  const size_t element = mpt_element_size(mpt_quantities[quantity].element, w->batch.type);
   if (!array) return mpt_no_memory("lay out a batch", error);
-  *array = (mpt_array){.field = field, .function = function, .file = file, .write = write};
+  array->quantity = quantity;
+  array->function = f;
+  if (is_read_with_units(w, quantity)) array->file = mpt_job_file(w->job, w->dataset, quantity);
   TRY(mpt_allocate(&array->data, part.count * part.rows * part.cols, element,
                    "a piece of the batch", error));
-  if (file >= 0)
-    array->path = path ? mpt_format("%s", path) : mpt_job_path(w->job, w->dataset, field, function);
-  if (file >= 0 && !array->path) TRY(mpt_no_memory("read", error));
-  *out = array->data;
+  if (array->file >= 0) array->path = path_of(w, quantity, f);
+  if (array->file >= 0 && !array->path) TRY(mpt_no_memory("read", error));
+  *mpt_batch_array(&w->batch, quantity, f) = array->data;
 done:
   return code;
 }
 
-static mpt_code add_function(mpt_worker *w, int64_t f, mpt_error *error) {
-  mpt_code code = MPT_DONE;
-  const mpt_job *job = w->job;
-  mpt_function_arrays *out = &w->batch.functions[f];
-  const struct mpt_sources *given = &job->sources[w->dataset];
-  void *data;
-  out->function = job->config.functions.items[f].function;
-  TRY(add(w, MPT_FUNCTION, f, H5I_INVALID_HID, NULL, true, &out->value, error));
-  if (given->functions && given->functions[f]) {
-    TRY(add(w, MPT_FUNCTION, f, job->cotangents, NULL, false, &data, error));
-    out->cotangent = data;
-  }
-  if (given->direction)
-    TRY(add(w, MPT_TANGENT_FUNCTION, f, H5I_INVALID_HID, NULL, true, &out->tangent, error));
-  if (job->functions[f].chemical_potential) {
-    TRY(add(w, MPT_CHEMICAL_POTENTIAL, f, H5I_INVALID_HID, NULL, true, &data, error));
-    out->mu = data;
-  }
-done:
-  return code;
-}
-
-/* One reference for all problems is read here, once. */
-static mpt_code add_frame(mpt_worker *w, mpt_error *error) {
-  mpt_code code = MPT_DONE;
-  const mpt_job *job = w->job;
-  mpt_frame_arrays *frame = &w->batch.frame;
-  const char *path = job->config.reference.dataset;
-  void *data;
-  memcpy(frame->index, job->config.frame_index, sizeof frame->index);
-  frame->columns = job->input.datasets[w->dataset].frame_columns;
-  frame->each = job->each_reference;
-  TRY(add(w, MPT_FRAME, 0, H5I_INVALID_HID, NULL, true, &frame->value, error));
-  TRY(add(w, MPT_FRAME, 0, frame->each ? job->reference : H5I_INVALID_HID, path, false, &data,
-          error));
-  frame->reference = data;
-  if (!frame->each) {
-    const mpt_slab part = {0, 1, w->batch.row0, w->batch.rows, frame->columns, 3};
-    hid_t type = mpt_scalar_type(w->batch.type);
-    code = mpt_read_slab(job->reference, path, &part, type, data, error);
-    H5Tclose(type);
-  }
-  if (code != MPT_DONE || !job->sources[w->dataset].frame) goto done;
-  TRY(add(w, MPT_FRAME, 0, job->cotangents, NULL, false, &data, error));
-  frame->cotangent = data;
-  TRY(add(w, MPT_GRADIENT_REFERENCE, 0, H5I_INVALID_HID, NULL, true, &frame->gradient_reference,
-          error));
-done:
-  return code;
-}
-
-static mpt_code add_tangents(mpt_worker *w, mpt_error *error) {
-  mpt_code code = MPT_DONE;
+static mpt_code read_reference(mpt_worker *w, mpt_error *error) {
   mpt_batch *b = &w->batch;
-  const char *path = w->job->input.datasets[w->dataset].path;
-  TRY(add(w, MPT_GRADIENT, 0, w->job->direction, path, false, &b->da, error));
-  TRY(add(w, MPT_TANGENT_EIGENVALUES, 0, H5I_INVALID_HID, NULL, true, &b->dw, error));
-  if (w->job->config.eigenvectors)
-    TRY(add(w, MPT_TANGENT_EIGENVECTORS, 0, H5I_INVALID_HID, NULL, true, &b->dv, error));
-done:
+  const mpt_slab part = {0, 1, b->row0, b->rows, b->frame.columns, 3};
+  hid_t type = mpt_scalar_type(b->type);
+  const mpt_code code = mpt_read_slab(w->job->reference, w->job->config.reference.dataset, &part,
+                                      type, b->array[MPT_REFERENCE], error);
+  H5Tclose(type);
   return code;
 }
 
-/* Where the whole spectrum is solved, its vectors are in the reflectors' place. */
-static mpt_code add_factor(mpt_worker *w, mpt_error *error) {
-  mpt_code code = MPT_DONE;
-  mpt_factor_arrays *factor = &w->batch.factor;
-  const hid_t file = w->job->sources[w->dataset].factor ? w->job->eigenpairs : H5I_INVALID_HID;
-  TRY(add(w, MPT_REFLECTORS, 0, file, NULL, true, &factor->reflectors, error));
-  TRY(add(w, MPT_SPECTRUM, 0, file, NULL, true, &factor->eigenvalues, error));
-  if (!mpt_is_reduced(w->plan->tasks[w->dataset].engine, &w->batch)) return MPT_DONE;
-  TRY(add(w, MPT_TAU, 0, file, NULL, true, &factor->tau, error));
-  TRY(add(w, MPT_DIAGONAL, 0, file, NULL, true, &factor->diagonal, error));
-  TRY(add(w, MPT_OFFDIAGONAL, 0, file, NULL, true, &factor->offdiagonal, error));
-done:
-  return code;
+/* Where the whole spectrum is solved, its vectors are in the reflectors' place, and nothing else of
+ * a reduction is there. */
+static bool is_made(const mpt_worker *w, mpt_quantity quantity) {
+  if (mpt_quantities[quantity].wanted != MPT_FOR_FACTOR || quantity == MPT_REFLECTORS ||
+      quantity == MPT_SPECTRUM)
+    return true;
+  return mpt_is_reduced(w->plan->tasks[w->dataset].engine, &w->batch);
 }
 
-static mpt_code add_cotangents(mpt_worker *w, mpt_error *error) {
-  mpt_code code = MPT_DONE;
-  const struct mpt_sources *given = &w->job->sources[w->dataset];
-  void *data;
-  TRY(add(w, MPT_GRADIENT, 0, H5I_INVALID_HID, NULL, true, &w->batch.g, error));
-  if (given->values) {
-    TRY(add(w, MPT_EIGENVALUES, 0, w->job->cotangents, NULL, false, &data, error));
-    w->batch.gw = data;
-  }
-  if (given->vectors) {
-    TRY(add(w, MPT_EIGENVECTORS, 0, w->job->cotangents, NULL, false, &data, error));
-    w->batch.gv = data;
-  }
-done:
-  return code;
+/* What the batch is, but for its arrays. */
+static void describe(mpt_worker *w, const mpt_task *task) {
+  const mpt_config *c = &w->job->config;
+  mpt_batch *b = &w->batch;
+  b->select = c->select;
+  b->function_count = (int)task->functions;
+  for (int f = 0; f < b->function_count; f++)
+    b->functions[f].function = c->functions.items[f].function;
+  if (!c->reference.file) return;
+  memcpy(b->frame.index, c->frame_index, sizeof b->frame.index);
+  b->frame.columns = task->dataset->frame_columns;
+  b->frame.each = w->job->each_reference;
 }
 
 mpt_code mpt_arrays_allocate(mpt_worker *w, int64_t d, mpt_error *error) {
   mpt_code code = MPT_DONE;
-  const mpt_job *job = w->job;
-  const mpt_task *task = &job->tasks[d];
-  const int64_t functions = job->config.functions.count, chunk = w->plan->tasks[d].chunk;
+  const mpt_task *task = &w->job->tasks[d];
+  const int64_t chunk = w->plan->tasks[d].chunk;
   mpt_batch *b = &w->batch;
   const char *what = "a piece of the batch";
-  void *data;
-  TRY(mpt_allocate(&b->functions, functions, sizeof *b->functions, what, error));
+  TRY(mpt_allocate(&b->functions, task->functions, sizeof *b->functions, what, error));
   TRY(mpt_allocate(&b->report, chunk, sizeof *b->report, what, error));
   TRY(mpt_allocate(&w->column, chunk, sizeof *w->column, what, error));
-  /* the matrices come first */
-  TRY(add(w, MPT_GRADIENT, 0, job->input.file, job->input.datasets[d].path, false, &b->a, error));
-  TRY(add(w, MPT_EIGENVALUES, 0, job->eigenpairs, NULL, true, &b->w, error));
-  if (task->vectors) TRY(add(w, MPT_EIGENVECTORS, 0, job->eigenpairs, NULL, true, &b->v, error));
-  TRY(add(w, MPT_MULTIPLET, 0, H5I_INVALID_HID, NULL, true, &data, error));
-  b->multiplet = data;
-  b->select = job->config.select;
-  if (b->select.kind == MPT_SELECT_RANGE) {
-    TRY(add(w, MPT_FOUND, 0, H5I_INVALID_HID, NULL, true, &data, error));
-    b->found = data;
-  }
-  if (task->gradient) TRY(add_cotangents(w, error));
-  for (int64_t f = 0; f < functions; f++) TRY(add_function(w, f, error));
-  b->function_count = (int)functions;
-  if (job->config.reference.file) TRY(add_frame(w, error));
-  if (job->sources[d].direction) TRY(add_tangents(w, error));
-  if (task->factor || task->memory) TRY(add_factor(w, error));
+  describe(w, task);
+  for (mpt_quantity q = 0; q < MPT_FUNCTION; q++)
+    if (mpt_task_has(task, q) && is_made(w, q)) TRY(add(w, q, 0, error));
+  for (int f = 0; f < b->function_count; f++)
+    for (mpt_quantity q = MPT_FUNCTION; q < MPT_STATUS; q++)
+      if (task->of_function[f] & MPT_BIT(q)) TRY(add(w, q, f, error));
+  if (b->reference && !b->frame.each) TRY(read_reference(w, error));
 done:
   return code;
 }
@@ -189,26 +124,23 @@ void mpt_arrays_release(mpt_worker *w) {
 }
 
 size_t mpt_array_bytes(const mpt_worker *w, const mpt_array *array, int64_t count) {
-  const mpt_slab part = part_of(w, array->field, 0, count);
+  const mpt_slab part = part_of(w, array->quantity, 0, count);
   return (size_t)(part.count * part.rows * part.cols) *
-         mpt_element_size(mpt_fields[array->field].element, w->batch.type);
+         mpt_element_size(mpt_quantities[array->quantity].element, w->batch.type);
 }
 
 /* Cotangents come in the convention of the config, engines take PyTorch's. */
 static mpt_code read_array(mpt_worker *w, const mpt_array *array, const mpt_slab *part,
                            mpt_error *error) {
-  hid_t type = mpt_element_type(mpt_fields[array->field].element, w->batch.type);
+  const mpt_quantity_info *info = &mpt_quantities[array->quantity];
+  hid_t type = mpt_element_type(info->element, w->batch.type);
   const mpt_code code = mpt_read_slab(array->file, array->path, part, type, array->data, error);
   H5Tclose(type);
   const bool conjugate = w->job->options.convention == MPT_CONVENTION_JAX &&
-                         array->file == w->job->cotangents && array->field != MPT_EIGENVALUES;
+                         info->source == MPT_FROM_COTANGENTS && info->element == MPT_E_SCALAR;
   if (code == MPT_DONE && conjugate)
     mpt_conjugate(w->batch.type, part->count * part->rows * part->cols, array->data);
   return code;
-}
-
-static bool is_of_factor(mpt_field field) {
-  return field >= MPT_REFLECTORS && field <= MPT_SPECTRUM;
 }
 
 /* Whether the piece has all that is made of the matrices: of a selection, what its other pairs take
@@ -219,28 +151,35 @@ static bool has_solution(const mpt_worker *w, const mpt_cache_entry *entry) {
   return factor->reflectors && entry->data[MPT_REFLECTORS] && !factor->tau == !entry->data[MPT_TAU];
 }
 
+/* Whether a later pass through the eigenpairs reads it, and so may find it in the cache. */
+static bool is_cached(const mpt_worker *w, mpt_quantity quantity) {
+  if (quantity == MPT_MATRIX) return w->batch.factor.tau; /* to certify what is made of Q and T */
+  return mpt_quantities[quantity].source == MPT_FROM_EIGENPAIRS;
+}
+
 /* The input's matrices are needed for what was not solved yet, and to certify what is made of Q
  * and T. */
 mpt_code mpt_arrays_read(mpt_worker *w, const mpt_unit *u, const mpt_cache_entry *entry,
                          mpt_error *error) {
   mpt_code code = MPT_DONE;
-  const bool solved = entry && has_solution(w, entry);
-  w->batch.a = solved && !w->batch.factor.tau ? NULL : w->arrays[0].data;
-  w->batch.factor.given =
-      w->batch.factor.reflectors && (solved || w->job->sources[u->dataset].factor);
+  const bool solved = entry && has_solution(w, entry), certified = w->batch.factor.tau;
   for (int64_t k = 0; k < w->array_count && code == MPT_DONE; k++) {
     const mpt_array *array = &w->arrays[k];
-    const bool of_factor = is_of_factor(array->field), of_file = array->file >= 0;
-    if (k == 0 && !w->batch.a) continue;
-    const mpt_slab part = part_of(w, array->field, u->first, u->count);
-    const bool of_pairs = of_file && array->file == w->job->eigenpairs;
-    const bool known = entry && (of_factor ? solved : k == 0 || of_pairs);
-    const void *cached = known ? entry->data[array->field] : NULL;
+    const mpt_quantity quantity = array->quantity;
+    if (quantity == MPT_MATRIX) w->batch.a = solved && !certified ? NULL : array->data;
+    if (quantity == MPT_MATRIX && !w->batch.a) continue;
+    const mpt_slab part = part_of(w, quantity, u->first, u->count);
+    const bool of_pairs = mpt_quantities[quantity].role == MPT_PAIRS && array->file >= 0;
+    const bool of_matrix = quantity == MPT_MATRIX;
+    const bool known = entry && is_cached(w, quantity) && (of_pairs || of_matrix || solved);
+    const void *cached = known ? entry->data[quantity] : NULL;
     if (cached)
       memcpy(array->data, cached, mpt_array_bytes(w, array, u->count));
-    else if (of_file)
+    else if (array->file >= 0)
       code = read_array(w, array, &part, error);
   }
+  w->batch.factor_given =
+      w->batch.factor.reflectors && (solved || w->job->tasks[u->dataset].factor_given);
   return code;
 }
 
@@ -260,10 +199,8 @@ void mpt_arrays_cache(mpt_worker *w, const mpt_unit *u) {
   memcpy(entry->report, w->batch.report, sizeof *entry->report * (size_t)u->count);
   for (int64_t k = 0; k < w->array_count; k++) {
     const mpt_array *array = &w->arrays[k];
-    const mpt_field field = array->field;
-    const bool pairs = array->write && (field == MPT_EIGENVALUES || field == MPT_EIGENVECTORS);
-    if (pairs || is_of_factor(field) || (k == 0 && w->batch.factor.tau))
-      mpt_cache_copy(w->cache, w->caching, array->field, array->data,
+    if (is_cached(w, array->quantity))
+      mpt_cache_copy(w->cache, w->caching, array->quantity, array->data,
                      mpt_array_bytes(w, array, u->count));
   }
 }
@@ -273,9 +210,10 @@ mpt_code mpt_arrays_write(mpt_worker *w, const mpt_unit *u, mpt_error *error) {
   mpt_code code = MPT_DONE;
   for (int64_t k = 0; k < w->array_count && code == MPT_DONE; k++) {
     const mpt_array *array = &w->arrays[k];
-    const mpt_slab part = part_of(w, array->field, u->first, u->count);
-    if (array->write && (part.rank == 3 || w->team.rank == 0))
-      code = mpt_result_write(w->result, u->dataset, array->field, array->function, &part,
+    const mpt_slab part = part_of(w, array->quantity, u->first, u->count);
+    const bool made = mpt_quantities[array->quantity].role != MPT_GIVEN;
+    if (made && (part.rank == 3 || w->team.rank == 0))
+      code = mpt_result_write(w->result, u->dataset, array->quantity, array->function, &part,
                               array->data, error);
   }
   return code;

@@ -8,11 +8,10 @@
 /* A dataset's part in memory: [chunk, its rows on this rank, its columns]. */
 typedef struct mpt_array {
   void *data;
-  mpt_field field; /* whose shape and type it has */
-  int64_t function;
-  hid_t file; /* to read it from; H5I_INVALID_HID: not read */
-  char *path; /* there */
-  bool write;
+  mpt_quantity quantity;
+  int function; /* whose it is, where each has one */
+  hid_t file;   /* to read it from; H5I_INVALID_HID: not read */
+  char *path;   /* there */
 } mpt_array;
 
 /* Memory for `chunk` problems of dataset d, as members of the batch. */

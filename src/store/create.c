@@ -61,13 +61,13 @@ static bool write_attributes(hid_t file, const mpt_result_spec *spec, const char
 }
 
 /* Contiguous, its space allocated at once and never filled: what was not written reads as zero. */
-static bool create_dataset(hid_t file, const mpt_result_spec *spec, int64_t index, mpt_field field,
-                           int64_t function) {
-  const mpt_field_info *info = &mpt_fields[field];
+static bool create_dataset(hid_t file, const mpt_result_spec *spec, int64_t index,
+                           mpt_quantity quantity, int64_t function) {
+  const mpt_quantity_info *info = &mpt_quantities[quantity];
   const mpt_dataset *d = &spec->datasets[index];
   hsize_t dims[H5S_MAX_RANK];
-  const int rank = mpt_field_dims(field, d, dims);
-  char *path = mpt_field_path(spec, index, field, function);
+  const int rank = mpt_quantity_dims(quantity, d, dims);
+  char *path = mpt_quantity_path(spec, index, quantity, function);
   if (!path) return false;
   hid_t space = H5Screate_simple(rank, dims, NULL);
   hid_t type = mpt_element_type(info->element, d->type);
@@ -124,10 +124,10 @@ static mpt_code fill_draft(const mpt_result_spec *spec, const char *draft, mpt_e
   hid_t file = H5Fcreate(draft, H5F_ACC_EXCL, H5P_DEFAULT, H5P_DEFAULT); /* follows no link */
   bool done = file >= 0 && write_attributes(file, spec, draft + strlen(draft) - ID_DIGITS);
   for (int64_t d = 0; done && d < spec->count; d++)
-    for (int f = 0; done && f < MPT_FIELD_COUNT; f++)
+    for (int f = 0; done && f < MPT_QUANTITY_COUNT; f++)
       for (int64_t k = 0; done && k <= spec->function_count; k++)
-        if (mpt_is_stored(spec, (mpt_field)f, k))
-          done = create_dataset(file, spec, d, (mpt_field)f, k);
+        if (mpt_is_stored(spec, (mpt_quantity)f, k))
+          done = create_dataset(file, spec, d, (mpt_quantity)f, k);
   if (file >= 0 && H5Fclose(file) < 0) done = false;
   const int reason = errno;
   if (done) return reserve(spec, draft, error);
@@ -167,17 +167,17 @@ static mpt_code compare(hid_t file, const char *attribute, const char *mine, con
 /* A version that stores less has the same config. */
 static mpt_code check_datasets(hid_t file, const mpt_result_spec *spec, mpt_error *error) {
   for (int64_t d = 0; d < spec->count; d++)
-    for (int f = 0; f < MPT_FIELD_COUNT; f++)
+    for (int f = 0; f < MPT_QUANTITY_COUNT; f++)
       for (int64_t k = 0; k <= spec->function_count; k++) {
-        if (!mpt_is_stored(spec, (mpt_field)f, k)) continue;
-        char *path = mpt_field_path(spec, d, (mpt_field)f, k);
+        if (!mpt_is_stored(spec, (mpt_quantity)f, k)) continue;
+        char *path = mpt_quantity_path(spec, d, (mpt_quantity)f, k);
         const bool exists = path && H5Lexists(file, path, H5P_DEFAULT) > 0;
         free(path);
         if (!exists)
           return mpt_fail(error, MPT_BAD_USAGE,
                           "cannot continue '%s': it has no %s of '%s', another version made it "
                           "(--fresh starts over; or name another output.file)",
-                          spec->path, mpt_fields[f].name, spec->datasets[d].path);
+                          spec->path, mpt_quantities[f].name, spec->datasets[d].path);
       }
   return MPT_DONE;
 }

@@ -81,11 +81,11 @@ typedef struct mpt_slab {
 mpt_code mpt_read_slab(hid_t file, const char *path, const mpt_slab *part, hid_t type, void *out,
                        mpt_error *error);
 
-/* Whether `path` exists as a dataset, and whether it has the field's shape and type and its data
+/* Whether `path` exists as a dataset, and whether it has the quantity's shape and type and its data
  * are there; MPT_BAD_INPUT with a message naming `file_name` when it exists and does not fit, or is
  * a link that leads nowhere. */
 mpt_code mpt_expect_dataset(hid_t file, const char *file_name, const char *path,
-                            const mpt_dataset *like, mpt_field field, bool *exists,
+                            const mpt_dataset *like, mpt_quantity quantity, bool *exists,
                             mpt_error *error);
 
 /* That the elements of an open dataset are there: see storage.h. */

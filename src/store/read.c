@@ -82,13 +82,13 @@ mpt_code mpt_expect_data(hid_t dataset, const char *file_name, const char *path,
 }
 
 mpt_code mpt_expect_dataset(hid_t file, const char *file_name, const char *path,
-                            const mpt_dataset *like, mpt_field field, bool *exists,
+                            const mpt_dataset *like, mpt_quantity quantity, bool *exists,
                             mpt_error *error) {
   mpt_code code = MPT_DONE;
   hsize_t want[H5S_MAX_RANK];
   char shape[160];
-  const int rank = mpt_field_dims(field, like, want);
-  const bool real = mpt_fields[field].element == MPT_E_REAL;
+  const int rank = mpt_quantity_dims(quantity, like, want);
+  const bool real = mpt_quantities[quantity].element == MPT_E_REAL;
   hid_t dataset;
   code = mpt_find_dataset(file, path, &dataset, error);
   *exists = dataset >= 0;

@@ -30,7 +30,7 @@ struct mpt_result {
   int raw; /* the same file, for what HDF5 does not do: syncing, and asking whether it is there */
   bool sync;
   hid_t file, *datasets; /* handle_of(); H5I_INVALID_HID where not stored */
-  int64_t functions;     /* datasets a field, at most */
+  int64_t functions;     /* datasets a quantity, at most */
   mpt_dataset *shapes;   /* their paths stay the spec's */
   int64_t count;
   bool sealed; /* complete already: opened for reading, and left as it is */
@@ -39,8 +39,8 @@ struct mpt_result {
   double committed;
 };
 
-static hid_t *handle_of(const mpt_result *r, int64_t d, mpt_field field, int64_t function) {
-  return &r->datasets[(d * MPT_FIELD_COUNT + (int64_t)field) * r->functions + function];
+static hid_t *handle_of(const mpt_result *r, int64_t d, mpt_quantity quantity, int64_t function) {
+  return &r->datasets[(d * MPT_QUANTITY_COUNT + (int64_t)quantity) * r->functions + function];
 }
 
 /* ROMIO takes what stands before a colon for a kind of file system. */
@@ -81,11 +81,11 @@ static mpt_code open_file(mpt_result *r, const mpt_result_spec *spec, mpt_error 
 static mpt_code open_datasets(mpt_result *r, const mpt_result_spec *spec, mpt_error *error) {
   bool done = true;
   for (int64_t d = 0; d < spec->count; d++)
-    for (int f = 0; f < MPT_FIELD_COUNT; f++)
+    for (int f = 0; f < MPT_QUANTITY_COUNT; f++)
       for (int64_t k = 0; k < r->functions; k++) {
-        if (!mpt_is_stored(spec, (mpt_field)f, k)) continue;
-        char *path = mpt_field_path(spec, d, (mpt_field)f, k);
-        hid_t *handle = handle_of(r, d, (mpt_field)f, k);
+        if (!mpt_is_stored(spec, (mpt_quantity)f, k)) continue;
+        char *path = mpt_quantity_path(spec, d, (mpt_quantity)f, k);
+        hid_t *handle = handle_of(r, d, (mpt_quantity)f, k);
         *handle = path ? H5Dopen(r->file, path, H5P_DEFAULT) : H5I_INVALID_HID;
         done &= *handle >= 0;
         free(path);
@@ -125,9 +125,9 @@ static mpt_code allocate_result(MPI_Comm comm, const mpt_result_spec *spec, mpt_
                     .committed = mpt_now()};
   MPI_Comm_rank(comm, &r->rank);
   r->functions = spec->function_count > 0 ? spec->function_count : 1;
-  TRY(mpt_allocate(&r->datasets, spec->count * MPT_FIELD_COUNT * r->functions, sizeof *r->datasets,
-                   "the result", error));
-  for (int64_t k = 0; k < spec->count * MPT_FIELD_COUNT * r->functions; k++)
+  TRY(mpt_allocate(&r->datasets, spec->count * MPT_QUANTITY_COUNT * r->functions,
+                   sizeof *r->datasets, "the result", error));
+  for (int64_t k = 0; k < spec->count * MPT_QUANTITY_COUNT * r->functions; k++)
     r->datasets[k] = H5I_INVALID_HID;
   TRY(mpt_allocate(&r->shapes, spec->count, sizeof *r->shapes, "the result", error));
   memcpy(r->shapes, spec->datasets, sizeof *r->shapes * (size_t)spec->count);
@@ -149,7 +149,7 @@ static void release_result(mpt_result *r) {
 
 static bool close_handles(mpt_result *r) {
   bool done = true;
-  const int64_t handles = r->count * MPT_FIELD_COUNT * r->functions;
+  const int64_t handles = r->count * MPT_QUANTITY_COUNT * r->functions;
   for (int64_t k = 0; r->file >= 0 && k < handles; k++)
     if (r->datasets[k] >= 0) done &= H5Dclose(r->datasets[k]) >= 0;
   if (r->file >= 0) done &= H5Fclose(r->file) >= 0;
@@ -261,12 +261,12 @@ static bool write_piece(hid_t dataset, hid_t type, const mpt_slab *part, const v
   return done;
 }
 
-mpt_code mpt_result_write(mpt_result *r, int64_t d, mpt_field field, int64_t function,
+mpt_code mpt_result_write(mpt_result *r, int64_t d, mpt_quantity quantity, int64_t function,
                           const mpt_slab *part, const void *data, mpt_error *error) {
-  hid_t dataset = *handle_of(r, d, field, function);
+  hid_t dataset = *handle_of(r, d, quantity, function);
   if (dataset < 0) return MPT_DONE;
-  hid_t type = mpt_element_type(mpt_fields[field].element, r->shapes[d].type);
-  const size_t element = mpt_element_size(mpt_fields[field].element, r->shapes[d].type);
+  hid_t type = mpt_element_type(mpt_quantities[quantity].element, r->shapes[d].type);
+  const size_t element = mpt_element_size(mpt_quantities[quantity].element, r->shapes[d].type);
   mpt_slab piece = *part;
   bool by_rows = part->rank == 3 && part->count == 1; /* of one matrix, or of a run of problems */
   int64_t total = by_rows ? part->rows : part->count;
@@ -326,7 +326,7 @@ mpt_code mpt_result_commit(mpt_result *r, double seconds, mpt_error *error) {
   TRY(mpt_result_sync(r, error));
   for (int64_t k = 0; k < r->waiting_count; k++) {
     finished *f = &r->waiting[k];
-    mpt_slab part = mpt_field_slab(MPT_STATUS, &r->shapes[f->d], f->first, f->count, 0, 0);
+    mpt_slab part = mpt_quantity_slab(MPT_STATUS, &r->shapes[f->d], f->first, f->count, 0, 0);
     if (code == MPT_DONE)
       code = mpt_result_write(r, f->d, MPT_STATUS, 0, &part, f->statuses, error);
     free(f->statuses);
@@ -343,7 +343,7 @@ mpt_code mpt_result_revoke(mpt_result *r, int8_t *const *statuses, mpt_error *er
   r->waiting_count = r->waiting_problems = 0;
   MPI_Barrier(r->comm); /* every rank has written its last */
   for (int64_t d = 0; d < r->count && r->rank == 0 && code == MPT_DONE; d++) {
-    const mpt_slab all = mpt_field_slab(MPT_STATUS, &r->shapes[d], 0, r->shapes[d].count, 0, 0);
+    const mpt_slab all = mpt_quantity_slab(MPT_STATUS, &r->shapes[d], 0, r->shapes[d].count, 0, 0);
     code = mpt_result_write(r, d, MPT_STATUS, 0, &all, statuses[d], error);
   }
   if (code != MPT_DONE)
@@ -414,13 +414,13 @@ mpt_code mpt_result_close(mpt_result *r, mpt_code code, bool complete, mpt_error
 int64_t mpt_result_bytes(const mpt_result_spec *spec) {
   int64_t bytes = 0;
   for (int64_t d = 0; d < spec->count; d++)
-    for (int f = 0; f < MPT_FIELD_COUNT; f++) {
+    for (int f = 0; f < MPT_QUANTITY_COUNT; f++) {
       int64_t datasets = 0;
       for (int64_t k = 0; k <= spec->function_count; k++)
-        datasets += mpt_is_stored(spec, (mpt_field)f, k);
-      const mpt_slab p = mpt_whole_field((mpt_field)f, &spec->datasets[d]);
+        datasets += mpt_is_stored(spec, (mpt_quantity)f, k);
+      const mpt_slab p = mpt_whole_quantity((mpt_quantity)f, &spec->datasets[d]);
       bytes += datasets * p.count * p.rows * p.cols *
-               (int64_t)mpt_element_size(mpt_fields[f].element, spec->datasets[d].type);
+               (int64_t)mpt_element_size(mpt_quantities[f].element, spec->datasets[d].type);
     }
   return bytes;
 }

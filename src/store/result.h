@@ -20,9 +20,9 @@ mpt_code mpt_result_open(MPI_Comm comm, const mpt_result_spec *spec, bool fresh,
  * a version without. Not collective. */
 void mpt_result_id(const mpt_result *result, char out[17]);
 
-/* Writes a part of a field of dataset d (function number `function` of it, where there is one for
- * each) from contiguous memory. Nothing happens for what is not stored. Not collective. */
-mpt_code mpt_result_write(mpt_result *result, int64_t d, mpt_field field, int64_t function,
+/* Writes a part of a quantity of dataset d (function number `function` of it, where there is one
+ * for each) from contiguous memory. Nothing happens for what is not stored. Not collective. */
+mpt_code mpt_result_write(mpt_result *result, int64_t d, mpt_quantity quantity, int64_t function,
                           const mpt_slab *part, const void *data, mpt_error *error);
 
 /* Says that the data of `count` problems from `first` are written, with these statuses. They reach

@@ -3,27 +3,20 @@
 #include <stdio.h>
 #include <string.h>
 
-mpt_slab mpt_whole_field(mpt_field field, const mpt_dataset *d) {
-  switch (mpt_fields[field].extent) {
-  case MPT_ONE:
-    return (mpt_slab){0, d->count, 0, 1, 1, 1};
-  case MPT_PER_ROW:
-    return (mpt_slab){0, d->count, 0, 1, d->n, 2};
-  case MPT_PER_EIGENVALUE:
-    return (mpt_slab){0, d->count, 0, 1, d->columns ? d->columns : d->n, 2};
-  case MPT_VECTORS:
-    return (mpt_slab){0, d->count, 0, d->n, d->columns ? d->columns : d->n, 3};
-  case MPT_FRAME_COLUMNS:
-    return (mpt_slab){0, d->count, 0, d->n, d->frame_columns, 3};
-  case MPT_MATRIX:
-    break;
-  }
-  return (mpt_slab){0, d->count, 0, d->n, d->n, 3};
+mpt_slab mpt_whole_quantity(mpt_quantity quantity, const mpt_dataset *d) {
+  const mpt_sizes sizes = {d->n, d->columns ? d->columns : d->n, d->frame_columns};
+  const bool rows = mpt_has_rows(quantity);
+  return (mpt_slab){.count = d->count,
+                    .rows = rows ? d->n : 1,
+                    .cols = mpt_quantity_columns(quantity, &sizes),
+                    .rank = rows                                         ? 3
+                            : mpt_quantities[quantity].extent == MPT_ONE ? 1
+                                                                         : 2};
 }
 
-mpt_slab mpt_field_slab(mpt_field field, const mpt_dataset *dataset, int64_t first, int64_t count,
-                        int64_t row0, int64_t rows) {
-  mpt_slab part = mpt_whole_field(field, dataset);
+mpt_slab mpt_quantity_slab(mpt_quantity quantity, const mpt_dataset *dataset, int64_t first,
+                           int64_t count, int64_t row0, int64_t rows) {
+  mpt_slab part = mpt_whole_quantity(quantity, dataset);
   part.first = first;
   part.count = count;
   if (part.rank < 3) return part;
@@ -32,8 +25,8 @@ mpt_slab mpt_field_slab(mpt_field field, const mpt_dataset *dataset, int64_t fir
   return part;
 }
 
-int mpt_field_dims(mpt_field field, const mpt_dataset *d, hsize_t dims[H5S_MAX_RANK]) {
-  const mpt_slab whole = mpt_whole_field(field, d);
+int mpt_quantity_dims(mpt_quantity quantity, const mpt_dataset *d, hsize_t dims[H5S_MAX_RANK]) {
+  const mpt_slab whole = mpt_whole_quantity(quantity, d);
   int rank = d->leading;
   memcpy(dims, d->lead, sizeof *dims * (size_t)rank);
   if (!rank) dims[rank++] = (hsize_t)d->count;

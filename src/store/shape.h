@@ -5,16 +5,17 @@
 
 #include "store/input.h"
 
-/* The shape of a field's dataset [count, rows, cols] and how many of these dimensions it has. */
-mpt_slab mpt_whole_field(mpt_field field, const mpt_dataset *dataset);
+/* The shape of a quantity's dataset [count, rows, cols] and how many of these dimensions it has. */
+mpt_slab mpt_whole_quantity(mpt_quantity quantity, const mpt_dataset *dataset);
 
-/* The part of a field's dataset that a problem range (and, of matrices, a row range) covers. */
-mpt_slab mpt_field_slab(mpt_field field, const mpt_dataset *dataset, int64_t first, int64_t count,
-                        int64_t row0, int64_t rows);
+/* The part of a quantity's dataset that a problem range (and, of matrices, a row range) covers. */
+mpt_slab mpt_quantity_slab(mpt_quantity quantity, const mpt_dataset *dataset, int64_t first,
+                           int64_t count, int64_t row0, int64_t rows);
 
-/* The dimensions of a field's dataset: the input's leading ones and the field's own. Returns how
- * many there are. */
-int mpt_field_dims(mpt_field field, const mpt_dataset *dataset, hsize_t dims[H5S_MAX_RANK]);
+/* The dimensions of a quantity's dataset: the input's leading ones and the quantity's own. Returns
+ * how many there are. */
+int mpt_quantity_dims(mpt_quantity quantity, const mpt_dataset *dataset,
+                      hsize_t dims[H5S_MAX_RANK]);
 
 /* The product of `rank` dimensions, capped at INT64_MAX. */
 int64_t mpt_count_problems(int rank, const hsize_t *dims);

@@ -7,7 +7,7 @@
 /* A function by the name of its datasets. */
 typedef struct mpt_stored_function {
   const char *name;
-  bool chemical_potential; /* is one of its outputs */
+  mpt_quantityset arrays; /* that it has */
 } mpt_stored_function;
 
 typedef struct mpt_result_spec {
@@ -18,17 +18,19 @@ typedef struct mpt_result_spec {
   const char *blas;     /* the library's own description */
   const mpt_dataset *datasets;
   int64_t count;
-  mpt_fieldset fields; /* MPT_BIT() of those that are stored */
+  mpt_quantityset quantities; /* MPT_BIT() of those that are stored */
   const mpt_stored_function *functions;
   int64_t function_count;
   int ranks;
   bool sync; /* what a status vouches for is on the disk before it is said */
 } mpt_result_spec;
 
-/* "/a/b/functions/rho"; NULL when memory is out. The caller frees it. */
-char *mpt_field_path(const mpt_result_spec *spec, int64_t d, mpt_field field, int64_t function);
+/* "/a/b/functions/rho", or "/a/b" for a quantity without a name; NULL when memory is out. The
+ * caller frees it. */
+char *mpt_quantity_path(const mpt_result_spec *spec, int64_t d, mpt_quantity quantity,
+                        int64_t function);
 
-/* Whether a job of this spec stores the field of that function. */
-bool mpt_is_stored(const mpt_result_spec *spec, mpt_field field, int64_t function);
+/* Whether a job of this spec stores the quantity of that function. */
+bool mpt_is_stored(const mpt_result_spec *spec, mpt_quantity quantity, int64_t function);
 
 #endif

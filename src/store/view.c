@@ -42,9 +42,10 @@ static int own_rank(mpt_extent extent) {
 }
 
 /* The leading dimensions are those of the status, which comes first. */
-static bool has_leading(mpt_view_group *group, mpt_field field, int leading, const hsize_t *dims) {
+static bool has_leading(mpt_view_group *group, mpt_quantity quantity, int leading,
+                        const hsize_t *dims) {
   if (leading < 1 || leading > MPT_MOST_LEADING) return false;
-  if (field == MPT_STATUS) {
+  if (quantity == MPT_STATUS) {
     group->leading = leading;
     memcpy(group->lead, dims, sizeof *dims * (size_t)leading);
     group->count = mpt_count_problems(leading, dims);
@@ -64,18 +65,18 @@ static bool note_dims(mpt_view_group *group, mpt_extent extent, const hsize_t *d
     if (group->columns < 0) group->columns = columns;
     fits = fits && columns == group->columns;
   }
-  return fits && (extent != MPT_MATRIX || dims[0] == dims[1]);
+  return fits && (extent != MPT_SQUARE || dims[0] == dims[1]);
 }
 
 /* Notes a dataset's shape and type in the group; false when they contradict the others'. */
-static bool note_dataset(mpt_view_group *group, mpt_field field, hid_t dataset) {
-  const mpt_field_info *info = &mpt_fields[field];
+static bool note_dataset(mpt_view_group *group, mpt_quantity quantity, hid_t dataset) {
+  const mpt_quantity_info *info = &mpt_quantities[quantity];
   hsize_t dims[H5S_MAX_RANK] = {0};
   mpt_type type;
   hid_t space = H5Dget_space(dataset), stored = H5Dget_type(dataset);
   const int leading = H5Sget_simple_extent_dims(space, dims, NULL) - own_rank(info->extent);
   bool fits =
-      has_leading(group, field, leading, dims) && note_dims(group, info->extent, dims + leading);
+      has_leading(group, quantity, leading, dims) && note_dims(group, info->extent, dims + leading);
   if (info->element == MPT_E_REAL || info->element == MPT_E_SCALAR) {
     fits = fits && mpt_scalar_type_of(stored, &type);
     if (fits && !group->typed) group->type = type;
@@ -88,17 +89,19 @@ static bool note_dataset(mpt_view_group *group, mpt_field field, hid_t dataset) 
 
 static mpt_code look_into(const mpt_view *view, mpt_view_group *group, mpt_error *error) {
   mpt_code code = MPT_DONE;
-  for (int k = -1; k < MPT_FIELD_COUNT && code == MPT_DONE; k++) {
-    mpt_field field = k < 0 ? MPT_STATUS : (mpt_field)k; /* the status first: it has the count */
-    if (mpt_is_per_function(field)) continue;            /* those go by their own names */
-    char *path = mpt_view_path(group->path, mpt_fields[field].name);
+  for (int k = -1; k < MPT_QUANTITY_COUNT && code == MPT_DONE; k++) {
+    mpt_quantity quantity =
+        k < 0 ? MPT_STATUS : (mpt_quantity)k; /* the status first: it has the count */
+    if (!mpt_quantities[quantity].store || mpt_is_per_function(quantity))
+      continue; /* those of functions go by their own names */
+    char *path = mpt_view_path(group->path, mpt_quantities[quantity].name);
     if (!path) return mpt_no_memory("list a result's groups", error);
     hid_t dataset;
     code = mpt_find_dataset(view->file, path, &dataset, error);
     if (dataset >= 0) {
-      group->fields |= MPT_BIT(field);
+      group->quantities |= MPT_BIT(quantity);
       code = mpt_expect_data(dataset, view->name, path, error);
-      if (code == MPT_DONE && !note_dataset(group, field, dataset))
+      if (code == MPT_DONE && !note_dataset(group, quantity, dataset))
         code = damaged(view, path, error);
       H5Dclose(dataset);
     }
@@ -191,13 +194,13 @@ static hid_t memory_type(mpt_element element) {
   return H5Tcopy(H5T_NATIVE_DOUBLE);
 }
 
-mpt_code mpt_view_read(const mpt_view *view, const mpt_view_group *group, mpt_field field,
+mpt_code mpt_view_read(const mpt_view *view, const mpt_view_group *group, mpt_quantity quantity,
                        int64_t first, int64_t count, void *out, mpt_error *error) {
   const mpt_dataset shape = {.count = group->count, .n = group->n, .columns = group->columns};
-  mpt_slab part = mpt_field_slab(field, &shape, first, count, 0, 0);
-  char *path = mpt_view_path(group->path, mpt_fields[field].name);
+  mpt_slab part = mpt_quantity_slab(quantity, &shape, first, count, 0, 0);
+  char *path = mpt_view_path(group->path, mpt_quantities[quantity].name);
   if (!path) return mpt_no_memory("list a result's groups", error);
-  hid_t type = memory_type(mpt_fields[field].element);
+  hid_t type = memory_type(mpt_quantities[quantity].element);
   mpt_code code = mpt_read_slab(view->file, path, &part, type, out, error);
   H5Tclose(type);
   free(path);

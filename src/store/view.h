@@ -7,11 +7,11 @@
 
 /* What one dataset of the input became. */
 typedef struct mpt_view_group {
-  char *path;          /* of the input dataset and of this group */
-  mpt_fieldset fields; /* MPT_BIT() of those that are there */
-  int64_t count;       /* of problems, flat in C order over the leading dimensions */
-  int64_t n;           /* -1: nothing that is stored tells */
-  int64_t columns;     /* eigenvalues a problem, n unless some were selected; -1 likewise */
+  char *path;                 /* of the input dataset and of this group */
+  mpt_quantityset quantities; /* MPT_BIT() of those that are there */
+  int64_t count;              /* of problems, flat in C order over the leading dimensions */
+  int64_t n;                  /* -1: nothing that is stored tells */
+  int64_t columns;            /* eigenvalues a problem, n unless some were selected; -1 likewise */
   mpt_type type;
   int leading;
   hsize_t lead[MPT_MOST_LEADING];
@@ -32,19 +32,19 @@ void mpt_view_close(mpt_view *view);
 
 /* The group of this path, or NULL. */
 const mpt_view_group *mpt_view_find(const mpt_view *view, const char *path);
-static inline bool mpt_view_has(const mpt_view_group *group, mpt_field field) {
-  return group->fields & MPT_BIT(field);
+static inline bool mpt_view_has(const mpt_view_group *group, mpt_quantity quantity) {
+  return group->quantities & MPT_BIT(quantity);
 }
 
 /* "3" for problem 3, or "0, 3" where there are several leading dimensions. */
 const char *mpt_view_index(const mpt_view_group *group, int64_t problem, char *text, size_t length);
 
-/* The path of a field's dataset; the caller frees it, NULL when memory is out. */
+/* The path of a quantity's dataset; the caller frees it, NULL when memory is out. */
 char *mpt_view_path(const char *group, const char *name);
 
-/* A field that is there, of `count` problems from `first`: one value, or n, of each. Status and
+/* A quantity that is there, of `count` problems from `first`: one value, or n, of each. Status and
  * solver come as int8_t, other integers as int32_t, all else as double. */
-mpt_code mpt_view_read(const mpt_view *view, const mpt_view_group *group, mpt_field field,
+mpt_code mpt_view_read(const mpt_view *view, const mpt_view_group *group, mpt_quantity quantity,
                        int64_t first, int64_t count, void *out, mpt_error *error);
 
 #endif

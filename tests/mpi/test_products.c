@@ -222,11 +222,11 @@ static void spoil_step(const bench *b, mpt_type type, int64_t n, bool selection,
     q->select = (mpt_select){.kind = MPT_SELECT_INDEX, .index = {1, n / 2 + 1}};
     shape.columns = n / 2;
   } else {
-    q->frame = (mpt_frame_arrays){.index = {1, 3}, .columns = 2};
-    q->frame.reference = random_slab(e, false);
-    q->frame.cotangent = random_slab(e, false);
-    q->frame.value = random_slab(e, false);
-    q->frame.gradient_reference = random_slab(e, false);
+    q->frame = (mpt_frame_shape){.index = {1, 3}, .columns = 2};
+    q->reference = random_slab(e, false);
+    q->gframe = random_slab(e, false);
+    q->frame_value = random_slab(e, false);
+    q->greference = random_slab(e, false);
   }
   share = mpt_real_size(type) == 4 ? 0.1 : 1e-8;
   CHECK(b->engine->open(&shape, &b->team, &state, &error) == MPT_DONE, "%s", error.text);

@@ -136,7 +136,7 @@ def test_declarations_are_the_headers():
     for struct, declared in (("mpt_options", library.Options), ("mpt_function", library.Function),
                              ("mpt_frame_spec", library.FrameSpec)):
         assert fields(struct) == [name for name, _ in declared._fields_]
-    assert fields("mpt_report") == list(library.REPORT.names)
+    assert fields("mpt_report") == [*library.report_type().names, "reserved"]
     kinds = re.search(r"enum mpt_function_kind {(.*?)MPT_FUNCTION_KINDS", text, re.S).group(1)
     assert re.findall(r"MPT_FUNCTION_(\w+) = \d+,", kinds) == [kind.upper() for kind in library.kinds()]
     assert fields("mpt_parameter") == [name for name, _ in library._Parameter._fields_]

@@ -88,8 +88,9 @@ static everything *prepare(mpt_type type, int64_t n, wanted what, mpt_select sel
         .value = output(e, rows * rows * size)};
   b->da = e->x.a;
   b->dv = output(e, rows * m * size);
-  b->frame = (mpt_frame_arrays){.index = {0, 2}, .columns = 1, .reference = e->x.gv};
-  b->frame.value = output(e, rows * size);
+  b->frame = (mpt_frame_shape){.index = {0, 2}, .columns = 1};
+  b->reference = e->x.gv;
+  b->frame_value = output(e, rows * size);
   return e;
 }
 

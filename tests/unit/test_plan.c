@@ -25,15 +25,17 @@ typedef struct job {
   mpt_plan_request request;
 } job;
 
+static const mpt_quantityset vectors_and_gradient = MPT_BIT(MPT_MATRIX) | MPT_BIT(MPT_EIGENVALUES) |
+                                                    MPT_BIT(MPT_EIGENVECTORS) |
+                                                    MPT_BIT(MPT_GRADIENT) | MPT_BIT(MPT_MULTIPLET);
+
 static void make(job *j, const int64_t (*sizes)[2], int64_t count, int ranks) {
   memset(j, 0, sizeof *j);
   for (int64_t k = 0; k < count; k++) {
     j->datasets[k] = (mpt_dataset){"/H", MPT_COMPLEX128, sizes[k][0], sizes[k][1], 0, 0, 0, {0}};
     j->tasks[k] = (mpt_task){.dataset = &j->datasets[k],
-                             .solve = true,
-                             .vectors = true,
-                             .gradient = true,
-                             .vector_gradient = true};
+                             .arrays = vectors_and_gradient | MPT_BIT(MPT_COTANGENT_EIGENVECTORS),
+                             .solve = true};
   }
   j->request = (mpt_plan_request){&j->config, j->tasks, count, ranks, 64 * GIB, rate};
 }
@@ -382,19 +384,19 @@ static void frames_and_selections_count(void **state) {
   const int64_t n = 100, element = 16;
   const mpt_dataset data = {
       .type = MPT_COMPLEX128, .n = n, .count = 1, .columns = 10, .frame_columns = 5};
-  const mpt_task plain = {.dataset = &data, .solve = true, .vectors = true, .gradient = true};
+  const mpt_task plain = {.dataset = &data, .arrays = vectors_and_gradient, .solve = true};
   mpt_task frame = plain, selection = plain, given = plain;
-  frame.frame = true;
+  frame.arrays |= MPT_BIT(MPT_FRAME) | MPT_BIT(MPT_REFERENCE);
   assert_int_equal(mpt_slab_bytes(&frame, 1, 1) - mpt_slab_bytes(&plain, 1, 1),
                    2 * n * 5 * element);
   assert_true(mpt_operations(&frame) - mpt_operations(&plain) == 4 * 4e4 * 5);
-  frame.frame_gradient = true;
+  frame.arrays |= MPT_BIT(MPT_COTANGENT_FRAME) | MPT_BIT(MPT_GRADIENT_REFERENCE);
   assert_int_equal(mpt_slab_bytes(&frame, 1, 1) - mpt_slab_bytes(&plain, 1, 1),
                    4 * n * 5 * element);
   assert_true(mpt_operations(&frame) - mpt_operations(&plain) >= 4 * 2e6);
   selection.selection = true;
   assert_int_equal(mpt_slab_bytes(&selection, 1, 1) - mpt_slab_bytes(&plain, 1, 1),
-                   n * 10 * element);
+                   n * 10 * element + 10 * (8 + 4)); /* vectors, values, numbers of multiplets */
   given.solve = false;
   assert_true(mpt_operations(&given) < mpt_operations(&plain) / 2);
   given.selection = true; /* reduction and products with 10 columns, or the products alone */
@@ -406,9 +408,10 @@ static void frames_and_selections_count(void **state) {
   assert_true(fabs(mpt_operations(&given) - 4e6 * 0.2) < 1);
   given.outputs = true; /* of the whole spectrum, which is in memory */
   assert_true(mpt_operations(&given) < mpt_operations(&plain) / 2);
-  selection.memory = true; /* Q, too */
+  selection.memory = true; /* Q and T, too */
+  selection.arrays |= mpt_wanted(MPT_FOR_FACTOR);
   assert_int_equal(mpt_slab_bytes(&selection, 1, 1) - mpt_slab_bytes(&plain, 1, 1),
-                   n * (10 + n) * element);
+                   n * (10 + n) * element + 10 * (8 + 4) + n * (element + 3 * 8));
   assert_true(mpt_operations(&selection) < mpt_operations(&plain) / 2);
 }
 

@@ -65,12 +65,12 @@ class Certificate:
         self.report, self._multiplet, self.origin, self.batch = report, multiplet, origin, report.shape
 
     def __getattr__(self, name):
-        if name not in library.REPORT.names or name == "reserved":
+        if name == "report" or name not in self.report.dtype.names:
             raise AttributeError(name)
         return self.report[name].reshape(self.batch)
 
     def __dir__(self):
-        return [*super().__dir__(), *(name for name in library.REPORT.names if name != "reserved")]
+        return [*super().__dir__(), *self.report.dtype.names]
 
     def __repr__(self):
         counts = {Status(s).name: int(c) for s, c in zip(*np.unique(self.report["status"], return_counts=True))}
@@ -143,7 +143,7 @@ class Library:
     @staticmethod
     def _call(name, like, options, spec, *arrays):
         count, n = like.shape[:2]
-        multiplet, report = np.empty((count, n), np.int32), np.empty(count, library.REPORT)
+        multiplet, report = np.empty((count, n), np.int32), np.empty(count, library.report_type())
         settings = library.Options(triangle=library.TRIANGLES[options.triangle], tolerance=options.tolerance,
                                    spread_policy=library.SPREADS[options.spread], threads=options.threads,
                                    solver=library.SOLVERS[options.solver], basis=library.BASES[options.basis],

@@ -73,14 +73,7 @@ class CallError(ctypes.Structure):
     _fields_ = [("code", ctypes.c_int), ("text", ctypes.c_char * 1000)]
 
 
-# mpt_report
-REPORT = np.dtype([("status", "i1"), ("largest", "f8"), ("residual", "f8"), ("orthogonality", "f8"),
-                   ("min_gap", "f8"), ("gauge_violation", "f8"), ("cotangent_spread", "f8"), ("gradient_error", "f8"),
-                   ("frame_condition", "f8"), ("tangent_splitting", "f8"), ("tangent_error", "f8"),
-                   ("output_residual", "f8"), ("rule", "i1"), ("retried", "i1"), ("first_failed", "i1"),
-                   ("first_decade", "i1"), ("refused", "i4"),
-                   ("seconds", "f8"), ("reserved", "f8", 6)],
-                  align=True)
+REPORT_BYTES = 160  # of an mpt_report
 
 # How many arrays a call takes between its options (and its spec) and its error.
 _ARRAYS = {"mpt_eigh": 5, "mpt_eigh_backward": 8, "mpt_matrix_function": 6, "mpt_matrix_function_backward": 7,
@@ -162,6 +155,21 @@ def kinds():
 
     names = itertools.takewhile(bool, map(name, itertools.count()))
     return {found.decode(): {row.name: row for row in rows(kind)} for kind, found in enumerate(names)}
+
+
+@functools.lru_cache(maxsize=None)
+def report_type():
+    """An mpt_report as the library has it."""
+    member, offset, size = load().mpt_report_member, ctypes.c_size_t(), ctypes.c_size_t()
+    member.restype = ctypes.c_char_p
+    rows = []
+    for k in itertools.count():
+        name = member(k, ctypes.byref(offset), ctypes.byref(size))
+        if not name:
+            break
+        rows.append((name.decode(), {1: "i1", 4: "i4", 8: "f8"}[size.value], offset.value))
+    names, formats, offsets = zip(*rows)
+    return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": REPORT_BYTES})
 
 
 def address(array):

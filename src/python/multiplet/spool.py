@@ -331,7 +331,7 @@ class _Certificate(Certificate):
         """(report, multiplet)"""
         if self._loaded is None:
             found = self.origin.read(["multiplet", *(f"diagnostics/{name}" for name in DIAGNOSTICS)])
-            report = np.zeros(self.statuses.shape, library.REPORT)
+            report = np.zeros(self.statuses.shape, [("status", "i1"), *((name, "f8") for name in DIAGNOSTICS)])
             report["status"] = self.statuses
             for name in DIAGNOSTICS:
                 report[name] = found.get(f"diagnostics/{name}", 0)
