@@ -4,16 +4,8 @@
 #define MPT_CONFIG_H
 
 #include <multiplet/function.h>
+#include "base/engine_id.h"
 #include "base/quantity.h"
-
-/* solve.solver: the engine's number (mpt_engine.id), or that it is to be chosen. */
-typedef enum mpt_job_solver {
-  MPT_JOB_AUTO,
-  MPT_JOB_LAPACK,
-  MPT_JOB_SCALAPACK,
-  MPT_JOB_LANES,
-  MPT_JOB_ELPA
-} mpt_job_solver;
 
 /* A function by the name of its output. */
 typedef struct mpt_named_function {
@@ -28,7 +20,7 @@ typedef struct mpt_config {
   mpt_triangle triangle;
   bool eigenvectors;
   mpt_select select;
-  mpt_job_solver solver;
+  mpt_engine_id solver; /* MPT_ENGINE_NONE: it is to be chosen */
   struct mpt_functions_list {
     mpt_named_function *items;
     int64_t count;

@@ -11,11 +11,9 @@ static const mpt_word triangles[] = {{"full", MPT_TRIANGLE_FULL, false},
                                      {"upper", MPT_TRIANGLE_UPPER, false},
                                      {"average", MPT_TRIANGLE_AVERAGE, false},
                                      {0}};
-static const mpt_word solvers[] = {{"auto", MPT_JOB_AUTO, false},
-                                   {"lapack", MPT_JOB_LAPACK, false},
-                                   {"scalapack", MPT_JOB_SCALAPACK, false},
-                                   {"lanes", MPT_JOB_LANES, false},
-                                   {"elpa", MPT_JOB_ELPA, true},
+#define ENGINE_WORD(id, name) {name, id, false},
+static const mpt_word solvers[] = {{"auto", MPT_ENGINE_NONE, false},
+                                   MPT_ENGINES(ENGINE_WORD){"elpa", MPT_ENGINE_COUNT, true},
                                    {0}};
 static const mpt_word conventions[] = {
     {"torch", MPT_CONVENTION_TORCH, false}, {"jax", MPT_CONVENTION_JAX, false}, {0}};
@@ -36,7 +34,8 @@ static const mpt_word outputs[] = {
 
 /* The number of words in a table, without its end. */
 #define WORDS(table) (sizeof table / sizeof *table - 1)
-_Static_assert(WORDS(triangles) == MPT_TRIANGLE_AVERAGE + 1 && WORDS(solvers) == MPT_JOB_ELPA + 1 &&
+_Static_assert(WORDS(triangles) == MPT_TRIANGLE_AVERAGE + 1 &&
+                   WORDS(solvers) == MPT_ENGINE_COUNT + 1 &&
                    WORDS(conventions) == MPT_CONVENTION_JAX + 1 &&
                    WORDS(gauge_policies) == MPT_GAUGE_FAIL + 1 &&
                    WORDS(spread_policies) == MPT_SPREAD_UNBIASED + 1 &&

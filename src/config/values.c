@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* Words are stored through an int. */
-_Static_assert(sizeof(mpt_job_solver) == sizeof(int) && sizeof(mpt_triangle) == sizeof(int) &&
+_Static_assert(sizeof(mpt_engine_id) == sizeof(int) && sizeof(mpt_triangle) == sizeof(int) &&
                    sizeof(mpt_convention) == sizeof(int) &&
                    sizeof(mpt_gauge_policy) == sizeof(int) &&
                    sizeof(mpt_spread_policy) == sizeof(int) && sizeof(unsigned) == sizeof(int),

@@ -4,6 +4,7 @@
 #ifndef MPT_ENGINE_H
 #define MPT_ENGINE_H
 
+#include "base/engine_id.h"
 #include "engine/batch.h"
 #include "engine/team.h"
 
@@ -53,8 +54,8 @@ typedef struct mpt_reduced {
 } mpt_reduced;
 
 typedef struct mpt_engine {
-  const char *name;
-  int id;            /* the number in diagnostics/solver */
+  const char *name; /* as base/engine_id.h has it */
+  mpt_engine_id id;
   bool takes_team;   /* more than one rank at a matrix */
   bool writes_input; /* batch.a: the triangle that is not read gets filled in */
 
@@ -111,15 +112,13 @@ typedef struct mpt_engine {
   const mpt_reduced *reduced; /* NULL: selections are taken out of whole spectra */
 } mpt_engine;
 
-enum { MPT_ENGINE_NONE = 0, MPT_ENGINE_LAPACK = 1, MPT_ENGINE_SCALAPACK = 2, MPT_ENGINE_LANES = 3 };
-
 extern const mpt_engine mpt_lapack, mpt_scalapack, mpt_lanes;
 
 /* Who solves problems of this shape on one rank when nobody says; who solves one matrix on several;
  * and who has this number, NULL for nobody. */
 const mpt_engine *mpt_engine_for(const mpt_shape *shape);
 const mpt_engine *mpt_engine_for_team(void);
-const mpt_engine *mpt_engine_with(int id);
+const mpt_engine *mpt_engine_with(mpt_engine_id id);
 
 /* The kernel set of the BLAS where it tells, and the instruction sets of engines that have kernels
  * of their own: "SkylakeX, lanes avx512". Where they differ, so do last bits. Static storage. */

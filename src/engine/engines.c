@@ -25,7 +25,7 @@ const mpt_engine *mpt_engine_for_team(void) {
   return NULL;
 }
 
-const mpt_engine *mpt_engine_with(int id) {
+const mpt_engine *mpt_engine_with(mpt_engine_id id) {
   for (const mpt_engine *const *e = engines; *e; e++)
     if ((*e)->id == id) return *e;
   return NULL;

@@ -128,14 +128,9 @@ static bool fits(const mpt_plan_request *r, int64_t bytes) {
   return bytes >= 0 && bytes <= r->memory;
 }
 
-_Static_assert((int)MPT_JOB_AUTO == MPT_ENGINE_NONE && (int)MPT_JOB_LAPACK == MPT_ENGINE_LAPACK &&
-                   (int)MPT_JOB_SCALAPACK == MPT_ENGINE_SCALAPACK &&
-                   (int)MPT_JOB_LANES == MPT_ENGINE_LANES,
-               "the config's solvers have the engines' numbers");
-
 /* The engine that the config asks for, NULL: it is to be chosen. */
 static const mpt_engine *asked(const mpt_plan_request *r) {
-  return mpt_engine_with((int)r->config->solver);
+  return mpt_engine_with(r->config->solver);
 }
 
 static bool asks_for_team(const mpt_plan_request *r) {

@@ -93,7 +93,7 @@ static mpt_code look_for_factor(mpt_job *job, int64_t d, mpt_error *error) {
 
 /* Whether some of the eigenpairs are made without the others, by Q and T. */
 static bool reduces(const mpt_config *c, bool outputs) {
-  const mpt_engine *asked = mpt_engine_with((int)c->solver);
+  const mpt_engine *asked = mpt_engine_with(c->solver);
   return c->select.kind != MPT_SELECT_ALL && !outputs && (!asked || asked->reduced);
 }
 

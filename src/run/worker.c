@@ -109,8 +109,6 @@ static void recall_certificate(mpt_batch *b, const mpt_cache_entry *entry) {
   }
 }
 
-_Static_assert(sizeof mpt_solver_names / sizeof *mpt_solver_names == MPT_ENGINE_LANES + 2,
-               "an engine has no name in the schema");
 _Static_assert(MPT_MOST_PROBLEMS < MPT_PLACES, "a problem has no place");
 
 /* What is the worker's own of a quantity of one number a problem. */

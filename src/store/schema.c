@@ -4,7 +4,8 @@
 #include <stddef.h>
 #include <string.h>
 
-const char *const mpt_solver_names[] = {"none", "lapack", "scalapack", "lanes", NULL};
+#define ENGINE_NAME(id, name) name,
+const char *const mpt_solver_names[] = {"none", MPT_ENGINES(ENGINE_NAME) NULL};
 const char *const mpt_rule_names[] = {"plain", "form", "mean", "unbiased", "raw", NULL};
 _Static_assert(sizeof mpt_solver_names / sizeof *mpt_solver_names == MPT_SOLVER_NAMES + 1,
                "a solver has no name");

@@ -6,6 +6,7 @@
 #define MPT_SCHEMA_H
 
 #include <hdf5.h>
+#include "base/engine_id.h"
 #include "base/quantity.h"
 
 #define MPT_SCHEMA_NAME "multiplet-result"
@@ -15,7 +16,7 @@
 hid_t mpt_element_type(mpt_element element, mpt_type type);
 hid_t mpt_scalar_type(mpt_type type); /* the h5py compound {r, i} for complex */
 
-enum { MPT_SOLVER_NAMES = 4, MPT_RULE_NAMES = 5 };
+enum { MPT_SOLVER_NAMES = MPT_ENGINE_COUNT, MPT_RULE_NAMES = 5 };
 
 /* Names of the solver enum; NULL behind the last. */
 extern const char *const mpt_solver_names[MPT_SOLVER_NAMES + 1];

@@ -150,7 +150,7 @@ static void test_values_reach_the_struct(void **state) {
   assert_null(c.datasets);
   assert_int_equal(c.triangle, MPT_TRIANGLE_UPPER);
   assert_false(c.eigenvectors);
-  assert_int_equal(c.solver, MPT_JOB_SCALAPACK);
+  assert_int_equal(c.solver, MPT_ENGINE_SCALAPACK);
   assert_int_equal(c.convention, MPT_CONVENTION_JAX);
   assert_true(c.tolerance == 1e-6 && c.checkpoint_seconds == 0.5);
   assert_int_equal(c.gauge_policy, MPT_GAUGE_FAIL);

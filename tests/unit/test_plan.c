@@ -124,7 +124,8 @@ static void check_engine(const job *j, const mpt_plan *plan, int64_t d) {
   const mpt_task_plan *w = &plan->tasks[d];
   const bool small = j->datasets[d].n <= mpt_lanes_largest(j->datasets[d].type);
   if (w->ranks > 1) return;
-  assert_ptr_equal(w->engine, j->config.solver == MPT_JOB_AUTO && small ? &mpt_lanes : &mpt_lapack);
+  assert_ptr_equal(w->engine,
+                   j->config.solver == MPT_ENGINE_NONE && small ? &mpt_lanes : &mpt_lapack);
   if (w->engine == &mpt_lanes) assert_int_equal(w->chunk % 8, 0);
 }
 
@@ -159,7 +160,7 @@ static void check_simulation(const job *j, const mpt_plan *plan, double most, co
   mpt_schedule_release(&s);
 }
 
-static void representative_job(int64_t k, mpt_job_solver solver) {
+static void representative_job(int64_t k, mpt_engine_id solver) {
   job j;
   mpt_plan plan, again;
   mpt_error error = {0};
@@ -169,7 +170,8 @@ static void representative_job(int64_t k, mpt_job_solver solver) {
   assert_int_equal(mpt_plan_make(&j.request, &again, &error), MPT_DONE);
   check_work(&j, &plan, &again);
   check_schedule(&j, &plan, NULL);
-  check_simulation(&j, &plan, solver == MPT_JOB_AUTO ? jobs[k].groups : jobs[k].lost, jobs[k].name);
+  check_simulation(&j, &plan, solver == MPT_ENGINE_NONE ? jobs[k].groups : jobs[k].lost,
+                   jobs[k].name);
   mpt_plan_release(&plan);
   mpt_plan_release(&again);
 }
@@ -177,8 +179,8 @@ static void representative_job(int64_t k, mpt_job_solver solver) {
 static void representative_jobs(void **state) {
   (void)state;
   for (int64_t k = 0; k < COUNT(jobs); k++) {
-    representative_job(k, MPT_JOB_AUTO);
-    if (jobs[k].lost != jobs[k].groups) representative_job(k, MPT_JOB_LAPACK);
+    representative_job(k, MPT_ENGINE_NONE);
+    if (jobs[k].lost != jobs[k].groups) representative_job(k, MPT_ENGINE_LAPACK);
   }
 }
 
@@ -246,24 +248,24 @@ static void many_small_matrices_stay_whole(void **state) {
 
 /* What the config forces is done. */
 static const struct {
-  mpt_job_solver solver;
+  mpt_engine_id solver;
   int64_t from, grid[2], n;
   int ranks;
   const mpt_engine *engine;
   int on; /* ranks; 0: any */
 } forced[] = {
-    {MPT_JOB_LAPACK, 0, {0, 0}, 3000, 8, &mpt_lapack, 1},
-    {MPT_JOB_LAPACK, 0, {0, 0}, 10, 8, &mpt_lapack, 1},
-    {MPT_JOB_LANES, 0, {0, 0}, 10, 8, &mpt_lanes, 1},
-    {MPT_JOB_LANES, 50, {0, 0}, 300, 8, &mpt_lanes, 1},
-    {MPT_JOB_SCALAPACK, 0, {0, 0}, 100, 4, &mpt_scalapack, 2},
-    {MPT_JOB_SCALAPACK, 0, {0, 0}, 3000, 1, &mpt_scalapack, 1},
-    {MPT_JOB_AUTO, 50, {0, 0}, 100, 4, &mpt_scalapack, 2},
-    {MPT_JOB_AUTO, 41, {0, 0}, 40, 4, &mpt_lanes, 1},
-    {MPT_JOB_AUTO, 201, {0, 0}, 200, 4, &mpt_lapack, 1},
-    {MPT_JOB_AUTO, 100, {1, 3}, 100, 4, &mpt_scalapack, 3},
-    {MPT_JOB_SCALAPACK, 0, {2, 2}, 100, 4, &mpt_scalapack, 4},
-    {MPT_JOB_SCALAPACK, 0, {3, 1}, 10, 4, &mpt_scalapack, 3},
+    {MPT_ENGINE_LAPACK, 0, {0, 0}, 3000, 8, &mpt_lapack, 1},
+    {MPT_ENGINE_LAPACK, 0, {0, 0}, 10, 8, &mpt_lapack, 1},
+    {MPT_ENGINE_LANES, 0, {0, 0}, 10, 8, &mpt_lanes, 1},
+    {MPT_ENGINE_LANES, 50, {0, 0}, 300, 8, &mpt_lanes, 1},
+    {MPT_ENGINE_SCALAPACK, 0, {0, 0}, 100, 4, &mpt_scalapack, 2},
+    {MPT_ENGINE_SCALAPACK, 0, {0, 0}, 3000, 1, &mpt_scalapack, 1},
+    {MPT_ENGINE_NONE, 50, {0, 0}, 100, 4, &mpt_scalapack, 2},
+    {MPT_ENGINE_NONE, 41, {0, 0}, 40, 4, &mpt_lanes, 1},
+    {MPT_ENGINE_NONE, 201, {0, 0}, 200, 4, &mpt_lapack, 1},
+    {MPT_ENGINE_NONE, 100, {1, 3}, 100, 4, &mpt_scalapack, 3},
+    {MPT_ENGINE_SCALAPACK, 0, {2, 2}, 100, 4, &mpt_scalapack, 4},
+    {MPT_ENGINE_SCALAPACK, 0, {3, 1}, 10, 4, &mpt_scalapack, 3},
 };
 
 static void forced_plans(void **state) {
@@ -415,9 +417,21 @@ static void frames_and_selections_count(void **state) {
   assert_true(mpt_operations(&selection) < mpt_operations(&plain) / 2);
 }
 
+/* What results call an engine is its own name. */
+static void engines_by_number(void **state) {
+  (void)state;
+  for (mpt_engine_id id = MPT_ENGINE_NONE + 1; id < MPT_ENGINE_COUNT; id++) {
+    assert_int_equal(mpt_engine_with(id)->id, id);
+    assert_string_equal(mpt_engine_with(id)->name, mpt_solver_names[id]);
+  }
+  assert_null(mpt_engine_with(MPT_ENGINE_NONE));
+  assert_null(mpt_engine_with(MPT_ENGINE_COUNT));
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(grids),
+      cmocka_unit_test(engines_by_number),
       cmocka_unit_test(representative_jobs),
       cmocka_unit_test(only_pending_problems),
       cmocka_unit_test(one_large_matrix_takes_all),

@@ -1,0 +1,19 @@
+/* Engines by number and name: the words of solve.solver, the values of diagnostics/solver, and
+ * mpt_engine.id. Numbers that exist stay. */
+#ifndef MPT_ENGINE_ID_H
+#define MPT_ENGINE_ID_H
+
+#define MPT_ENGINES(ENGINE)                                                                        \
+  ENGINE(MPT_ENGINE_LAPACK, "lapack")                                                              \
+  ENGINE(MPT_ENGINE_SCALAPACK, "scalapack")                                                        \
+  ENGINE(MPT_ENGINE_LANES, "lanes")
+
+typedef enum mpt_engine_id {
+  MPT_ENGINE_NONE, /* nobody yet, or who is to be chosen */
+#define ENGINE_ID(id, name) id,
+  MPT_ENGINES(ENGINE_ID)
+#undef ENGINE_ID
+      MPT_ENGINE_COUNT
+} mpt_engine_id;
+
+#endif
