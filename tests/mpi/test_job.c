@@ -486,5 +486,9 @@ static int tests(void) {
 }
 
 int main(int argc, char **argv) {
+  mpt_error error;
+  if (mpt_run_job(MPI_COMM_WORLD, "before-mpi.yaml", NULL, &error) != MPT_BAD_USAGE ||
+      !strstr(error.text, "MPI is not initialized"))
+    return 1;
   return run_mpi_tests(&argc, &argv, tests);
 }

@@ -100,6 +100,17 @@ def test_program(prefix):
         assert (prefix / "share" / path).read_text() == call(prefix / "bin/multiplet", *option)
 
 
+def test_links_of_installed_guides(prefix):
+    """README's all lead somewhere, and those of users' guides but for what is a contributor's."""
+    docs = prefix / "share/doc/multiplet"
+    dead = {(guide, link) for guide in ("README.md", "configs/README.md", "jobs/README.md", "src/python/README.md",
+                                        "src/store/SCHEMA.md")
+            for link in re.findall(r"\]\((?!\w+:|#)([^)#]+)", (docs / guide).read_text())
+            if not (docs / guide).parent.joinpath(link).exists()}
+    contributors = re.compile(r"tests/(python|slurm)|spectral/\w+\.h$")
+    assert not [pair for pair in dead if pair[0] == "README.md" or not contributors.search(pair[1])], dead
+
+
 def test_cmake_consumer(prefix, tmp_path):
     (tmp_path / "consumer.c").write_text(CONSUMER)
     (tmp_path / "CMakeLists.txt").write_text(PROJECT % ("", "multiplet"))
