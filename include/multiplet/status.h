@@ -56,6 +56,17 @@ typedef struct mpt_error {
   char text[1000];
 } mpt_error;
 
+/* What a line of a job's log is. */
+typedef enum mpt_level {
+  MPT_LEVEL_DEBUG = 0, /* with MULTIPLET_LOG=debug in the environment only */
+  MPT_LEVEL_NOTE = 1,  /* what is done, how far it is, how it ended */
+  MPT_LEVEL_WARNING = 2,
+  MPT_LEVEL_ERROR = 3 /* "<where>: <what failed>: <why> (<how to mend it>)" */
+} mpt_level;
+
+/* Takes one line, which has no newline in it and is gone after the call. */
+typedef void mpt_listener(void *context, mpt_level level, const char *line);
+
 /* "OK", "GAUGE_DEPENDENT", ...; NULL if there is no such status. Static storage. */
 MPT_API const char *mpt_status_name(int status);
 

@@ -167,6 +167,18 @@ mpt_code mpt_allocate_aligned(void *out, int64_t bytes, const char *what, mpt_er
   return MPT_DONE;
 }
 
+bool mpt_receive(const void *his, void *mine, size_t known) {
+  enum { MOST = 4096 };
+  size_t size;
+  if (!his) return false;
+  memcpy(&size, his, sizeof size);
+  if (size < sizeof size || size > MOST) return false;
+  for (size_t at = known; at < size; at++)
+    if (((const char *)his)[at]) return false;
+  memcpy(mine, his, size < known ? size : known);
+  return true;
+}
+
 char *mpt_format(const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);
@@ -214,26 +226,57 @@ int64_t mpt_free_memory(void) {
   return free_bytes > 0 ? free_bytes : 0;
 }
 
-static bool speaks = true;
+static mpt_log now_log = {.speaks = true};
+
+mpt_log mpt_log_set(mpt_log log) {
+  const mpt_log before = now_log;
+  now_log = log;
+  return before;
+}
 
 void mpt_log_speaks(bool value) {
-  speaks = value;
+  now_log.speaks = value;
 }
 
 bool mpt_log_is_heard(void) {
-  return speaks;
+  return now_log.speaks;
 }
 
-static void print_line(const char *prefix, const char *format, va_list arguments) {
-  char line[1200];
-  vsnprintf(line, sizeof line, format, arguments);
-  fprintf(stderr, "multiplet: %s%s\n", prefix, line);
+bool mpt_log_has_listener(void) {
+  return now_log.listener != NULL;
 }
-
-static int log_rank;
 
 void mpt_log_rank(int rank) {
-  log_rank = rank;
+  now_log.rank = rank;
+}
+
+enum { LONGEST_LINE = 1200, LONGEST_PLACE = 4200 };
+
+/* Names of files and datasets may hold newlines. */
+static void tell_listener(mpt_level level, const char *place, const char *line) {
+  char whole[LONGEST_PLACE + LONGEST_LINE];
+  snprintf(whole, sizeof whole, "%s%s", place, line);
+  for (char *c = whole; *c; c++)
+    if (*c == '\n') *c = ' ';
+  now_log.listener(now_log.context, level, whole);
+}
+
+/* The one place where lines leave this process. */
+static void emit(mpt_level level, const char *place, const char *line) {
+  static const char *const names[] = {[MPT_LEVEL_DEBUG] = "debug: ",
+                                      [MPT_LEVEL_NOTE] = "",
+                                      [MPT_LEVEL_WARNING] = "warning: ",
+                                      [MPT_LEVEL_ERROR] = "error: "};
+  if (now_log.listener)
+    tell_listener(level, place, line);
+  else
+    fprintf(stderr, "%smultiplet: %s%s\n", place, names[level], line);
+}
+
+static void emit_formatted(mpt_level level, const char *format, va_list arguments) {
+  char line[LONGEST_LINE];
+  vsnprintf(line, sizeof line, format, arguments);
+  emit(level, "", line);
 }
 
 static bool debugs(void) {
@@ -242,38 +285,41 @@ static bool debugs(void) {
 }
 
 void mpt_debug(const char *format, ...) {
-  char prefix[40];
+  char line[LONGEST_LINE];
   if (!debugs()) return;
-  snprintf(prefix, sizeof prefix, "debug: rank %d: ", log_rank);
+  const int length = snprintf(line, sizeof line, "rank %d: ", now_log.rank);
   va_list arguments;
   va_start(arguments, format);
-  print_line(prefix, format, arguments);
+  vsnprintf(line + length, sizeof line - (size_t)length, format, arguments);
   va_end(arguments);
+  emit(MPT_LEVEL_DEBUG, "", line);
 }
 
 void mpt_note(const char *format, ...) {
-  if (!speaks) return;
+  if (!now_log.speaks) return;
   va_list arguments;
   va_start(arguments, format);
-  print_line("", format, arguments);
+  emit_formatted(MPT_LEVEL_NOTE, format, arguments);
   va_end(arguments);
 }
 
 void mpt_warn(const char *format, ...) {
-  if (!speaks) return;
+  if (!now_log.speaks) return;
   va_list arguments;
   va_start(arguments, format);
-  print_line("warning: ", format, arguments);
+  emit_formatted(MPT_LEVEL_WARNING, format, arguments);
   va_end(arguments);
 }
 
-static char held[1200]; /* the first error that was not to be heard */
+static struct { char place[129], text[1000]; } held; /* the first error that was not to be heard */
 
 void mpt_print_error_at(const char *place, const mpt_error *error) {
-  if (speaks)
-    fprintf(stderr, "%smultiplet: error: %s\n", place, error->text);
-  else if (!held[0])
-    snprintf(held, sizeof held, "%.128smultiplet: error: %s\n", place, error->text);
+  if (now_log.speaks) {
+    emit(MPT_LEVEL_ERROR, place, error->text);
+  } else if (!held.text[0]) {
+    snprintf(held.place, sizeof held.place, "%s", place);
+    snprintf(held.text, sizeof held.text, "%s", error->text);
+  }
 }
 
 void mpt_print_error(const mpt_error *error) {
@@ -281,7 +327,12 @@ void mpt_print_error(const mpt_error *error) {
 }
 
 void mpt_print_held_error(void) {
-  fputs(held, stderr);
+  if (held.text[0]) emit(MPT_LEVEL_ERROR, held.place, held.text);
+}
+
+void mpt_take_held_error(mpt_error *error) {
+  if (held.text[0]) snprintf(error->text, sizeof error->text, "%s%.870s", held.place, held.text);
+  held.text[0] = 0;
 }
 
 static void lose(mpt_text *text) {

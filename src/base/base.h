@@ -47,9 +47,25 @@ int64_t mpt_peak_memory(void);
  * limit. */
 int64_t mpt_free_memory(void);
 
-/* Log lines go to standard error as "multiplet: ...", on the rank that mpt_log_speaks chose. */
+/* A caller's structure, which begins with its size, as this library knows it: zeros for what his
+ * header had not. False for NULL, for a size that cannot be, or for members that this library does
+ * not know. `mine` is zero before. */
+bool mpt_receive(const void *his, void *mine, size_t known);
+
+/* Where log lines go: to standard error as "multiplet: ...", or to a listener; on the rank that
+ * speaks. */
+typedef struct mpt_log {
+  bool speaks;
+  int rank; /* for debug lines, which come from every rank */
+  mpt_listener *listener;
+  void *context;
+} mpt_log;
+
+/* Returns what was set before; it is {.speaks = true} at first. */
+mpt_log mpt_log_set(mpt_log log);
 void mpt_log_speaks(bool speaks);
 bool mpt_log_is_heard(void);
+bool mpt_log_has_listener(void);
 void mpt_note(const char *format, ...) MPT_PRINTF(1, 2);
 void mpt_warn(const char *format, ...) MPT_PRINTF(1, 2);
 
@@ -64,8 +80,10 @@ void mpt_fail_from(const char *file, int line);
 void mpt_print_error(const mpt_error *error);
 void mpt_print_error_at(const char *place, const mpt_error *error);
 
-/* The first that was printed while this process did not speak. */
+/* The first that was printed while this process did not speak; the other forgets it, and leaves
+ * *error alone where there was none. */
 void mpt_print_held_error(void);
+void mpt_take_held_error(mpt_error *error);
 
 /* Text that grows; start it with {0}. Where memory runs out on the way it is never cut: it is gone,
  * nothing can be added any more, and `exhausted` says so to who looks at the end. */

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include "run/stop.h"
 
 enum { PIECE = 1 << 20 }; /* elements that are written at once, about */
 
@@ -98,5 +99,6 @@ mpt_code mpt_bench_run(MPI_Comm comm, const char *config, const char *override,
   mpt_config c = {0};
   mpt_code code = mpt_config_load(config, &override, override != NULL, &c);
   if (code != MPT_DONE) return code;
+  mpt_stop_install();
   return mpt_run_config(comm, &c, true, NULL, summary, error);
 }

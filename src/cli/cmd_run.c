@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include "cli/launch.h"
 #include "run/run.h"
+#include "run/stop.h"
 
 static const mpt_option options[] = {
     {"--set", "key=value", "override one key of the config, for example run.threads=2"},
@@ -48,6 +49,7 @@ int mpt_cmd_run(int argc, char **argv) {
   if (mpt_launch_mpi(&error) != MPT_DONE) return MPT_BAD_USAGE;
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   mpt_log_speaks(rank == 0);
+  mpt_stop_install();
   code = mpt_run_config(MPI_COMM_WORLD, &config, a.fresh, NULL, NULL, &error);
   if (code != MPT_DONE && code != MPT_SOME_FAILED && code != MPT_STOPPED) mpt_print_error(&error);
   mpt_launch_end();

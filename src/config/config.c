@@ -46,17 +46,22 @@ static void loader_release(loader *l) {
   mpt_diagnostics_release(&l->diagnostics);
 }
 
-/* The valid keys here, as the last resort of the message about an unknown one. */
+static bool same_section(const char *path, const char *other) {
+  const size_t length = strcspn(path, ".");
+  return length == strcspn(other, ".") && !strncmp(path, other, length);
+}
+
+/* The valid keys here, as the last resort of the message about an unknown one: a section's, or at
+ * the top the sections, whose keys follow one another, and the keys of none. */
 static char *list_of_keys(const char *section) {
   mpt_text out = {0};
-  size_t length = strlen(section);
   for (size_t k = 0; k < mpt_key_count; k++) {
-    const char *path = mpt_keys[k].path;
-    if (length && !strncmp(path, section, length) && path[length] == '.')
-      mpt_text_add(&out, "%s%s", out.length ? ", " : "", path);
+    const char *path = mpt_keys[k].path, *separator = out.length ? ", " : "";
+    if (*section && same_section(path, section))
+      mpt_text_add(&out, "%s%s", separator, path);
+    else if (!*section && !(k && same_section(path, mpt_keys[k - 1].path)))
+      mpt_text_add(&out, "%s%.*s", separator, (int)strcspn(path, "."), path);
   }
-  for (size_t s = 0; s < mpt_section_count && !length; s++)
-    mpt_text_add(&out, "%s%s", out.length ? ", " : "", mpt_sections[s]);
   return out.data;
 }
 

@@ -8,7 +8,7 @@ enum { WIDTH = 40 };
 
 void mpt_progress_begin(mpt_progress *p, bool shown, double total) {
   *p = (mpt_progress){.shown = shown, .total = total, .now = mpt_now};
-  p->terminal = isatty(STDERR_FILENO);
+  p->terminal = !mpt_log_has_listener() && isatty(STDERR_FILENO);
   p->started = p->printed = p->now();
 }
 

@@ -1,5 +1,5 @@
-/* How far a job is: a bar with the time left on a terminal, now and then a line elsewhere. On rank
- * 0 only; other ranks' calls do nothing. */
+/* How far a job is: a bar with the time left on a terminal, now and then a line elsewhere, and to a
+ * listener. On rank 0 only; other ranks' calls do nothing. */
 #ifndef MPT_PROGRESS_H
 #define MPT_PROGRESS_H
 

@@ -1,6 +1,5 @@
 #include "run/run.h"
 
-#include <multiplet/job.h>
 #include <stdlib.h>
 #include <string.h>
 #include "mpi/agree.h"
@@ -355,7 +354,6 @@ static mpt_code open_run(MPI_Comm comm, mpt_config *config, bool fresh, mpt_cach
   r->cache = cache;
   MPI_Comm_rank(comm, &r->rank);
   MPI_Comm_size(comm, &r->size);
-  mpt_stop_install();
   mpt_blas_set_threads((int)config->threads);
   check_blas(comm, r->rank);
   TRY_COLL(open_inputs(r, config, error));
@@ -442,20 +440,4 @@ void mpt_run_merged(mpt_job_run *const *jobs, int count, mpt_cache *cache) {
   }
   free(runs);
   free(members);
-}
-
-mpt_code mpt_run_job(MPI_Comm comm, const char *config_path, const char *const *overrides,
-                     size_t override_count, int fresh, mpt_error *error) {
-  mpt_config config = {0};
-  mpt_code code = MPT_DONE;
-  int rank;
-  MPI_Comm_rank(comm, &rank);
-  mpt_log_rank(rank);
-  mpt_log_speaks(rank == 0);
-  error->text[0] = 0;
-  AGREE(comm, mpt_config_load(config_path, overrides, override_count, &config));
-  return mpt_run_config(comm, &config, fresh, NULL, NULL, error);
-done:
-  mpt_config_release(&config);
-  return code;
 }

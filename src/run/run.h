@@ -9,7 +9,7 @@
 
 /* mpt_run_job for a config that every rank has loaded; takes it over. Eigenpairs come from `keep`
  * and go there, unless it is NULL. *summary (may be NULL) is what the closing lines tell, on every
- * rank. Collective. */
+ * rank. Signals are its caller's to catch: see run/stop.h. Collective. */
 mpt_code mpt_run_config(MPI_Comm comm, mpt_config *config, bool fresh, mpt_cache *cache,
                         mpt_summary *summary, mpt_error *error);
 

@@ -68,11 +68,13 @@ def refusal(forum, override):
 
 
 def keys_of(forum):
-    """Every key of the config: what the program names as valid, and the two that are no sections."""
-    sections = re.search(r"valid: (.*)\)", refusal(forum, "nosuch=1")).group(1).split(", ")
-    found = {key for section in sections if "." not in section
-             for key in re.search(r"valid: (.*)\)", refusal(forum, f"{section}.nosuch=1")).group(1).split(", ")}
-    return found | {"functions", "tangent"}
+    """Every key of the config, as the program names them; two are no sections."""
+    valid = re.search(r"valid: (.*)\)", refusal(forum, "nosuch=1")).group(1).split(", ")
+    alone = [name for name in valid if name in ("functions", "tangent")]
+    assert len(alone) == 2
+    return set(alone) | {
+        key for section in valid if section not in alone
+        for key in re.search(r"valid: (.*)\)", refusal(forum, f"{section}.nosuch=1")).group(1).split(", ")}
 
 
 def test_keys(forum):

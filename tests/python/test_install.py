@@ -3,9 +3,11 @@ import os
 import pathlib
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 
+import h5py
 import numpy as np
 import pytest
 from job import MULTIPLET, OK, ROOT, config, hermitian, read, write
@@ -38,16 +40,24 @@ int main(void) {
 }
 """
 JOB_CONSUMER = r"""
+#include <locale.h>
 #include <stdio.h>
 #include <multiplet/job.h>
 
+static void show(void *context, mpt_level level, const char *line) {
+  fprintf(context, "%d: %s\n", (int)level, line);
+}
+
+/* Where a half is 0,5 to the user, it is still 0.5 to the job. */
 int main(int argc, char **argv) {
   mpt_error error;
+  const mpt_job_options options = {.size = sizeof options, .fresh = 1, .listener = show, .context = stdout};
   mpt_lookout_start();
   MPI_Init(&argc, &argv);
-  const mpt_code code = mpt_run_job(MPI_COMM_WORLD, argv[1], NULL, 0, 1, &error);
+  setlocale(LC_ALL, "");
+  const mpt_code code = mpt_run_job(MPI_COMM_WORLD, argv[1], &options, &error);
   MPI_Finalize();
-  printf("%d %s\n", (int)code, mpt_status_name(MPT_STATUS_OK));
+  printf("%d %s %g\n", (int)code, mpt_status_name(MPT_STATUS_OK), 0.5);
   return code;
 }
 """
@@ -90,6 +100,17 @@ def test_program(prefix):
         assert (prefix / "share" / path).read_text() == call(prefix / "bin/multiplet", *option)
 
 
+def test_links_of_installed_guides(prefix):
+    """README's all lead somewhere, and those of users' guides but for what is a contributor's."""
+    docs = prefix / "share/doc/multiplet"
+    dead = {(guide, link) for guide in ("README.md", "configs/README.md", "jobs/README.md", "src/python/README.md",
+                                        "src/store/SCHEMA.md")
+            for link in re.findall(r"\]\((?!\w+:|#)([^)#]+)", (docs / guide).read_text())
+            if not (docs / guide).parent.joinpath(link).exists()}
+    contributors = re.compile(r"tests/(python|slurm)|spectral/\w+\.h$")
+    assert not [pair for pair in dead if pair[0] == "README.md" or not contributors.search(pair[1])], dead
+
+
 def test_cmake_consumer(prefix, tmp_path):
     (tmp_path / "consumer.c").write_text(CONSUMER)
     (tmp_path / "CMakeLists.txt").write_text(PROJECT % ("", "multiplet"))
@@ -99,11 +120,23 @@ def test_cmake_consumer(prefix, tmp_path):
 
 
 def check_job(program, tmp_path, **environment):
-    """A job by a program that links libmultiplet-jobs, and its result."""
+    """A job by a program that links libmultiplet-jobs, and its result. Notes are level 1."""
     write(tmp_path / "in.h5", H=hermitian(np.random.default_rng(0), 5, 4))
-    path = config(tmp_path)
-    assert call(program, path, **environment) == "0 OK\n"
+    path = config(tmp_path, degeneracy={"tolerance": 0.25})
+    done = subprocess.run([program, path], capture_output=True, text=True, env={**os.environ, **environment})
+    assert (done.returncode, done.stderr) == (0, ""), done
+    assert "1: /H: 5 matrices of n = 4, complex128" in done.stdout and "\n1: done in " in done.stdout
     assert (read(tmp_path / "job-out.h5")["status"] == OK).all()
+    with h5py.File(tmp_path / "job-out.h5") as result:
+        assert "tolerance: 0.25" in result.attrs["config"]
+    return done.stdout.splitlines()[-1]
+
+
+def comma_locale(tmp_path):
+    """The environment of a user who writes 0,5, where one can be made."""
+    made = shutil.which("localedef") and subprocess.run(
+        ["localedef", "-i", "de_DE", "-f", "UTF-8", tmp_path / "de_DE.UTF-8"], capture_output=True).returncode == 0
+    return {"LOCPATH": str(tmp_path), "LC_ALL": "de_DE.UTF-8"} if made else {}
 
 
 def test_cmake_job_consumer(prefix, tmp_path):
@@ -111,7 +144,7 @@ def test_cmake_job_consumer(prefix, tmp_path):
     (tmp_path / "CMakeLists.txt").write_text(PROJECT % (" COMPONENTS jobs", "jobs"))
     call("cmake", "-S", tmp_path, "-B", tmp_path / "build", f"-DCMAKE_PREFIX_PATH={prefix}")
     call("cmake", "--build", tmp_path / "build")
-    check_job(tmp_path / "build/consumer", tmp_path)
+    assert check_job(tmp_path / "build/consumer", tmp_path) == "0 OK 0.5"
 
 
 def test_pkg_config_job_consumer(prefix, tmp_path):
@@ -120,7 +153,9 @@ def test_pkg_config_job_consumer(prefix, tmp_path):
     flags = call("pkg-config", "--cflags", "--libs", "multiplet-jobs",
                  PKG_CONFIG_PATH=str(library.parent / "pkgconfig"))
     call("mpicc", "-Wall", "-Werror", "consumer.c", *shlex.split(flags), "-o", "consumer", cwd=tmp_path)
-    check_job(tmp_path / "consumer", tmp_path, LD_LIBRARY_PATH=str(library.parent))
+    comma = comma_locale(tmp_path)
+    half = "0,5" if comma else "0.5"
+    assert check_job(tmp_path / "consumer", tmp_path, LD_LIBRARY_PATH=str(library.parent), **comma) == f"0 OK {half}"
 
 
 def test_what_the_library_brings_along(prefix):

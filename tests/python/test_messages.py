@@ -396,6 +396,7 @@ ELSEWHERE = {
                      "neither eigenvalues", "no problem has one"], "cli/test_check.py"),
     **dict.fromkeys(["cannot open config", "larger than 1 MiB"], "unit/test_config.c"),
     "it failed its self-test": "unit/test_self_test.c",
+    **dict.fromkeys(["MPI is not initialized", "(see multiplet/job.h)"], "mpi/test_job.c"),
     **dict.fromkeys(["more than can be counted", "more pieces than the 2^24"], "unit/test_plan.c"),
     **dict.fromkeys(["takes each for a job of", "another job is writing it", "which would lock it, is another file",
                      "or move that away", "it is no result of this program", "names (hard links)",
@@ -417,6 +418,7 @@ ELSEWHERE = {
 # Memory that runs out for a few bytes, libraries that break their word, files that change within a moment.
 UNREACHABLE = {
     "out of memory": "a small allocation fails",
+    "MPI has no communicator left": "thousands that nobody frees",
     "descinit gave INFO": "ScaLAPACK refuses a grid of its own",
     **dict.fromkeys(["it is not there, or no matrix", "may be damaged, check it",
                      "its group '%s' cannot be read", "its attribute %s cannot be read"],

@@ -172,6 +172,8 @@ static const struct {
     {"tolerence: 1", NULL, "c.yaml:3:1", "did you mean 'degeneracy.tolerance'?"},
     {"run:\n  qqqqqqqqqqqqqqqqqqqq: 1", NULL, "c.yaml:4:3", "valid: run.distribute_from, run.grid"},
     {"solve.solver: lapack", NULL, "c.yaml:3:1", "write 'solve:' and indent 'solver:' under it"},
+    {"qqqqqqqqqqqqqqqqqqqq: 1", NULL, "c.yaml:3:1",
+     "valid: input, solve, functions, frame, tangent, gradient, degeneracy, output, run)"},
     {"[a]: 1", NULL, "c.yaml:3:1", "unknown key a list"},
     {"run:\n  block: 2\n  threads: 1\n  block: 3", NULL, "c.yaml:6:3",
      "duplicate key 'run.block': first given on line 4"},

@@ -1,4 +1,5 @@
 /* Progress lines with a clock of the test's own. */
+#define _GNU_SOURCE
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stddef.h>
@@ -117,6 +118,39 @@ static void test_a_short_job_draws_nothing(void **state) {
   assert_string_equal(end(), "");
 }
 
+static void listen(void *context, mpt_level level, const char *line) {
+  assert_int_equal(level, MPT_LEVEL_NOTE);
+  strcat(strcat(context, line), "|");
+}
+
+/* Of a terminal, nothing is for a listener to know: he gets lines. */
+static void test_listener(void **state) {
+  (void)state;
+  char told[200] = "";
+  const int terminal = posix_openpt(O_RDWR | O_NOCTTY);
+  assert_true(terminal >= 0 && !grantpt(terminal) && !unlockpt(terminal));
+  const int slave = open(ptsname(terminal), O_RDWR | O_NOCTTY), before = dup(2);
+  mpt_progress p, heard;
+  dup2(slave, 2);
+  mpt_progress_begin(&p, true, 100);
+  const mpt_log log = mpt_log_set((mpt_log){true, 0, listen, told});
+  mpt_progress_begin(&heard, true, 100);
+  mpt_log_set(log);
+  dup2(before, 2);
+  assert_true(p.terminal && !heard.terminal);
+  heard = begin(true, false, 100);
+  mpt_log_set((mpt_log){true, 0, listen, told});
+  show_at(&heard, 10, 50);
+  show_at(&heard, 20, 100);
+  mpt_progress_end(&heard);
+  mpt_log_set(log);
+  assert_string_equal(end(), "");
+  assert_string_equal(told, "50 % done, 10 s left|100 % done, 0 s left|");
+  close(before);
+  close(slave);
+  close(terminal);
+}
+
 static void test_seconds(void **state) {
   (void)state;
   static const struct {
@@ -157,6 +191,7 @@ int main(void) {
       cmocka_unit_test(test_other_ranks_are_silent),
       cmocka_unit_test(test_bar),
       cmocka_unit_test(test_a_short_job_draws_nothing),
+      cmocka_unit_test(test_listener),
       cmocka_unit_test(test_seconds),
   };
   return cmocka_run_group_tests(tests, open_file, close_file);

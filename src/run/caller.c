@@ -1,0 +1,75 @@
+#define _GNU_SOURCE
+#include "run/caller.h"
+
+#include <dlfcn.h>
+#include <omp.h>
+#include <string.h>
+
+/* Each library with its own number: a process may have two of them. */
+static const struct {
+  const char *get, *set;
+} blas[MPT_BLAS_LIBRARIES] = {{"openblas_get_num_threads", "openblas_set_num_threads"},
+                              {"MKL_Get_Max_Threads", "MKL_Set_Num_Threads"},
+                              {"bli_thread_get_num_threads", "bli_thread_set_num_threads"}};
+
+static void save_threads(mpt_caller *c) {
+  for (int k = 0; k < MPT_BLAS_LIBRARIES; k++) {
+    int (*call)(void) = NULL;
+    void *symbol = dlsym(RTLD_DEFAULT, blas[k].get);
+    memcpy(&call, &symbol, sizeof call);
+    c->blas_threads[k] = call ? call() : 0;
+  }
+  c->openmp_threads = omp_get_max_threads();
+}
+
+/* OpenMP's last: an OpenBLAS that goes by OpenMP sets that number with its own. */
+static void restore_threads(const mpt_caller *c) {
+  for (int k = 0; k < MPT_BLAS_LIBRARIES; k++) {
+    void (*call)(int) = NULL;
+    void *symbol = dlsym(RTLD_DEFAULT, blas[k].set);
+    memcpy(&call, &symbol, sizeof call);
+    if (call && c->blas_threads[k] > 0) call(c->blas_threads[k]);
+  }
+  omp_set_num_threads(c->openmp_threads);
+}
+
+/* The error stack first: every other call of HDF5 begins with an empty one. */
+static void save_hdf5(mpt_caller *c) {
+  c->hdf5_errors = H5Eget_current_stack();
+  c->hdf5_new = 1;
+#ifndef H5_NO_DEPRECATED_SYMBOLS
+  H5Eauto_is_v2(H5E_DEFAULT, &c->hdf5_new);
+  if (!c->hdf5_new) H5Eget_auto1(&c->hdf5_old_print, &c->hdf5_context);
+#endif
+  if (c->hdf5_new) H5Eget_auto2(H5E_DEFAULT, &c->hdf5_print, &c->hdf5_context);
+}
+
+static void restore_hdf5(const mpt_caller *c) {
+#ifndef H5_NO_DEPRECATED_SYMBOLS
+  if (!c->hdf5_new) H5Eset_auto1(c->hdf5_old_print, c->hdf5_context);
+#endif
+  if (c->hdf5_new) H5Eset_auto2(H5E_DEFAULT, c->hdf5_print, c->hdf5_context);
+  if (c->hdf5_errors >= 0) H5Eset_current_stack(c->hdf5_errors);
+}
+
+void mpt_caller_leave(mpt_caller *c, mpt_log log) {
+  *c = (mpt_caller){.log = mpt_log_set(log)};
+  save_hdf5(c);
+  save_threads(c);
+  fegetenv(&c->floating_point);
+  fesetenv(FE_DFL_ENV);                                     /* no traps, nothing flushed to zero */
+  c->job_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0); /* 0.5 and not 0,5 */
+  c->locale = uselocale(c->job_locale);
+  mpt_stop_begin(&c->stop);
+}
+
+int mpt_caller_return(const mpt_caller *c) {
+  const int signals = mpt_stop_end(&c->stop);
+  uselocale(c->locale);
+  if (c->job_locale) freelocale(c->job_locale);
+  fesetenv(&c->floating_point);
+  restore_threads(c);
+  restore_hdf5(c);
+  mpt_log_set(c->log);
+  return signals;
+}

@@ -1,0 +1,36 @@
+/* What a job changes in the process that it runs in. The program has a process of its own and does
+ * not ask; mpt_run_job gives a caller's back as it was. */
+#ifndef MPT_CALLER_H
+#define MPT_CALLER_H
+
+#include <fenv.h>
+#include <hdf5.h>
+#include <locale.h>
+#include "base/base.h"
+#include "run/stop.h"
+
+enum { MPT_BLAS_LIBRARIES = 3 };
+
+typedef struct mpt_caller {
+  mpt_log log;
+  mpt_stop_before stop;
+  int blas_threads[MPT_BLAS_LIBRARIES], openmp_threads;
+  fenv_t floating_point;
+  locale_t locale, job_locale;
+  unsigned hdf5_new; /* which of the two kinds of HDF5's printer the caller has */
+  H5E_auto2_t hdf5_print;
+#ifndef H5_NO_DEPRECATED_SYMBOLS
+  H5E_auto1_t hdf5_old_print;
+#endif
+  void *hdf5_context;
+  hid_t hdf5_errors;
+} mpt_caller;
+
+/* Remembers it, and sets what jobs run with: signals are caught, lines go to `log`. Not collective.
+ */
+void mpt_caller_leave(mpt_caller *caller, mpt_log log);
+
+/* Gives it back; returns how many signals came. */
+int mpt_caller_return(const mpt_caller *caller);
+
+#endif
