@@ -136,12 +136,13 @@ static void print_sample(const mpt_check *c, const mpt_check_sample *s) {
   const mpt_view_group *group = c->groups[s->group].stored;
   char index[160];
   const bool named = mpt_is_per_function(s->quantity);
-  const bool value =
-      s->quantity == MPT_EIGENVALUES || s->quantity == MPT_FRAME || s->quantity == MPT_FUNCTION;
+  const bool derivative =
+      mpt_quantities[s->quantity].role == MPT_DERIVED ||
+      mpt_quantities[s->quantity].wanted & (MPT_FOR_TANGENT | MPT_FOR_TANGENT_VECTORS);
   printf("  %s[%s]: %s%s%s differs from %s by %.3g of its size, may be %.2g\n", group->path,
          mpt_view_index(group, s->index, index, sizeof index), is_gradient(s) ? "the " : "", name,
          named ? c->config.functions.items[s->function].name : "",
-         value ? "what the matrix gives" : "finite differences", s->difference, s->allowed);
+         derivative ? "finite differences" : "what the matrix gives", s->difference, s->allowed);
 }
 
 static void count_samples(const mpt_check_samples *samples, bool gradients) {
