@@ -208,9 +208,9 @@ static mpt_batch batch_of(mpt_type type, int64_t n, int64_t count, const void *a
                      .count = count,
                      .n = n,
                      .rows = n,
-                     .a = (void *)(uintptr_t)a,
-                     .w = (void *)(uintptr_t)w,
-                     .v = (void *)(uintptr_t)v,
+                     .a = mpt_unconst(a),
+                     .w = mpt_unconst(w),
+                     .v = mpt_unconst(v),
                      .multiplet = multiplet,
                      .report = report};
 }
