@@ -106,7 +106,7 @@ run_tsan() {
   OMP_TOOL_LIBRARIES="$(dirname "$(clang -print-file-name=libomp.so)")/libarcher.so"
   export OMP_TOOL_LIBRARIES TSAN_OPTIONS=ignore_noninstrumented_modules=1:exitcode=66
   local name
-  for name in test_memory test_memory_values test_self_test test_cache test_progress; do
+  for name in test_memory test_memory_values test_solver test_self_test test_cache test_progress; do
     OMP_NUM_THREADS=4 "$build/bin/$name"
   done
   MULTIPLET=$build/bin/multiplet "$PYTHON" -m pytest -q tests/python/test_serve.py -k "answered or second_pass or many or restarted"

@@ -30,6 +30,7 @@
 #ifndef MULTIPLET_EIGH_H
 #define MULTIPLET_EIGH_H
 
+#include "solver.h"
 #include "types.h"
 
 #ifdef __cplusplus
@@ -52,8 +53,9 @@ typedef struct mpt_options {
   mpt_convention convention;
   int threads; /* 0: one */
   mpt_solver solver;
-  mpt_basis basis; /* of the vectors inside a multiplet */
-  uint64_t seed;   /* of the bases that TURNED draws */
+  mpt_basis basis;           /* of the vectors inside a multiplet */
+  uint64_t seed;             /* of the bases that TURNED draws */
+  mpt_solver_handle *handle; /* keeps workspaces from call to call (solver.h); NULL: none */
 } mpt_options;
 
 /* How a gradient was carried through equal and near eigenvalues; of several rules, the last in this

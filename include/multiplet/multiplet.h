@@ -5,6 +5,7 @@
 
 #include "status.h"
 #include "types.h"
+#include "solver.h"
 #include "eigh.h"
 #include "gradient.h"
 #include "function.h"

@@ -6,16 +6,10 @@
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
+#include "api/workspace.h"
 #include "engine/self_test.h"
 #include "engine/process.h"
 #include "spectral/function.h"
-
-/* What a thread has of its own. */
-typedef struct worker {
-  mpt_state *state;
-  void *a;          /* a chunk's matrices, for an engine that writes them; else NULL */
-  void *conjugated; /* a chunk's cotangents, where they come in JAX's convention; else NULL */
-} worker;
 
 typedef struct call {
   const mpt_engine *engine;
@@ -23,12 +17,12 @@ typedef struct call {
   const mpt_batch *all; /* the caller's arrays, whole; those that are const to him are only read */
   int64_t chunk;
   int threads;
-  worker *workers; /* [threads] */
+  mpt_workspace **workspaces; /* [threads] */
 } call;
 
 /* Behind the last member stands nothing that an older program would leave as it was. */
 #define ENDS_WITH(type, member) (offsetof(type, member) + sizeof((type *)0)->member == sizeof(type))
-_Static_assert(ENDS_WITH(mpt_options, seed) && ENDS_WITH(mpt_function, index) &&
+_Static_assert(ENDS_WITH(mpt_options, handle) && ENDS_WITH(mpt_function, index) &&
                    ENDS_WITH(mpt_frame_spec, reserved) && ENDS_WITH(mpt_select, at_most),
                "a structure of the interface ends with padding");
 _Static_assert(sizeof(mpt_report) == 160, "the stride of reports is part of the interface");
@@ -120,62 +114,62 @@ static int64_t chunk_size(const mpt_batch *all, int threads, bool whole) {
   return most > 0 ? most / unit * unit : 1;
 }
 
+/* Whether an engine would write into the caller's matrices. */
+static bool copies_input(const call *c) {
+  return c->engine->writes_input && c->all->a;
+}
+
 /* Cotangents in JAX's convention are the complex conjugates of those that the engines take. */
-static bool has_conjugates(const call *c, const mpt_shape *shape) {
-  return shape->backward && c->options->convention == MPT_CONVENTION_JAX &&
-         mpt_type_is_complex(shape->type);
+static bool conjugates(const call *c) {
+  return c->all->g && c->options->convention == MPT_CONVENTION_JAX &&
+         mpt_type_is_complex(c->all->type);
 }
 
 /* The caller's array or a conjugated copy of it. A call has one array of complex cotangents. */
-static const void *torch_cotangent(const worker *mine, mpt_type type, int64_t count,
+static const void *torch_cotangent(const call *c, const mpt_workspace *mine, int64_t count,
                                    const void *array) {
-  if (!array || !mine->conjugated) return array;
-  memcpy(mine->conjugated, array, (size_t)count * mpt_type_size(type));
-  mpt_conjugate(type, count, mine->conjugated);
-  return mine->conjugated;
+  if (!array || !conjugates(c)) return array;
+  memcpy(mine->cotangent.memory, array, (size_t)count * mpt_type_size(c->all->type));
+  mpt_conjugate(c->all->type, count, mine->cotangent.memory);
+  return mine->cotangent.memory;
 }
 
-static mpt_code open_workers(call *c, const mpt_shape *shape, mpt_error *error) {
+static mpt_code take_workspaces(call *c, const mpt_shape *shape, mpt_error *error) {
   mpt_code code = MPT_DONE;
-  const mpt_team alone = mpt_team_of_one();
   const int64_t threads = c->options->threads > 1 ? c->options->threads : 1;
   c->chunk = chunk_size(c->all, (int)threads, c->engine->process != NULL);
   const int64_t chunks = (c->all->count + c->chunk - 1) / c->chunk;
+  const int64_t elements = c->chunk * shape->n * shape->n;
   c->threads = (int)(threads < chunks ? threads : chunks > 0 ? chunks : 1);
-  TRY(mpt_allocate(&c->workers, c->threads, sizeof *c->workers, "threads", error));
+  TRY(mpt_allocate(&c->workspaces, c->threads, sizeof(mpt_workspace *), "threads", error));
   for (int t = 0; t < c->threads; t++) {
-    TRY(c->engine->open(shape, &alone, &c->workers[t].state, error));
-    if (c->engine->writes_input && c->all->a)
-      TRY(mpt_allocate(&c->workers[t].a, c->chunk * shape->n * shape->n, mpt_type_size(shape->type),
-                       "a chunk of matrices", error));
-    if (has_conjugates(c, shape))
-      TRY(mpt_allocate(&c->workers[t].conjugated, c->chunk * shape->n * shape->n,
-                       mpt_type_size(shape->type), "a chunk of cotangents", error));
+    mpt_workspace **mine = &c->workspaces[t];
+    TRY(mpt_workspace_take(c->options->handle, c->engine, shape, mine, error));
+    if (copies_input(c)) TRY(mpt_workspace_widen(*mine, &(*mine)->a, elements, error));
+    if (conjugates(c)) TRY(mpt_workspace_widen(*mine, &(*mine)->cotangent, elements, error));
   }
 done:
   return code;
 }
 
-static void close_workers(call *c) {
-  for (int t = 0; c->workers && t < c->threads; t++) {
-    c->engine->close(c->workers[t].state);
-    free(c->workers[t].a);
-    free(c->workers[t].conjugated);
-  }
-  free(c->workers);
+static void give_back_workspaces(const call *c) {
+  for (int t = 0; c->workspaces && t < c->threads; t++)
+    mpt_workspace_give_back(c->options->handle, c->workspaces[t]);
+  free(c->workspaces);
 }
 
-static void do_chunk(const call *c, const worker *mine, int64_t first) {
+static void do_chunk(const call *c, const mpt_workspace *mine, int64_t first) {
   const mpt_team alone = mpt_team_of_one();
   const int64_t left = c->all->count - first, count = left < c->chunk ? left : c->chunk;
   const int64_t n = c->all->n, n2 = n * n;
   mpt_function_arrays one; /* of functions there is one, in calls on memory */
   mpt_batch b = mpt_batch_slice(c->all, first, count, &one);
-  b.gv = torch_cotangent(mine, b.type, count * n2, b.gv);
-  if (b.function_count) one.cotangent = torch_cotangent(mine, b.type, count * n2, one.cotangent);
-  b.gframe = torch_cotangent(mine, b.type, count * n * b.frame.columns, b.gframe);
+  b.gv = torch_cotangent(c, mine, count * n2, b.gv);
+  if (b.function_count) one.cotangent = torch_cotangent(c, mine, count * n2, one.cotangent);
+  b.gframe = torch_cotangent(c, mine, count * n * b.frame.columns, b.gframe);
   memset(b.report, 0, (size_t)count * sizeof *b.report);
-  if (mine->a && n) b.a = memcpy(mine->a, b.a, (size_t)(count * n2) * mpt_type_size(b.type));
+  if (copies_input(c) && n)
+    b.a = memcpy(mine->a.memory, b.a, (size_t)(count * n2) * mpt_type_size(b.type));
   mpt_process_batch(c->engine, mine->state, &alone, c->options, &b);
 }
 
@@ -186,7 +180,7 @@ static void do_chunks(const call *c) {
     omp_set_num_threads(1); /* what BLAS goes by, here alone: no sum may hang on its threads */
 #pragma omp for schedule(dynamic)
     for (int64_t first = 0; first < c->all->count; first += c->chunk)
-      do_chunk(c, &c->workers[omp_get_thread_num()], first);
+      do_chunk(c, c->workspaces[omp_get_thread_num()], first);
   }
 }
 
@@ -200,10 +194,10 @@ static mpt_code do_all(const mpt_batch *all, const mpt_options *options, bool ba
   const char *wrong = wrong_argument(all, c.options, backward);
   if (wrong) return refuse(wrong, error);
   TRY(choose_engine(&c, &shape, error));
-  TRY(open_workers(&c, &shape, error));
+  TRY(take_workspaces(&c, &shape, error));
   do_chunks(&c);
 done:
-  close_workers(&c);
+  give_back_workspaces(&c);
   return code;
 }
 
@@ -214,9 +208,9 @@ static mpt_batch batch_of(mpt_type type, int64_t n, int64_t count, const void *a
                      .count = count,
                      .n = n,
                      .rows = n,
-                     .a = (void *)(uintptr_t)a,
-                     .w = (void *)(uintptr_t)w,
-                     .v = (void *)(uintptr_t)v,
+                     .a = mpt_unconst(a),
+                     .w = mpt_unconst(w),
+                     .v = mpt_unconst(v),
                      .multiplet = multiplet,
                      .report = report};
 }

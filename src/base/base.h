@@ -37,6 +37,13 @@ mpt_code mpt_allocate_aligned(void *out, int64_t bytes, const char *what, mpt_er
 /* A formatted string that the caller frees; NULL when memory is out. */
 char *mpt_format(const char *format, ...) MPT_PRINTF(1, 2);
 
+/* For a table of arrays of which the same one is input in some calls and output in others: who
+ * fills it in with input promises that nothing writes there. No other code takes const away, and
+ * -Wcast-qual sees to that. */
+static inline void *mpt_unconst(const void *input) {
+  return (void *)(uintptr_t)input;
+}
+
 /* Seconds on a monotonic clock. */
 double mpt_now(void);
 

@@ -12,7 +12,6 @@ static mpt_code allocate(mpt_whole *s) {
   const int64_t n = b->n, values = b->count * n, elements = b->count * b->rows * n;
   const size_t size = mpt_type_size(b->type), real = mpt_real_size(b->type);
   const char *what = "a whole spectrum";
-  void *gw = NULL, *gv = NULL;
   *a = *b;
   a->select = (mpt_select){0};
   a->given = a->factor_given = false;
@@ -32,10 +31,10 @@ static mpt_code allocate(mpt_whole *s) {
     TRY(mpt_allocate(&a->w, values, real, what, NULL));
     if (b->v) TRY(mpt_allocate(&a->v, elements, size, what, NULL));
   }
-  if (b->gw) TRY(mpt_allocate(&gw, values, real, what, NULL));
-  a->gw = gw;
-  if (b->gv) TRY(mpt_allocate(&gv, elements, size, what, NULL));
-  a->gv = gv;
+  if (b->gw) TRY(mpt_allocate(&s->gw, values, real, what, NULL));
+  a->gw = s->gw;
+  if (b->gv) TRY(mpt_allocate(&s->gv, elements, size, what, NULL));
+  a->gv = s->gv;
   if (b->dw) TRY(mpt_allocate(&a->dw, values, real, what, NULL));
   if (b->dv) TRY(mpt_allocate(&a->dv, elements, size, what, NULL));
 done:
@@ -57,8 +56,8 @@ void mpt_whole_close(mpt_whole *s) {
     free(a->v);
   }
   free(a->multiplet);
-  free((void *)(uintptr_t)a->gw);
-  free((void *)(uintptr_t)a->gv);
+  free(s->gw);
+  free(s->gv);
   free(a->dw);
   free(a->dv);
 }
@@ -80,11 +79,11 @@ static void embed(mpt_whole *s, int64_t k) {
   const int64_t n = b->n, first = place->first, found = place->found;
   const size_t size = mpt_type_size(b->type), real = mpt_real_size(b->type);
   if (b->gw)
-    memcpy(mpt_part_of(a->gw, k * n + first, 1, real), mpt_part_of(b->gw, k, s->m, real),
+    memcpy(mpt_part_of(s->gw, k * n + first, 1, real), mpt_part_of(b->gw, k, s->m, real),
            (size_t)found * real);
   if (b->gv)
     mpt_copy_columns(b->rows, found, size, mpt_part_of(b->gv, k, b->rows * s->m, size), s->m,
-                     mpt_part_of(a->gv, k * b->rows * n + first, 1, size), n);
+                     mpt_part_of(s->gv, k * b->rows * n + first, 1, size), n);
   for (int64_t j = 0; b->given && j < found; j++)
     if (!mpt_is_cut(n, a->multiplet + k * n, place, j))
       mpt_copy_columns(b->rows, 1, size, mpt_part_of(b->v, k * b->rows * s->m + j, 1, size), s->m,

@@ -10,6 +10,7 @@
 typedef struct mpt_whole {
   mpt_batch *batch, whole;
   const mpt_team *team;
+  void *gw, *gv;       /* cotangents of the whole, which are input to who gets it */
   double *w;           /* [n], of one problem */
   mpt_report *first;   /* [count]: what the certificate said of the whole */
   mpt_selected *place; /* [count] */

@@ -74,12 +74,12 @@ static void round_trip(const mpt_cyclic *c, size_t element, const char *name) {
   memset(local, 0, bytes);
   memset(back, 0, bytes);
   fill_slab(c, element, slab);
-  mpt_redistribute(c, element, MPT_TO_CYCLIC, slab, local, buffer);
+  mpt_slab_to_cyclic(c, element, slab, local, buffer);
   int64_t wrong = wrong_places(c, element, local);
   CHECK(wrong == 0, "%s %lldx%lld block=%lld element=%zu swapped=%d: %lld bytes are elsewhere",
         name, (long long)c->rows, (long long)c->cols, (long long)c->block, element, c->swapped,
         (long long)wrong);
-  mpt_redistribute(c, element, MPT_TO_SLAB, back, local, buffer);
+  mpt_cyclic_to_slab(c, element, local, back, buffer);
   int64_t from = mpt_slab_start(c->cols, c->team->size, c->team->rank);
   int64_t to = mpt_slab_start(c->cols, c->team->size, c->team->rank + 1);
   CHECK(!memcmp(slab, back, (size_t)((to - from) * c->rows) * element),

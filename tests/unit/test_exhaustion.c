@@ -1,6 +1,5 @@
 /* Memory that runs out anywhere on the way: a call fails and says so, or a problem is INTERNAL and
- * all of its outputs are zero, or every output is what it is without the failure. Linked with
- * --wrap for the three allocators. */
+ * all of its outputs are zero, or every output is what it is without the failure. */
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stddef.h>
@@ -8,36 +7,9 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include "engine/engine.h"
+#include "failing_allocations.h"
 #include "memory_arrays.h"
 #include "engine/process.h"
-
-static int64_t left = -1; /* allocations until one fails; negative: none does */
-static bool failed;
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_aligned_alloc(size_t alignment, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_aligned_alloc(size_t alignment, size_t size);
-
-static bool fails(void) {
-  if (left < 0 || left-- > 0) return false;
-  failed = true;
-  return true;
-}
-
-void *__wrap_malloc(size_t size) {
-  return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size) {
-  return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_aligned_alloc(size_t alignment, size_t size) {
-  return fails() ? NULL : __real_aligned_alloc(alignment, size);
-}
 
 enum { COUNT_OF = 3, OUTPUTS = 9 };
 

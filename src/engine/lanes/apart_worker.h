@@ -112,13 +112,13 @@ static void NAME(put_lanes_apart)(NAME(gradient) * q) {
 /* The interleaved backward pass from cotangents to G in q->t. */
 static void NAME(multiply_all)(NAME(gradient) * q, bool conjugate, const NAME(aside) * aside) {
   const int n = q->n;
-  const NAME(view) v = {(Lane *)(uintptr_t)q->v, q->ldv, PARTS};
+  const NAME(view) v = {q->v, q->ldv, PARTS};
   const NAME(view) vt = {v.at, PARTS, q->ldv};
   const NAME(view) t = {q->t, n * PARTS, PARTS}, y = {q->y, n * PARTS, PARTS};
   NAME(sums) sums;
   if (q->gv) {
     const NAME(view) gv = {q->gv, n * PARTS, PARTS};
-    NAME(multiply)(NAME(LEFT_CONJUGATE), false, n, vt, gv, t);
+    NAME(multiply)(NAME(LEFT_CONJUGATE), false, n, vt, gv, q->t);
     if (q->spoil == 1) NAME(spoil)(n, q->t);
     NAME(probe_overlap)(q);
   } else {
@@ -130,7 +130,7 @@ static void NAME(multiply_all)(NAME(gradient) * q, bool conjugate, const NAME(as
   NAME(judge)(q, &sums);
   NAME(put_lanes_apart)(q);
   if (q->gv)
-    NAME(multiply)(NAME(PLAIN), false, n, v, t, y);
+    NAME(multiply)(NAME(PLAIN), false, n, v, t, q->y);
   else
     for (int i = 0; i < n; i++)
       for (int j = 0; j < n; j++) NAME(store)
@@ -138,7 +138,7 @@ static void NAME(multiply_all)(NAME(gradient) * q, bool conjugate, const NAME(as
    NAME(times_real)(NAME(load)(q->v + (int64_t)i * q->ldv + j * PARTS), q->t[(j * n + j) * PARTS]));
   NAME(expect_gradient)(q);
   if (q->spoil == 2) NAME(spoil)(n, q->y);
-  NAME(multiply)(NAME(RIGHT_CONJUGATE), true, n, y, vt, t);
+  NAME(multiply)(NAME(RIGHT_CONJUGATE), true, n, y, vt, q->t);
   if (q->spoil == 3) NAME(spoil)(n, q->t);
   NAME(probe_gradient)(q);
   NAME(unscale)(q, conjugate);

@@ -6,9 +6,9 @@
 
 enum { NAME(PLAIN), NAME(LEFT_CONJUGATE), NAME(RIGHT_CONJUGATE) };
 
-/* The array of one factor or of the result: element (i, j) stands at i * row + j * column Lanes. */
+/* The array of one factor: element (i, j) stands at i * row + j * column Lanes. */
 typedef struct NAME(view) {
-  Lane *at;
+  const Lane *at;
   int64_t row, column;
 } NAME(view);
 
@@ -17,11 +17,11 @@ enum {
   NAME(WIDE) = LANE_BYTES == 64 && !IS_COMPLEX ? 4 : 2
 };
 
-/* R x C entries of the product of `a` (R rows) and `b` (C columns). */
+/* R x C entries of the product of `a` (R rows) and `b` (C columns); rows of `out` are ld apart. */
 static inline __attribute__((always_inline)) void NAME(multiply_tile)(const int R, const int C,
                                                                       const int how, int depth,
                                                                       NAME(view) a, NAME(view) b,
-                                                                      NAME(view) out) {
+                                                                      Lane *out, int64_t ld) {
   Number sum[4][4];
   for (int r = 0; r < R; r++)
     for (int c = 0; c < C; c++) sum[r][c] = NAME(zero)();
@@ -37,35 +37,36 @@ static inline __attribute__((always_inline)) void NAME(multiply_tile)(const int 
     }
   }
   for (int r = 0; r < R; r++)
-    for (int c = 0; c < C; c++) NAME(store)(out.at + r * out.row + c * out.column, sum[r][c]);
+    for (int c = 0; c < C; c++) NAME(store)(out + r * ld + c * PARTS, sum[r][c]);
 }
 
 /* R rows from row i on, columns up to `end`. */
 static inline __attribute__((always_inline)) void NAME(multiply_rows)(const int R, const int how,
                                                                       int i, int end, int depth,
                                                                       NAME(view) a, NAME(view) b,
-                                                                      NAME(view) out) {
+                                                                      Lane *out, int64_t ld) {
   enum { C = NAME(WIDE) };
   const NAME(view) x = {a.at + i * a.row, a.row, a.column};
   for (int j = 0; j < end;) {
     const NAME(view) y = {b.at + j * b.column, b.row, b.column};
-    const NAME(view) z = {out.at + i * out.row + j * out.column, out.row, out.column};
+    Lane *z = out + i * ld + j * PARTS;
     if (j + C <= end)
-      NAME(multiply_tile)(R, C, how, depth, x, y, z), j += C;
+      NAME(multiply_tile)(R, C, how, depth, x, y, z, ld), j += C;
     else
-      NAME(multiply_tile)(R, 1, how, depth, x, y, z), j += 1;
+      NAME(multiply_tile)(R, 1, how, depth, x, y, z, ld), j += 1;
   }
 }
 
 /* out = a b with one factor conjugated or none, n x n; `half`: what is below the diagonal, and some
  * more. */
 static inline __attribute__((always_inline)) void
-NAME(multiply)(const int how, bool half, int n, NAME(view) a, NAME(view) b, NAME(view) out) {
+NAME(multiply)(const int how, bool half, int n, NAME(view) a, NAME(view) b, Lane *out) {
   enum { R = NAME(TALL) };
+  const int64_t ld = (int64_t)n * PARTS;
   int i = 0;
-  for (; i + R <= n; i += R) NAME(multiply_rows)(R, how, i, half ? i + R : n, n, a, b, out);
-  for (; i + 2 <= n; i += 2) NAME(multiply_rows)(2, how, i, half ? i + 2 : n, n, a, b, out);
-  for (; i < n; i++) NAME(multiply_rows)(1, how, i, half ? i + 1 : n, n, a, b, out);
+  for (; i + R <= n; i += R) NAME(multiply_rows)(R, how, i, half ? i + R : n, n, a, b, out, ld);
+  for (; i + 2 <= n; i += 2) NAME(multiply_rows)(2, how, i, half ? i + 2 : n, n, a, b, out, ld);
+  for (; i < n; i++) NAME(multiply_rows)(1, how, i, half ? i + 1 : n, n, a, b, out, ld);
 }
 
 /* A group's backward pass. */

@@ -67,20 +67,28 @@ static void NAME(prepare)(void *memory, int n, bool vectors, bool backward) {
   NAME(make_signs)(n, m->signs);
 }
 
-/* Where the W problems of group g have their part of an array with `each` Reals a problem;
+/* Where the W problems of group g have their part of an input with `each` Reals a problem;
  * `nowhere` for lanes without a problem. */
-static void NAME(addresses)(const mpt_lanes_call *c, int g, const void *array, int64_t each,
-                            Real *nowhere, Real *out[W]) {
-  Real *first = (Real *)(uintptr_t)array + (c->first + g * W) * each;
+static void NAME(sources)(const mpt_lanes_call *c, int g, const void *array, int64_t each,
+                          const Real *nowhere, const Real *out[W]) {
+  const Real *first = (const Real *)array + (c->first + g * W) * each;
+  const int64_t left = c->count - g * W;
+  for (int l = 0; l < W; l++) out[l] = l < left ? first + l * each : nowhere;
+}
+
+/* The same of an output. */
+static void NAME(targets)(const mpt_lanes_call *c, int g, void *array, int64_t each, Real *nowhere,
+                          Real *out[W]) {
+  Real *first = (Real *)array + (c->first + g * W) * each;
   const int64_t left = c->count - g * W;
   for (int l = 0; l < W; l++) out[l] = l < left ? first + l * each : nowhere;
 }
 
 static void NAME(gather)(const mpt_lanes_call *c, NAME(memory) * m, int g, const void *array,
                          int64_t each, Lane *out) {
-  Real *at[W];
-  NAME(addresses)(c, g, array, each, m->nowhere, at);
-  NAME(interleave)(each, (const Real *const *)at, out);
+  const Real *at[W];
+  NAME(sources)(c, g, array, each, m->nowhere, at);
+  NAME(interleave)(each, at, out);
 }
 
 /* Input of group g: what cannot be used, and how the rest is scaled. */
@@ -130,7 +138,7 @@ static void NAME(report_group)(const mpt_lanes_call *c, NAME(memory) * m, int g,
 static void NAME(write_values)(const mpt_lanes_call *c, NAME(memory) * m, int g, Lane *values,
                                void *array) {
   Real *at[W];
-  NAME(addresses)(c, g, array, c->batch->n, m->nowhere, at);
+  NAME(targets)(c, g, array, c->batch->n, m->nowhere, at);
   NAME(deinterleave)(c->batch->n, values, at, 0);
 }
 
@@ -181,7 +189,7 @@ static void NAME(write_pairs)(const mpt_lanes_call *c, NAME(memory) * m, int g) 
   for (int j = 0; j < n; j++) s->work[j] = s->w[j * GROUPS + g];
   NAME(write_values)(c, m, g, s->work, c->batch->w);
   if (!c->batch->v) return;
-  NAME(addresses)(c, g, c->batch->v, (int64_t)n * n * PARTS, m->nowhere, at);
+  NAME(targets)(c, g, c->batch->v, (int64_t)n * n * PARTS, m->nowhere, at);
   NAME(deinterleave_rows)(n, n * PARTS, NAME(row_length)(n), s->v, at);
 }
 
@@ -193,10 +201,10 @@ static void NAME(load_vectors)(const mpt_lanes_call *c, NAME(memory) * m, int g)
     NAME(gather)(c, m, g, c->batch->v, (int64_t)n * ld, s->v);
     return;
   }
-  Real *at[W];
-  NAME(addresses)(c, g, c->batch->v, (int64_t)n * n * PARTS, m->nowhere, at);
+  const Real *at[W];
+  NAME(sources)(c, g, c->batch->v, (int64_t)n * n * PARTS, m->nowhere, at);
   for (int i = 0; i < n; i++) {
-    NAME(interleave)(n * PARTS, (const Real *const *)at, s->v + (int64_t)i * ld);
+    NAME(interleave)(n * PARTS, at, s->v + (int64_t)i * ld);
     for (int l = 0; l < W && l < c->count - g * W; l++) at[l] += n * PARTS;
   }
 }
@@ -278,7 +286,7 @@ static void NAME(differentiate_group)(const mpt_lanes_call *c, NAME(memory) * m,
   Real *at[W];
   NAME(start_gradient)(c, m, g, &q, (Lane){0}, (Lane){0});
   NAME(multiply_all)(&q, c->options->convention == MPT_CONVENTION_JAX, &m->aside);
-  NAME(addresses)(c, g, c->batch->g, n2, m->nowhere, at);
+  NAME(targets)(c, g, c->batch->g, n2, m->nowhere, at);
   NAME(deinterleave)(n2, q.t, at, 0);
   NAME(report_gradient)(c, g, &q);
 }

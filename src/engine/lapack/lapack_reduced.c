@@ -68,19 +68,19 @@ static int take(mpt_state *s, int64_t first) {
   return table[s->shape.type](s, first);
 }
 
-static mpt_facing facing(const mpt_state *s, mpt_panel panel, const void *slab, bool load) {
-  const int64_t n = s->shape.n, m = s->panels.columns;
-  void *mine = panel == MPT_PANEL_U ? s->panels.u : s->panels.b, *other = (void *)(uintptr_t)slab;
-  return load ? (mpt_facing){m, n, mine, n, other, m} : (mpt_facing){n, m, other, m, mine, n};
+static void *panel_of(const mpt_state *s, mpt_panel panel) {
+  return panel == MPT_PANEL_U ? s->panels.u : s->panels.b;
 }
 
 static void load(mpt_state *s, mpt_panel panel, const void *slab) {
-  const mpt_facing f = facing(s, panel, slab, true);
+  const int64_t n = s->shape.n, m = s->panels.columns;
+  const mpt_facing f = {m, n, panel_of(s, panel), n, slab, m};
   mpt_conjugate_transpose(s->shape.type, &f);
 }
 
 static void store(mpt_state *s, mpt_panel panel, void *slab) {
-  const mpt_facing f = facing(s, panel, slab, false);
+  const int64_t n = s->shape.n, m = s->panels.columns;
+  const mpt_facing f = {n, m, slab, m, panel_of(s, panel), n};
   mpt_conjugate_transpose(s->shape.type, &f);
 }
 

@@ -81,33 +81,44 @@ static void local_messages(const mpt_cyclic *c, int64_t round, int64_t width, me
   }
 }
 
+/* What is moved, and where to: from slab_in to local_out, or from local_in to slab_out. A slab may
+ * have no columns, and no array. */
+typedef struct ends {
+  bool to_slab;
+  const char *slab_in, *local_in;
+  char *slab_out, *local_out;
+  char *packed; /* what other ranks have or get of the slab */
+} ends;
+
 /* Copies between slab columns [first, end) and the packed buffer; for this rank itself, straight
- * between slab and local array, at `own`. */
-static void pack(const mpt_cyclic *c, size_t element, mpt_direction direction, int64_t first,
-                 int64_t end, const messages *m, char *slab, char *buffer, char *own) {
+ * between slab and local array, from byte `own` on. */
+static void pack(const mpt_cyclic *c, size_t element, int64_t first, int64_t end, const messages *m,
+                 const ends *e, size_t own) {
   const int64_t start = mpt_slab_start(c->cols, c->team->size, c->team->rank);
   for (int r = 0; r < c->team->size; r++) {
+    const bool mine = r == c->team->rank;
+    const char *from = mine ? e->local_in : e->packed;
+    char *to = mine ? e->local_out : e->packed;
+    size_t at = mine ? own : (size_t)m->at[r] * element;
     place p = place_of(c, r);
-    char *packed = r == c->team->rank ? own : buffer + (size_t)m->at[r] * element;
     for (int64_t j = first; j < end; j++) {
       if (j / c->block % p.cols != p.col) continue;
       for (int64_t i = p.row * c->block; i < c->rows; i += p.rows * c->block) {
         size_t bytes = (size_t)(c->rows - i < c->block ? c->rows - i : c->block) * element;
-        char *column = slab + (size_t)((j - start) * c->rows + i) * element;
-        if (direction == MPT_TO_CYCLIC)
-          memcpy(packed, column, bytes);
+        size_t column = (size_t)((j - start) * c->rows + i) * element;
+        if (e->to_slab)
+          memcpy(e->slab_out + column, from + at, bytes);
         else
-          memcpy(column, packed, bytes);
-        packed += bytes;
+          memcpy(to + at, e->slab_in + column, bytes);
+        at += bytes;
       }
     }
   }
 }
 
 /* The exchange itself, pair by pair, so that local columns can have a datatype of their own. */
-static void exchange(const mpt_cyclic *c, size_t element, mpt_direction direction,
-                     const messages *slab_side, const messages *local_side, char *buffer,
-                     char *local) {
+static void exchange(const mpt_cyclic *c, size_t element, const messages *slab_side,
+                     const messages *local_side, const ends *e) {
   const int size = c->team->size, rank = c->team->rank;
   place me = place_of(c, rank);
   int64_t lld = mpt_cyclic_count(c->rows, c->block, me.row, me.rows);
@@ -116,43 +127,50 @@ static void exchange(const mpt_cyclic *c, size_t element, mpt_direction directio
   MPI_Type_commit(&item);
   for (int step = 1; step < size; step++) {
     int to = (rank + step) % size, from = (rank + size - step) % size;
-    bool out = direction == MPT_TO_CYCLIC;
-    char *local_to = local + (size_t)local_side->at[to] * (size_t)lld * element;
-    char *local_from = local + (size_t)local_side->at[from] * (size_t)lld * element;
+    const size_t local_to = (size_t)local_side->at[to] * (size_t)lld * element;
+    const size_t local_from = (size_t)local_side->at[from] * (size_t)lld * element;
     int columns_to = (int)(local_side->count[to] * lld);
     int columns_from = (int)(local_side->count[from] * lld);
-    char *slab_to = buffer + (size_t)slab_side->at[to] * element;
-    char *slab_from = buffer + (size_t)slab_side->at[from] * element;
-    if (out)
-      MPI_Sendrecv(slab_to, slab_side->count[to], item, to, 0, local_from, columns_from, item, from,
-                   0, mpt_team_comm(c->team), MPI_STATUS_IGNORE);
+    char *slab_to = e->packed + (size_t)slab_side->at[to] * element;
+    char *slab_from = e->packed + (size_t)slab_side->at[from] * element;
+    if (e->to_slab)
+      MPI_Sendrecv(e->local_in + local_to, columns_to, item, to, 0, slab_from,
+                   slab_side->count[from], item, from, 0, mpt_team_comm(c->team),
+                   MPI_STATUS_IGNORE);
     else
-      MPI_Sendrecv(local_to, columns_to, item, to, 0, slab_from, slab_side->count[from], item, from,
-                   0, mpt_team_comm(c->team), MPI_STATUS_IGNORE);
+      MPI_Sendrecv(slab_to, slab_side->count[to], item, to, 0, e->local_out + local_from,
+                   columns_from, item, from, 0, mpt_team_comm(c->team), MPI_STATUS_IGNORE);
   }
   MPI_Type_free(&item);
 }
 
-void mpt_redistribute(const mpt_cyclic *c, size_t element, mpt_direction direction, void *slab,
-                      void *local, void *buffer) {
+static void redistribute(const mpt_cyclic *c, size_t element, ends e, void *buffer) {
   const int size = c->team->size;
   const int64_t width = round_columns(c->rows, element), most = c->cols / size + 1;
   const place me = place_of(c, c->team->rank);
   const int64_t lld = mpt_cyclic_count(c->rows, c->block, me.row, me.rows);
   int *numbers = buffer;
-  char *packed = (char *)buffer + numbers_bytes(size);
   messages slab_side = {numbers, numbers + size};
   messages local_side = {numbers + 2 * size, numbers + 3 * size};
+  e.packed = (char *)buffer + numbers_bytes(size);
   for (int64_t round = 0; round * width < most; round++) {
     int64_t first, end;
     panel_of(c, c->team->rank, round, width, &first, &end);
     slab_messages(c, first, end, &slab_side);
     local_messages(c, round, width, &local_side);
-    char *own = (char *)local + (size_t)local_side.at[c->team->rank] * (size_t)lld * element;
-    if (direction == MPT_TO_CYCLIC)
-      pack(c, element, direction, first, end, &slab_side, slab, packed, own);
-    exchange(c, element, direction, &slab_side, &local_side, packed, local);
-    if (direction == MPT_TO_SLAB)
-      pack(c, element, direction, first, end, &slab_side, slab, packed, own);
+    const size_t own = (size_t)local_side.at[c->team->rank] * (size_t)lld * element;
+    if (!e.to_slab) pack(c, element, first, end, &slab_side, &e, own);
+    exchange(c, element, &slab_side, &local_side, &e);
+    if (e.to_slab) pack(c, element, first, end, &slab_side, &e, own);
   }
+}
+
+void mpt_slab_to_cyclic(const mpt_cyclic *c, size_t element, const void *slab, void *local,
+                        void *buffer) {
+  redistribute(c, element, (ends){.slab_in = slab, .local_out = local}, buffer);
+}
+
+void mpt_cyclic_to_slab(const mpt_cyclic *c, size_t element, const void *local, void *slab,
+                        void *buffer) {
+  redistribute(c, element, (ends){.to_slab = true, .local_in = local, .slab_out = slab}, buffer);
 }

@@ -17,13 +17,13 @@ typedef struct mpt_cyclic {
 /* How many of the first `upto` indices fall on process `p` of `count`. */
 int64_t mpt_cyclic_count(int64_t upto, int64_t block, int p, int count);
 
-typedef enum mpt_direction { MPT_TO_CYCLIC, MPT_TO_SLAB } mpt_direction;
-
 /* Slabs are contiguous columns here: rank r's are those from mpt_slab_start(cols, size, r) on,
  * which is the row slab of the row-major matrix. `buffer` has mpt_redistribute_buffer() bytes, with
  * n the larger of rows and cols. Collective. */
-void mpt_redistribute(const mpt_cyclic *cyclic, size_t element, mpt_direction direction, void *slab,
-                      void *local, void *buffer);
+void mpt_slab_to_cyclic(const mpt_cyclic *cyclic, size_t element, const void *slab, void *local,
+                        void *buffer);
+void mpt_cyclic_to_slab(const mpt_cyclic *cyclic, size_t element, const void *local, void *slab,
+                        void *buffer);
 int64_t mpt_redistribute_buffer(int64_t n, int ranks, size_t element);
 
 #endif

@@ -314,15 +314,13 @@ static int reduce(mpt_state *s, const mpt_batch *batch, int64_t k, double scale,
 
 static void keep_factor(mpt_state *s, void *reflectors, void *tau) {
   static void (*const table[])(mpt_state *, void *) = WORKER_TABLE(keep_tau);
-  mpt_redistribute(&s->cyclic, mpt_type_size(s->shape.type), MPT_TO_SLAB, reflectors, s->a,
-                   s->buffer);
+  mpt_cyclic_to_slab(&s->cyclic, mpt_type_size(s->shape.type), s->a, reflectors, s->buffer);
   table[s->shape.type](s, tau);
 }
 
 static void take_factor(mpt_state *s, const void *reflectors, const void *tau) {
   static void (*const table[])(mpt_state *, const void *) = WORKER_TABLE(take_tau);
-  mpt_redistribute(&s->cyclic, mpt_type_size(s->shape.type), MPT_TO_CYCLIC,
-                   (void *)(uintptr_t)reflectors, s->a, s->buffer);
+  mpt_slab_to_cyclic(&s->cyclic, mpt_type_size(s->shape.type), reflectors, s->a, s->buffer);
   table[s->shape.type](s, tau);
 }
 
@@ -345,8 +343,7 @@ static mpt_cyclic panel_rows(const mpt_state *s) {
 static void load(mpt_state *s, mpt_panel panel, const void *slab) {
   const mpt_cyclic rows = panel_rows(s);
   void *mine = panel == MPT_PANEL_U ? s->panels.u : s->panels.b;
-  mpt_redistribute(&rows, mpt_type_size(s->shape.type), MPT_TO_CYCLIC, (void *)(uintptr_t)slab,
-                   s->panels.spare, s->buffer);
+  mpt_slab_to_cyclic(&rows, mpt_type_size(s->shape.type), slab, s->panels.spare, s->buffer);
   const mpt_facing f = {s->panels.mq, s->np, mine, s->np, s->panels.spare, s->panels.mq};
   mpt_conjugate_transpose(s->shape.type, &f);
 }
@@ -356,8 +353,7 @@ static void store(mpt_state *s, mpt_panel panel, void *slab) {
   const void *mine = panel == MPT_PANEL_U ? s->panels.u : s->panels.b;
   const mpt_facing f = {s->np, s->panels.mq, s->panels.spare, s->panels.mq, mine, s->np};
   mpt_conjugate_transpose(s->shape.type, &f);
-  mpt_redistribute(&rows, mpt_type_size(s->shape.type), MPT_TO_SLAB, slab, s->panels.spare,
-                   s->buffer);
+  mpt_cyclic_to_slab(&rows, mpt_type_size(s->shape.type), s->panels.spare, slab, s->buffer);
 }
 
 static void overlap(mpt_state *s) {
@@ -380,22 +376,25 @@ static void turn(mpt_state *s, bool back) {
   table[s->shape.type](s, back);
 }
 
-static void move_columns(mpt_state *s, mpt_direction direction) {
-  const mpt_cyclic c = {&s->team, s->shape.n, s->panels.columns, s->cyclic.block, false};
-  mpt_redistribute(&c, mpt_type_size(s->shape.type), direction, s->panels.spare, s->panels.b,
-                   s->buffer);
+/* The panel as whole columns, which slabs cut. */
+static mpt_cyclic panel_columns(const mpt_state *s) {
+  return (mpt_cyclic){&s->team, s->shape.n, s->panels.columns, s->cyclic.block, false};
 }
 
 static void *whole_columns(mpt_state *s, int64_t *first, int64_t *count) {
+  const mpt_cyclic columns = panel_columns(s);
   const int64_t m = s->panels.columns;
   *first = mpt_slab_start(m, s->team.size, s->team.rank);
   *count = mpt_slab_start(m, s->team.size, s->team.rank + 1) - *first;
-  move_columns(s, MPT_TO_SLAB);
+  mpt_cyclic_to_slab(&columns, mpt_type_size(s->shape.type), s->panels.b, s->panels.spare,
+                     s->buffer);
   return s->panels.spare;
 }
 
 static void whole_columns_back(mpt_state *s) {
-  move_columns(s, MPT_TO_CYCLIC);
+  const mpt_cyclic columns = panel_columns(s);
+  mpt_slab_to_cyclic(&columns, mpt_type_size(s->shape.type), s->panels.spare, s->panels.b,
+                     s->buffer);
 }
 
 static void combine(mpt_state *s, const double *diagonal) {

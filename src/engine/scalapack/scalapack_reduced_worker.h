@@ -103,7 +103,7 @@ static void NAME(combine)(mpt_state *s, const double *diagonal) {
 static void NAME(assemble)(mpt_state *s, void *slab) {
   NAME(assemble_lower)(s, s->a);
   NAME(make_hermitian)(s, s->a, s->x);
-  mpt_redistribute(&s->cyclic, sizeof(Scalar), MPT_TO_SLAB, slab, s->a, s->buffer);
+  mpt_cyclic_to_slab(&s->cyclic, sizeof(Scalar), s->a, slab, s->buffer);
 }
 #undef GEMM
 #undef HER2K

@@ -7,8 +7,7 @@ static const int NAME(one_index) = 1;
 #define AT(matrix) (matrix), &NAME(one_index), &NAME(one_index), s->desc
 
 static void NAME(load)(mpt_state *s, const void *slab, void *local) {
-  mpt_redistribute(&s->cyclic, sizeof(Scalar), MPT_TO_CYCLIC, (void *)(uintptr_t)slab, local,
-                   s->buffer);
+  mpt_slab_to_cyclic(&s->cyclic, sizeof(Scalar), slab, local, s->buffer);
 }
 
 static void NAME(load_scaled)(mpt_state *s, const Scalar *slab, double scale) {
@@ -28,14 +27,13 @@ static void NAME(store_vectors)(mpt_state *s, Scalar *slab) {
   swapped.swapped = true;
   mpt_facing f = NAME(facing)(s, s->a, s->u, false);
   mpt_conjugate_transpose(s->shape.type, &f);
-  mpt_redistribute(&swapped, sizeof(Scalar), MPT_TO_SLAB, slab, s->a, s->buffer);
+  mpt_cyclic_to_slab(&swapped, sizeof(Scalar), s->a, slab, s->buffer);
 }
 
 static void NAME(load_vectors)(mpt_state *s, const Scalar *slab) {
   mpt_cyclic swapped = s->cyclic;
   swapped.swapped = true;
-  mpt_redistribute(&swapped, sizeof(Scalar), MPT_TO_CYCLIC, (void *)(uintptr_t)slab, s->a,
-                   s->buffer);
+  mpt_slab_to_cyclic(&swapped, sizeof(Scalar), slab, s->a, s->buffer);
   mpt_facing f = NAME(facing)(s, s->u, s->a, true);
   mpt_conjugate_transpose(s->shape.type, &f);
 }
@@ -186,7 +184,7 @@ static void NAME(product)(mpt_state *s, Scalar *x, void *slab) {
      &zero, x, &at, &at, s->desc);
   }
   NAME(make_hermitian)(s, x, s->a);
-  mpt_redistribute(&s->cyclic, sizeof(Scalar), MPT_TO_SLAB, slab, x, s->buffer);
+  mpt_cyclic_to_slab(&s->cyclic, sizeof(Scalar), x, slab, s->buffer);
 }
 
 static void NAME(begin)(mpt_state *s, const mpt_batch *batch, int64_t k, bool solved) {
@@ -216,7 +214,7 @@ static void NAME(out_of_basis)(mpt_state *s, bool sum, mpt_side side, void *slab
     NAME(product)(s, x, slab);
   } else {
     PBLAS(gemm)("N", "C", &n, &n, &n, &one, AT(x), AT(s->u), &zero, AT(s->a));
-    mpt_redistribute(&s->cyclic, sizeof(Scalar), MPT_TO_SLAB, slab, s->a, s->buffer);
+    mpt_cyclic_to_slab(&s->cyclic, sizeof(Scalar), s->a, slab, s->buffer);
   }
 }
 

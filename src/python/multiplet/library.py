@@ -45,7 +45,8 @@ class Options(_Sized):
     """mpt_options"""
     _fields_ = [("size", ctypes.c_size_t), ("triangle", ctypes.c_int), ("tolerance", ctypes.c_double),
                 ("gauge_policy", ctypes.c_int), ("spread_policy", ctypes.c_int), ("convention", ctypes.c_int),
-                ("threads", ctypes.c_int), ("solver", ctypes.c_int), ("basis", ctypes.c_int), ("seed", ctypes.c_uint64)]
+                ("threads", ctypes.c_int), ("solver", ctypes.c_int), ("basis", ctypes.c_int), ("seed", ctypes.c_uint64),
+                ("handle", ctypes.c_void_p)]
 
 
 class Function(_Sized):
@@ -131,8 +132,19 @@ def load():
         getattr(library, name).argtypes = [
             ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.POINTER(Options), *spec,
             *arrays * [ctypes.c_void_p], ctypes.POINTER(CallError)]
-    library.path = path
+    library.path, library.handle = path, _handle(library)
     return library
+
+
+def _handle(library):
+    """The mpt_solver_handle in which all calls of this process keep their workspaces, or NULL without memory for it.
+
+    It bounds what it keeps, serves calls of several threads at once, and goes on in the child of a fork. It is never
+    destroyed: a daemon's call may outlive the interpreter's end.
+    """
+    handle = ctypes.c_void_p()
+    library.mpt_solver_create(ctypes.byref(handle), None)
+    return handle
 
 
 # A parameter of a matrix function: its domain of DOMAINS, its need of NEEDS.
@@ -188,6 +200,7 @@ def call(name, shape, options, spec, *arrays):
     error = CallError()
     dtype, n, count = shape
     specs = [] if spec is None else [ctypes.byref(spec)]
+    options.handle = load().handle
     code = getattr(load(), name)(TYPES[dtype], n, count, ctypes.byref(options), *specs, *map(address, arrays),
                                  ctypes.byref(error))
     if code:
