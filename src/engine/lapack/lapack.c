@@ -8,6 +8,7 @@
 
 #define WORKER "engine/lapack/lapack_worker.h"
 #include "base/for_each_type.h"
+#include "engine/engine_dispatch.h"
 
 /* Elements of work, rwork and iwork as LAPACK's documentation gives them (job 'V' or 'N'). The
  * backward pass needs n^2 of work beside z. */
@@ -93,22 +94,10 @@ done:
   return code;
 }
 
-static void solve(mpt_state *state, mpt_batch *batch) {
-  static void (*const table[])(mpt_state *, mpt_batch *, int64_t) = WORKER_TABLE(solve);
-  for (int64_t k = 0; k < batch->count; k++)
-    if (batch->report[k].status == MPT_STATUS_PENDING && batch->n > 0)
-      table[batch->type](state, batch, k);
-}
-
 static void begin(mpt_state *state, const mpt_batch *batch, int64_t k, bool solved) {
   (void)solved;
   state->vt =
       (const char *)batch->v + (size_t)(k * batch->n * batch->n) * mpt_type_size(batch->type);
-}
-
-static void into_basis(mpt_state *state, const void *slab, mpt_side side) {
-  static void (*const table[])(mpt_state *, const void *, mpt_side) = WORKER_TABLE(into_basis);
-  if (state->shape.n > 0) table[state->shape.type](state, slab, side);
 }
 
 /* All of the matrix is one tile. */
@@ -116,16 +105,6 @@ static bool next_tile(const mpt_state *s, int64_t *next, mpt_tile *tile) {
   const int64_t n = s->shape.n;
   *tile = (mpt_tile){0, 0, n, n, s->z, n, s->work, n, s->sum};
   return n > 0 && (*next)++ == 0;
-}
-
-static void out_of_basis(mpt_state *state, bool sum, mpt_side side, void *slab) {
-  static void (*const table[])(mpt_state *, bool, mpt_side, void *) = WORKER_TABLE(out_of_basis);
-  if (state->shape.n > 0) table[state->shape.type](state, sum, side, slab);
-}
-
-static void from_diagonal(mpt_state *state, const double *diagonal, void *slab) {
-  static void (*const table[])(mpt_state *, const double *, void *) = WORKER_TABLE(from_diagonal);
-  if (state->shape.n > 0) table[state->shape.type](state, diagonal, slab);
 }
 
 const mpt_engine mpt_lapack = {

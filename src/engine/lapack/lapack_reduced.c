@@ -6,6 +6,7 @@
 
 #define WORKER "engine/lapack/lapack_reduced_worker.h"
 #include "base/for_each_type.h"
+#include "engine/reduced_dispatch.h"
 
 static int64_t panel_elements(int64_t n, int64_t columns) {
   return 2 * columns * (n + columns);
@@ -37,13 +38,6 @@ done:
   return code;
 }
 
-static int reduce(mpt_state *s, const mpt_batch *batch, int64_t k, double scale, double *d,
-                  double *e) {
-  static int (*const table[])(mpt_state *, const mpt_batch *, int64_t, double, double *, double *) =
-      WORKER_TABLE(reduce);
-  return table[s->shape.type](s, batch, k, scale, d, e);
-}
-
 static void keep_factor(mpt_state *s, void *reflectors, void *tau) {
   const size_t size = mpt_type_size(s->shape.type), n = (size_t)s->shape.n;
   memcpy(reflectors, s->z, n * n * size);
@@ -55,17 +49,6 @@ static void take_factor(mpt_state *s, const void *reflectors, const void *tau) {
   const size_t size = mpt_type_size(s->shape.type), n = (size_t)s->shape.n;
   memcpy(s->z, reflectors, n * n * size);
   memcpy(s->panels.tau, tau, n * size);
-}
-
-static int diagonalize(mpt_state *s, const double *d, const double *e, double *w) {
-  static int (*const table[])(mpt_state *, const double *, const double *, double *) =
-      WORKER_TABLE(diagonalize);
-  return table[s->shape.type](s, d, e, w);
-}
-
-static int take(mpt_state *s, int64_t first) {
-  static int (*const table[])(mpt_state *, int64_t) = WORKER_TABLE(take);
-  return table[s->shape.type](s, first);
 }
 
 static void *panel_of(const mpt_state *s, mpt_panel panel) {
@@ -84,25 +67,10 @@ static void store(mpt_state *s, mpt_panel panel, void *slab) {
   mpt_conjugate_transpose(s->shape.type, &f);
 }
 
-static void overlap(mpt_state *s) {
-  static void (*const table[])(mpt_state *) = WORKER_TABLE(overlap);
-  table[s->shape.type](s);
-}
-
 static bool next_tile(const mpt_state *s, int64_t *next, mpt_tile *tile) {
   const int64_t m = s->panels.columns;
   *tile = (mpt_tile){0, 0, m, m, s->panels.t, m, s->panels.th, m, NULL};
   return m > 0 && (*next)++ == 0;
-}
-
-static void project(mpt_state *s) {
-  static void (*const table[])(mpt_state *) = WORKER_TABLE(project);
-  table[s->shape.type](s);
-}
-
-static void turn(mpt_state *s, bool back) {
-  static void (*const table[])(mpt_state *, bool) = WORKER_TABLE(turn);
-  table[s->shape.type](s, back);
 }
 
 static void *whole_columns(mpt_state *s, int64_t *first, int64_t *count) {
@@ -113,16 +81,6 @@ static void *whole_columns(mpt_state *s, int64_t *first, int64_t *count) {
 
 static void whole_columns_back(mpt_state *s) {
   (void)s;
-}
-
-static void combine(mpt_state *s, const double *diagonal) {
-  static void (*const table[])(mpt_state *, const double *) = WORKER_TABLE(combine);
-  table[s->shape.type](s, diagonal);
-}
-
-static void assemble(mpt_state *s, void *slab) {
-  static void (*const table[])(mpt_state *, void *) = WORKER_TABLE(assemble);
-  table[s->shape.type](s, slab);
 }
 
 const mpt_reduced mpt_lapack_reduced = {

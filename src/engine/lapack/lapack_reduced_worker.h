@@ -36,7 +36,7 @@ static int NAME(reduce)(mpt_state *s, const mpt_batch *batch, int64_t k, double 
 }
 
 /* T's eigenvectors, [n n] in work. */
-static int NAME(diagonalize)(mpt_state *s, const double *d, const double *e, double *w) {
+static int NAME(diagonalize_given)(mpt_state *s, const double *d, const double *e, double *w) {
   const int64_t n = s->shape.n;
   const int order = (int)n;
   Real *rd = s->panels.reals, *re = rd + n, *z = s->work;

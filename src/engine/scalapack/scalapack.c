@@ -75,6 +75,8 @@ static bool next_tile(const mpt_state *s, int64_t *next, mpt_tile *tile) {
 
 #define WORKER "engine/scalapack/scalapack_worker.h"
 #include "base/for_each_type.h"
+#include "engine/engine_dispatch.h"
+#include "engine/reduced_dispatch.h"
 
 /* p?stedc on several ranks with n <= nb leaves w on the owner alone, so n > nb always (n = 1 is
  * solved without it). */
@@ -278,38 +280,9 @@ done:
   return code;
 }
 
-static void solve(mpt_state *state, mpt_batch *batch) {
-  static void (*const table[])(mpt_state *, mpt_batch *, int64_t) = WORKER_TABLE(solve);
-  for (int64_t k = 0; k < batch->count; k++)
-    if (batch->report[k].status == MPT_STATUS_PENDING && batch->n > 0)
-      table[batch->type](state, batch, k);
-}
-
 static void begin(mpt_state *state, const mpt_batch *batch, int64_t k, bool solved) {
   static void (*const table[])(mpt_state *, const mpt_batch *, int64_t, bool) = WORKER_TABLE(begin);
   if (batch->n > 0) table[batch->type](state, batch, k, solved);
-}
-
-static void into_basis(mpt_state *state, const void *slab, mpt_side side) {
-  static void (*const table[])(mpt_state *, const void *, mpt_side) = WORKER_TABLE(into_basis);
-  if (state->shape.n > 0) table[state->shape.type](state, slab, side);
-}
-
-static void out_of_basis(mpt_state *state, bool sum, mpt_side side, void *slab) {
-  static void (*const table[])(mpt_state *, bool, mpt_side, void *) = WORKER_TABLE(out_of_basis);
-  if (state->shape.n > 0) table[state->shape.type](state, sum, side, slab);
-}
-
-static void from_diagonal(mpt_state *state, const double *diagonal, void *slab) {
-  static void (*const table[])(mpt_state *, const double *, void *) = WORKER_TABLE(from_diagonal);
-  if (state->shape.n > 0) table[state->shape.type](state, diagonal, slab);
-}
-
-static int reduce(mpt_state *s, const mpt_batch *batch, int64_t k, double scale, double *d,
-                  double *e) {
-  static int (*const table[])(mpt_state *, const mpt_batch *, int64_t, double, double *, double *) =
-      WORKER_TABLE(reduce);
-  return table[s->shape.type](s, batch, k, scale, d, e);
 }
 
 static void keep_factor(mpt_state *s, void *reflectors, void *tau) {
@@ -322,17 +295,6 @@ static void take_factor(mpt_state *s, const void *reflectors, const void *tau) {
   static void (*const table[])(mpt_state *, const void *) = WORKER_TABLE(take_tau);
   mpt_slab_to_cyclic(&s->cyclic, mpt_type_size(s->shape.type), reflectors, s->a, s->buffer);
   table[s->shape.type](s, tau);
-}
-
-static int diagonalize(mpt_state *s, const double *d, const double *e, double *w) {
-  static int (*const table[])(mpt_state *, const double *, const double *, double *) =
-      WORKER_TABLE(diagonalize_given);
-  return table[s->shape.type](s, d, e, w);
-}
-
-static int take(mpt_state *s, int64_t first) {
-  static int (*const table[])(mpt_state *, int64_t) = WORKER_TABLE(take);
-  return table[s->shape.type](s, first);
 }
 
 /* The panel's conjugate transpose as rows that slabs cut. */
@@ -356,24 +318,9 @@ static void store(mpt_state *s, mpt_panel panel, void *slab) {
   mpt_cyclic_to_slab(&rows, mpt_type_size(s->shape.type), s->panels.spare, slab, s->buffer);
 }
 
-static void overlap(mpt_state *s) {
-  static void (*const table[])(mpt_state *) = WORKER_TABLE(overlap);
-  table[s->shape.type](s);
-}
-
 static bool next_panel_tile(const mpt_state *s, int64_t *next, mpt_tile *tile) {
   const mpt_local local = {s->panels.tp, s->panels.mq, s->panels.t, s->panels.th, NULL};
   return tile_of(s, &local, next, tile);
-}
-
-static void project(mpt_state *s) {
-  static void (*const table[])(mpt_state *) = WORKER_TABLE(project);
-  table[s->shape.type](s);
-}
-
-static void turn(mpt_state *s, bool back) {
-  static void (*const table[])(mpt_state *, bool) = WORKER_TABLE(turn);
-  table[s->shape.type](s, back);
 }
 
 /* The panel as whole columns, which slabs cut. */
@@ -395,16 +342,6 @@ static void whole_columns_back(mpt_state *s) {
   const mpt_cyclic columns = panel_columns(s);
   mpt_slab_to_cyclic(&columns, mpt_type_size(s->shape.type), s->panels.spare, s->panels.b,
                      s->buffer);
-}
-
-static void combine(mpt_state *s, const double *diagonal) {
-  static void (*const table[])(mpt_state *, const double *) = WORKER_TABLE(combine);
-  table[s->shape.type](s, diagonal);
-}
-
-static void assemble(mpt_state *s, void *slab) {
-  static void (*const table[])(mpt_state *, void *) = WORKER_TABLE(assemble);
-  table[s->shape.type](s, slab);
 }
 
 static const mpt_reduced reduced = {
