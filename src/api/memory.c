@@ -27,23 +27,9 @@ _Static_assert(ENDS_WITH(mpt_options, handle) && ENDS_WITH(mpt_function, index) 
                "a structure of the interface ends with padding");
 _Static_assert(sizeof(mpt_report) == 160, "the stride of reports is part of the interface");
 
-/* A caller's structure as this library knows it, zeros for what his header had not; false for a
- * size that cannot be, or for members that this library does not know. `mine` is zero before. */
-static bool receive(const void *his, void *mine, size_t known) {
-  enum { MOST = 4096 };
-  size_t size;
-  if (!his) return false;
-  memcpy(&size, his, sizeof size);
-  if (size < sizeof size || size > MOST) return false;
-  for (size_t at = known; at < size; at++)
-    if (((const char *)his)[at]) return false;
-  memcpy(mine, his, size < known ? size : known);
-  return true;
-}
-
 int64_t mpt_select_columns(const mpt_select *select, int64_t n) {
   mpt_select mine = {0};
-  return receive(select, &mine, sizeof mine) ? mpt_selected_columns(&mine, n) : -1;
+  return mpt_receive(select, &mine, sizeof mine) ? mpt_selected_columns(&mine, n) : -1;
 }
 
 static bool index_fits(const int64_t index[2], int64_t n) {
@@ -190,7 +176,7 @@ static mpt_code do_all(const mpt_batch *all, const mpt_options *options, bool ba
   mpt_options mine = {0};
   call c = {.options = &mine, .all = all};
   const mpt_shape shape = mpt_batch_shape(all);
-  if (options && !receive(options, &mine, sizeof mine)) return refuse("options.size", error);
+  if (options && !mpt_receive(options, &mine, sizeof mine)) return refuse("options.size", error);
   const char *wrong = wrong_argument(all, c.options, backward);
   if (wrong) return refuse(wrong, error);
   TRY(choose_engine(&c, &shape, error));
@@ -249,7 +235,8 @@ mpt_code mpt_matrix_function(mpt_type type, int64_t n, int64_t count, const mpt_
                              int32_t *multiplet, mpt_report *report, mpt_error *error) {
   mpt_batch all = batch_of(type, n, count, a, w, v, multiplet, report);
   mpt_function_arrays one = {.value = f};
-  if (!receive(function, &one.function, sizeof one.function)) return refuse("function.size", error);
+  if (!mpt_receive(function, &one.function, sizeof one.function))
+    return refuse("function.size", error);
   all.functions = &one;
   all.function_count = 1;
   return do_all(&all, options, false, error);
@@ -262,7 +249,8 @@ mpt_code mpt_matrix_function_backward(mpt_type type, int64_t n, int64_t count,
                                       mpt_error *error) {
   mpt_batch all = batch_of(type, n, count, a, w, v, multiplet, report);
   mpt_function_arrays one = {.cotangent = gf};
-  if (!receive(function, &one.function, sizeof one.function)) return refuse("function.size", error);
+  if (!mpt_receive(function, &one.function, sizeof one.function))
+    return refuse("function.size", error);
   all.functions = &one;
   all.function_count = 1;
   all.given = true;
@@ -273,7 +261,7 @@ mpt_code mpt_matrix_function_backward(mpt_type type, int64_t n, int64_t count,
 /* False for a size or a reserved member that cannot be. */
 static bool take_frame(const mpt_frame_spec *his, mpt_batch *b) {
   mpt_frame_spec spec = {0};
-  if (!receive(his, &spec, sizeof spec) || spec.reserved) return false;
+  if (!mpt_receive(his, &spec, sizeof spec) || spec.reserved) return false;
   b->frame = (mpt_frame_shape){
       .index = {spec.index[0], spec.index[1]}, .columns = spec.columns, .each = spec.each};
   b->reference = spec.reference;

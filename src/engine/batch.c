@@ -4,7 +4,7 @@
 #include <string.h>
 
 void *mpt_part_of(const void *array, int64_t k, int64_t each, size_t size) {
-  return array ? (char *)(uintptr_t)array + (size_t)(k * each) * size : NULL;
+  return array ? (char *)mpt_unconst(array) + (size_t)(k * each) * size : NULL;
 }
 
 bool mpt_has_outputs(const mpt_batch *b) {

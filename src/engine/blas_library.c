@@ -26,15 +26,35 @@ const char *mpt_blas_config(void) {
   return dlsym(RTLD_DEFAULT, "mkl_set_num_threads") ? "MKL" : "unknown BLAS";
 }
 
+/* Each library with its own number: a process may have two of them. */
+static const struct {
+  const char *get, *set;
+} threads_of[MPT_BLAS_LIBRARIES] = {{"openblas_get_num_threads", "openblas_set_num_threads"},
+                                    {"MKL_Get_Max_Threads", "MKL_Set_Num_Threads"},
+                                    {"bli_thread_get_num_threads", "bli_thread_set_num_threads"}};
+
+static void set_threads(int library, int threads) {
+  void (*call)(int) = NULL;
+  void *symbol = dlsym(RTLD_DEFAULT, threads_of[library].set);
+  memcpy(&call, &symbol, sizeof call);
+  if (call && threads > 0) call(threads);
+}
+
 void mpt_blas_set_threads(int threads) {
-  static const char *const names[] = {"openblas_set_num_threads", "MKL_Set_Num_Threads",
-                                      "bli_thread_set_num_threads"};
-  for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
-    void (*call)(int) = NULL;
-    void *symbol = dlsym(RTLD_DEFAULT, names[k]);
+  for (int k = 0; k < MPT_BLAS_LIBRARIES; k++) set_threads(k, threads);
+}
+
+void mpt_blas_save_threads(int threads[MPT_BLAS_LIBRARIES]) {
+  for (int k = 0; k < MPT_BLAS_LIBRARIES; k++) {
+    int (*call)(void) = NULL;
+    void *symbol = dlsym(RTLD_DEFAULT, threads_of[k].get);
     memcpy(&call, &symbol, sizeof call);
-    if (call) call(threads);
+    threads[k] = call ? call() : 0;
   }
+}
+
+void mpt_blas_restore_threads(const int threads[MPT_BLAS_LIBRARIES]) {
+  for (int k = 0; k < MPT_BLAS_LIBRARIES; k++) set_threads(k, threads[k]);
 }
 
 bool mpt_blas_held_back(void) {

@@ -10,8 +10,12 @@ const char *mpt_blas_config(void);
 /* The kernel set's name where the library tells ("SkylakeX"), else "". Static storage. */
 const char *mpt_blas_kernels(void);
 
-/* Threads of this process's BLAS, through the library's own call. */
+/* Threads of this process's BLAS, by the library's own call. Each kind of library that may be in
+ * the process has its own number, 0 where it is not there. */
+enum { MPT_BLAS_LIBRARIES = 3 };
 void mpt_blas_set_threads(int threads);
+void mpt_blas_save_threads(int threads[MPT_BLAS_LIBRARIES]);
+void mpt_blas_restore_threads(const int threads[MPT_BLAS_LIBRARIES]);
 
 /* True when OPENBLAS_CORETYPE holds a processor with AVX-512 to kernels without. */
 bool mpt_blas_held_back(void);

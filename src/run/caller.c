@@ -1,35 +1,17 @@
 #define _GNU_SOURCE
 #include "run/caller.h"
 
-#include <dlfcn.h>
 #include <omp.h>
 #include <string.h>
 
-/* Each library with its own number: a process may have two of them. */
-static const struct {
-  const char *get, *set;
-} blas[MPT_BLAS_LIBRARIES] = {{"openblas_get_num_threads", "openblas_set_num_threads"},
-                              {"MKL_Get_Max_Threads", "MKL_Set_Num_Threads"},
-                              {"bli_thread_get_num_threads", "bli_thread_set_num_threads"}};
-
 static void save_threads(mpt_caller *c) {
-  for (int k = 0; k < MPT_BLAS_LIBRARIES; k++) {
-    int (*call)(void) = NULL;
-    void *symbol = dlsym(RTLD_DEFAULT, blas[k].get);
-    memcpy(&call, &symbol, sizeof call);
-    c->blas_threads[k] = call ? call() : 0;
-  }
+  mpt_blas_save_threads(c->blas_threads);
   c->openmp_threads = omp_get_max_threads();
 }
 
 /* OpenMP's last: an OpenBLAS that goes by OpenMP sets that number with its own. */
 static void restore_threads(const mpt_caller *c) {
-  for (int k = 0; k < MPT_BLAS_LIBRARIES; k++) {
-    void (*call)(int) = NULL;
-    void *symbol = dlsym(RTLD_DEFAULT, blas[k].set);
-    memcpy(&call, &symbol, sizeof call);
-    if (call && c->blas_threads[k] > 0) call(c->blas_threads[k]);
-  }
+  mpt_blas_restore_threads(c->blas_threads);
   omp_set_num_threads(c->openmp_threads);
 }
 

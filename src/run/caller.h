@@ -7,9 +7,8 @@
 #include <hdf5.h>
 #include <locale.h>
 #include "base/base.h"
+#include "engine/blas_library.h"
 #include "run/stop.h"
-
-enum { MPT_BLAS_LIBRARIES = 3 };
 
 typedef struct mpt_caller {
   mpt_log log;
