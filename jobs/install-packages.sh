@@ -19,7 +19,7 @@ build_packages=(
 test_packages=(
   libcmocka-dev
   python3 python3-numpy python3-scipy python3-h5py python3-mpmath python3-yaml python3-pytest python3-torch
-  python3-matplotlib python3-pip python3-setuptools python3-wheel
+  python3-matplotlib python3-pip python3-setuptools python3-venv python3-wheel
   slurm-wlm munge
   gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user # kernels for another processor
   groff-base mandoc # the manual page without warnings

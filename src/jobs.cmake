@@ -53,7 +53,7 @@ endforeach()
 target_link_options(libmultiplet-jobs PRIVATE -Wl,--version-script=${PROJECT_SOURCE_DIR}/src/jobs.map)
 target_link_libraries(libmultiplet-jobs PUBLIC libmultiplet MPI::MPI_C
                       PRIVATE LAPACK::LAPACK BLAS::BLAS $<BUILD_INTERFACE:multiplet_scalapack>
-                      ${HDF5_C_LIBRARIES} PkgConfig::YAML OpenMP::OpenMP_C m ${CMAKE_DL_LIBS})
+                      ${HDF5_C_LIBRARIES} PkgConfig::YAML Threads::Threads m ${CMAKE_DL_LIBS})
 
 # The manual page and what bash completes, as the program itself has them.
 if(NOT CMAKE_CROSSCOMPILING)

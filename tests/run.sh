@@ -13,7 +13,7 @@
 #                                          write logs, requests, fuzzers; a line each, and the first fault ends it
 #   bash tests/run.sh --asan               under the address and undefined-behaviour sanitizers, in
 #                                          build-asan: unit tests, MPI tests on 1 and 2 ranks, the program's own tests
-#   bash tests/run.sh --tsan               under ThreadSanitizer, in build-tsan: OpenMP's paths, the service
+#   bash tests/run.sh --tsan               under ThreadSanitizer, in build-tsan: threads, the service
 #   bash tests/run.sh --valgrind           unit tests under valgrind
 #   bash tests/run.sh --coverage           which lines the unit, MPI and program's tests reach, in build-coverage: a
 #                                          table by file
@@ -98,7 +98,7 @@ run_sanitized() {
     tests/python/test_{run,inputs,faults,writers,serve,average}.py
 }
 
-# clang's, since GCC's takes every barrier of libgomp for a race; Archer tells it of OpenMP's.
+# clang's, since GCC's takes every barrier of libgomp (of the BLAS, of test_memory) for a race; Archer tells it of those.
 run_tsan() {
   local build=$PWD/build-tsan
   cmake --preset tsan -DMULTIPLET_TESTS=ON -DPython3_EXECUTABLE="$(command -v "$PYTHON")"

@@ -7,9 +7,9 @@
  *   const mpt_options options = {.size = sizeof options, .threads = 4};
  *   mpt_eigh(MPT_COMPLEX128, 8, 1000, &options, a, w, v, multiplet, report, &error);
  *
- * Threads: a call uses options->threads OpenMP threads. A BLAS with its own threads must be limited
- * by its own variable. Results do not depend on the number of threads or on the rest of the batch.
- * Several threads may call at once.
+ * Threads: a call starts options->threads threads (its own is one of them) and ends them. A BLAS
+ * with threads of its own must be limited by its own variable. Results do not depend on the number
+ * of threads or on the rest of the batch. Several threads may call at once.
  *
  * Errors: MPT_BAD_USAGE for an invalid argument, MPT_NO_RESOURCE without memory for the workspace.
  * *error (which may be NULL) says which; no output has been written then.

@@ -40,7 +40,7 @@ class Multiplet(CMakePackage):
     depends_on("hdf5@1.10:+mpi")
     depends_on("libyaml")
 
-    # One flavour of OpenBLAS in the process: the engines call it from OpenMP threads.
+    # One that may be called from several threads at once, and is told by OpenMP to use one in each.
     requires("^openblas threads=openmp", when="^[virtuals=blas,lapack] openblas")
 
     with when("+tests"):

@@ -3,9 +3,10 @@
 #include <multiplet/function.h>
 #include <multiplet/gradient.h>
 
-#include <omp.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include "api/threads.h"
 #include "api/workspace.h"
 #include "engine/self_test.h"
 #include "engine/process.h"
@@ -17,6 +18,7 @@ typedef struct call {
   const mpt_batch *all; /* the caller's arrays, whole; those that are const to him are only read */
   int64_t chunk;
   int threads;
+  _Atomic int64_t next;       /* the first problem that no thread has taken */
   mpt_workspace **workspaces; /* [threads] */
 } call;
 
@@ -160,14 +162,11 @@ static void do_chunk(const call *c, const mpt_workspace *mine, int64_t first) {
 }
 
 /* Nothing in here can fail as a call, so that no thread leaves work undone. */
-static void do_chunks(const call *c) {
-#pragma omp parallel num_threads(c->threads)
-  {
-    omp_set_num_threads(1); /* what BLAS goes by, here alone: no sum may hang on its threads */
-#pragma omp for schedule(dynamic)
-    for (int64_t first = 0; first < c->all->count; first += c->chunk)
-      do_chunk(c, c->workspaces[omp_get_thread_num()], first);
-  }
+static void do_chunks(void *context, int thread) {
+  call *c = context;
+  int64_t first;
+  while ((first = atomic_fetch_add(&c->next, c->chunk)) < c->all->count)
+    do_chunk(c, c->workspaces[thread], first);
 }
 
 static mpt_code do_all(const mpt_batch *all, const mpt_options *options, bool backward,
@@ -181,7 +180,7 @@ static mpt_code do_all(const mpt_batch *all, const mpt_options *options, bool ba
   if (wrong) return refuse(wrong, error);
   TRY(choose_engine(&c, &shape, error));
   TRY(take_workspaces(&c, &shape, error));
-  do_chunks(&c);
+  mpt_run_threads(c.threads, do_chunks, &c);
 done:
   give_back_workspaces(&c);
   return code;

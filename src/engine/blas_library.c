@@ -8,6 +8,10 @@
 #include <strings.h>
 #include "engine/engine.h"
 
+#ifndef MPT_BLAS_PREFIX
+#define MPT_BLAS_PREFIX "" /* of every symbol */
+#endif
+
 static const char *ask(const char *function) {
   const char *(*call)(void) = NULL;
   void *symbol = dlsym(RTLD_DEFAULT, function);
@@ -16,22 +20,25 @@ static const char *ask(const char *function) {
 }
 
 const char *mpt_blas_kernels(void) {
-  const char *name = ask("openblas_get_corename");
+  const char *name = ask(MPT_BLAS_PREFIX "openblas_get_corename");
   return name ? name : "";
 }
 
 const char *mpt_blas_config(void) {
-  const char *config = ask("openblas_get_config");
+  const char *config = ask(MPT_BLAS_PREFIX "openblas_get_config");
   if (config) return config;
   return dlsym(RTLD_DEFAULT, "mkl_set_num_threads") ? "MKL" : "unknown BLAS";
 }
 
-/* Each library with its own number: a process may have two of them. */
+/* Each library with its own number: a process may have two of them. OpenMP's is the last: an
+ * OpenBLAS that goes by OpenMP sets that number with its own. */
 static const struct {
   const char *get, *set;
-} threads_of[MPT_BLAS_LIBRARIES] = {{"openblas_get_num_threads", "openblas_set_num_threads"},
-                                    {"MKL_Get_Max_Threads", "MKL_Set_Num_Threads"},
-                                    {"bli_thread_get_num_threads", "bli_thread_set_num_threads"}};
+} threads_of[MPT_BLAS_LIBRARIES] = {
+    {MPT_BLAS_PREFIX "openblas_get_num_threads", MPT_BLAS_PREFIX "openblas_set_num_threads"},
+    {"MKL_Get_Max_Threads", "MKL_Set_Num_Threads"},
+    {"bli_thread_get_num_threads", "bli_thread_set_num_threads"},
+    {"omp_get_max_threads", "omp_set_num_threads"}};
 
 static void set_threads(int library, int threads) {
   void (*call)(int) = NULL;

@@ -11,8 +11,8 @@ const char *mpt_blas_config(void);
 const char *mpt_blas_kernels(void);
 
 /* Threads of this process's BLAS, by the library's own call. Each kind of library that may be in
- * the process has its own number, 0 where it is not there. */
-enum { MPT_BLAS_LIBRARIES = 3 };
+ * the process (OpenMP among them) has its own number, 0 where it is not there. */
+enum { MPT_BLAS_LIBRARIES = 4 };
 void mpt_blas_set_threads(int threads);
 void mpt_blas_save_threads(int threads[MPT_BLAS_LIBRARIES]);
 void mpt_blas_restore_threads(const int threads[MPT_BLAS_LIBRARIES]);

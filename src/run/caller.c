@@ -1,19 +1,7 @@
 #define _GNU_SOURCE
 #include "run/caller.h"
 
-#include <omp.h>
 #include <string.h>
-
-static void save_threads(mpt_caller *c) {
-  mpt_blas_save_threads(c->blas_threads);
-  c->openmp_threads = omp_get_max_threads();
-}
-
-/* OpenMP's last: an OpenBLAS that goes by OpenMP sets that number with its own. */
-static void restore_threads(const mpt_caller *c) {
-  mpt_blas_restore_threads(c->blas_threads);
-  omp_set_num_threads(c->openmp_threads);
-}
 
 /* The error stack first: every other call of HDF5 begins with an empty one. */
 static void save_hdf5(mpt_caller *c) {
@@ -37,7 +25,7 @@ static void restore_hdf5(const mpt_caller *c) {
 void mpt_caller_leave(mpt_caller *c, mpt_log log) {
   *c = (mpt_caller){.log = mpt_log_set(log)};
   save_hdf5(c);
-  save_threads(c);
+  mpt_blas_save_threads(c->blas_threads);
   fegetenv(&c->floating_point);
   fesetenv(FE_DFL_ENV);                                     /* no traps, nothing flushed to zero */
   c->job_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0); /* 0.5 and not 0,5 */
@@ -50,7 +38,7 @@ int mpt_caller_return(const mpt_caller *c) {
   uselocale(c->locale);
   if (c->job_locale) freelocale(c->job_locale);
   fesetenv(&c->floating_point);
-  restore_threads(c);
+  mpt_blas_restore_threads(c->blas_threads);
   restore_hdf5(c);
   mpt_log_set(c->log);
   return signals;

@@ -13,7 +13,7 @@
 typedef struct mpt_caller {
   mpt_log log;
   mpt_stop_before stop;
-  int blas_threads[MPT_BLAS_LIBRARIES], openmp_threads;
+  int blas_threads[MPT_BLAS_LIBRARIES];
   fenv_t floating_point;
   locale_t locale, job_locale;
   unsigned hdf5_new; /* which of the two kinds of HDF5's printer the caller has */

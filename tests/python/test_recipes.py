@@ -118,8 +118,8 @@ def test_image_test(tmp_path):
 
 # Spack
 
-# What CMakeLists.txt looks for, as Spack calls it; OpenMP and threads come with the compiler.
-NAMES = {"PkgConfig": {"pkgconfig"}, "MPI": {"mpi"}, "LAPACK": {"blas", "lapack"}, "OpenMP": {"c"}, "Threads": {"c"},
+# What CMakeLists.txt looks for, as Spack calls it; threads come with the compiler.
+NAMES = {"PkgConfig": {"pkgconfig"}, "MPI": {"mpi"}, "LAPACK": {"blas", "lapack"}, "Threads": {"c"},
          "HDF5": {"hdf5"}, "YAML": {"libyaml"}, "SCALAPACK": {"scalapack"}}
 # Variables that CMake's own modules read.
 MODULES = {"BLAS_LIBRARIES": "FindBLAS", "LAPACK_LIBRARIES": "FindLAPACK", "HDF5_ROOT": "FindHDF5"}

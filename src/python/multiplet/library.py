@@ -2,6 +2,7 @@
 
 It is looked for, in this order,
   where the environment variable MULTIPLET_LIBRARY says (and then nowhere else);
+  in lib/ of the package, where a wheel has it;
   beside the package, as `cmake --install` leaves both (LIBDIR/python/multiplet and LIBDIR/libmultiplet.so);
   in build/ of the checkout that holds the package;
   in lib/ of this Python's prefix (a virtual environment or conda environment that it was installed into);
@@ -88,7 +89,7 @@ def candidates():
     here = pathlib.Path(__file__).resolve()
     if os.environ.get("MULTIPLET_LIBRARY"):
         return [(os.environ["MULTIPLET_LIBRARY"], "MULTIPLET_LIBRARY")]
-    found = [(here.parents[2] / NAME, "beside the package")]
+    found = [(here.parent / "lib" / NAME, "in the package"), (here.parents[2] / NAME, "beside the package")]
     if len(here.parents) > 3 and (here.parents[3] / "CMakeLists.txt").is_file():
         found.append((here.parents[3] / "build" / NAME, "the checkout's build"))
     found.append((pathlib.Path(sys.prefix) / "lib" / NAME, "this Python's prefix"))
