@@ -307,7 +307,10 @@ def is_dataset(span):
 
 
 def try_install(span):
-    assert (ROOT / span.split()[-1] / "pyproject.toml").exists()
+    """test_wheel.py does it."""
+    words = span.split()
+    assert (ROOT / next(word for word in words if word.startswith("./")) / "pyproject.toml").exists(), span
+    assert all(word in text_of("tests/python/test_wheel.py") for word in words if word.startswith("--config")), span
 
 
 def try_path_variable(span):
@@ -326,7 +329,7 @@ KINDS = [
     (r"(?:\w+=\S+ )?(?:\$PYTHON|python3) ", try_python),
     (r"bash |jobs/[\w-]+\.sh ", lambda span: try_script(span.removeprefix("bash ").split())),
     (r"cmake ", try_cmake),
-    (r"pip install ", try_install),
+    (r"pip (install|wheel) ", try_install),
     (r"--set ", try_set),
     (r"PYTHONPATH=", try_path_variable),
     (r"\{?[\w.]+: (?!error)", try_yaml),
@@ -352,7 +355,7 @@ OTHERS = {" ".join(span.split()) for span in (
     "scancel --batch --signal=TERM JOB", "srun --mpi=pmix", "sbatch", "[start, stop]", "{task}",
     "[/H, /a/b]", "[rows, columns]", "mpirun -n N build/bin/test_name", "tests/mpi/check.c:41: ...",
     "project(multiplet VERSION ...)", '"engine/turn.h"', "multiplet::multiplet", "find_package(multiplet)",
-    "libmultiplet.so", "pkg-config --libs multiplet",
+    "libmultiplet.so", "pkg-config --libs multiplet", "pkg-config --libs multiplet-jobs",
     "[eigenvalues, eigenvectors, functions, frame, gradient, diagnostics]",
 )}
 

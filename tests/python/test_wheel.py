@@ -64,6 +64,16 @@ def test_its_library_brings_its_own(python):
     assert not any(name.startswith(others) for name in found), brought
 
 
+def test_systems_blas(place):
+    call(place / "bin/python", "-m", "pip", "wheel", "-q", "--no-deps", "-w", place / "system", ROOT / "src/python",
+         "--config-settings=cmake.define.MULTIPLET_BLAS=system", "--config-settings=cmake.build-type=Debug", env=CLEAN)
+    (made,) = (place / "system").iterdir()
+    with zipfile.ZipFile(made) as file:
+        assert [name for name in file.namelist() if ".so" in name] == ["multiplet/lib/libmultiplet.so"]
+        path = file.extract("multiplet/lib/libmultiplet.so", place / "unpacked")
+    assert "blas" in call("ldd", path) and "scipy" not in call("ldd", path)
+
+
 def test_torch(python):
     """Beside the BLAS and the OpenMP of the system's NumPy and PyTorch."""
     pytest.importorskip("torch")
