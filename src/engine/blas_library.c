@@ -26,7 +26,7 @@ const char *mpt_blas_config(void) {
   return dlsym(RTLD_DEFAULT, "mkl_set_num_threads") ? "MKL" : "unknown BLAS";
 }
 
-/* Each library with its own number: a process may have two of them. */
+/* Each library has a number of its own, because a process may have two of them. */
 static const struct {
   const char *get, *set;
 } threads_of[MPT_BLAS_LIBRARIES] = {{"openblas_get_num_threads", "openblas_set_num_threads"},
