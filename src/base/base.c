@@ -61,7 +61,7 @@ int mpt_status_is_solved(int status) {
   return status != MPT_STATUS_PENDING && !mpt_status_is_failure(status);
 }
 
-static _Thread_local const char *fail_file; /* where mpt_fail was called last, by this project */
+static _Thread_local const char *fail_file; /* where mpt_fail was last called by this project */
 static _Thread_local int fail_line;
 
 void mpt_fail_from(const char *file, int line) {
@@ -209,7 +209,8 @@ static int64_t number_in_file(const char *path, const char *key) {
   return value;
 }
 
-/* Not ru_maxrss first: across exec it keeps the peak of the process that started this one. */
+/* Not ru_maxrss first: exec does not reset it, so it includes the peak of the process that started
+ * this one. */
 int64_t mpt_peak_memory(void) {
   struct rusage usage;
   int64_t kib = number_in_file("/proc/self/status", "VmHWM:");
@@ -252,7 +253,7 @@ void mpt_log_rank(int rank) {
 
 enum { LONGEST_LINE = 1200, LONGEST_PLACE = 4200 };
 
-/* Names of files and datasets may hold newlines. */
+/* Names of files and datasets may contain newlines. */
 static void tell_listener(mpt_level level, const char *place, const char *line) {
   char whole[LONGEST_PLACE + LONGEST_LINE];
   snprintf(whole, sizeof whole, "%s%s", place, line);
@@ -261,7 +262,7 @@ static void tell_listener(mpt_level level, const char *place, const char *line) 
   now_log.listener(now_log.context, level, whole);
 }
 
-/* The one place where lines leave this process. */
+/* The only function that writes lines to the outside. */
 static void emit(mpt_level level, const char *place, const char *line) {
   static const char *const names[] = {[MPT_LEVEL_DEBUG] = "debug: ",
                                       [MPT_LEVEL_NOTE] = "",
@@ -311,7 +312,7 @@ void mpt_warn(const char *format, ...) {
   va_end(arguments);
 }
 
-static struct { char place[129], text[1000]; } held; /* the first error that was not to be heard */
+static struct { char place[129], text[1000]; } held; /* the first error while it did not speak */
 
 void mpt_print_error_at(const char *place, const mpt_error *error) {
   if (now_log.speaks) {

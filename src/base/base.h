@@ -1,4 +1,4 @@
-/* Errors, memory, log and clock: what every layer uses and nothing that knows of matrices. */
+/* Errors, memory, log and clock: what every layer uses, independent of matrices. */
 #ifndef MPT_BASE_H
 #define MPT_BASE_H
 
@@ -8,38 +8,38 @@
 #include <multiplet/status.h>
 #include <multiplet/types.h>
 
-/* Leaves for `done:` when a local call failed; the callee has filled the error. */
+/* Goes to `done:` when a local call failed; the callee has filled in the error. */
 #define TRY(call)                                                                                  \
   do {                                                                                             \
     if ((code = (call)) != MPT_DONE) goto done;                                                    \
   } while (0)
 
-/* The same for a collective call that has already agreed on its code among the ranks: every rank
- * leaves here, or none. */
+/* The same for a collective call that has already agreed on its code among the ranks: all ranks
+ * leave here, or none. */
 #define TRY_COLL(call) TRY(call)
 
-/* The number that the program ends with and that the service answers: the code itself, but 2 for
- * MPT_NO_RESOURCE, because more was asked for than there is. */
+/* The program's exit code, also used in the service's answers: the code itself, but 2 for
+ * MPT_NO_RESOURCE, because the user asked for more than there is. */
 int mpt_exit_code(mpt_code code);
 
-/* Zeroed memory for count * size bytes (one byte at least), or NULL on overflow or exhaustion. */
+/* Zeroed memory for count * size bytes (at least one byte), or NULL on overflow or exhaustion. */
 void *mpt_alloc(int64_t count, size_t size);
 
 /* MPT_NO_RESOURCE: "cannot <what>: out of memory (...)". */
 mpt_code mpt_no_memory(const char *what, mpt_error *error);
 
-/* As mpt_alloc, reporting the failure with what it was for: *out is NULL then. */
+/* As mpt_alloc, with an error that says what the memory was for; *out is NULL after a failure. */
 mpt_code mpt_allocate(void *out, int64_t count, size_t size, const char *what, mpt_error *error);
 
-/* The same for `bytes` bytes that vectors of any width may be loaded from; freed by free(). */
+/* The same for `bytes` bytes, aligned for vector loads of any width. Free with free(). */
 mpt_code mpt_allocate_aligned(void *out, int64_t bytes, const char *what, mpt_error *error);
 
-/* A formatted string that the caller frees; NULL when memory is out. */
+/* A formatted string that the caller frees; NULL if memory runs out. */
 char *mpt_format(const char *format, ...) MPT_PRINTF(1, 2);
 
-/* For a table of arrays of which the same one is input in some calls and output in others: who
- * fills it in with input promises that nothing writes there. No other code takes const away, and
- * -Wcast-qual sees to that. */
+/* For a table of arrays in which the same array is input in some calls and output in others.
+ * Whoever stores an input there promises that nothing writes to it. No other code casts const away;
+ * -Wcast-qual checks this. */
 static inline void *mpt_unconst(const void *input) {
   return (void *)(uintptr_t)input;
 }
@@ -47,20 +47,20 @@ static inline void *mpt_unconst(const void *input) {
 /* Seconds on a monotonic clock. */
 double mpt_now(void);
 
-/* Peak resident memory of this process so far, in bytes; 0 where the system does not say. */
+/* Peak resident memory of this process so far, in bytes; 0 if the system does not report it. */
 int64_t mpt_peak_memory(void);
 
-/* Memory that this process may still take, in bytes: the system's free memory under the cgroup's
- * limit. */
+/* Memory that this process may still allocate, in bytes: the system's free memory, limited by the
+ * cgroup. */
 int64_t mpt_free_memory(void);
 
-/* A caller's structure, which begins with its size, as this library knows it: zeros for what his
- * header had not. False for NULL, for a size that cannot be, or for members that this library does
- * not know. `mine` is zero before. */
+/* Copies a caller's structure, which begins with its size, into this library's version of it;
+ * members that the caller's header did not have are zero. False for NULL, for an impossible size,
+ * or if members that this library does not know are set. `mine` must be zero before. */
 bool mpt_receive(const void *his, void *mine, size_t known);
 
-/* Where log lines go: to standard error as "multiplet: ...", or to a listener; on the rank that
- * speaks. */
+/* Where log lines go, on a rank that speaks: to standard error as "multiplet: ...", or to a
+ * listener. */
 typedef struct mpt_log {
   bool speaks;
   int rank; /* for debug lines, which come from every rank */
@@ -68,7 +68,7 @@ typedef struct mpt_log {
   void *context;
 } mpt_log;
 
-/* Returns what was set before; it is {.speaks = true} at first. */
+/* Returns the previous setting; it is {.speaks = true} at first. */
 mpt_log mpt_log_set(mpt_log log);
 void mpt_log_speaks(bool speaks);
 bool mpt_log_is_heard(void);
@@ -76,40 +76,40 @@ bool mpt_log_has_listener(void);
 void mpt_note(const char *format, ...) MPT_PRINTF(1, 2);
 void mpt_warn(const char *format, ...) MPT_PRINTF(1, 2);
 
-/* With MULTIPLET_LOG=debug in the environment, every rank tells what it does, and where in the
+/* With MULTIPLET_LOG=debug in the environment, every rank logs what it does, and where in the
  * source a call failed: "multiplet: debug: rank 1: src/store/open.c:42: cannot ...". */
 void mpt_log_rank(int rank);
 void mpt_debug(const char *format, ...) MPT_PRINTF(1, 2);
 void mpt_fail_from(const char *file, int line);
 #define mpt_fail(...) (mpt_fail_from(__FILE__, __LINE__), (mpt_fail)(__VA_ARGS__))
 
-/* The one place that prints an error: "multiplet: error: ...", behind where in a file it is. */
+/* The only function that prints an error: "multiplet: error: ...", preceded by its place in a file.
+ */
 void mpt_print_error(const mpt_error *error);
 void mpt_print_error_at(const char *place, const mpt_error *error);
 
-/* The first that was printed while this process did not speak; the other forgets it, and leaves
- * *error alone where there was none. */
+/* Prints the first error that was reported while this process did not speak. The second function
+ * moves it into *error instead, and leaves *error unchanged if there was none. */
 void mpt_print_held_error(void);
 void mpt_take_held_error(mpt_error *error);
 
-/* Text that grows; start it with {0}. Where memory runs out on the way it is never cut: it is gone,
- * nothing can be added any more, and `exhausted` says so to who looks at the end. */
+/* Text that grows; start with {0}. If memory runs out, the text is not cut off but dropped: nothing
+ * can be added any more, and `exhausted` is set, so that one check at the end is enough. */
 typedef struct mpt_text {
-  char *data; /* NUL-terminated once anything was added; NULL before, and when memory was out */
+  char *data; /* NUL-terminated once anything was added; NULL before, and after exhaustion */
   size_t length, capacity;
   bool exhausted;
 } mpt_text;
 void mpt_text_add(mpt_text *text, const char *format, ...) MPT_PRINTF(2, 3);
 
-/* All of another text, or its exhaustion. */
+/* Appends all of another text, or its exhaustion. */
 void mpt_text_join(mpt_text *text, const mpt_text *other);
 void mpt_text_release(mpt_text *text);
 
-/* For what is only printed: the text, or `empty`, or that memory was out. */
+/* For printing only: the text, or `empty`, or a note that memory ran out. */
 const char *mpt_text_shown(const mpt_text *text, const char *empty);
 
-/* The name of `count` names that is nearest to `name` by edit distance, or NULL when none is
- * near. */
+/* The nearest of `count` names to `name` by edit distance, or NULL when none is near. */
 const char *mpt_nearest_name(const char *name, const char *const *names, size_t count);
 
 #endif

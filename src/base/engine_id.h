@@ -1,5 +1,5 @@
 /* Engines by number and name: the words of solve.solver, the values of diagnostics/solver, and
- * mpt_engine.id. Numbers that exist stay. */
+ * mpt_engine.id. Existing numbers do not change. */
 #ifndef MPT_ENGINE_ID_H
 #define MPT_ENGINE_ID_H
 
@@ -9,7 +9,7 @@
   ENGINE(MPT_ENGINE_LANES, "lanes")
 
 typedef enum mpt_engine_id {
-  MPT_ENGINE_NONE, /* nobody yet, or who is to be chosen */
+  MPT_ENGINE_NONE, /* no engine yet, or one still to be chosen */
 #define ENGINE_ID(id, name) id,
   MPT_ENGINES(ENGINE_ID)
 #undef ENGINE_ID

@@ -1,9 +1,9 @@
-/* Includes the file named by WORKER once per scalar type, with
+/* Includes the file named by WORKER once per scalar type, with these macros defined:
  *   Real, Scalar  the types of eigenvalues and of matrix elements,
  *   NAME(x)       x with the type's suffix,
  *   BLAS(x)       the Fortran name of a BLAS or LAPACK routine, PBLAS(x) of a ScaLAPACK one,
  *   RBLAS(x), RPBLAS(x)  the same for the real type of this precision,
- *   Integer, REAL_BYTES  the signed integer as wide as Real, and how wide that is,
+ *   Integer, REAL_BYTES  the signed integer as wide as Real, and its width in bytes,
  *   IS_COMPLEX    1 or 0,
  *   TYPE          the mpt_type,
  *   MPI_SCALAR, MPI_REAL_TYPE.

@@ -1,9 +1,9 @@
-/* Every array that a batch, a job or a result file has: one row each, and the words of
- * output.store. quantity.h says what the members of a row mean.
+/* Every array of a batch, a job or a result file, one row each, and the words of output.store.
+ * quantity.h explains the members of a row.
  *
- * Included with STORE_WORD(name, word) or QUANTITY(name, members...) defined. The order is that of
- * the arrays in mpt_batch, then in mpt_function_arrays; behind them stand the numbers of reports
- * and those that the job knows by itself. */
+ * Include this with STORE_WORD(name, word) or QUANTITY(name, members...) defined. The order is that
+ * of the arrays in mpt_batch, then in mpt_function_arrays, then the numbers of reports, then those
+ * that the job itself knows. */
 #ifdef STORE_WORD
 STORE_WORD(MPT_STORE_EIGENVALUES, "eigenvalues")
 STORE_WORD(MPT_STORE_EIGENVECTORS, "eigenvectors")
@@ -17,7 +17,7 @@ STORE_WORD(MPT_STORE_FACTOR, "factor")
 
 #ifdef QUANTITY
 
-/* Of a batch. */
+/* Quantities of a batch. */
 
 QUANTITY(MPT_MATRIX, .extent = MPT_SQUARE, .element = MPT_E_SCALAR, .role = MPT_GIVEN,
          .source = MPT_FROM_INPUT, .wanted = MPT_FOR_ALL)
@@ -98,7 +98,7 @@ QUANTITY(MPT_TANGENT_EIGENVECTORS, .name = "tangent/eigenvectors",
          .element = MPT_E_SCALAR, .role = MPT_MADE, .wanted = MPT_FOR_TANGENT_VECTORS,
          .store = MPT_STORE_ALWAYS)
 
-/* Of each function of a batch. */
+/* Quantities of each function of a batch. */
 
 QUANTITY(MPT_FUNCTION, .name = "functions/", .meaning = "f(A)", .extent = MPT_SQUARE,
          .element = MPT_E_SCALAR, .role = MPT_MADE, .wanted = MPT_FOR_FUNCTIONS,
@@ -116,7 +116,7 @@ QUANTITY(MPT_CHEMICAL_POTENTIAL, .name = "diagnostics/chemical_potential/",
          .meaning = "mu at the fixed electron number", .extent = MPT_ONE, .element = MPT_E_DOUBLE,
          .role = MPT_MADE, .wanted = MPT_FOR_POTENTIAL, .store = MPT_STORE_DIAGNOSTICS)
 
-/* Of reports. */
+/* Quantities of reports. */
 
 #define OF_REPORT(of, kind)                                                                        \
   .extent = MPT_ONE, .element = (kind), .role = MPT_REPORTED, .member = #of,                       \
@@ -197,7 +197,7 @@ QUANTITY(MPT_SECONDS, .name = "diagnostics/seconds",
          .meaning = "seconds of solving and differentiating", OF_REPORT(seconds, MPT_E_DOUBLE),
          .wanted = MPT_FOR_ALL, .store = MPT_STORE_DIAGNOSTICS)
 
-/* Of the job. */
+/* Quantities of the job. */
 
 QUANTITY(MPT_STARTED, .name = "diagnostics/started", .meaning = "when that began",
          .extent = MPT_ONE, .element = MPT_E_DOUBLE, .role = MPT_KNOWN, .wanted = MPT_FOR_ALL,

@@ -5,7 +5,7 @@
 #include <complex.h>
 #include <math.h>
 
-/* glibc has it for GCC alone. */
+/* glibc defines it for GCC only. */
 #ifndef CMPLX
 #define CMPLX(re, im) __builtin_complex((double)(re), (double)(im))
 #define CMPLXL(re, im) __builtin_complex((long double)(re), (long double)(im))
@@ -18,13 +18,13 @@
 #define IM(x)                                                                                      \
   _Generic((x), float : 0.0f, double : 0.0, float _Complex : cimagf(x), double _Complex : cimag(x))
 
-/* |x|^2 and |x|, the latter safe from overflow for complex x. */
+/* |x|^2, and |x| without overflow for complex x. */
 #define ABS2(x) ((double)RE(x) * (double)RE(x) + (double)IM(x) * (double)IM(x))
 #define ABS(x)                                                                                     \
   _Generic((x), float : fabsf, double : fabs, float _Complex : cabsf, double _Complex : cabs)(x)
 
-/* A loop that is worth compiling for each vector width, chosen when the program starts. Not under a
- * sanitizer, which is not ready that early. */
+/* For loops that are compiled for each vector width; the version is chosen when the program starts.
+ * Not under a sanitizer, which is not ready that early. */
 #if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__) &&       \
     !defined(__SANITIZE_ADDRESS__)
 #define VECTOR_CLONES __attribute__((target_clones("default", "avx2", "avx512f")))

@@ -40,7 +40,7 @@ void XUNMTR(const char *side, const char *uplo, const char *trans, const int *m,
 void XHER2K(const char *uplo, const char *trans, const int *n, const int *k, const Scalar *alpha,
             const Scalar *a, const int *lda, const Scalar *b, const int *ldb, const Real *beta,
             Scalar *c, const int *ldc, size_t, size_t);
-/* Eigenvalues of a real tridiagonal matrix, and with its eigenvectors. */
+/* Eigenvalues of a real tridiagonal matrix; eigenvalues and eigenvectors. */
 void RBLAS(sterf)(const int *n, Real *d, Real *e, int *info);
 void RBLAS(stedc)(const char *compz, const int *n, Real *d, Real *e, Real *z, const int *ldz,
                   Real *work, const int *lwork, int *iwork, const int *liwork, int *info, size_t);

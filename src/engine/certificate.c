@@ -23,7 +23,7 @@ bool mpt_certify_values(const mpt_team *team, const mpt_batch *b, int64_t k, con
       WORKER_TABLE(moments);
   const double norm = fmax(mpt_spectral_norm(b->n, w), b->report[k].largest);
   if (norm == 0 || b->n == 0) return true;
-  const double scale = mpt_scale_of(norm); /* no square leaves the range */
+  const double scale = mpt_scale_of(norm); /* so that no square overflows or underflows */
   const double unit = (double)b->n * mpt_type_epsilon(b->type);
   const double tiny = (double)b->n * (mpt_real_size(b->type) == 4 ? 0x1p-149 : 0x1p-1074);
   double sums[2] = {0}, values = 0, squares = 0, rest[2] = {0};
@@ -42,14 +42,15 @@ static char *slab_of(const mpt_batch *batch, int64_t k) {
   return (char *)batch->a + (size_t)(k * batch->rows * batch->n) * mpt_type_size(batch->type);
 }
 
-/* A rectangle of the matrix by global rows and columns. */
+/* A rectangle of the matrix, by global rows and columns. */
 typedef struct span {
   int64_t row0, rows, col0, cols;
 } span;
 
-/* What rank `from` tells rank `to` of its rows, for `to` to hold against its own. Checking, the two
- * blocks that face each other across the diagonal are halved between the two ranks; filling in,
- * only the side that is read has something to say; averaging, both have. */
+/* The part of its rows that rank `from` sends to rank `to`, which compares it with its own. To
+ * check, the two ranks share the two blocks that face each other across the diagonal: each sends
+ * half of its block. To fill in, only the rank that has the triangle that is read sends. To
+ * average, both send. */
 static span told(const mpt_team *team, int64_t n, mpt_triangle triangle, int from, int to) {
   const int64_t row0 = mpt_slab_start(n, team->size, from),
                 col0 = mpt_slab_start(n, team->size, to);
@@ -68,7 +69,7 @@ static span told(const mpt_team *team, int64_t n, mpt_triangle triangle, int fro
   return s;
 }
 
-/* All blocks off the diagonal ones: checked, or filled in. Returns the defect. */
+/* Checks or fills in all off-diagonal blocks. Returns the defect. */
 static double exchange_blocks(const mpt_team *team, mpt_triangle triangle, const mpt_batch *batch,
                               char *slab, char *buffer) {
   const size_t element = mpt_type_size(batch->type);
@@ -87,13 +88,13 @@ static double exchange_blocks(const mpt_team *team, mpt_triangle triangle, const
       defect = fmax(defect, mpt_hermitian_defect(batch->type, &f));
     else if (triangle == MPT_TRIANGLE_AVERAGE && 2 * step <= team->size)
       mpt_average(batch->type, &f);
-    else /* also of an average that was taken before it was sent */
+    else /* fills in, also with an average that was taken before it was sent */
       mpt_conjugate_transpose(batch->type, &f);
   }
   return defect;
 }
 
-/* The diagonal block, which is this rank's alone. */
+/* The diagonal block, which this rank holds alone. */
 static double own_block(mpt_triangle triangle, const mpt_batch *batch, char *slab) {
   size_t element = mpt_type_size(batch->type);
   char *block = slab + (size_t)batch->row0 * element;

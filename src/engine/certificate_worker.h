@@ -1,6 +1,6 @@
-/* Included once per scalar type by certificate.c. A row of n elements is looked at as `length` real
- * numbers, n or 2 n of them; a real vector to be multiplied with it stands with every entry as
- * often as an element has parts. Two probes make four such vectors at a time. */
+/* Included once per scalar type by certificate.c. A row of n elements is treated as `length` real
+ * numbers, n or 2 n of them. A real vector that multiplies it repeats every entry once for each
+ * part of an element. Two probes make four such vectors, which are processed together. */
 
 enum { NAME(PARTS) = 1 + IS_COMPLEX, NAME(LANES) = 64 / sizeof(Real) };
 
@@ -26,8 +26,8 @@ static void NAME(four_dots)(int64_t length, const Real *row, const Real *x, doub
   }
 }
 
-/* sums_p += row_i y_ip over all rows, a stretch of columns after the other so that it stays in the
- * nearest cache. */
+/* sums_p += row_i y_ip over all rows, in stretches of columns that stay in the first-level cache.
+ */
 VECTOR_CLONES
 static void NAME(four_axpys)(int64_t rows, int64_t length, const Real *row, const double *y,
                              Real *sums) {
@@ -102,7 +102,7 @@ typedef struct NAME(probes) {
   Real *x;       /* [4][length] */
 } NAME(probes);
 
-/* y and u, then y of all ranks. */
+/* Computes y and u on this rank's rows, then y of all ranks. */
 static void NAME(apply_vectors)(const mpt_team *team, const mpt_batch *b, const Real *v,
                                 NAME(probes) * m) {
   for (int64_t i = 0; i < b->rows; i++) {
@@ -136,7 +136,7 @@ static void NAME(residuals)(const mpt_batch *b, const Real *a, NAME(probes) * m,
   }
 }
 
-/* Squared norms of V^H y - x; every rank gets them. */
+/* Squared norms of V^H y - x, on every rank. */
 static void NAME(overlaps)(const mpt_team *team, const mpt_batch *b, const Real *v, const Real *w,
                            NAME(probes) * m, double norm2[2]) {
   memset(m->x, 0, sizeof(Real) * (size_t)(4 * m->width));
@@ -186,7 +186,7 @@ static void NAME(certify)(const mpt_team *team, mpt_batch *b, int64_t k, double 
   NAME(overlaps)(team, b, v, w, &m, o);
   mpt_team_sum(team, 2, r);
   double unit = (double)n * mpt_type_epsilon(b->type) * sqrt((double)columns);
-  double tiny = (double)n * (sizeof(Real) == 4 ? 0x1p-149 : 0x1p-1074); /* gradual underflow */
+  double tiny = (double)n * (sizeof(Real) == 4 ? 0x1p-149 : 0x1p-1074); /* for gradual underflow */
   report->residual =
       columns && norm > 0 ? sqrt(fmax(r[0], r[1])) / (m.s * (unit * norm + tiny)) : 0;
   report->orthogonality = columns ? sqrt(fmax(o[0], o[1])) / unit : 0;

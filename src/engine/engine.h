@@ -1,6 +1,5 @@
-/* Engines: the one table that every eigensolver fills, and the steps around it that are the same
- * for all (engine/process.c): checks before, certificate and multiplets after.
- */
+/* Engines: the one table that every eigensolver fills. The steps around the solver, checks before
+ * it and certificates and multiplets after it, are the same for all engines (engine/process.c). */
 #ifndef MPT_ENGINE_H
 #define MPT_ENGINE_H
 
@@ -8,30 +7,34 @@
 #include "engine/batch.h"
 #include "engine/team.h"
 
-/* Whether a product is with V on both sides. */
+/* Whether V stands on both sides of a product, or only on the left. */
 typedef enum mpt_side { MPT_BOTH, MPT_LEFT } mpt_side;
 
 typedef struct mpt_state mpt_state; /* an engine's workspace for one shape and team */
 
-/* Some of a matrix's eigenpairs without the others, by A = Q T Q^H with a real tridiagonal T, which
- * stays in the state from one reduction to the next. `Panels` are n x columns, in the engine's own
- * distribution: U, the conjugates of eigenvectors, and B. INFO is LAPACK's, 0 for success, the same
- * on all ranks. All are collective over the team.
+/* How an engine computes some eigenpairs of a matrix without the others: A = Q T Q^H with a real
+ * tridiagonal T. T stays in the state until the next reduction. Panels are n x columns, in the
+ * engine's own distribution: U holds the conjugates of the eigenvectors, B is the second operand.
+ * INFO is LAPACK's, 0 for success, and the same on all ranks. All calls are collective over the
+ * team.
  *
- * widen(): room for `columns`; agreed.
- * reduce(): d[n] and e[n - 1] of T of the matrix of problem k, on every rank, times `scale`.
- * keep_factor(), take_factor(): a problem's part of mpt_factor_arrays, after reduce(), or in its
- * place.
- * diagonalize(): all eigenvalues of T, w[n]; its eigenvectors stay until the next reduction.
- * take(): the columns of U from eigenvector `first` of T on, with phases fixed.
- * load(), store(): a panel from and to conjugates in a slab [rows, columns], row-major.
- * overlap(): T = B^H U and its conjugate transpose, columns x columns, seen as tiles.
+ * widen(): makes room for `columns` columns; agreed.
+ * reduce(): reduces `scale` times the matrix of problem k; every rank gets d[n] and e[n - 1] of T.
+ * keep_factor(): copies a problem's part of mpt_factor_arrays out of the state, after reduce().
+ * take_factor(): copies it into the state, in place of reduce().
+ * diagonalize(): computes all eigenvalues of T, w[n]; its eigenvectors stay until the next
+ *   reduction.
+ * take(): fills U with eigenvectors from number `first` of T on, with phases fixed.
+ * load(), store(): copy a panel from and to conjugates in a slab [rows, columns], row-major.
+ * overlap(): T = B^H U and its conjugate transpose, columns x columns, seen as tiles. This T is not
+ *   the tridiagonal one.
  * project(): B -= U (U^H B).
- * turn(): B = Q^H B, or B = Q B.
- * whole_columns(): columns first.. of B, all n rows of each, that this rank is to work on;
- *   whole_columns_back() when it has.
- * combine(): B = U X / 2 + B / 2 with X what stands in T, or with a diagonal B = U diag(d) / 2.
- * assemble(): the slab of G^T = U B^H + B U^H. Ends what reduce() began. */
+ * turn(): B = Q^H B, or with `back` B = Q B.
+ * whole_columns(): returns the columns of B that this rank is to work on, `count` of them from
+ *   `first` on, all n rows of each; whole_columns_back() puts them back.
+ * combine(): B = U X / 2 + B / 2, where X is what T of overlap() holds by then; with a diagonal, B
+ *   = U diag(d) / 2.
+ * assemble(): writes the slab of G^T = U B^H + B U^H. This ends what reduce() began. */
 typedef enum mpt_panel { MPT_PANEL_U, MPT_PANEL_B } mpt_panel;
 typedef struct mpt_reduced {
   mpt_code (*widen)(mpt_state *state, int64_t columns, mpt_error *error);
@@ -54,28 +57,29 @@ typedef struct mpt_reduced {
 } mpt_reduced;
 
 typedef struct mpt_engine {
-  const char *name; /* as base/engine_id.h has it */
+  const char *name; /* as in base/engine_id.h */
   mpt_engine_id id;
-  bool takes_team;   /* more than one rank at a matrix */
-  bool writes_input; /* batch.a: the triangle that is not read gets filled in */
+  bool takes_team;   /* several ranks can work on one matrix */
+  bool writes_input; /* it fills in the triangle of batch.a that is not read */
 
-  /* Whether it is faster than the others on one rank; NULL: never, or not to be told by the shape.
-   */
+  /* Whether this engine is faster than the others on one rank. NULL: never, or the shape alone does
+   * not tell. */
   bool (*suits)(const mpt_shape *shape);
 
-  /* How fast it is against matrix products, the n at which it is half as fast, and the seconds that
-   * a problem costs besides: what plans go by. */
+  /* The cost model that plans use: the speed relative to matrix products, the n at which half of
+   * that speed is reached, and the additional seconds per problem. */
   struct mpt_engine_cost {
     double gain, half, overhead;
   } cost;
 
-  /* Problems side by side that leave no part of it idle; 0: it takes one after the other. */
+  /* The number of problems solved side by side that keeps the engine busy; 0: it takes one after
+   * the other. */
   int64_t side_by_side;
 
   /* The instruction set of its own kernels; NULL: those of the BLAS. Static storage. */
   const char *(*kernels)(void);
 
-  /* Bytes of workspace that open() takes on a rank, and what it refuses. */
+  /* The bytes of workspace that open() takes on a rank. Refuses what open() would refuse. */
   mpt_code (*workspace)(const mpt_shape *shape, const int grid[2], int64_t *bytes,
                         mpt_error *error);
 
@@ -84,24 +88,24 @@ typedef struct mpt_engine {
                    mpt_error *error);
   void (*close)(mpt_state *state);
 
-  /* Optional: mpt_process_batch in one go, for an engine that takes many problems at a time on one
-   * rank; a problem left PENDING becomes INTERNAL. solve() is not called then.
-   */
+  /* Optional: does all of mpt_process_batch at once, for an engine that takes many problems at a
+   * time on one rank. solve() is then not called. A problem left PENDING becomes INTERNAL. */
   mpt_code (*process)(mpt_state *state, const mpt_options *options, mpt_batch *batch);
 
-  /* a -> w, v for each problem that has not failed; the status of one that does not converge is
-   * set. Every rank of the team gets all of w. Collective over the team. */
+  /* Computes w and v from a for each problem that has not failed, and sets the status of a problem
+   * that does not converge. Every rank of the team gets all of w. Collective over the team. */
   void (*solve)(mpt_state *state, mpt_batch *batch);
 
-  /* Products with the eigenvectors of problem k, of which outputs.c makes gradients, functions and
-   * derivatives. Between them stand n x n matrices in the engine's own
+  /* Products with the eigenvectors of problem k, from which outputs.c makes gradients, functions
+   * and derivatives. Between the products there are n x n matrices in the engine's own
    * distribution, seen as tiles (spectral.h): T, its conjugate transpose, and with shape.outputs
-   * the sum of several terms. Slabs are [rows, n], row-major. All are collective over the team.
+   * the sum of several terms. Slabs are [rows, n], row-major. All calls are collective over the
+   * team.
    *
-   * begin(): V at hand; `solved`: it is what solve() just left.
+   * begin(): makes V available; `solved`: V is what solve() just left.
    * into_basis(): T = (V^H M V)^T, or (V^H M)^T with MPT_LEFT, from the slab of M.
-   * out_of_basis(): from X^T in T or in the sum the slab of V X V^H, X being Hermitian, or of V X
-   *   with MPT_LEFT. From the sum, T survives it; its conjugate transpose does not.
+   * out_of_basis(): from X^T in T or in the sum, the slab of V X V^H with a Hermitian X, or of V X
+   *   with MPT_LEFT. If X^T is in the sum, T is kept, but its conjugate transpose is not.
    * from_diagonal(): V diag(d) V^H. */
   void (*begin)(mpt_state *state, const mpt_batch *batch, int64_t k, bool solved);
   void (*into_basis)(mpt_state *state, const void *slab, mpt_side side);
@@ -114,14 +118,15 @@ typedef struct mpt_engine {
 
 extern const mpt_engine mpt_lapack, mpt_scalapack, mpt_lanes;
 
-/* Who solves problems of this shape on one rank when nobody says; who solves one matrix on several;
- * and who has this number, NULL for nobody. */
+/* The engine for problems of this shape on one rank when the user names none; the engine for one
+ * matrix on several ranks; and the engine with this number, or NULL. */
 const mpt_engine *mpt_engine_for(const mpt_shape *shape);
 const mpt_engine *mpt_engine_for_team(void);
 const mpt_engine *mpt_engine_with(mpt_engine_id id);
 
-/* The kernel set of the BLAS where it tells, and the instruction sets of engines that have kernels
- * of their own: "SkylakeX, lanes avx512". Where they differ, so do last bits. Static storage. */
+/* The kernel set of the BLAS where the library tells it, and the instruction sets of engines that
+ * have kernels of their own: "SkylakeX, lanes avx512". Results of different kernels may differ in
+ * the last bits. Static storage. */
 const char *mpt_kernels(void);
 
 /* "OpenBLAS 0.3.21 ...; kernels: SkylakeX, lanes avx512". Static storage. */

@@ -1,5 +1,5 @@
-/* Included by an engine's .c behind its workers (base/for_each_type.h), whose mpt_state has a
- * member `shape`: the calls of mpt_engine that do no more than choose the worker of a type. */
+/* The calls of mpt_engine that only choose the worker of a type. An engine's .c includes this file
+ * after its workers (base/for_each_type.h); its mpt_state has a member `shape`. */
 
 static void solve(mpt_state *state, mpt_batch *batch) {
   static void (*const table[])(mpt_state *, mpt_batch *, int64_t) = WORKER_TABLE(solve);

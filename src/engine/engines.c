@@ -1,4 +1,4 @@
-/* All engines, and what is said of them together. */
+/* All engines, and what they have in common. */
 #include "engine/engine.h"
 
 #include <stdio.h>

@@ -6,8 +6,8 @@
 #include <string.h>
 #include "engine/policy.h"
 
-/* What cotangents there are: the largest element of each kind, and of the slopes of the functions
- * that have one. */
+/* Which cotangents there are: the largest element of each kind, and the largest slope of the
+ * functions that have a cotangent. */
 typedef struct survey {
   double values, vectors, frame, functions, steepest;
   bool finite;
@@ -43,7 +43,8 @@ static survey survey_cotangents(const mpt_output_context *m, int64_t k) {
   return s;
 }
 
-/* The exponent of what functions and a frame give X: cotangent times slope, cotangent / ||A||. */
+/* The exponent of what functions and a frame contribute to X: cotangent times slope, and cotangent
+ * / ||A||. */
 static int exponent_of_others(double norm, const survey *s) {
   int exponent = INT_MIN / 4;
   if (s->functions > 0 && s->steepest > 0) exponent = ilogb(s->functions) + ilogb(s->steepest);
@@ -54,8 +55,8 @@ static int exponent_of_others(double norm, const survey *s) {
   return exponent;
 }
 
-/* The precision of the eigenvectors' cotangents, the same on all ranks: the worst that a rank that
- * has any finds. */
+/* The precision of the eigenvectors' cotangents, the same on all ranks: the worst that any rank
+ * with cotangents finds. */
 static double precision_of(const mpt_output_context *m, int64_t k) {
   const mpt_batch *b = m->batch;
   const int64_t elements = b->rows * b->n;
@@ -63,7 +64,7 @@ static double precision_of(const mpt_output_context *m, int64_t k) {
                             mpt_part_of(b->gv, k, elements, mpt_type_size(b->type)));
 }
 
-/* Loads the cotangents' sizes into the rule; false when one is not finite. */
+/* Loads the sizes of the cotangents into the rule; false if one is not finite. */
 static bool load_cotangents(mpt_output_context *m, int64_t k) {
   const mpt_batch *b = m->batch;
   const int64_t n = b->n;
@@ -90,7 +91,7 @@ static bool load_cotangents(mpt_output_context *m, int64_t k) {
   return true;
 }
 
-/* X of the eigenvectors' cotangents, in T. */
+/* Makes X from the eigenvectors' cotangents, in T. */
 static void step_vectors(mpt_output_context *m, int64_t k, mpt_sums *sums) {
   const mpt_batch *b = m->batch;
   mpt_tile tile;
@@ -104,7 +105,7 @@ static void step_vectors(mpt_output_context *m, int64_t k, mpt_sums *sums) {
     mpt_backward_tile(b->type, &m->rule, &tile, sums);
 }
 
-/* X of the eigenvalues' cotangents alone, diag(gw). */
+/* Makes X from the eigenvalues' cotangents alone, diag(gw). */
 static void start_values(mpt_output_context *m, mpt_sums *sums) {
   mpt_rule_fit(&m->rule, NULL);
   if (m->team->rank == 0) mpt_add_diagonal(&m->rule, sums);
@@ -145,7 +146,7 @@ static double edge_of(const mpt_output_context *m) {
   return 2 * m->rule.epsilon * (1 + f->condition) * (m->rule.norm / gap);
 }
 
-/* The frame's part, and the gradient by the reference. */
+/* Adds the frame's contribution to X, and makes the gradient with respect to the reference. */
 static void step_frame(mpt_output_context *m, int64_t k, mpt_sums *sums) {
   const mpt_batch *b = m->batch;
   mpt_spectral_frame *f = &m->frame;
@@ -167,7 +168,7 @@ static void step_frame(mpt_output_context *m, int64_t k, mpt_sums *sums) {
   if (m->options->convention == MPT_CONVENTION_JAX) mpt_conjugate(b->type, nc, gr);
 }
 
-/* Several terms, added up in the basis of the eigenvectors. */
+/* Adds up several terms in the basis of the eigenvectors. */
 static void add_terms(mpt_output_context *m, int64_t k, mpt_sums *sums) {
   const mpt_batch *b = m->batch;
   const double unit = mpt_rule_unit(&m->rule);

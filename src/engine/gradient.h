@@ -4,8 +4,8 @@
 
 #include "engine/context.h"
 
-/* That of problem k, whose functions and frame have been started; sets its status. Collective over
- * the team. */
+/* Makes the gradient of problem k, whose functions and frame have been started, and sets its
+ * status. Collective over the team. */
 void mpt_make_gradient(mpt_output_context *context, int64_t k);
 
 #endif

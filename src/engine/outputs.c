@@ -41,8 +41,8 @@ static mpt_status make_frame(mpt_output_context *m, int64_t k) {
   return MPT_STATUS_OK;
 }
 
-/* Eigenvalues' derivatives from the diagonal, under the policy for their cotangents: what is inside
- * a multiplet depends on the basis, and its mean does not. */
+/* The eigenvalues' derivatives from the diagonal of T, under the policy for their cotangents:
+ * single entries inside a multiplet depend on the basis, their mean does not. */
 static void make_values(mpt_output_context *m, int64_t k) {
   const mpt_batch *b = m->batch;
   double *d = m->shift;
@@ -60,7 +60,7 @@ static double diagonal_split(const mpt_output_context *m) {
   return split;
 }
 
-/* The sums of all ranks. Collective. */
+/* Adds up the sums of all ranks. Collective. */
 static void add_over_team(const mpt_output_context *m, mpt_tangent_step *step) {
   const int n = (int)m->batch->n;
   double sums[2] = {step->noise2, step->x2};
@@ -72,9 +72,9 @@ static void add_over_team(const mpt_output_context *m, mpt_tangent_step *step) {
   step->x2 = sums[1];
 }
 
-/* The estimated errors of the derivatives of eigenvectors and of eigenvalues: noise of every entry,
- * and the turn of the vectors by rounding, by which columns mix and a part of M comes to the
- * diagonal. */
+/* The estimated errors of the derivatives of eigenvectors and eigenvalues: the noise of every
+ * entry, and the rotation of the vectors by rounding, which mixes columns and brings a part of M
+ * onto the diagonal. */
 static double error_of_pairs(const mpt_output_context *m, const mpt_tangent_step *step) {
   const int64_t n = m->batch->n;
   const double rounding = MPT_TURN * step->epsilon;
@@ -91,7 +91,8 @@ static double error_of_pairs(const mpt_output_context *m, const mpt_tangent_step
   return fmax(m->batch->dv ? of_vectors : 0, fmin(of_values, 1));
 }
 
-/* V (F o M), how far the direction splits multiplets, and how far all this can be trusted. */
+/* Makes V (F o M), and estimates how far the direction splits multiplets and the error of all this.
+ */
 static void make_vectors(mpt_output_context *m, int64_t k, double largest) {
   const mpt_batch *b = m->batch;
   mpt_report *report = &b->report[k];
@@ -135,7 +136,7 @@ static void make_tangent(mpt_output_context *m, int64_t k, int f, double largest
     step.shift = m->shift;
   }
   for (int64_t next = 0; m->engine->next_tile(m->state, &next, &tile);) {
-    tile.th = tile.t; /* T is Hermitian, and what held its conjugate transpose is work by now */
+    tile.th = tile.t; /* T is Hermitian, and its conjugate transpose has been overwritten */
     tile.ldth = tile.ldt;
     mpt_function_tile(b->type, &step, &tile, &sums[0]);
     mpt_tile_norm(b->type, &tile, step.unit, &sums[1]);
@@ -147,7 +148,7 @@ static void make_tangent(mpt_output_context *m, int64_t k, int f, double largest
                    mpt_part_of(b->functions[f].tangent, k, b->rows * b->n, mpt_type_size(b->type)));
 }
 
-/* The direction under the rules for the input. */
+/* Checks the direction by the same rules as the input matrix. */
 static mpt_status check_direction(mpt_output_context *m, int64_t k) {
   mpt_report report = {0};
   mpt_batch one = *m->batch;
@@ -176,7 +177,7 @@ static mpt_status make_tangents(mpt_output_context *m, int64_t k) {
   return MPT_STATUS_OK;
 }
 
-/* Derivatives too large for the type. */
+/* Whether the type can hold all derivatives. */
 static bool tangents_are_finite(const mpt_output_context *m, int64_t k) {
   const mpt_batch *b = m->batch;
   const int64_t n2 = b->rows * b->n;

@@ -1,9 +1,10 @@
-/* Included once per scalar type by engines that solve in part (mpt_reduced): the products that read
- * the same on one rank and on many. The includer says how routines and matrices are written:
+/* Included once per scalar type by engines that can solve in part (mpt_reduced): the products that
+ * read the same on one rank and on many. The including file defines how routines and matrices are
+ * written:
  *
- *   GEMM(...), HER2K(...), UNMTR(...)   calls,
+ *   GEMM(...), HER2K(...), UNMTR(...)   calls
  *   PANEL(x), SQUARE(x), WHOLE(x)       n x columns, columns x columns and n x n matrices as
- * arguments, REFLECTORS                          what the reduction left. */
+ * arguments REFLECTORS, TAU                     what the reduction left */
 
 /* T = B^H U. */
 static void NAME(inner)(mpt_state *s, const Scalar *left, const Scalar *right, Scalar *out) {

@@ -5,7 +5,7 @@ void mpt_settle_gradient(const mpt_options *options, const mpt_finding *found, m
   report->cotangent_spread = found->spread;
   report->gradient_error = found->error;
   report->rule = (int8_t)found->kind;
-  /* a status tells what was refused: the gauge first, as of the warnings */
+  /* the status names the refused policy; as with warnings, the gauge comes first */
   const bool gauge = found->dependent && options->gauge_policy == MPT_GAUGE_FAIL;
   const bool spread = found->differ && options->spread_policy == MPT_SPREAD_REFUSE;
   report->refused = gauge || spread;

@@ -1,4 +1,4 @@
-/* What options make of what was found. Nothing here is collective. */
+/* How options turn findings into statuses and diagnostics. Nothing here is collective. */
 #ifndef MPT_POLICY_H
 #define MPT_POLICY_H
 
@@ -7,11 +7,12 @@
 /* How far apart neighbours in a multiplet may be, relative to ||A||. */
 double mpt_tolerance(const mpt_options *options, const mpt_batch *batch);
 
-/* What a gradient's report says of it, and the status under the policies. */
+/* Fills in what a gradient's report says about it, and sets the status under the policies. */
 void mpt_settle_gradient(const mpt_options *options, const mpt_finding *found, mpt_report *report);
 
-/* Whether the policy makes something of single eigenvalues' cotangents inside a multiplet, for
- * which the vectors of all of it must be the loss's own: not so of one that is cut. */
+/* Whether the policy uses cotangents of single eigenvalues inside a multiplet. For these the
+ * eigenvectors of the whole multiplet must be the loss's own, which those of a cut multiplet are
+ * not. */
 bool mpt_needs_basis(const mpt_options *options);
 
 #endif

@@ -49,7 +49,8 @@ static void draw_signs(mpt_probe *p, int64_t n, double scale) {
   }
 }
 
-/* out = S y on this rank's rows; out = S^H u of all ranks' rows. */
+/* rows_times: out = S y on this rank's rows. adjoint_times: out = S^H u over the rows of all ranks.
+ */
 static void rows_times(const mpt_batch *b, int64_t width, const void *slab, const double *y,
                        mpt_probe *p, double *out) {
   static void (*const table[])(int64_t, int64_t, const void *, const double *, void *, double *) =
@@ -84,7 +85,7 @@ static void tiles_times(mpt_output_context *m, bool sum, const double *y, double
   add_up(m->team, 2 * n, out);
 }
 
-/* The largest element of all tiles; negative when one is not finite. */
+/* The largest element of all tiles; negative if one is not finite. */
 static double largest_of_tiles(mpt_output_context *m, bool sum) {
   const size_t size = mpt_type_size(m->batch->type);
   double found[2] = {0, 0};
@@ -112,8 +113,8 @@ static double tiles_squares(mpt_output_context *m, double scale) {
   return sum;
 }
 
-/* The difference of two vectors into the probe's worst. sums: squares of the difference, of what
- * was expected, and of the output's elements. */
+/* Puts the difference of two vectors into the probe's worst. sums: the squares of the difference,
+ * of the expected vector, and of the output's elements. */
 static void judge(mpt_probe *p, const mpt_batch *b, const double sums[3]) {
   const double n = (double)b->n;
   const double tiny = n * n * (mpt_real_size(b->type) == 4 ? 0x1p-149 : 0x1p-1074);
@@ -134,7 +135,7 @@ static const void *vectors_of(const mpt_batch *b, int64_t k) {
   return mpt_part_of(b->v, k, b->rows * b->n, mpt_type_size(b->type));
 }
 
-/* `slab` of some columns times x against what is expected of this rank's rows, in p->mine. */
+/* Compares `slab` times x, on this rank's rows, with the expected vector in p->mine. */
 static void check_columns(mpt_probe *p, const mpt_team *team, const mpt_batch *b, int64_t columns,
                           const void *slab) {
   double sums[3] = {0};
@@ -150,7 +151,7 @@ static void check_slab(mpt_probe *p, const mpt_team *team, const mpt_batch *b, c
   check_columns(p, team, b, b->n, slab);
 }
 
-/* T = V^H M V or V^H M, transposed: T^T x against V^H (M (V x)). */
+/* Compares T^T x with V^H (M (V x)), where T is the transpose of V^H M V or of V^H M. */
 void mpt_into_basis(mpt_output_context *m, int64_t k, const void *slab, mpt_side side) {
   const mpt_batch *b = m->batch;
   mpt_probe *p = &m->probe;
@@ -176,7 +177,7 @@ void mpt_into_basis(mpt_output_context *m, int64_t k, const void *slab, mpt_side
   judge(p, b, sums);
 }
 
-/* V X V^H x against V (X (V^H x)), or V X x against V (X x); X is gone afterwards. */
+/* Compares V X V^H x with V (X (V^H x)), or V X x with V (X x). X is overwritten. */
 void mpt_out_of_basis(mpt_output_context *m, int64_t k, bool sum, mpt_side side, void *slab) {
   const mpt_batch *b = m->batch;
   mpt_probe *p = &m->probe;
@@ -252,8 +253,8 @@ void mpt_probe_chain(mpt_probe *p, const mpt_team *team, const mpt_batch *b, con
   double sums[3] = {0};
   if (!(largest > 0)) return;
   const int e = ilogb(largest);
-  /* w_j z_j and its like are formed in the working type: nothing is said where they would leave it
-   */
+  /* w_j z_j and the like are formed in the working type; there is no verdict where they would leave
+   * its range */
   if (c->norm > 0 && abs(e) + abs(ilogb(c->norm)) > most / 2) return;
   draw_signs(p, m, ldexp(1, e > most ? -most : e < -most ? most : -e));
   memset(p->y, 0, sizeof *p->y * (size_t)(2 * n));

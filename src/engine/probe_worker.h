@@ -1,6 +1,6 @@
-/* Included once per scalar type by probe.c. Vectors come as complex numbers in double precision,
- * [..][2]; a row of n elements is looked at as `length` real numbers, n or 2 n of them, and a real
- * vector to be multiplied with it stands with every entry as often as an element has parts. */
+/* Included once per scalar type by probe.c. Vectors are complex numbers in double precision,
+ * [..][2]. A row of n elements is treated as `length` real numbers, n or 2 n of them. A real vector
+ * that multiplies it repeats every entry once for each part of an element. */
 
 enum { NAME(PARTS) = 1 + IS_COMPLEX, NAME(LANES) = 64 / sizeof(Real) };
 
@@ -13,7 +13,7 @@ static void NAME(spread)(int64_t width, const double *y, void *spread) {
       for (int q = 0; q < NAME(PARTS); q++) *out++ = (Real)y[2 * j + p];
 }
 
-/* row . y, where the real and the imaginary parts of y stand `apart` numbers apart. */
+/* row . y, where the imaginary parts of y begin `apart` numbers after the real parts. */
 VECTOR_CLONES
 static void NAME(dot)(int64_t length, const Real *row, const Real *y, int64_t apart,
                       double out[2]) {

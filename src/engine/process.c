@@ -32,15 +32,15 @@ static void finish_problem(mpt_output_context *m, int64_t k) {
   mpt_make_outputs(m, k);
 }
 
-/* What an engine that takes whole batches leaves to be made of its eigenpairs. */
+/* Makes the remaining outputs from the eigenpairs of an engine that takes whole batches. */
 static void finish_pairs(mpt_output_context *m, int64_t k) {
   const mpt_batch *b = m->batch;
   mpt_reals_to_double(b->type, b->n, mpt_part_of(b->w, k, b->n, mpt_real_size(b->type)), m->w);
   mpt_make_outputs(m, k);
 }
 
-/* The engine does whole batches; what it has no kernels for, and then gradients too, is made
- * problem by problem. */
+/* The engine processes whole batches. Outputs for which it has no kernels, and then gradients too,
+ * are made problem by problem. */
 static mpt_code process_at_once(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
                                 const mpt_options *options, mpt_batch *b) {
   mpt_code code = MPT_DONE;
@@ -48,7 +48,7 @@ static mpt_code process_at_once(const mpt_engine *engine, mpt_state *state, cons
   mpt_batch pairs = mpt_batch_pairs(b);
   if (!mpt_has_outputs(b)) return engine->process(state, options, b);
   code = engine->process(state, options, &pairs);
-  for (int64_t k = 0; k < b->count; k++) /* there is more to be made before a problem is OK */
+  for (int64_t k = 0; k < b->count; k++) /* it is OK only after its other outputs */
     if (b->report[k].status == MPT_STATUS_OK) b->report[k].status = MPT_STATUS_PENDING;
   TRY(code);
   TRY(mpt_output_context_open(engine, state, team, options, b, &m));
@@ -59,7 +59,7 @@ done:
   return code;
 }
 
-/* The steps one after the other, problem by problem. */
+/* Does all steps problem by problem. */
 static mpt_code process_each(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
                              const mpt_options *options, mpt_batch *b) {
   mpt_output_context m;
@@ -75,9 +75,8 @@ static mpt_code process_each(const mpt_engine *engine, mpt_state *state, const m
   return failed ? MPT_NO_RESOURCE : MPT_DONE;
 }
 
-/* The whole spectrum is solved, what is wanted is taken out, and cotangents are zero for the
- * others.
- */
+/* Solves the whole spectrum and takes out what is wanted; cotangents of the other eigenpairs are
+ * zero. */
 static mpt_code process_whole(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
                               const mpt_options *options, mpt_batch *b) {
   mpt_whole w;
@@ -105,8 +104,9 @@ static process *choose_process(const mpt_engine *engine, const mpt_batch *batch)
   return mpt_is_reduced(engine, batch) ? mpt_process_reduced : process_whole;
 }
 
-/* Whether those of its problems that failed should be solved again. Lanes have handed over theirs
- * by then; a selection out of the whole consists of batches that come here themselves. */
+/* Whether the failed problems of this batch should be solved again. Lanes have passed theirs on
+ * already, and a selection out of the whole spectrum is solved as batches that come here
+ * themselves. */
 static bool is_first_solution(const mpt_engine *engine, const mpt_batch *b) {
   const bool whole = b->select.kind == MPT_SELECT_ALL || mpt_is_reduced(engine, b);
   return engine->takes_team && whole && b->a && !b->given && !b->factor_given;
@@ -133,7 +133,7 @@ void mpt_process_batch(const mpt_engine *engine, mpt_state *state, const mpt_tea
   const double seconds = (mpt_now() - start) / (double)(batch->count ? batch->count : 1);
   for (int64_t k = 0; k < batch->count; k++) {
     mpt_report *report = &batch->report[k];
-    /* memory ran out, or nobody wanted it: what is left has not all been made */
+    /* memory ran out, or the engine left the problem out: its outputs are not complete */
     if (report->status == MPT_STATUS_PENDING) report->status = MPT_STATUS_INTERNAL;
     report->seconds = seconds;
     if (report->status != MPT_STATUS_OK && mpt_status_is_failure(report->status))

@@ -4,8 +4,8 @@
  *   (A - w_j) z_j = -(I - V V^H) gv_j,  V^H z_j = 0,
  *
  * where z_j = Q y_j and (T - w_j) y_j = -Q^H (I - V V^H) gv_j is tridiagonal. All eigenvalues come
- * from T and say where multiplets end. Of a multiplet that the selection cuts all vectors are made
- * when its mean is asked for. */
+ * from T and show where multiplets end. If the selection cuts a multiplet and its mean is asked
+ * for, all its vectors are computed. */
 #include "engine/reduced.h"
 
 #include <limits.h>
@@ -34,12 +34,12 @@ typedef struct reduced_pass {
   double *rule_memory, *diagonal;         /* [MPT_RULE_ARRAYS n], [n] */
   int32_t *multiplet;                     /* [n] */
   mpt_selected place;
-  int64_t first, columns; /* of the panels: `place`, or more where multiplets are cut */
-  double scale, size;     /* of T against A, and ||A|| */
+  int64_t first, columns; /* of the panels: as in `place`, or more where multiplets are cut */
+  double scale, size;     /* the scale of T relative to A, and ||A|| */
   bool loaded;            /* U holds the vectors */
   mpt_probe probe;        /* of the gradient */
   void *vectors, *cotangents, *values; /* [rows, columns] twice, [columns] */
-  void *outside;                       /* [rows, columns]: z, where there is A to hold it against */
+  void *outside;                       /* [rows, columns]: Z, if A is there to check it against */
 } reduced_pass;
 
 static mpt_code open_pass(reduced_pass *p) {
@@ -72,7 +72,7 @@ static void free_slabs(reduced_pass *p) {
   p->vectors = p->cotangents = p->values = p->outside = NULL;
 }
 
-/* Room for the vectors of one problem. Collective. */
+/* Makes room for the vectors of one problem. Collective. */
 static mpt_status widen(reduced_pass *p) {
   const mpt_batch *b = p->batch;
   const int64_t elements = b->rows * p->columns;
@@ -88,7 +88,7 @@ static mpt_status widen(reduced_pass *p) {
   return MPT_STATUS_OK;
 }
 
-/* Parts of mpt_factor_arrays that are real and n long. */
+/* Reads a member of mpt_factor_arrays that is real and n long. */
 static void get_reals(const reduced_pass *p, const void *array, int64_t k, double *out) {
   const int64_t n = p->batch->n;
   const void *from = mpt_part_of(array, k, n, mpt_real_size(p->batch->type));
@@ -104,7 +104,7 @@ static void put_reals(const reduced_pass *p, const double *in, int64_t count, in
                       mpt_part_of(array, k, n, mpt_real_size(p->batch->type)));
 }
 
-/* T's eigenvalues, which its eigenvectors come with where new ones are made. Returns INFO. */
+/* T's eigenvalues, with eigenvectors of T if new ones are wanted. Returns INFO. */
 static int diagonalize(reduced_pass *p) {
   const int n = (int)p->batch->n;
   int info = 0;
@@ -115,8 +115,8 @@ static int diagonalize(reduced_pass *p) {
   return info;
 }
 
-/* Q, T and its eigenvalues, which may be kept, or given from an earlier pass. Returns INFO.
- * Collective. */
+/* Computes Q, T and its eigenvalues and keeps them if wanted, or takes those of an earlier pass.
+ * Returns INFO. Collective. */
 static int reduce(reduced_pass *p, int64_t k) {
   const mpt_batch *b = p->batch;
   const mpt_factor_arrays *f = &b->factor;
@@ -140,7 +140,7 @@ static int reduce(reduced_pass *p, int64_t k) {
   return 0;
 }
 
-/* All eigenvalues, and which of them are meant. Collective. */
+/* Finds all eigenvalues, and which of them are selected. Collective. */
 static mpt_status find(reduced_pass *p, int64_t k) {
   const mpt_batch *b = p->batch;
   const int n = (int)b->n;
@@ -160,7 +160,7 @@ static void number(reduced_pass *p) {
   mpt_number_multiplets(n, p->w, mpt_tolerance(p->options, p->batch) * p->size, p->multiplet);
 }
 
-/* The whole of every multiplet of which some are selected. */
+/* Extends the columns to all of every multiplet that is selected in part. */
 static void extend(reduced_pass *p) {
   const int64_t n = p->batch->n;
   int64_t stop = p->first + p->columns;
@@ -170,13 +170,14 @@ static void extend(reduced_pass *p) {
   p->columns = stop - p->first;
 }
 
-/* How far two solvers' eigenvalues may be apart. */
+/* How far the eigenvalues of two solvers may differ. */
 static double slack_of(const reduced_pass *p) {
   return 100 * (double)p->batch->n * mpt_type_epsilon(p->batch->type) * p->size;
 }
 
-/* What a second pass gave, but vectors of cut multiplets: those need not be orthogonal to the other
- * members, and only the projector on all of them enters. False when T has other eigenvalues. */
+/* Takes given pairs, except the vectors of cut multiplets: those need not be orthogonal to the
+ * other members, and only the projector on all members enters. False when T has other eigenvalues.
+ */
 static bool take_given(reduced_pass *p, int64_t k, bool extended) {
   const mpt_batch *b = p->batch;
   const size_t size = mpt_type_size(b->type);
@@ -195,7 +196,7 @@ static bool take_given(reduced_pass *p, int64_t k, bool extended) {
   return largest <= slack_of(p);
 }
 
-/* Turns new vectors inside multiplets; whether there was anything to turn. Collective. */
+/* Turns new vectors inside multiplets; returns whether there was anything to turn. Collective. */
 static bool turn_pairs(reduced_pass *p, mpt_status *status) {
   const int32_t *id = p->multiplet + p->first;
   bool any = false;
@@ -206,7 +207,7 @@ static bool turn_pairs(reduced_pass *p, mpt_status *status) {
   return true;
 }
 
-/* The selected eigenpairs into w and `vectors`, certified. Collective. */
+/* Puts the selected eigenpairs into w and `vectors` and certifies them. Collective. */
 static mpt_status make_pairs(reduced_pass *p, int64_t k, bool extended) {
   mpt_batch *b = p->batch;
   const int64_t n = b->n, columns = p->columns;
@@ -256,8 +257,8 @@ static void put_pairs(reduced_pass *p, int64_t k) {
                    p->columns, v, m);
 }
 
-/* Cotangents at their places, and their sizes into the rule of all n pairs; false when one is not
- * finite. Collective. */
+/* Puts the cotangents into their columns, and their sizes into the rule of all n pairs; false if
+ * one is not finite. Collective. */
 static bool load_cotangents(reduced_pass *p, int64_t k, mpt_rule *rule) {
   const mpt_batch *b = p->batch;
   const int64_t m = mpt_batch_columns(b), found = p->place.found, elements = b->rows * p->columns;
@@ -291,11 +292,11 @@ static bool load_cotangents(reduced_pass *p, int64_t k, mpt_rule *rule) {
   return finite;
 }
 
-/* What the estimate gets from the components of z_j outside the selection, |z_j|^2 = norm2. */
+/* Adds the components of z_j outside the selection to the estimate, |z_j|^2 = norm2. */
 static void add_outside(const reduced_pass *p, const mpt_rule *rule, int64_t j, double norm2,
                         mpt_sums *sums) {
   const double noise = rule->level * rule->gv_norm[j] * rule->gv_in[0] * rule->gv_in[1] / 2;
-  const double rounding = 2 * MPT_TURN * rule->epsilon; /* T has the reduction's own */
+  const double rounding = 2 * MPT_TURN * rule->epsilon; /* T has its own rounding errors */
   const bool alone = 100 * fabs(rule->cotangent[j]) < sqrt(norm2);
   double nearest = INFINITY;
   for (int64_t i = 0; i < p->batch->n; i++) {
@@ -307,19 +308,19 @@ static void add_outside(const reduced_pass *p, const mpt_rule *rule, int64_t j, 
     nearest = fmin(nearest, gap);
   }
   sums->x2 += norm2 / 2;
-  /* the vector's own turn towards the outside, which moves all that stands beside it */
+  /* the vector's own rotation towards the outside, which changes the rest of its column */
   rule->turned[j] += fmin(1, rounding / nearest) * fmin(1, rounding / nearest);
   rule->size[j] += norm2 / 2;
 }
 
-/* Eigenvalues of T this near to w, relative to ||A||, are w itself: less than a multiplet is
- * wide, or neighbours across the edge of the selection would be damped with it. What that leaves
- * along the kept vectors is projected out. */
+/* Eigenvalues of T this close to w, relative to ||A||, are taken to be w itself. This is less than
+ * the width of a multiplet; otherwise neighbours across the edge of the selection would be damped
+ * as well. What damping leaves along the kept vectors is projected out. */
 static double damping_of(const reduced_pass *p) {
   return mpt_resolution(p->batch->type, p->batch->n) / 4;
 }
 
-/* B = Q^H (I - V V^H) gv becomes Y, column by column; what is rounding alone becomes zero. */
+/* B = Q^H (I - V V^H) gv becomes Y, column by column; rounding error alone becomes zero. */
 static void solve_columns(reduced_pass *p, const mpt_rule *rule, mpt_sums *sums) {
   const mpt_batch *b = p->batch;
   const int64_t n = b->n;
@@ -359,8 +360,8 @@ static void get_diagonal(reduced_pass *p) {
   mpt_team_sum(p->team, p->batch->n, p->diagonal);
 }
 
-/* Z, in B, held against A. Three steps of refinement damp by the sixth power of a gap that is not
- * large. */
+/* Checks Z, which is in B, against A. Three steps of refinement damp a component by the sixth power
+ * of the damping width over the gap. */
 static void probe_outside(reduced_pass *p, int64_t k) {
   const mpt_batch *b = p->batch;
   const int64_t stop = p->first + p->columns;
@@ -380,7 +381,7 @@ static void probe_outside(reduced_pass *p, int64_t k) {
   mpt_probe_chain(&p->probe, p->team, b, &chain);
 }
 
-/* B = U X^T / 2 + Z / 2 of the vectors' cotangents. */
+/* B = U X^T / 2 + Z / 2 from the vectors' cotangents. */
 static void step_vectors(reduced_pass *p, int64_t k, mpt_rule *rule, mpt_sums *sums) {
   const mpt_reduced *ops = p->ops;
   mpt_tile tile;
@@ -433,7 +434,7 @@ static mpt_status differentiate(reduced_pass *p, int64_t k) {
       step_vectors(p, k, &rule, &sums);
     else
       step_values(p, &rule, &sums);
-    p->ops->store(p->state, MPT_PANEL_B, p->cotangents); /* which have done their part */
+    p->ops->store(p->state, MPT_PANEL_B, p->cotangents); /* they are no longer needed */
     p->ops->assemble(p->state, g);
     mpt_probe_outer(&p->probe, p->team, b, p->columns, p->vectors, p->cotangents, g);
   }

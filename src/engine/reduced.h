@@ -1,16 +1,16 @@
-/* Selections by an engine that can leave the other eigenpairs out (mpt_engine.reduced). */
+/* Selections by an engine that can leave out the other eigenpairs (mpt_engine.reduced). */
 #ifndef MPT_REDUCED_H
 #define MPT_REDUCED_H
 
 #include "engine/engine.h"
 
-/* mpt_process_batch for a batch without functions, frame and direction; failed problems are left
- * for the caller to zero. */
+/* mpt_process_batch for a batch without functions, frame and direction. The caller zeroes failed
+ * problems. */
 mpt_code mpt_process_reduced(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
                              const mpt_options *options, mpt_batch *batch);
 
-/* Whether the batch's selected pairs are made without the others: functions, frames and directions
- * see the whole spectrum. */
+/* Whether the batch's selected pairs are computed without the others. Functions, frames and
+ * directions need the whole spectrum. */
 bool mpt_is_reduced(const mpt_engine *engine, const mpt_batch *batch);
 
 #endif

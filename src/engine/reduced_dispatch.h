@@ -1,4 +1,4 @@
-/* The same as engine_dispatch.h for the calls of mpt_reduced. */
+/* As engine_dispatch.h, for the calls of mpt_reduced. */
 
 static int reduce(mpt_state *s, const mpt_batch *batch, int64_t k, double scale, double *d,
                   double *e) {

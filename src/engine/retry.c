@@ -31,8 +31,8 @@ void mpt_note_retry(const mpt_report *first, int64_t n, bool vectors, mpt_report
     }
 }
 
-/* An array that the ranks hold in slabs becomes its whole: on the first rank, and NULL elsewhere.
- */
+/* An array that the ranks hold in slabs gets room for the whole of it on the first rank, and NULL
+ * elsewhere. */
 static void gather_later(mpt_retry *r, mpt_quantity q, void **array) {
   const mpt_batch *b = r->batch;
   const mpt_sizes sizes = {b->n, mpt_batch_columns(b), b->frame.columns};
@@ -46,7 +46,7 @@ static void gather_later(mpt_retry *r, mpt_quantity q, void **array) {
   *array = whole;
 }
 
-/* Of problem k of the batch: `one` gets the whole of it. */
+/* Makes `one` the whole of problem k of the batch. */
 static mpt_code list_parts(mpt_retry *r) {
   mpt_code code = MPT_DONE;
   const mpt_batch *b = r->batch;
@@ -66,7 +66,7 @@ done:
   return code != MPT_DONE || !r->failed ? code : MPT_NO_RESOURCE;
 }
 
-/* What every rank has all of becomes the first rank's. */
+/* Copies the first rank's results to all ranks, for arrays that every rank holds in full. */
 static void share_results(const mpt_retry *r) {
   mpt_batch o = r->one;
   mpt_team_broadcast(r->team, 0, sizeof *o.report, o.report);
@@ -78,7 +78,7 @@ static void share_results(const mpt_retry *r) {
     }
 }
 
-/* Whether the first rank can hold it: half of what is free is enough. */
+/* Whether the first rank can hold the problem: it may take half of its free memory. */
 static mpt_code check_memory(const mpt_retry *r) {
   const mpt_batch *b = r->batch;
   const mpt_shape shape = mpt_batch_shape(b);
@@ -86,7 +86,8 @@ static mpt_code check_memory(const mpt_retry *r) {
   int64_t bytes;
   const mpt_code code = mpt_lapack.workspace(&shape, one, &bytes, NULL);
   if (code != MPT_DONE) return code;
-  /* pairs, cotangents, gradient, direction; a selection makes as much again for the whole */
+  /* pairs, cotangents, gradient, direction; a selection needs as much again for the whole spectrum
+   */
   const int64_t matrices = 16 + 3 * b->function_count;
   bytes += matrices * b->n * b->n * (int64_t)r->size;
   return bytes <= mpt_free_memory() / 2 ? MPT_DONE : MPT_NO_RESOURCE;
@@ -111,7 +112,7 @@ done:
   return code;
 }
 
-/* All parts that go in to the first rank, or the others back. */
+/* Moves all inputs to the first rank (`in`), or all outputs back. */
 static void move(const mpt_retry *r, bool in) {
   const mpt_collectives *calls = r->team->calls;
   for (int i = 0; i < r->count; i++) {

@@ -1,7 +1,8 @@
-/* A = H D H with H = 1 - 2 u u^H and D of a few repeated numbers, so that everything has a closed
- * form. The loss is sum_j c_j w_j + x^H P x, with c_j equal in each multiplet and P the projector
- * on the LOWEST ones: its gradient is H (F o y y^H + diag(c)) H, y = H x, and F_ij = 1 / (d_i -
- * d_j) where i alone is among them. */
+/* A = H D H with H = 1 - 2 u u^H and a diagonal D of a few repeated numbers, so that everything has
+ * a closed form. The loss is sum_j c_j w_j + x^H P x, with c_j equal in each multiplet and P the
+ * projector on the eigenspaces of the LOWEST levels. Its gradient is H (F o y y^H + diag(c)) H with
+ * y = H x. F is symmetric: F_ij = 1 / (d_i - d_j) where only i is among the lowest, and 0 where
+ * both or neither are. */
 #include "engine/self_test.h"
 
 #include <complex.h>
@@ -18,26 +19,26 @@ typedef double _Complex element;
 enum { LEAST_N = 20, KINDS = 8, LOWEST = 2, COPIES = 16, ENGINES = 4 };
 static const double levels[KINDS] = {-3, -2, -1, 0, 0.5, 1, 2, 3};
 
-/* By engine and type: not tried yet, passed, failed. */
+/* By engine and type. */
 enum { UNTRIED, PASSED, FAILED };
 static atomic_int results[ENGINES][MPT_TYPE_COUNT];
 
-/* One problem, of which a rank holds `rows` rows from row0 on. */
+/* One problem; a rank holds `rows` of its rows, from row0 on. */
 typedef struct trial {
   const mpt_engine *engine;
   const mpt_team *team;
   mpt_type type;
-  int64_t n, copies;  /* as many of the same, for lanes */
+  int64_t n, copies;  /* number of equal problems, for lanes */
   element *u, *x, *y; /* [n] each */
   double *d;          /* [n] */
-  double *spare;      /* [2 n n] of a slab in double precision */
+  double *spare;      /* a slab in double precision, [2 n n] */
   mpt_batch batch;
   void *gw, *gv;
   mpt_state *state;
-  bool judged; /* it came to a result */
+  bool judged; /* the trial ended with a verdict */
 } trial;
 
-/* Which level eigenvalue j has: runs of one, four, three, two, one, four ... */
+/* The level of eigenvalue j, in multiplets of one, four, three, two, one, four ... eigenvalues. */
 static int level_of(int64_t n, int64_t j) {
   static const int ends[KINDS] = {1, 5, 8, 10, 11, 15, 17, 20};
   int level = 0;
@@ -96,14 +97,14 @@ static void release(trial *t) {
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
 }
 
-/* `reals` real numbers of one copy to all of them. */
+/* Copies `reals` real numbers to every copy of the problem. */
 static void put(const trial *t, int64_t reals, const double *from, void *array) {
   const size_t bytes = (size_t)reals * mpt_real_size(t->type);
   mpt_doubles_to_real(t->type, reals, from, array);
   for (int64_t k = 1; k < t->copies; k++) memcpy((char *)array + (size_t)k * bytes, array, bytes);
 }
 
-/* Row i of H M H, M being F o y y^H + diag(c), or D alone. */
+/* Row i of H M H, where M is F o y y^H + diag(c), or D. */
 static void make_row(const trial *t, int64_t i, bool gradient, element *row) {
   const int64_t n = t->n, kept = LOWEST;
   element sum = 0;
@@ -121,11 +122,11 @@ static void make_row(const trial *t, int64_t i, bool gradient, element *row) {
   for (int64_t j = 0; j < n; j++) row[j] -= 2 * sum * conj(t->u[j]);
 }
 
-/* This rank's rows of A, or of the gradient, as doubles in `spare`. */
+/* Writes this rank's rows of A, or of the gradient, to `spare` as doubles. */
 static void make_slab(const trial *t, bool gradient) {
   const mpt_batch *b = &t->batch;
   const int parts = mpt_type_is_complex(t->type) ? 2 : 1;
-  element *row = (element *)(t->spare + 2 * t->n * t->n); /* [n], and more behind it */
+  element *row = (element *)(t->spare + 2 * t->n * t->n); /* [n], followed by other workspace */
   double *to = t->spare;
   for (int64_t i = b->row0; i < b->row0 + b->rows; i++) {
     make_row(t, i, gradient, row);
@@ -136,7 +137,7 @@ static void make_slab(const trial *t, bool gradient) {
   }
 }
 
-/* gw_j = c_j; gv_j = 2 x (x^H v_j) for the lowest. */
+/* gw_j = c_j; gv_j = 2 x (x^H v_j) for the lowest levels. */
 static void make_cotangents(trial *t) {
   const mpt_batch *b = &t->batch;
   const int64_t n = t->n;
@@ -164,7 +165,7 @@ static void make_cotangents(trial *t) {
   put(t, n, overlap, t->gw);
 }
 
-/* Largest difference of one copy's elements from `spare`, or not a number. */
+/* The largest difference of one copy's elements from `spare`, or NaN. */
 static double difference(const trial *t, const void *array, int64_t count) {
   double worst = 0;
   for (int64_t i = 0; i < count; i++) {
@@ -186,7 +187,7 @@ static bool went_well(const trial *t) {
   return well;
 }
 
-/* Whether the eigenpairs and their multiplets are right; the vectors have their certificate. */
+/* Whether the eigenpairs and their multiplets are right; the certificate checks the vectors. */
 static bool pairs_are_right(const trial *t, double bound) {
   const mpt_batch *b = &t->batch;
   const int64_t n = t->n;
@@ -211,7 +212,7 @@ static bool gradient_is_right(const trial *t, double bound) {
   return right;
 }
 
-/* Local; the products are collective. */
+/* The verdict is local; the calls are collective. */
 static bool passes(trial *t) {
   static const mpt_options options;
   mpt_batch *b = &t->batch;
@@ -254,7 +255,7 @@ done:
   return code;
 }
 
-/* A new trial on new memory. */
+/* A new trial with new memory. */
 static mpt_code try_once(const trial *wanted, bool *judged, mpt_error *error) {
   trial t = *wanted;
   const mpt_code code = run(&t, error);
@@ -263,7 +264,8 @@ static mpt_code try_once(const trial *wanted, bool *judged, mpt_error *error) {
   return code;
 }
 
-/* What failed once may have been short of memory; what fails twice is not tried again. */
+/* The first failure may have been a lack of memory, so the test is repeated once. After a second
+ * failure it is not tried again. */
 mpt_code mpt_self_test(const mpt_engine *engine, mpt_type type, const mpt_team *team,
                        mpt_error *error) {
   const int most = team->grid[0] > team->grid[1] ? team->grid[0] : team->grid[1];

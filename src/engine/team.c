@@ -83,7 +83,7 @@ double mpt_team_precision(const mpt_team *team, mpt_type type, int64_t count, co
   const double single = mpt_type_epsilon(MPT_FLOAT32);
   const double own = mpt_type_epsilon(type), found = mpt_cotangent_epsilon(type, count, slab);
   const mpt_scan scan = mpt_scan_slab(type, 0, 1, count, slab, MPT_TRIANGLE_FULL);
-  /* a part of zeros alone has no vote */
+  /* a part that is all zeros has no vote */
   double votes[2] = {scan.largest > 0 && found<single, scan.largest> 0 && found >= single};
   mpt_team_sum(team, 2, votes);
   return votes[0] == 0 && votes[1] > 0 ? single : own;

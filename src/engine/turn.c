@@ -12,10 +12,10 @@ typedef struct turning {
   mpt_type type;
   int64_t n, row0, rows;
   int64_t ld, count;        /* elements of a row; columns turned */
-  void *v;                  /* their first element */
-  void *x;                  /* [count] a reflection's vector */
+  void *v;                  /* the first of the columns to turn */
+  void *x;                  /* [count], the vector of a reflection */
   double *largest2, *pivot; /* [count], [2 count] */
-  int64_t *at;              /* [count] rows of pivots */
+  int64_t *at;              /* [count], rows of pivots */
 } turning;
 
 /* Steele, Lea and Flood 2014. */
@@ -48,7 +48,7 @@ static void fix_phases(turning *t) {
   largest[t->type](t);
   mpt_team_max(t->team, count, t->largest2);
   pivots[t->type](t);
-  if (several) { /* the first row of all ranks, and what stands there */
+  if (several) { /* the first such row of all ranks, and the element in it */
     mpt_team_reduce(t->team, MPT_REDUCE_MIN, MPT_INT64, count, t->at);
     for (int64_t j = 0; j < t->count; j++)
       if (t->at[j] < t->row0 || t->at[j] >= t->row0 + t->rows)

@@ -1,7 +1,7 @@
 /* Included once per scalar type by turn.c. */
 
-/* The k-th reflection, of columns k.. alone: rows -= 2 (row x) x^H / (x^H x), x being a Gaussian
- * vector plus what takes it to an axis. */
+/* The k-th reflection acts on columns k.. only: rows -= 2 (row x) x^H / (x^H x). Here x is a
+ * Gaussian vector plus the vector that maps it onto an axis. */
 static void NAME(reflect)(turning *t, int64_t k, uint64_t *state) {
   Scalar *x = t->x;
   const int64_t count = t->count - k;
@@ -39,7 +39,7 @@ static void NAME(find_largest)(turning *t) {
     }
 }
 
-/* The first row that holds one as large, within rounding; n where there is none here. */
+/* The first row whose component is as large, within rounding; n where this rank has none. */
 static void NAME(find_pivots)(turning *t) {
   const double equal = 1 - mpt_equal_components(t->type, t->n);
   for (int64_t j = 0; j < t->count; j++) {

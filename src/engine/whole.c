@@ -69,9 +69,9 @@ mpt_batch mpt_whole_pairs(const mpt_whole *s) {
   return pairs;
 }
 
-/* Cotangents, and given vectors, of problem k at their places in the whole. Of a cut multiplet the
- * solved vectors stay: given ones need not be orthogonal to its other members, and no more than the
- * projector on all of it enters then. */
+/* Puts the cotangents and the given vectors of problem k into their columns of the whole spectrum.
+ * A cut multiplet keeps its newly solved vectors: given ones need not be orthogonal to its other
+ * members, and only the projector on all members enters. */
 static void embed(mpt_whole *s, int64_t k) {
   const mpt_batch *b = s->batch;
   mpt_batch *a = &s->whole;
@@ -113,7 +113,7 @@ void mpt_whole_select(mpt_whole *s, const mpt_options *options) {
 mpt_batch mpt_whole_outputs(mpt_whole *s) {
   mpt_batch *b = s->batch;
   mpt_batch one = s->whole;
-  /* given vectors stand among newly solved ones, with which they have not been certified yet */
+  /* given vectors stand beside newly solved ones, with which they have not been certified yet */
   if (!b->given || b->factor_given) one.a = NULL;
   one.given = true;
   for (int64_t k = 0; k < b->count; k++) {

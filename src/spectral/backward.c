@@ -26,7 +26,7 @@ void mpt_sums_add(mpt_sums *sums, const mpt_sums *more) {
   sums->formed += more->formed;
 }
 
-/* 2^exponent as two factors, either of which is in range. */
+/* 2^exponent as two factors, each of which is in range. */
 static void set_factors(int exponent, double factor[2]) {
   const int half = exponent / 2;
   factor[0] = ldexp(1, half);
@@ -98,14 +98,14 @@ double mpt_cotangent_epsilon(mpt_type type, int64_t count, const void *cotangent
   return table[type](count, cotangents) ? single : mpt_type_epsilon(type);
 }
 
-/* The share of gw that passes from eigenvalue to eigenvalue by rounding; 1 inside a multiplet. Near
- * ones that no quotient can tell apart count as more. */
+/* The share of gw that rounding moves from one eigenvalue to another; 1 inside a multiplet. The
+ * share is larger for close eigenvalues that no quotient can tell apart. */
 static inline double turn_of(double gap, double rounding, double blur) {
   const double share = rounding / gap, near = blur / gap;
   return smaller(1, larger(share, near * near));
 }
 
-/* Sums stand side by side, so that the loop vectorizes. */
+/* Sums are kept side by side, so that the loop vectorizes. */
 VECTOR_CLONES
 static double turns_between(const mpt_rule *r, int64_t i, int64_t first, int64_t stop) {
   enum { RUN = 8 };
@@ -145,9 +145,9 @@ void mpt_rule_diagonal(mpt_rule *r) {
   for (int64_t j = 0; j < r->m; j++) r->gw[j] = r->x[j] * r->x_out[0] * r->x_out[1];
 }
 
-/* What the uncertainty of eigenvalue j itself makes of its cotangent, squared: a logarithm, a root,
- * an inverse grow towards zero, and then |gw_j| / |w_j| is their slope. Only where gw is larger
- * here than beside. */
+/* The square of the change of eigenvalue j's cotangent due to the uncertainty of the eigenvalue
+ * itself. Derivatives of a logarithm, a root or an inverse grow towards zero, where |gw_j| / |w_j|
+ * is their slope. Counted only where gw is larger than at the neighbours. */
 static double singular2(const mpt_rule *r, int64_t j) {
   const double *gw = r->cotangent, most = fabs(gw[j]);
   const double below = j > 0 ? fabs(gw[j - 1]) : 0, above = j + 1 < r->m ? fabs(gw[j + 1]) : 0;
@@ -156,8 +156,8 @@ static double singular2(const mpt_rule *r, int64_t j) {
   return moved > 0 ? moved * moved : 0;
 }
 
-/* The estimated relative error of the gradient. 1 where the gradient is zero though cotangents are
- * not: all of it may be lost in rounding. */
+/* The estimated relative error of the gradient. It is 1 where the gradient is zero although
+ * cotangents are not: all of it may be lost in rounding. */
 static double error_of(const mpt_rule *r, const mpt_sums *sums) {
   double moved2 = 0;
   if (sums->x2 == 0) return r->any ? 1 : 0;

@@ -22,8 +22,8 @@ static mpt_scan NAME(scan_slab)(int64_t row0, int64_t rows, int64_t cols, const 
 
 enum { NAME(BLOCK) = 32 };
 
-/* One row of a against one column of b, at most BLOCK long: worst[] are running maxima side by
- * side, so that it vectorizes. */
+/* The defect of one row of a against one column of b, at most BLOCK long. worst[] holds several
+ * running maxima, so that the loop vectorizes. */
 static inline void NAME(row_defect)(int64_t count, const Scalar *a, const Scalar *b, int64_t ldb,
                                     Real *worst) {
   Scalar facing[NAME(BLOCK)];
@@ -40,7 +40,7 @@ VECTOR_CLONES
 static double NAME(hermitian_defect)(const mpt_facing *f) {
   const Scalar *a = f->a, *b = f->b;
   Real worst[NAME(BLOCK) * (1 + IS_COMPLEX)] = {0}, defect = 0;
-  const bool itself = f->a == f->b; /* a diagonal block: its lower half says it all */
+  const bool itself = f->a == f->b; /* a diagonal block: its lower half is enough */
   for (int64_t i0 = 0; i0 < f->rows; i0 += NAME(BLOCK))
     for (int64_t j0 = 0; j0 < (itself ? i0 + 1 : f->cols); j0 += NAME(BLOCK)) {
       int64_t rows = f->rows - i0 < NAME(BLOCK) ? f->rows - i0 : NAME(BLOCK);
@@ -63,7 +63,7 @@ static void NAME(conjugate_transpose)(const mpt_facing *f) {
           a[i * f->lda + j] = CONJ(b[j * f->ldb + i]);
 }
 
-/* By halves, whose sum is within the range. */
+/* Adds halves, so that the sum cannot overflow. */
 static void NAME(average)(const mpt_facing *f) {
   Scalar *a = f->a;
   const Scalar *b = f->b;
@@ -100,7 +100,7 @@ VECTOR_CLONES
 static void NAME(add_column_norms)(int64_t rows, int64_t cols, const void *slab, int exponent,
                                    double *norm2) {
   const Real *a = slab;
-  const int half = exponent / 2; /* 2^-exponent itself can leave the range */
+  const int half = exponent / 2; /* 2^-exponent itself can overflow or underflow */
   const double scale = ldexp(1, -half), rest = ldexp(1, half - exponent);
   for (int64_t i = 0; i < rows; i++, a += cols * (1 + IS_COMPLEX))
     for (int64_t j = 0; j < cols; j++) {

@@ -7,7 +7,8 @@ double mpt_log_fermi(double x) {
   return x > 0 ? -x - log1p(exp(-x)) : -log1p(exp(x));
 }
 
-/* log(sum_i exp(l_i)), added to term by term, and the mean of what comes with the terms. */
+/* log(sum_i exp(l_i)), accumulated term by term, and the mean of a quantity weighted by the terms.
+ */
 typedef struct log_sum {
   double largest, sum, moment;
 } log_sum;
@@ -24,10 +25,11 @@ static void add_term(log_sum *s, double l, double slope) {
   s->moment += term * slope;
 }
 
-/* With the lowest `whole` states filled, whole the integer nearest to the electrons, and the rest
- * of them of either sign: log(electrons above, and what is missing to whole) - log(holes below, and
- * what is beyond whole). It rises with mu, and is right to all digits also where both are tiny, in
- * a gap and within a hair of all states empty or full. *slope is its derivative by beta mu. */
+/* `whole` is the integer nearest to the number of electrons, and `rest` the difference, of either
+ * sign. With the lowest `whole` states filled, returns log(electrons above, plus what is missing to
+ * whole) - log(holes below, plus what is beyond whole). This rises with mu. It is right to all
+ * digits even where both are tiny: in a gap, and very near to all states empty or full. *slope is
+ * its derivative with respect to beta mu. */
 static double excess(int64_t m, const double *w, double beta, double electrons, double mu,
                      double *slope) {
   const int64_t whole = (int64_t)round(electrons);

@@ -1,36 +1,38 @@
-/* Which form a loss has inside a multiplet: the fit of gw = rho diag(S) + a (backward.h). */
+/* Finds the form that a loss has inside a multiplet: the fit of gw = rho diag(S) + a (backward.h).
+ */
 #include <float.h>
 #include <math.h>
 #include "spectral/backward.h"
 
-/* One multiplet. */
+/* The fit for one multiplet. */
 typedef struct fit {
   mpt_rule *rule;
   const double *s;     /* [m] the diagonal of S, or NULL */
   int64_t first, stop; /* its pairs */
-  double largest;      /* |gw| of all pairs */
-  double floor;        /* what rounding makes of gw where it vanishes beside gv: nothing to X */
-  double low, high, mean, most; /* of gw here; the largest |gw| here */
-  double bend;                  /* relative change of rho that the members' distance explains */
+  double largest;      /* the largest |gw| of all pairs */
+  double floor;        /* rounding error of gw where it vanishes beside gv: negligible for X */
+  double low, high, mean, most; /* least, largest and mean gw in this multiplet; its largest |gw| */
+  double bend; /* relative change of rho that the distance between the members explains */
 } fit;
 
 static double s_of(const fit *f, int64_t j) {
   return f->s ? f->s[j] * f->rule->gv_in[0] * f->rule->gv_in[1] : 0;
 }
 
-/* Of S_jj: a few roundings of the cotangent. Both S and gw are made of the same vectors, whose own
- * errors do not matter here; r->level, which the noise of K goes by, is a cautious bound. */
+/* The noise of S_jj: a few rounding errors of the cotangent. S and gw are made from the same
+ * vectors, whose own errors do not matter here. r->level, used for the noise of K, is a cautious
+ * bound. */
 static double noise_of(const mpt_rule *r, int64_t j) {
   const double epsilon = fmax(r->epsilon, r->cotangent_epsilon);
   return r->gv_norm ? 3 * epsilon * r->gv_norm[j] * r->gv_in[0] * r->gv_in[1] : 0;
 }
 
-/* gw is known to its own rounding and to what it shares with S. */
+/* The noise of gw: its own rounding error and the one it shares with S. */
 static double noise_of_value(const mpt_rule *r, double rho, double noise, double gw) {
   return fabs(rho) * noise + 4 * fmax(r->epsilon, r->cotangent_epsilon) * fabs(gw);
 }
 
-/* Between multiplets a simple eigenvalue has its own rho. */
+/* Between multiplets a simple eigenvalue has a rho of its own. */
 static void fit_single(const fit *f) {
   mpt_rule *r = f->rule;
   const int64_t j = f->first;
@@ -46,7 +48,7 @@ static void fit_single(const fit *f) {
       (noise_of_value(r, r->rho[j], noise, gw) + fabs(r->rho[j]) * noise) / 4 / fabs(s);
 }
 
-/* Least squares of gw by rho s (+ a), and whether what is left is rounding. */
+/* Fits gw by rho s (+ a) with least squares; returns whether the residual is rounding error. */
 static bool try_form(const fit *f, bool constant, double *rho, double *error) {
   const mpt_rule *r = f->rule;
   const double count = (double)(f->stop - f->first);
@@ -66,7 +68,7 @@ static bool try_form(const fit *f, bool constant, double *rho, double *error) {
     const double noise = noise_of(r, j), own = noise_of_value(r, *rho, noise, f->most);
     const double allowed = 2.5 * own + fabs(*rho * s_of(f, j)) * f->bend;
     fits &= fabs(g - *rho * s) <= allowed;
-    fits &= own <= 4 * sqrt(r->epsilon) * (f->high - f->low); /* or the fit says nothing */
+    fits &= own <= 4 * sqrt(r->epsilon) * (f->high - f->low); /* otherwise the fit says nothing */
     *error = fmax(*error, (own + fabs(*rho) * noise) / 4 / sqrt(ss / count));
   }
   return fits;
@@ -84,7 +86,7 @@ static void certify(const fit *f, double rho, double error, bool pairs) {
   if (r->kind < MPT_RULE_FORM) r->kind = MPT_RULE_FORM;
 }
 
-/* The second moment of a Haar-random basis gives the weights: the mean over bases is the truth. */
+/* The weights come from the second moment of a Haar-random basis: the mean over bases is exact. */
 static double unbiased(const fit *f, int64_t j) {
   const mpt_rule *r = f->rule;
   const double m = (double)(f->stop - f->first), gw = r->cotangent[j], trace = m * f->mean;
@@ -153,17 +155,17 @@ static void fit_multiplet(fit *f) {
   }
 }
 
-/* How far from eigenvalue j the quotient K / d says nothing of the form: where K = S rho d is
- * noise. */
+/* The distance from eigenvalue j within which the quotient K / d says nothing about the form,
+ * because K = S rho d is noise there. */
 static double blind_zone(const mpt_rule *r, int64_t j) {
   const double gw = fabs(r->cotangent[j]);
   const double noise = r->level * r->gv_norm[j] * r->gv_in[0] * r->gv_in[1];
   return gw > 0 ? 4 * noise / gw : 0;
 }
 
-enum { NEIGHBOURS = 4 }; /* that are asked on either side */
+enum { NEIGHBOURS = 4 }; /* the number consulted on either side */
 
-/* How fast rho changes, as far as the nearest eigenvalues beyond the blind zone tell. */
+/* How fast rho changes, as far as the nearest eigenvalues beyond the blind zone show it. */
 static double drift_of(const mpt_rule *r, int64_t j, double zone) {
   const double least = 10, most = mpt_real_size(r->type) == 4 ? 200 : 2000;
   double drift = most;
@@ -177,8 +179,8 @@ static double drift_of(const mpt_rule *r, int64_t j, double zone) {
   return drift > least ? drift : least;
 }
 
-/* By chance two of many near eigenvalues agree in rho, of one function all do: a rho that some
- * neighbour in the blind zone contradicts is given up. */
+/* Two of many close eigenvalues may agree in rho by chance; with one function all of them agree. A
+ * rho that a neighbour in the blind zone contradicts is therefore given up. */
 static void ask_neighbours(const fit *f) {
   mpt_rule *r = f->rule;
   for (int64_t j = 0; j < r->m; j++)

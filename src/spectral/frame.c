@@ -34,7 +34,7 @@ static mpt_wide dot(int64_t count, const mpt_wide *x, const mpt_wide *y) {
   return sum;
 }
 
-/* x, y = x c - y s conj(turn), x s turn + y c. */
+/* (x, y) = (x c - y s conj(turn), x s turn + y c). */
 static void rotate(int64_t count, mpt_wide *x, mpt_wide *y, double c, double s, mpt_wide turn) {
   for (int64_t i = 0; i < count; i++) {
     const mpt_wide a = x[i], b = y[i];
@@ -43,8 +43,8 @@ static void rotate(int64_t count, mpt_wide *x, mpt_wide *y, double c, double s, 
   }
 }
 
-/* Makes two columns of left orthogonal; true when they were not (one-sided Jacobi: Demmel and
- * Veselic 1992, to high relative accuracy). */
+/* Makes two columns of left orthogonal; returns true when they were not (one-sided Jacobi: Demmel
+ * and Veselic 1992, to high relative accuracy). */
 static bool orthogonalize(mpt_spectral_frame *f, int64_t p, int64_t q) {
   const int64_t inside = f->stop - f->first, m = f->columns;
   mpt_wide *x = f->left + p * inside, *y = f->left + q * inside;
@@ -103,7 +103,7 @@ mpt_status mpt_frame_start(const int32_t *multiplet, double epsilon, mpt_spectra
   return MPT_STATUS_OK;
 }
 
-/* Row i of y times right, into out. */
+/* Multiplies row i of y by right, or by its conjugate transpose (`back`), into out. */
 static void turn_row(const mpt_spectral_frame *f, const mpt_wide *row, bool back, mpt_wide *out) {
   const int64_t m = f->columns;
   for (int64_t j = 0; j < m; j++) {
@@ -115,7 +115,7 @@ static void turn_row(const mpt_spectral_frame *f, const mpt_wide *row, bool back
 
 void mpt_frame_pull_back(mpt_spectral_frame *f) {
   const int64_t inside = f->stop - f->first, m = f->columns;
-  mpt_wide *k = f->small, *row = k + m * m; /* [m, m], and [m] of the next m^2 */
+  mpt_wide *k = f->small, *row = k + m * m; /* [m, m], and [m] out of the following m^2 */
   for (int64_t i = 0; i < f->n; i++) {      /* y = y W */
     turn_row(f, f->y + i * m, false, row);
     memcpy(f->y + i * m, row, sizeof *row * (size_t)m);

@@ -1,15 +1,16 @@
-/* Frames: V_hat = P R (R^H P R)^(-1/2) for the projector P on an index range of eigenvectors, the
- * orthonormal frame of their span that is nearest to R. Smooth in A as long as R does not miss the
- * subspace, and the same whatever basis a solver returned.
+/* Frames: V_hat = P R (R^H P R)^(-1/2), where P is the projector on an index range of eigenvectors.
+ * V_hat is the orthonormal frame of their span that is nearest to R. It is smooth in A as long as R
+ * does not miss the subspace, and does not depend on the basis that a solver returned.
  *
- * All in the basis of eigenvectors: r = V^H R, and with the singular values c = U s W^H of its rows
- * in the range, V_hat = V_c U W^H. Backward, with Z = P R, U~ = V_c U and g the cotangent,
+ * Everything is computed in the basis of eigenvectors: r = V^H R, c = U s W^H is the singular value
+ * decomposition of the rows of r in the range, and V_hat = V_c U W^H. In the backward pass, with Z
+ * = P R, U~ = V_c U and g the cotangent,
  *
  *   g_Z = U~ [(K - K^H)_ij / (s_i + s_j)] W^H + (1 - U~ U~^H) g W s^-1 W^H,   K = U~^H g W,
  *   g_R = P g_Z,   X_ij = herm(V^H g_Z r^H)_ij / (w_i - w_j) between inside and outside
  *
- * (the polar factor's derivative: Higham, Functions of Matrices, 2008, section 8.2). Everything is
- * double complex, whatever the type, and small: n x columns. */
+ * (the derivative of the polar factor: Higham, Functions of Matrices, 2008, section 8.2). All
+ * arrays are double complex, whatever the type, and small: n x columns. */
 #ifndef MPT_FRAME_H
 #define MPT_FRAME_H
 
@@ -35,11 +36,11 @@ int64_t mpt_frame_memory(int64_t n, int64_t first, int64_t stop, int64_t columns
 void mpt_frame_lay_out(int64_t n, int64_t first, int64_t stop, int64_t columns, mpt_wide *memory,
                        mpt_spectral_frame *frame);
 
-/* From r to polar, s and the condition. MPT_STATUS_SPLIT_MULTIPLET when the range cuts a multiplet,
- * MPT_STATUS_FUNCTION_UNDEFINED when R misses the subspace to within rounding. */
+/* Computes polar, s and the condition from r. MPT_STATUS_SPLIT_MULTIPLET when the range cuts a
+ * multiplet, MPT_STATUS_FUNCTION_UNDEFINED when R misses the subspace to within rounding. */
 mpt_status mpt_frame_start(const int32_t *multiplet, double epsilon, mpt_spectral_frame *frame);
 
-/* y from V^H g to V^H g_Z. */
+/* Turns y from V^H g into V^H g_Z. */
 void mpt_frame_pull_back(mpt_spectral_frame *frame);
 
 #endif

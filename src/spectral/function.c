@@ -114,7 +114,7 @@ double mpt_function_reach(const mpt_spectral_function *f) {
   return mpt_kinds[f->function->kind].reach(f);
 }
 
-/* How far f' is from itself at either side, by the function's own differences. */
+/* How much f' differs from its values on either side, by the function's own differences. */
 static double turn_of(const mpt_spectral_function *f, int64_t i, double shift) {
   double memory[2 * MPT_FUNCTION_MEMORY] = {0};
   mpt_function plain = *f->function;

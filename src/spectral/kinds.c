@@ -9,17 +9,17 @@ static double slowing(double d) {
   return d > 0 ? -expm1(-d) / d : 1;
 }
 
-/* Of the arguments. */
+/* The difference of two arguments. */
 static double apart(const mpt_spectral_function *f, int64_t i, int64_t j) {
   return (f->x[i] - f->x[j]) + (f->low[i] - f->low[j]);
 }
 
-/* For functions of one scale. */
+/* The reach of functions with one scale. */
 static double reach_of_factor(const mpt_spectral_function *f) {
   return 1 / fabs(f->factor);
 }
 
-/* For functions with a singularity at zero. */
+/* The reach of functions with a singularity at zero. */
 static double reach_to_zero(const mpt_spectral_function *f) {
   double nearest = INFINITY;
   for (int64_t i = 0; i < f->m; i++) nearest = fmin(nearest, fabs(f->w[i]));
@@ -99,7 +99,7 @@ static bool is_whole(double x) {
   return x == floor(x) && fabs(x) < 0x1p53;
 }
 
-/* u^(p) [u, v] for u >= v > 0. */
+/* (u^p)[u, v], the divided difference of u^p, for u >= v > 0. */
 static double of_power(double p, double u, double v) {
   const double t = u / v <= 2 ? log1p((u - v) / v) : log(u) - log(v);
   if (u == v) return p * pow(u, p - 1);
@@ -107,11 +107,11 @@ static double of_power(double p, double u, double v) {
   return (pow(u, p) - pow(v, p)) / (u - v);
 }
 
-/* The same for any two numbers and whole p. */
+/* The same for any two numbers and integer p. */
 static double of_whole_power(double p, double x, double y) {
   const double u = fmax(fabs(x), fabs(y)), v = fmin(fabs(x), fabs(y));
   const bool odd = fmod(p, 2) != 0, facing = (x > 0) != (y > 0);
-  if (p == 0 || u == 0) return p == 1; /* p >= 0 where there is a zero: else undefined */
+  if (p == 0 || u == 0) return p == 1; /* p >= 0 where an argument is zero: else undefined */
   if (v == 0) return pow(x + y, p - 1);
   if (!facing) return of_power(p, u, v) * (x < 0 && !odd ? -1 : 1);
   if (odd) return (pow(u, p) + pow(v, p)) / (u + v);
@@ -150,7 +150,7 @@ static double tanh_value(const mpt_function *f, double x, double low, double *re
 static double tanh_difference(const mpt_spectral_function *f, int64_t i, int64_t j) {
   const double d = apart(f, i, j);
   if (f->x[i] > 0 && f->x[j] < 0) return f->factor * ((f->value[i] - f->value[j]) / d);
-  const int64_t near = f->x[j] >= 0 ? j : i; /* to zero */
+  const int64_t near = f->x[j] >= 0 ? j : i; /* the nearer to zero */
   const double sides = (1 + f->rest[i]) * (1 + f->rest[j]);
   return f->factor * (4 * f->rest[near] * slowing(2 * d) / sides);
 }
@@ -167,8 +167,8 @@ static double cos_value(const mpt_function *f, double x, double low, double *res
   return cos(x) - sin(x) * low;
 }
 
-/* sin(d / 2) / (d / 2) of d = x_i - x_j, which loses no digits near a zero, and (x_i + x_j) / 2 =
- * *s + *low. */
+/* sin(d / 2) / (d / 2) with d = x_i - x_j, which loses no digits near a zero; and (x_i + x_j) / 2
+ * as *s + *low. */
 static double wave(const mpt_spectral_function *f, int64_t i, int64_t j, double *s, double *low) {
   double low_d;
   const double d = mpt_two_sum(f->x[i], -f->x[j], &low_d) / 2;
@@ -198,7 +198,7 @@ static mpt_status start_fermi(mpt_spectral_function *f, const int32_t *multiplet
   f->mu = function->mu;
   if (!fixed) return MPT_STATUS_OK;
   f->mu = mpt_chemical_potential(f->m, f->w, function->beta, function->electrons);
-  f->weight = f->slope + f->m; /* the last of the memory */
+  f->weight = f->slope + f->m; /* at the end of the memory */
   return MPT_STATUS_OK;
 }
 
@@ -208,7 +208,7 @@ static double occupation(double e, double x, double low) {
   return (x > 0 ? e / (1 + e) : 1 / (1 + e)) * (1 - low * other);
 }
 
-/* rest: of the states that are empty. */
+/* rest: the occupation of empty states, 1 - f. */
 static double fermi_value(const mpt_function *f, double x, double low, double *rest) {
   const double e = exp(-fabs(x));
   (void)f;
@@ -232,7 +232,7 @@ static double projector_difference(const mpt_spectral_function *f, int64_t i, in
   return (f->value[i] - f->value[j]) / (f->w[i] - f->w[j]);
 }
 
-/* The nearest eigenvalue that f tells apart from eigenvalue i, as a distance. */
+/* The distance from eigenvalue i to the nearest eigenvalue with another value of f. */
 static double projector_gap(const mpt_spectral_function *f, int64_t i) {
   const int64_t first = f->function->index[0], stop = f->function->index[1];
   double gap = INFINITY;
@@ -252,7 +252,7 @@ static double reach_to_edges(const mpt_spectral_function *f) {
   return mpt_edge_gap(f->m, f->w, f->function->index);
 }
 
-/* PARAMETER(member of mpt_function, its domain, whether it is needed, its value if not given). */
+/* PARAMETER(member of mpt_function, its domain, whether it is needed, its default value). */
 #define PARAMETER(member, domain, need, standard)                                                  \
   { #member, MPT_DOMAIN_##domain, MPT_NEED_##need, standard, offsetof(mpt_function, member) }
 #define SCALE PARAMETER(scale, NONZERO, OPTIONAL, 1)

@@ -1,4 +1,5 @@
-/* What counts as equal: numbers of multiplets and gaps between them (spectral.h). */
+/* Which eigenvalues count as equal: the numbering of multiplets, and the gaps between them
+ * (spectral.h). */
 #include "spectral/spectral.h"
 
 #include <math.h>

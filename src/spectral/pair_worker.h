@@ -12,10 +12,9 @@ typedef struct NAME(side) {
   double turn2[NAME(RUN)], turned[NAME(RUN)], size[NAME(RUN)], formed[NAME(RUN)];
 } NAME(side);
 
-/* `count` entries of one column of the tile from row i on, without a branch; sums are kept side by
- * side, so that the loop vectorizes. `triangle`: each entry stands for the one across the diagonal,
- * too.
- */
+/* Processes `count` entries of one column of the tile from row i on, without a branch. There are
+ * several sums side by side, so that the loop vectorizes. `triangle`: each entry also stands for
+ * the one across the diagonal. */
 static inline __attribute__((always_inline)) void NAME(step_run)(const bool triangle, int count,
                                                                  const mpt_rule *r,
                                                                  const mpt_tile *tile, int64_t i,
@@ -64,7 +63,7 @@ static inline __attribute__((always_inline)) void NAME(step_run)(const bool tria
     const double r0 = k0 - s0 * slope * d, r1 = k1 - s1 * slope * d;
     const double bend = differ * (differ / (half > 0 ? half : 1) + fabs(x)) * (1.0 / 6);
     const double of_form = s * (error + bend) + half * third, of_quotient = third * far;
-    /* K and S are of one product: a few roundings apart, not the cautious bound */
+    /* K and S come from one product: the noise is a few rounding errors, not the cautious bound */
     const double near_noise = tight * noise + s * (error + bend) * fabs(d);
     const bool agrees = r0 * r0 + r1 * r1 <= near_noise * near_noise;
     const bool alike =
@@ -76,10 +75,11 @@ static inline __attribute__((always_inline)) void NAME(step_run)(const bool tria
     const double slope_kept = form ? slope : 0, on_s = same ? in_kept : slope_kept;
     const double x0 = k0 * on_k + s0 * on_s, x1 = k1 * on_k + s1 * on_s;
     const double wrong = same ? (certified ? of_inside : 0) : of_form;
-    /* what is dropped may have been more than noise where eigenvalue cotangents differ */
+    /* where eigenvalue cotangents differ, the dropped entry may have been more than noise */
     const double apart = fabs(gw[l] - gwb), dropped = apart < noise * far ? apart : noise * far;
-    /* a turn of the two vectors brings S into K, unless it goes with eigenvalues' cotangents, of a
-     * function of the matrix, whose gradient does not see turns */
+    /* a rotation of the two vectors brings S into K. It does not count beside eigenvalue
+     * cotangents: those come from a function of the matrix, whose gradient does not depend on
+     * rotations */
     const double share = rounding * far, theta = share < 1 ? share : 1;
     const double both = own[l] > ownb ? own[l] : ownb, turning = theta * both * far;
     const bool vectors_alone = 100 * (fabs(gw[l]) + fabs(gwb)) < sqrt(k2) * far;
@@ -108,7 +108,7 @@ static inline __attribute__((always_inline)) void NAME(step_run)(const bool tria
   }
 }
 
-/* All of a column from row i on. */
+/* Processes a column from row i on. */
 static inline __attribute__((always_inline)) void NAME(step_column)(const bool triangle,
                                                                     const mpt_rule *r,
                                                                     const mpt_tile *tile, int64_t i,
@@ -131,7 +131,7 @@ static void NAME(add_column)(const mpt_rule *r, int64_t b, double times, NAME(si
   sums->x2 += times * size;
 }
 
-/* X above the diagonal from what is below, block by block; zeros stay positive. */
+/* Copies the lower triangle of X to the upper one, block by block; zeros stay positive. */
 static void NAME(fill_half)(const mpt_tile *tile) {
   enum { P = 1 + IS_COMPLEX, BLOCK = 8 };
   Real *t = tile->t;
@@ -172,7 +172,7 @@ static void NAME(backward_tile)(const mpt_rule *r, const mpt_tile *tile, mpt_sum
 
 /* Marks the columns that depend on the basis of their multiplet. */
 static void NAME(look_inside)(const mpt_rule *r, const mpt_tile *tile) {
-  const double share = fmax(r->level, sqrt(r->epsilon)); /* less is what members' distances make */
+  const double share = fmax(r->level, sqrt(r->epsilon)); /* less: the members' distances */
   const double unit0 = r->gauge_in[0], unit1 = r->gauge_in[1];
   for (int64_t b = tile->col0; b < tile->col0 + tile->cols; b++) {
     int64_t first = b, stop = b + 1;
@@ -192,8 +192,8 @@ static void NAME(look_inside)(const mpt_rule *r, const mpt_tile *tile) {
   }
 }
 
-/* Whether all elements are float32 numbers and most of them, zeros apart, have more digits than
- * numbers that somebody wrote down. */
+/* Whether all elements are float32 numbers and most of the nonzero ones have more digits than
+ * numbers that a person types. */
 static bool NAME(are_single)(int64_t count, const void *elements) {
 #if REAL_BYTES == 8
   const Real *x = elements;

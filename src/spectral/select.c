@@ -1,4 +1,4 @@
-/* How many columns a selection has (spectral.h, multiplet/function.h). */
+/* The number of columns of a selection (spectral.h, multiplet/function.h). */
 #include "spectral/spectral.h"
 
 #include <string.h>

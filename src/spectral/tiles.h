@@ -8,14 +8,14 @@
 #include "spectral/frame.h"
 #include "spectral/function.h"
 
-/* sum (+)= D o herm(M), and shift[i] (NULL: 0) on the diagonal. turns and level give the noise of
- * each entry, max(turn_i, turn_j) |M_ij| and level |D_ij|, whose squares add to *noise2 times
- * unit^2. */
+/* sum (+)= D o herm(M), with shift[i] (NULL: 0) added on the diagonal. `turns` and `level` give the
+ * noise of each entry, max(turn_i, turn_j) |M_ij| and level |D_ij|; the squares of both, times
+ * unit^2, are added to *noise2. */
 typedef struct mpt_function_step {
   const mpt_spectral_function *function;
   const double *shift, *turns;
   double level, unit;
-  bool first; /* sum is set, not added to */
+  bool first; /* sum is set rather than added to */
 } mpt_function_step;
 void mpt_function_tile(mpt_type type, const mpt_function_step *step, const mpt_tile *tile,
                        double *noise2);
@@ -25,45 +25,45 @@ typedef struct mpt_frame_step {
   const mpt_spectral_frame *frame;
   const double *w;
   double epsilon, unit;
-  double edge; /* relative error of the frame by rounding: 2 eps (1 + condition) ||A|| / gap at the
+  double edge; /* relative rounding error of the frame: 2 eps (1 + condition) ||A|| / gap at the
                   edges of its range (measured) */
 } mpt_frame_step;
 void mpt_frame_tile(mpt_type type, const mpt_frame_step *step, const mpt_tile *tile,
                     double *noise2);
 
-/* sum = M_ij / (w_j - w_i) between multiplets, 0 inside and where |M_ij| is below its noise, the
- * rule of the backward pass: V times it is the derivative of the eigenvectors in the parallel
- * gauge. */
+/* sum = M_ij / (w_j - w_i) between multiplets, 0 inside them and where |M_ij| is below its noise,
+ * as in the backward pass. V times it is the derivative of the eigenvectors in the parallel gauge.
+ */
 typedef struct mpt_tangent_step {
   const double *w;
   const int32_t *multiplet;
-  const double *diagonal; /* [n] of M */
+  const double *diagonal; /* [n], the diagonal of M */
   double norm, epsilon;   /* ||A||_2 */
-  double level, unit;     /* noise of M_ij; a power of two that takes |dA| near 1 */
+  double level, unit;     /* noise of M_ij; a power of two that scales |dA| to near 1 */
   double split;           /* out: the largest |M_ij|, i != j, inside a multiplet */
-  double noise2, x2; /* out, added to: errors and sizes of entries, times (||A|| unit)^2, unit^2 */
-  double *turned, *size; /* [n] likewise, by column: theta^2, and |entry|^2 */
+  double noise2, x2;      /* out: sums of squared errors, sizes, times (||A|| unit)^2, unit^2 */
+  double *turned, *size;  /* [n] out, added to, by column: theta^2 and |entry|^2 */
 } mpt_tangent_step;
 void mpt_tangent_tile(mpt_type type, mpt_tangent_step *step, const mpt_tile *tile);
 
-/* sum = t: what mpt_backward_tile left there; or sum = diag(d). */
+/* sum = t, as mpt_backward_tile left it; or sum = diag(d). */
 void mpt_start_sum(mpt_type type, const mpt_tile *tile);
 void mpt_start_diagonal(mpt_type type, const mpt_tile *tile, const double *d);
 
-/* The squared Frobenius norm of sum times unit^2, added to *norm2. */
+/* Adds the squared Frobenius norm of sum, times unit^2, to *norm2. */
 void mpt_tile_norm(mpt_type type, const mpt_tile *tile, double unit, double *norm2);
 
-/* r[n, columns] += V^H R for `rows` rows of row-major V and R, and out = V_c c for rows of V, c
- * being [stop - first, columns]. */
+/* r[n, columns] += V^H R for `rows` rows of row-major V and R; out = V_c c for `rows` rows of V,
+ * where c is [stop - first, columns]. */
 void mpt_rows_into_basis(mpt_type type, int64_t rows, const mpt_spectral_frame *frame,
                          const void *v, const void *reference, mpt_wide *r);
 void mpt_rows_out_of_basis(mpt_type type, int64_t rows, const mpt_spectral_frame *frame,
                            const void *v, const mpt_wide *c, void *out);
 
-/* The other way round than mpt_reals_to_double. */
+/* The inverse of mpt_reals_to_double. */
 void mpt_doubles_to_real(mpt_type type, int64_t count, const double *in, void *reals);
 
-/* Real diagonal elements of t into those of diagonal[n] that the tile has. */
+/* Copies the real diagonal elements of t that the tile holds into diagonal[n]. */
 void mpt_tile_diagonal(mpt_type type, const mpt_tile *tile, double *diagonal);
 
 #endif

@@ -1,5 +1,6 @@
-/* Included once per scalar type by tiles.c. Entry (i, j) of a tile is (b, a) of the matrix whose
- * transpose it is part of, a and b being the tile's global row and column. */
+/* Included once per scalar type by tiles.c. A tile is part of the transpose of a matrix: its entry
+ * (i, j) is entry (b, a) of that matrix, where a and b are the global row and column in the tile.
+ */
 
 static inline Scalar *NAME(sum_at)(const mpt_tile *tile, int64_t i, int64_t j) {
   return (Scalar *)tile->sum + i + j * tile->ldt;
@@ -78,7 +79,7 @@ static void NAME(tangent_tile)(mpt_tangent_step *step, const mpt_tile *tile) {
       const double d = fabs(gap) / step->norm, entry = size * step->unit / d;
       const double noise = 3 * step->level * step->unit / d;
       const double theta = fmin(1, MPT_TURN * step->epsilon / d);
-      /* what the turn of the two vectors by rounding brings of the diagonal to M_ij */
+      /* what the rotation of the two vectors by rounding adds to M_ij from the diagonal */
       const double brought = theta * fabs(step->diagonal[a] - step->diagonal[b]) * step->unit / d;
       step->noise2 += noise * noise + brought * brought;
       step->x2 += entry * entry;

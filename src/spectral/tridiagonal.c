@@ -5,9 +5,9 @@
 
 typedef double _Complex cplx;
 
-/* P (T - z I) = L U, row by row: the inverse of U's diagonal, the two beside it, and L's
- * multipliers. No pivot vanishes: one that is not interchanged has an imaginary part of Im z or
- * more. */
+/* P (T - z I) = L U, row by row: the inverse of U's diagonal, U's two superdiagonals, and L's
+ * multipliers. No pivot vanishes: one that is not interchanged has an imaginary part of at least Im
+ * z. */
 typedef struct factors {
   cplx *inverse, *next, *multiplier;
   double *second;
@@ -43,7 +43,7 @@ static void factorize(int64_t n, const double *d, const double *e, cplx z, const
   f->inverse[n - 1] = 1 / pivot;
 }
 
-/* y[i parts] += Re of the solution for the real right-hand side in x. */
+/* Adds Re of the solution for the real right-hand side in x to y[i parts]. */
 static void substitute(int64_t n, const factors *f, cplx *x, int parts, double *y) {
   for (int64_t i = 0; i + 1 < n; i++) {
     const cplx upper = f->swapped[i] ? x[i + 1] : x[i];

@@ -1,17 +1,17 @@
-/* Lanes that stand apart: problems with eigenvalues so near to each other that quotients alone do
- * not do. Their elementwise step is taken one by one, in double precision, by spectral/backward.c.
- */
+/* Lanes "apart": problems with eigenvalues so close to each other that quotients alone are not
+ * accurate enough. spectral/backward.c does their elementwise step, one by one, in double
+ * precision. */
 
-/* Where that happens: problem `first` is lane 0's. */
+/* Workspace for this; problem `first` is in lane 0. */
 typedef struct NAME(aside) {
   const mpt_lanes_call *call;
   int64_t first;
   double *numbers; /* [(MPT_RULE_ARRAYS + 4) n] */
-  Real *t, *th;    /* [n n] elements each, interleaved backward */
+  Real *t, *th;    /* [n n] elements each, for interleaved backward passes */
 } NAME(aside);
 
-/* From here on quotients are never worse than the form: their errors, eps / gap and gap^2, cross at
- * the cube root of eps, of which this is 1.5 times. */
+/* At gaps of this size and above, quotients are never worse than the form: their errors, eps / gap
+ * and gap^2, cross at the cube root of eps. This is 1.5 times the cube root. */
 static const Real NAME(nearest) = REAL_BYTES == 4 ? (Real)7.3823499e-3 : (Real)9.08318168e-6;
 
 static inline bool NAME(is_apart)(const NAME(gradient) * q, const NAME(aside) * s, int l) {
@@ -20,7 +20,7 @@ static inline bool NAME(is_apart)(const NAME(gradient) * q, const NAME(aside) * 
   if (!(q->near[l] > NAME(nearest)) && b->n > 1) return true;
   if (!b->gv || REAL_BYTES == 4) return false;
   const Scalar *gv = (const Scalar *)b->gv + (s->first + l) * n2;
-  const Real first = *(const Real *)gv; /* which settles it for nearly all */
+  const Real first = *(const Real *)gv; /* this decides nearly all cases */
   return (Real)(float)first == first && mpt_cotangent_epsilon(TYPE, n2, gv) > q->epsilon;
 }
 
@@ -30,8 +30,7 @@ static void NAME(find_apart)(NAME(gradient) * q, const NAME(aside) * s) {
     q->apart[l] = l < left && !NAME(in_lane)(q->dead, l) && NAME(is_apart)(q, s, l);
 }
 
-/* Everything of lane l but its W, T^T: rule, with 2-norms of gv in `norm` that are scaled as T is.
- */
+/* The rule of lane l without its W and T^T. The 2-norms of gv in `memory` are scaled as T is. */
 static mpt_rule NAME(rule_apart)(const NAME(gradient) * q, const NAME(aside) * s, int l,
                                  double *memory) {
   const mpt_batch *b = s->call->batch;
@@ -58,7 +57,7 @@ static mpt_rule NAME(rule_apart)(const NAME(gradient) * q, const NAME(aside) * s
 }
 
 /* The step of lane l: T = V^H gV, row-major, rows `ld` Reals apart, becomes X in the lane's unit.
- * The norms of gv's columns stand in numbers [(MPT_RULE_ARRAYS + 2) n ..]. */
+ * The norms of gv's columns are in numbers [(MPT_RULE_ARRAYS + 2) n ..]. */
 static void NAME(step_apart)(NAME(gradient) * q, const NAME(aside) * s, int l, Real *t,
                              const Real *th, int64_t ld) {
   const int64_t n = q->n;
@@ -83,7 +82,7 @@ static void NAME(step_apart)(NAME(gradient) * q, const NAME(aside) * s, int l, R
   q->found[l] = mpt_find(&rule, &sums);
 }
 
-/* Interleaved: the X of lanes apart, from q->t into q->y. */
+/* Interleaved: makes X of the lanes apart from q->t, in q->y. */
 static void NAME(step_lanes_apart)(NAME(gradient) * q, const NAME(aside) * s) {
   const int n = q->n;
   double *norm = s->numbers + (MPT_RULE_ARRAYS + 2) * n;
@@ -103,13 +102,13 @@ static void NAME(step_lanes_apart)(NAME(gradient) * q, const NAME(aside) * s) {
   }
 }
 
-/* And into q->t, after make_x. */
+/* Copies it into q->t, after make_x. */
 static void NAME(put_lanes_apart)(NAME(gradient) * q) {
   for (int l = 0; l < W; l++)
     for (int i = 0; i < q->n * q->n * PARTS && q->apart[l]; i++) q->t[i][l] = q->y[i][l];
 }
 
-/* The interleaved backward pass from cotangents to G in q->t. */
+/* The interleaved backward pass, from cotangents to G in q->t. */
 static void NAME(multiply_all)(NAME(gradient) * q, bool conjugate, const NAME(aside) * aside) {
   const int n = q->n;
   const NAME(view) v = {q->v, q->ldv, PARTS};

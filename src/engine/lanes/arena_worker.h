@@ -1,4 +1,4 @@
-/* Hands out pieces of the memory, or counts them where there is none. */
+/* Hands out pieces of memory; without memory, counts the bytes. */
 typedef struct NAME(arena) {
   char *base;
   int64_t used;

@@ -1,12 +1,12 @@
 /* The backward pass of W small matrices at once, in interleaved form (see spectral/backward.h for
  * what is computed). Lanes whose eigenvalues are all far apart are differentiated by quotients
- * here; the others' elementwise step is that of spectral/backward.c, one by one. Eigenvalues, gw
- * and gv are each scaled by a power of two, so that no square leaves the range, and X until the end
- * by one that takes the larger of its parts near 1. */
+ * here. For the others, spectral/backward.c does the elementwise step, one by one. Eigenvalues, gw
+ * and gv are each scaled by a power of two, so that no square overflows or underflows. Until the
+ * end, X is scaled by a power of two that brings the larger of its parts near 1. */
 
 enum { NAME(PLAIN), NAME(LEFT_CONJUGATE), NAME(RIGHT_CONJUGATE) };
 
-/* The array of one factor: element (i, j) stands at i * row + j * column Lanes. */
+/* The array of one factor: element (i, j) is at i * row + j * column Lanes. */
 typedef struct NAME(view) {
   const Lane *at;
   int64_t row, column;
@@ -57,8 +57,8 @@ static inline __attribute__((always_inline)) void NAME(multiply_rows)(const int 
   }
 }
 
-/* out = a b with one factor conjugated or none, n x n; `half`: what is below the diagonal, and some
- * more. */
+/* out = a b with one factor conjugated or none, n x n; `half`: only the part below the diagonal
+ * (and some entries above). */
 static inline __attribute__((always_inline)) void
 NAME(multiply)(const int how, bool half, int n, NAME(view) a, NAME(view) b, Lane *out) {
   enum { R = NAME(TALL) };
@@ -74,28 +74,29 @@ typedef struct NAME(gradient) {
   int n, ldv, stride;
   const Lane *v, *w, *id; /* id: multiplets */
   Lane *gw, *gv;          /* [n], or NULL; [n n] Numbers, or NULL; scaled in place */
-  Lane *t, *y;            /* [n n] Numbers each; the gradient ends in t */
+  Lane *t, *y;            /* [n n] Numbers each; the gradient is left in t */
   Lane *norm;             /* [6 n]: norms of gv's columns, scaled eigenvalues, and work */
   Real epsilon, noise;    /* noise: 8 eps sqrt(n) */
-  Lane scale, gw_scale;   /* what gv and gw are multiplied by */
-  Mask no_gv, no_gw;      /* all of it is zero */
+  Lane scale, gw_scale;   /* the factors applied to gv and gw */
+  Mask no_gv, no_gw;      /* all elements are zero */
   Lane unit;              /* X is in units of 2 to this power */
-  Lane off, on, angle; /* what entries off and on the diagonal are therefore multiplied by; the turn
-                          of eigenvectors a gap of 1 away by rounding */
+  Lane off, on, angle; /* the resulting factors of entries off and on the diagonal; the rotation of
+                          eigenvectors by rounding at a gap of 1 */
   Lane near;           /* smallest distance of scaled eigenvalues */
   Lane gauge, error;
   Mask dependent;
-  Mask dead;            /* cotangents that are not finite, or whose gradient is not */
-  const Real *signs;    /* [n][2], of which the first are used */
+  Mask dead;            /* cotangents or a gradient that are not finite */
+  const Real *signs;    /* [n][2]; the first of each pair are used */
   Lane *probe;          /* [3 n] Numbers */
   Lane output;          /* what the probes found */
   int spoil;            /* mpt_lanes_call.spoil */
   bool apart[W];        /* lanes that are left to spectral/backward.c */
-  mpt_finding found[W]; /* which says this of them */
+  mpt_finding found[W]; /* and what it found for them */
 } NAME(gradient);
 
-/* Scales the cotangents by a power of two each lane, and finds those that are not finite and the
- * norms of gv. `largest` and `bad` come from elsewhere where gv is not interleaved. */
+/* Scales the cotangents by a power of two for each lane, finds those that are not finite, and
+ * computes the norms of gv. Where gv is not interleaved, the caller supplies `largest` and `bad`.
+ */
 static void NAME(load_cotangents)(NAME(gradient) * q, Lane largest, Lane bad) {
   const int n = q->n, count = q->gv ? n * n * PARTS : 0;
   const Lane zero = {0};
@@ -125,9 +126,9 @@ static void NAME(load_cotangents)(NAME(gradient) * q, Lane largest, Lane bad) {
   for (int j = 0; j < n; j++) q->norm[j] = NAME(root)(q->norm[j]);
 }
 
-enum { NAME(LIMIT) = REAL_BYTES == 4 ? 120 : 1000 }; /* of exponents, as in inverse_power */
+enum { NAME(LIMIT) = REAL_BYTES == 4 ? 120 : 1000 }; /* for exponents, as in inverse_power */
 
-/* Of a power of two, and back; beyond the limits it stays there. */
+/* The exponent of a power of two, and the inverse, which saturates at the limits. */
 static inline Lane NAME(exponent)(Lane power) {
   const Bits bias = (REAL_BYTES == 4 ? 127 : 1023) + (Bits){0};
   return __builtin_convertvector(((Bits)power >> (REAL_BYTES == 4 ? 23 : 52)) - bias, Lane);
@@ -140,7 +141,8 @@ static inline Lane NAME(power)(Lane exponent) {
   return (Lane)((bias + __builtin_convertvector(e, Bits)) << (REAL_BYTES == 4 ? 23 : 52));
 }
 
-/* Eigenvalues times s of about 1 / ||A||, and the unit of X: that of gv / ||A|| or that of gw. */
+/* Multiplies the eigenvalues by s, about 1 / ||A||, and chooses the unit of X: the larger of those
+ * of gv / ||A|| and of gw. */
 static void NAME(scale_values)(NAME(gradient) * q) {
   Lane *x = q->norm + q->n;
   const Lane s = NAME(inverse_power)(NAME(spectral_norm)(q->n, q->w, q->stride));
@@ -150,7 +152,8 @@ static void NAME(scale_values)(NAME(gradient) * q) {
   off = NAME(select)(q->no_gv, never, off);
   on = NAME(select)(q->no_gw, never, on);
   Lane unit = NAME(max)(off, on);
-  /* Nothing of gv may be kept: gw stays in range, and gv comes before it only to overflow. */
+  /* All of gv may be dropped as noise. So gw must stay in range, and gv has precedence only where
+   * it would overflow. */
   unit = NAME(select)(q->no_gw, unit, NAME(min)(unit, on + limit));
   q->unit = NAME(max)(NAME(max)(unit, off - limit), limit * -2);
   q->off = NAME(power)(off - q->unit);
@@ -160,16 +163,16 @@ static void NAME(scale_values)(NAME(gradient) * q) {
   for (int j = 1; j < q->n; j++) q->near = NAME(min)(q->near, x[j] - x[j - 1]);
 }
 
-/* What entries of X add up to. */
+/* Sums over the entries of X. */
 typedef struct NAME(sums) {
   Lane gauge2, signal2, violated2; /* of phases */
   Lane noise2, x2, turn2;
   Lane bad; /* not zero: the gradient is not finite */
 } NAME(sums);
 
-/* An entry of K becomes one of X; `inverse`: off / (w_b - w_a). Adds what the estimate takes from
- * it; returns theta^2 = (MPT_TURN eps / gap)^2 where the quotient is kept. `own`: |S_aa| or |S_bb|;
- * `values`: 100 times the eigenvalues' cotangents, in units of X. */
+/* Turns an entry of K into one of X; `inverse`: off / (w_b - w_a). Adds its contributions to the
+ * estimate; returns theta^2 = (MPT_TURN eps / gap)^2 where the quotient is kept. `own`: |S_aa| or
+ * |S_bb|; `values`: 100 times the eigenvalues' cotangents, in units of X. */
 static inline Lane NAME(step_entry)(const NAME(gradient) * q, Lane off, Lane k[2], Lane scale,
                                     Lane inverse, Lane own, Lane values, NAME(sums) * sum) {
   const Lane zero = {0}, level = NAME(all)(q->noise / 2) * scale, level2 = level * level;
@@ -194,7 +197,8 @@ static inline Lane NAME(leverage2)(const NAME(gradient) * q, Lane norm, Lane s) 
                       NAME(max)(one, share / NAME(max)(s2, tiny)));
 }
 
-/* What the uncertainty of an eigenvalue makes of its own cotangent, as in spectral/backward.c. */
+/* How much the uncertainty of an eigenvalue changes its own cotangent, as in spectral/backward.c.
+ */
 static inline Lane NAME(singular2)(const NAME(gradient) * q, int j) {
   const Lane zero = {0}, one = NAME(all)(1), *w = q->norm + q->n;
   const Lane below = j > 0 ? NAME(abs)(q->gw[j - 1]) : zero;
@@ -205,7 +209,7 @@ static inline Lane NAME(singular2)(const NAME(gradient) * q, int j) {
   return moved * moved;
 }
 
-/* The phase of one vector: `im`, the imaginary part of K_aa, against 2 |gv_a|. */
+/* The phase of one vector: `im`, the imaginary part of K_aa, relative to 2 |gv_a|. */
 static inline void NAME(phase_entry)(const NAME(gradient) * q, Lane im, Lane norm,
                                      NAME(sums) * sum) {
   const Lane zero = {0}, one = NAME(all)(1), level = NAME(all)(q->noise) * norm, k2 = im * im;
@@ -217,7 +221,7 @@ static inline void NAME(phase_entry)(const NAME(gradient) * q, Lane im, Lane nor
   sum->violated2 = NAME(max)(sum->violated2, NAME(select)(above, k2, zero));
 }
 
-/* T = V^H gV becomes X; each pair of entries is counted once, the diagonal half. */
+/* Turns T = V^H gV into X. Sums count each pair of entries once, and diagonal entries half. */
 static void NAME(make_x)(NAME(gradient) * q, NAME(sums) * sums) {
   const int n = q->n;
   const Lane zero = {0}, *w = q->norm + n;
@@ -269,14 +273,14 @@ static void NAME(make_x)(NAME(gradient) * q, NAME(sums) * sums) {
   *sums = sum;
 }
 
-/* The diagnostics from the sums. */
+/* Computes the diagnostics from the sums. */
 static void NAME(judge)(NAME(gradient) * q, const NAME(sums) * s) {
   const Lane zero = {0}, one = NAME(all)(1), threshold = NAME(all)((Real)sqrt(q->epsilon));
   const Mask nothing = NAME(equal)(s->x2, zero);
   const Lane relative2 = (s->noise2 + s->turn2) / NAME(select)(nothing, one, s->x2);
   q->gauge = NAME(min)(NAME(root)(s->gauge2), one);
   q->error = NAME(root)(relative2) + NAME(all)(q->epsilon * (Real)sqrt((double)q->n));
-  /* all of the cotangents may be lost in rounding; or there were none */
+  /* all of the cotangents may be lost in rounding, or there were none */
   q->error = NAME(select)(nothing, one, q->error);
   q->error = NAME(select)(nothing & q->no_gw & q->no_gv, zero, q->error);
   const Lane whole = NAME(root)(s->x2 + s->x2) / q->off;
@@ -285,7 +289,7 @@ static void NAME(judge)(NAME(gradient) * q, const NAME(sums) * s) {
   q->dead = q->dead | ~NAME(equal)(s->bad, zero);
 }
 
-/* The unit of X as two factors, since one can leave the range. */
+/* The unit of X as two factors, since a single one can overflow or underflow. */
 static inline void NAME(unscale_factors)(const NAME(gradient) * q, Lane factor[2]) {
   const Bits bias = (REAL_BYTES == 4 ? 127 : 1023) + (Bits){0};
   const int digits = REAL_BYTES == 4 ? 23 : 52;
@@ -295,7 +299,8 @@ static inline void NAME(unscale_factors)(const NAME(gradient) * q, Lane factor[2
   factor[1] = (Lane)((bias + exponent - half) << digits);
 }
 
-/* G in t, Hermitian to the last bit, and whether it is finite. */
+/* Brings G in t back to the caller's units, Hermitian to the last bit, and checks that it is
+ * finite. */
 static void NAME(unscale)(NAME(gradient) * q, bool conjugate) {
   const int n = q->n;
   Lane bad = {0}, factor[2];

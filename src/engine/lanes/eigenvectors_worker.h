@@ -1,16 +1,16 @@
-/* Eigenvectors of one group of W matrices: rotations on the identity, order, back-transformation by
- * the Householder vectors, and the phase convention. */
+/* Eigenvectors of one group of W matrices: rotations of the identity, sorting, back-transformation
+ * by the Householder vectors, and the phase convention. */
 
-/* Rows of Z that stay in registers while a sweep's rotations pass over its columns, and columns of
- * V to which reflections are applied at a time: what the registers hold. */
+/* As many as fit the registers: rows of Z that stay there while a sweep's rotations pass over its
+ * columns, and columns of V to which reflections are applied at a time. */
 enum {
   NAME(STRIP) = LANE_BYTES == 64 ? 8 : 4,
   NAME(COLUMNS) = (LANE_BYTES == 64 ? 4 : 2) * (IS_COMPLEX ? 1 : 2)
 };
 
-/* Rotations of one sweep in rows z .. z + R - 1: columns j, j + 1 for j = top .. bottom. By
- * lifting, that is three products where the plain form takes four; the angle lies in [-pi/2, pi/2],
- * so that the tangent of its half is at most 1. */
+/* Applies the rotations of one sweep to rows z .. z + R - 1: columns j, j + 1 for j = top ..
+ * bottom. Lifting needs three products where the plain form needs four. The angle is in [-pi/2,
+ * pi/2], so that the tangent of its half is at most 1. */
 static inline __attribute__((always_inline)) void
 NAME(rotate)(const int R, Lane *z, int ld, int top, int bottom, const Lane *rotation) {
   if (top < bottom) return;
@@ -29,7 +29,7 @@ NAME(rotate)(const int R, Lane *z, int ld, int top, int bottom, const Lane *rota
   for (int r = 0; r < R; r++) z[bottom * ld + r] = y[r];
 }
 
-/* Two sweeps at once, the second a column behind the first. */
+/* Applies two sweeps at once, the second one column behind the first. */
 static inline __attribute__((always_inline)) void NAME(rotate_twice)(const int R, Lane *z, int ld,
                                                                      int top, int bottom,
                                                                      const Lane *first,
@@ -56,7 +56,7 @@ static inline __attribute__((always_inline)) void NAME(rotate_twice)(const int R
 }
 
 /* Where sweep k of a round begins and ends in rows up to `last`. After m sweeps on the identity,
- * row i ends at column i + m: a rotation beyond it finds zeros. */
+ * row i is zero beyond column i + m, and rotations there can be skipped. */
 typedef struct NAME(span) {
   int top, bottom;
   const Lane *first; /* the rotation of column `top` */
@@ -69,7 +69,7 @@ static inline NAME(span) NAME(span_of)(const NAME(ql) * q, int g, int k, int las
                       q->rotations[g] + q->offset[k] + 2 * (q->from[k] - top)};
 }
 
-/* Sweep `b` follows `a`: its rotation of column j + 1 comes after the other's of column j. */
+/* Sweep `b` follows `a`: b's rotation of column j + 1 comes after a's of column j. */
 static inline __attribute__((always_inline)) void
 NAME(rotate_span_pair)(const int R, Lane *z, int ld, NAME(span) a, NAME(span) b) {
   int j = a.top < b.top - 1 ? a.top : b.top - 1;
@@ -83,8 +83,8 @@ NAME(rotate_span_pair)(const int R, Lane *z, int ld, NAME(span) a, NAME(span) b)
   NAME(rotate)(R, z, ld, j + 1, b.bottom, b.first + 2 * (b.top - j - 1));
 }
 
-/* All rotations of a round in rows first .. first + R - 1; `twice`: two sweeps at once, which pays
- * where they are long. */
+/* Applies all rotations of a round to rows first .. first + R - 1; `twice`: two sweeps at once,
+ * which pays where the sweeps are long. */
 static inline __attribute__((always_inline)) void
 NAME(rotate_strip)(const int R, bool twice, const NAME(ql) * q, int g, Lane *z, int ld, int first) {
   const int last = first + R - 1;
@@ -112,7 +112,7 @@ static void NAME(start_identity)(int n, Lane *z, int ld) {
   for (int i = 0; i < n; i++) z[i * ld + i] = NAME(all)(1);
 }
 
-/* Columns a and b of Z and their eigenvalues into ascending order. */
+/* Brings columns a and b of Z and their eigenvalues into ascending order. */
 static inline void NAME(exchange)(int n, Lane *w, int stride, Lane *z, int ld, int a, int b) {
   const Lane wa = w[a * stride], wb = w[b * stride];
   const Mask turned = NAME(less)(wb, wa);
@@ -141,8 +141,8 @@ static void NAME(sort)(int n, Lane *w, int stride, Lane *z, int ld) {
     }
 }
 
-/* C columns s of k + 1 rows: s <- H(k+1) H(k) s; v1 and v2 are the vectors of k and k + 1
- * components, whose inner product v2^H v1 is `inner`. */
+/* Applies two reflections to C columns s of k + 1 rows: s <- H(k+1) H(k) s. v1 and v2 are the
+ * vectors of k and k + 1 components; `inner` is v2^H v1. */
 static inline __attribute__((always_inline)) void
 NAME(reflect_columns)(const int C, int k, const Lane *v1, const Lane *v2, Number tau1, Number tau2,
                       Number inner, Lane *s) {
@@ -175,7 +175,8 @@ NAME(reflect_columns)(const int C, int k, const Lane *v1, const Lane *v2, Number
   }
 }
 
-/* H(1), which only turns a phase, stands alone when n is even; the others go in pairs. */
+/* H(1), which only rotates a phase, is applied alone when n is even; the others are applied in
+ * pairs. */
 static inline int NAME(first_pair)(int n) {
   return n % 2 ? 1 : 2;
 }
@@ -191,8 +192,8 @@ static void NAME(pair_products)(int n, const Lane *a, Lane *inner) {
   }
 }
 
-/* The convention for C columns: the first of the components that are largest, within rounding, is
- * real and positive. */
+/* The phase convention for C columns: the first of the components that are largest, within
+ * rounding, is real and positive. */
 static inline __attribute__((always_inline)) void NAME(fix_phases)(const int C, int n, Lane *s) {
   const Lane one = NAME(all)(1), none = {0};
   const Real equal = 1 - (8 * (Real)n + 1000) * (REAL_BYTES == 4 ? (Real)0x1p-23 : (Real)0x1p-52);
@@ -234,7 +235,7 @@ static inline __attribute__((always_inline)) void NAME(fix_phases)(const int C, 
 #else
       (void)here;
 #endif
-      x.re += none; /* no negative zeros: their sign would tell of the neighbours */
+      x.re += none; /* no negative zeros: their sign would depend on the neighbours */
       NAME(store)(s + (i * C + c) * PARTS, x);
     }
   }

@@ -1,9 +1,9 @@
-/* One call of the engine: up to GROUPS * W problems from a batch's arrays to its outputs. */
+/* One call of the engine: takes up to GROUPS * W problems from a batch's arrays to its outputs. */
 
-/* Interleaved backward passes up to this n; small products of single matrices beyond. */
+/* Up to this n backward passes are interleaved; beyond it, single matrices are multiplied. */
 enum { NAME(INTERLEAVED) = REAL_BYTES == 4 ? 24 : 16 };
 
-/* A call's memory begins with this. */
+/* The beginning of a call's memory. */
 typedef struct NAME(memory) {
   NAME(space) space;
   bool vectors, backward;
@@ -67,7 +67,7 @@ static void NAME(prepare)(void *memory, int n, bool vectors, bool backward) {
   NAME(make_signs)(n, m->signs);
 }
 
-/* Where the W problems of group g have their part of an input with `each` Reals a problem;
+/* Where each of the W problems of group g has its part of an input with `each` Reals per problem;
  * `nowhere` for lanes without a problem. */
 static void NAME(sources)(const mpt_lanes_call *c, int g, const void *array, int64_t each,
                           const Real *nowhere, const Real *out[W]) {
@@ -76,7 +76,7 @@ static void NAME(sources)(const mpt_lanes_call *c, int g, const void *array, int
   for (int l = 0; l < W; l++) out[l] = l < left ? first + l * each : nowhere;
 }
 
-/* The same of an output. */
+/* The same for an output. */
 static void NAME(targets)(const mpt_lanes_call *c, int g, void *array, int64_t each, Real *nowhere,
                           Real *out[W]) {
   Real *first = (Real *)array + (c->first + g * W) * each;
@@ -91,7 +91,7 @@ static void NAME(gather)(const mpt_lanes_call *c, NAME(memory) * m, int g, const
   NAME(interleave)(each, at, out);
 }
 
-/* Input of group g: what cannot be used, and how the rest is scaled. */
+/* Loads the input of group g, and finds lanes with unusable input and the largest elements. */
 static void NAME(load_group)(const mpt_lanes_call *c, NAME(memory) * m, int g, Lane *defect) {
   const int n = (int)c->batch->n;
   NAME(space) *s = &m->space;
@@ -108,7 +108,7 @@ static void NAME(load_group)(const mpt_lanes_call *c, NAME(memory) * m, int g, L
     *defect = NAME(hermitian_defect)(n, s->a[g]);
 }
 
-/* What the lanes of one group say of their problems. */
+/* The findings about the problems of one group, one per lane. */
 typedef struct NAME(verdict) {
   Lane defect, residual, orthogonality, gap;
   Mask lost, unsound;
@@ -152,7 +152,7 @@ static void NAME(write_multiplets)(const mpt_lanes_call *c, NAME(memory) * m, in
   for (int j = 0; j < (left < W ? (int)left : W) * n; j++) out[j] = (int32_t)m->ids[j];
 }
 
-/* Multiplets of group g, whose eigenvalues are in w. */
+/* Numbers the multiplets of group g, whose eigenvalues are in w. */
 static void NAME(number_group)(const mpt_lanes_call *c, NAME(memory) * m, int g,
                                NAME(verdict) * v) {
   const int n = (int)c->batch->n;
@@ -162,7 +162,7 @@ static void NAME(number_group)(const mpt_lanes_call *c, NAME(memory) * m, int g,
   NAME(write_multiplets)(c, m, g);
 }
 
-/* Certificate and report of group g, whose eigenpairs are in w and v. */
+/* Certifies and reports group g, whose eigenpairs are in w and v. */
 static void NAME(finish_group)(const mpt_lanes_call *c, NAME(memory) * m, int g,
                                NAME(verdict) * v) {
   const int n = (int)c->batch->n;
@@ -193,7 +193,7 @@ static void NAME(write_pairs)(const mpt_lanes_call *c, NAME(memory) * m, int g) 
   NAME(deinterleave_rows)(n, n * PARTS, NAME(row_length)(n), s->v, at);
 }
 
-/* Eigenvectors of the batch, interleaved. */
+/* Loads the batch's eigenvectors, interleaved. */
 static void NAME(load_vectors)(const mpt_lanes_call *c, NAME(memory) * m, int g) {
   const int n = (int)c->batch->n, ld = NAME(row_length)(n);
   NAME(space) *s = &m->space;
@@ -209,7 +209,7 @@ static void NAME(load_vectors)(const mpt_lanes_call *c, NAME(memory) * m, int g)
   }
 }
 
-/* Turns multiplets of new vectors in the batch's array, and interleaves these again. */
+/* Turns multiplets of new vectors in the batch's array, and interleaves the vectors again. */
 static void NAME(turn_group)(const mpt_lanes_call *c, NAME(memory) * m, int g,
                              const NAME(verdict) * v) {
   const Mask skipped = m->space.dead[g] | v->lost;
@@ -232,7 +232,7 @@ static void NAME(turn_group)(const mpt_lanes_call *c, NAME(memory) * m, int g,
   if (any) NAME(load_vectors)(c, m, g);
 }
 
-/* Cotangents and what comes before the products. */
+/* Loads the cotangents and prepares everything up to the products. */
 static void NAME(start_gradient)(const mpt_lanes_call *c, NAME(memory) * m, int g,
                                  NAME(gradient) * q, Lane largest, Lane bad) {
   const mpt_batch *b = c->batch;
@@ -279,7 +279,7 @@ static void NAME(report_gradient)(const mpt_lanes_call *c, int g, const NAME(gra
   }
 }
 
-/* The gradient of group g, interleaved. */
+/* Makes the gradients of group g, interleaved. */
 static void NAME(differentiate_group)(const mpt_lanes_call *c, NAME(memory) * m, int g) {
   const int64_t n2 = c->batch->n * c->batch->n * PARTS;
   NAME(gradient) q;
@@ -291,7 +291,7 @@ static void NAME(differentiate_group)(const mpt_lanes_call *c, NAME(memory) * m,
   NAME(report_gradient)(c, g, &q);
 }
 
-/* Problem l of group g by itself; its sums go into its lane. */
+/* Differentiates problem l of group g alone; its sums go into its lane. */
 static void NAME(differentiate_lane)(const mpt_lanes_call *c, NAME(memory) * m, int g, int l,
                                      NAME(gradient) * q, NAME(sums) * sums) {
   const mpt_batch *b = c->batch;
@@ -323,7 +323,7 @@ static void NAME(differentiate_lane)(const mpt_lanes_call *c, NAME(memory) * m, 
   if (!s.finite) sums->bad[l] = NAN;
 }
 
-/* The gradients of group g, one after the other by small products. */
+/* Makes the gradients of group g one after the other, by products of single matrices. */
 static void NAME(differentiate_each)(const mpt_lanes_call *c, NAME(memory) * m, int g) {
   const mpt_batch *b = c->batch;
   const int n = (int)b->n;
@@ -356,7 +356,7 @@ static void NAME(differentiate_each)(const mpt_lanes_call *c, NAME(memory) * m, 
   NAME(report_gradient)(c, g, &q);
 }
 
-/* Eigenvectors are interleaved where somebody wants them so. */
+/* Loads given eigenpairs; eigenvectors are interleaved only where that form is used. */
 static void NAME(load_given)(const mpt_lanes_call *c, NAME(memory) * m, int g) {
   const int n = (int)c->batch->n;
   NAME(space) *s = &m->space;

@@ -1,9 +1,9 @@
-/* Between W ordinary arrays of `length` Reals and one array of `length` Lanes. */
+/* Transposition between W ordinary arrays of `length` Reals and one array of `length` Lanes. */
 
-#define ZIPPED(l, h) ((l) % 2 * W + (l) / 2 + (h)) /* of two vectors: a0 b0 a1 b1 ... from h on */
+#define ZIPPED(l, h) ((l) % 2 * W + (l) / 2 + (h)) /* zips a, b: a0 b0 a1 b1 ... from h on */
 
-/* Index vectors of the butterfly of half-width h: lane l of the first and of the second result, out
- * of (a, b) side by side. */
+/* Index vectors of the butterfly of half-width h: where lane l of the first and of the second
+ * result comes from, in (a, b) side by side. */
 #define FIRST(l, h) (((l) & (h)) ? W + ((l) ^ (h)) : (l))
 #define SECOND(l, h) (((l) & (h)) ? W + (l) : ((l) ^ (h)))
 #define INDEX2(f, h) f(0, h), f(1, h)
@@ -41,8 +41,8 @@ static inline void NAME(transpose)(Lane t[W]) {
   BUTTERFLY(W, 1, 1)
 }
 
-/* The lines that W arrays will be read from or written to some blocks later: they lie too far apart
- * for the processor's own prefetching. */
+/* How far ahead the cache lines of the W arrays are prefetched: the arrays are too far apart for
+ * the processor's own prefetching. */
 enum { NAME(AHEAD) = 512 / sizeof(Real) };
 
 /* One block of W elements; blocks may overlap. */
@@ -66,7 +66,7 @@ static inline void NAME(deinterleave_block)(const Lane *in, Real *const target[W
   _Pragma("GCC unroll 16") for (int l = 0; l < W; l++) * (Loose *)(target[l] + i) = t[l];
 }
 
-/* Arrays of W / 2 elements, two to a vector. */
+/* Arrays of W / 2 elements; two of them fill a vector. */
 #define SAME_PLACE(l, h) ((l) + (h))
 #if LANE_BYTES / REAL_BYTES == 4
 #define INDEX_OF_HALF(f, h) INDEX2(f, h)
@@ -131,7 +131,7 @@ static void NAME(interleave)(int64_t length, const Real *const source[W], Lane *
       for (int l = 0; l < W; l++) out[i][l] = source[l][i];
 }
 
-/* `offset`: where in each target the array begins. */
+/* `offset`: where the array begins in each target. */
 static void NAME(deinterleave)(int64_t length, const Lane *in, Real *const target[W],
                                int64_t offset) {
   int64_t i = 0;

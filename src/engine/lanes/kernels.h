@@ -1,7 +1,8 @@
-/* The kernels of one instruction set; included once by each kernels_*.c, which says
+/* The kernels of one instruction set. Included once by each kernels_*.c, which defines
+ *
  *   ISA             the set's name,
  *   LANE_BYTES      bytes of a vector,
- *   MASK_REGISTERS  1 where comparisons give one bit a lane,
+ *   MASK_REGISTERS  1 where comparisons give one bit for each lane,
  *   RUNS_HERE       whether the processor has it,
  *   LARGEST         for each type, the n up to which `auto` prefers these kernels to lapack. */
 #include <limits.h>

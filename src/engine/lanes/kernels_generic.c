@@ -1,4 +1,4 @@
-/* Vectors of 16 bytes, which every x86-64 (SSE2) and aarch64 (NEON) has, and compilers emulate
+/* Vectors of 16 bytes. Every x86-64 (SSE2) and aarch64 (NEON) has them, and compilers emulate them
  * elsewhere. */
 #define ISA generic
 #define LANE_BYTES 16

@@ -16,9 +16,9 @@ static const mpt_lanes_set *const sets[] = {
 };
 enum { SETS = sizeof sets / sizeof *sets };
 
-static const mpt_lanes_set *chosen; /* NULL: not asked for yet */
+static const mpt_lanes_set *chosen; /* NULL: not chosen yet */
 static int sweep_limit;             /* fault hook */
-static int spoilt_product;          /* likewise */
+static int spoilt_product;          /* fault hook */
 static bool bare;                   /* for the benchmark */
 
 static const mpt_lanes_set *find_set(const char *name) {
@@ -66,10 +66,10 @@ void mpt_lanes_limit_sweeps(int most) {
 struct mpt_state {
   mpt_shape shape;
   const mpt_lanes_kernels *kernels;
-  void *memory;      /* the kernels' */
+  void *memory;      /* of the kernels */
   bool *lost;        /* [chunk] */
-  void *copy;        /* [n n], once a problem was lost */
-  mpt_state *lapack; /* likewise, or from the start with shape.outputs */
+  void *copy;        /* [n n], allocated when a problem was lost */
+  mpt_state *lapack; /* likewise, or opened at the start with shape.outputs */
 };
 
 static mpt_code workspace(const mpt_shape *shape, const int grid[2], int64_t *bytes,
@@ -118,7 +118,7 @@ done:
   return code;
 }
 
-/* Functions, frames and derivatives are made of the eigenpairs by `lapack`'s products. */
+/* The products of `lapack` make functions, frames and derivatives from the eigenpairs. */
 static void begin(mpt_state *s, const mpt_batch *batch, int64_t k, bool solved) {
   mpt_lapack.begin(s->lapack, batch, k, solved);
 }
@@ -139,7 +139,7 @@ static void from_diagonal(mpt_state *s, const double *diagonal, void *slab) {
   mpt_lapack.from_diagonal(s->lapack, diagonal, slab);
 }
 
-/* Problem k by `lapack`, which may write into its copy of the matrix. */
+/* Lets `lapack` process problem k; it may write into its copy of the matrix. */
 static mpt_code hand_over(mpt_state *s, const mpt_options *options, const mpt_batch *batch,
                           int64_t k) {
   mpt_code code = MPT_DONE;

@@ -1,9 +1,9 @@
-/* What is said of W matrices and their eigenpairs: checks of the input, the certificate, multiplets
- * and gaps. The definitions are those of engine/certificate_worker.h and spectral/multiplet.c. */
+/* Checks of W matrices and their eigenpairs: the input, the certificate, multiplets and gaps. The
+ * definitions are those of engine/certificate_worker.h and spectral/multiplet.c. */
 
 #define EPSILON (REAL_BYTES == 4 ? (Real)0x1p-23 : (Real)0x1p-52)
 
-/* Largest |part|, and which lanes hold something that is not finite. */
+/* The largest |part|, and which lanes contain elements that are not finite. */
 static void NAME(scan)(int n, const Lane *a, Lane *largest, Mask *dead) {
   Lane top[4] = {{0}}, bad[4] = {{0}};
   const int count = n * n * PARTS;
@@ -38,7 +38,7 @@ static Lane NAME(hermitian_defect)(int n, Lane *a) {
   return NAME(max)(defect[0], defect[1]);
 }
 
-/* The unread triangle filled in, the diagonal made real. */
+/* Fills in the unread triangle and makes the diagonal real. */
 static void NAME(mirror)(int n, Lane *a, bool lower) {
   for (int i = 0; i < n; i++) {
     for (int j = 0; j < i; j++) {
@@ -54,7 +54,7 @@ static void NAME(mirror)(int n, Lane *a, bool lower) {
   }
 }
 
-/* (A + A^H) / 2, by halves, whose sum is within the range. */
+/* (A + A^H) / 2, as a sum of halves, which cannot overflow. */
 static void NAME(average)(int n, Lane *a) {
   for (int i = 0; i < n; i++) {
     for (int j = 0; j < i; j++)
@@ -70,7 +70,7 @@ static void NAME(average)(int n, Lane *a) {
   }
 }
 
-/* The random signs of the two probes, those of mpt_certify. */
+/* The random signs of the two probes, the same as in mpt_certify. */
 static void NAME(make_signs)(int n, Real *signs) {
   uint64_t state = 0x9e3779b97f4a7c15u;
   for (int j = 0; j < n; j++) {
@@ -79,7 +79,7 @@ static void NAME(make_signs)(int n, Real *signs) {
   }
 }
 
-/* 2^-e for lanes of the size of 2^e, e far enough from the ends of the range. */
+/* 2^-e where x is of the size of 2^e; e is kept away from the ends of the exponent range. */
 static inline Lane NAME(inverse_power)(Lane x) {
   const Bits bias = (REAL_BYTES == 4 ? 127 : 1023) + (Bits){0};
   const int digits = REAL_BYTES == 4 ? 23 : 52, limit = REAL_BYTES == 4 ? 120 : 1000;
@@ -155,7 +155,7 @@ static Lane NAME(residual2)(const NAME(pairs) * q, Lane s, Lane *y, const Lane *
   return NAME(max)(norm2[0], norm2[1]);
 }
 
-/* The same of V^H y - x. */
+/* The same for V^H y - x. */
 static Lane NAME(overlap2)(const NAME(pairs) * q, const Lane *y, Lane *o) {
   const int n = q->n;
   Lane norm2[2] = {{0}, {0}};
@@ -183,7 +183,7 @@ static inline Lane NAME(spectral_norm)(int n, const Lane *w, int stride) {
   return NAME(max)(NAME(abs)(w[0]), NAME(abs)(w[(n - 1) * stride]));
 }
 
-/* Residual and orthogonality by two probes each. */
+/* Residual and orthogonality, each by two probes. */
 static void NAME(certify)(const NAME(pairs) * q, Lane largest, Lane *residual,
                           Lane *orthogonality) {
   const int n = q->n;
@@ -199,15 +199,16 @@ static void NAME(certify)(const NAME(pairs) * q, Lane largest, Lane *residual,
   *residual = NAME(select)(NAME(equal)(norm, (Lane){0}), (Lane){0}, r / size);
 }
 
-/* Adds x to a sum whose rounding errors go into `rest`. */
+/* Adds x to a sum; `rest` collects the rounding errors. */
 static inline void NAME(add_exactly)(Lane x, Lane *sum, Lane *rest) {
   const Lane old = *sum, now = old + x, part = now - old;
   *rest += (old - (now - part)) + (x - part);
   *sum = now;
 }
 
-/* For eigenvalues without vectors: which lanes' add up to the trace, and their squares to the
- * squared Frobenius norm, as mpt_certify_values has it. Few terms need no care. */
+/* For eigenvalues without vectors: the lanes in which they add up to the trace, and their squares
+ * to the squared Frobenius norm, as in mpt_certify_values. The sums are short enough to need no
+ * compensation. */
 static Mask NAME(values_agree)(const NAME(pairs) * q, Lane largest) {
   const int n = q->n, row = n * PARTS;
   const Lane zero = {0}, norm = NAME(max)(NAME(spectral_norm)(n, q->w, q->stride), largest);
@@ -215,7 +216,7 @@ static Mask NAME(values_agree)(const NAME(pairs) * q, Lane largest) {
   const Real unit = (Real)MPT_CERTIFICATE_BOUND * (Real)n * EPSILON;
   const Real tiny = unit / EPSILON * (REAL_BYTES == 4 ? (Real)0x1p-149 : (Real)0x1p-1074);
   Lane values = zero, squares = zero, rest[2] = {zero, zero};
-  for (int i = 0; i < n; i++) { /* the triangle that the solver has seen */
+  for (int i = 0; i < n; i++) { /* the triangle that the solver has read */
     Lane part[4] = {{0}, {0}, {0}, {0}};
     const Lane w = q->w[i * q->stride] * s, d = q->a[i * row + i * PARTS] * s;
     int j = 0;
@@ -243,8 +244,8 @@ static Mask NAME(values_agree)(const NAME(pairs) * q, Lane largest) {
          NAME(at_most)(NAME(abs)(squares + rest[1]), (limit + limit) * size);
 }
 
-/* Multiplets no wider than the tolerance, numbered from 0 into id [n], and the smallest gap between
- * them relative to the norm (2 when there is none). */
+/* Numbers multiplets no wider than the tolerance from 0 into id [n]; returns the smallest gap
+ * between them relative to the norm (2 when there is none). */
 static Lane NAME(number_multiplets)(int n, const Lane *w, int stride, Real tolerance, Lane *id) {
   const Lane norm = NAME(spectral_norm)(n, w, stride), one = NAME(all)(1);
   const Lane least = norm * NAME(all)(tolerance);

@@ -1,15 +1,15 @@
-/* The gradient's products held against their factors, as in engine/probe.h: T s against
- * V^H (gV s), and G s against V (X (V^H s)), for a vector s of signs, while X and G are in units of
- * about 1. Of G there is what stands on and below the diagonal. */
+/* The gradient's products checked against their factors, as in engine/probe.h: T s against V^H (gV
+ * s), and G s against V (X (V^H s)), with a vector s of signs, while X and G are in units of about
+ * 1. Only the part of G on and below the diagonal exists. */
 
-/* Fault hook: the first element of the last row of a product becomes another. */
+/* Fault hook: changes the first element of the last row of a product. */
 static void NAME(spoil)(int n, Lane *product) {
   Lane *row = product + (n - 1) * n * PARTS, sum = {0};
   for (int j = 0; j < n * PARTS; j++) sum += NAME(abs)(row[j]);
   row[0] += sum;
 }
 
-/* out = M y in R rows from i on, y being complex, or the signs. */
+/* out = M y in R rows from i on, for a complex y or (y NULL) the signs. */
 static inline __attribute__((always_inline)) void NAME(some_rows)(const int R, int n, const Lane *m,
                                                                   int64_t ld, const Lane *y,
                                                                   const Real *signs, Lane *out) {
@@ -38,7 +38,7 @@ static void NAME(rows_times)(int n, const Lane *m, int64_t ld, const Lane *y, co
   for (; i < n; i++) NAME(some_rows)(1, n, m + i * ld, ld, y, signs, out + i * PARTS);
 }
 
-/* out = M^H s and out = M^H y: the sums of all columns side by side. */
+/* out = M^H s and out = M^H y. The sums of all columns are formed side by side. */
 static void NAME(signed_adjoint)(int n, const Lane *m, int64_t ld, const Real *signs, Lane *out) {
   for (int j = 0; j < n * PARTS; j++) out[j] = (Lane){0};
   for (int i = 0; i < n; i++) {
@@ -60,18 +60,18 @@ static void NAME(adjoint_times)(int n, const Lane *m, int64_t ld, const Lane *y,
   }
 }
 
-/* The square of a difference, as a share of `size2`, into q->output. */
+/* Puts the square of a difference, relative to `size2`, into q->output if it is larger. */
 static void NAME(note_difference)(NAME(gradient) * q, const Lane *is, const Lane *should,
                                   Lane size2) {
   const Lane zero = {0}, tiny = NAME(all)(REAL_BYTES == 4 ? (Real)0x1p-120 : (Real)0x1p-1000);
   Lane sum = zero;
   for (int j = 0; j < q->n * PARTS; j++) sum += (is[j] - should[j]) * (is[j] - should[j]);
   const Lane share = sum / NAME(max)(size2, tiny);
-  /* also where it is not a number */
+  /* also where share is NaN */
   q->output = NAME(select)(NAME(at_most)(share, q->output), q->output, share);
 }
 
-/* T = V^H gV, by T^H s. */
+/* Checks T = V^H gV with T^H s. */
 static void NAME(probe_overlap)(NAME(gradient) * q) {
   const int n = q->n, row = n * PARTS;
   Lane *y = q->probe, *z = y + row, *t = z + row, size2 = {0};
@@ -82,7 +82,7 @@ static void NAME(probe_overlap)(NAME(gradient) * q) {
   NAME(note_difference)(q, t, z, size2);
 }
 
-/* V (X (V^H s)), before G takes the place of X in t; kept until then. */
+/* Computes V (X (V^H s)) before G takes the place of X in t, and keeps it until probe_gradient. */
 static void NAME(expect_gradient)(NAME(gradient) * q) {
   const int n = q->n, row = n * PARTS;
   Lane *y = q->probe, *z = y + row, *kept = z + row;
@@ -91,7 +91,8 @@ static void NAME(expect_gradient)(NAME(gradient) * q) {
   NAME(rows_times)(n, q->v, q->ldv, z, NULL, kept);
 }
 
-/* G s from the half of G that there is: the signs below the diagonal, and their conjugates. */
+/* Computes G s from the existing half of G: the elements below the diagonal, and their conjugates.
+ */
 static void NAME(probe_gradient)(NAME(gradient) * q) {
   const int n = q->n, row = n * PARTS;
   Lane *is = q->probe, *kept = q->probe + 2 * row, size2[2] = {{0}, {0}};
@@ -117,15 +118,16 @@ static void NAME(probe_gradient)(NAME(gradient) * q) {
 
 #define ACROSS(l, h) ((l) ^ (h))
 
-/* The same of a matrix by itself, whose rows are `ld` Reals apart; vectors are complex, [n][2], and
- * before a product every number stands as often as an element has parts. `memory` is [12 n]. */
+/* The same for a single matrix, whose rows are `ld` Reals apart. Vectors are complex, [n][2];
+ * before a product every number is repeated once for each part of an element. `memory` is [12 n].
+ */
 static void NAME(spread)(int n, const Real *y, Real *out) {
   for (int p = 0; p < PARTS; p++)
     for (int j = 0; j < n; j++)
       for (int r = 0; r < PARTS; r++) *out++ = y[2 * j + p];
 }
 
-/* The sum of a vector's lanes, those of one part; in the first ones. */
+/* Adds up a vector's lanes, separately for each part; the sums are in the first lanes. */
 static inline Lane NAME(fold)(Lane x) {
 #if LANE_BYTES / REAL_BYTES >= 16
   x += __builtin_shufflevector(x, x, INDEX(ACROSS, 8));
@@ -142,7 +144,7 @@ static inline Lane NAME(fold)(Lane x) {
   return x;
 }
 
-/* row . y over `length` Reals, Im y standing `apart` behind Re y where `parts` is 2. */
+/* row . y over `length` Reals; where `parts` is 2, Im y begins `apart` after Re y. */
 static inline __attribute__((always_inline)) void
 NAME(row_dot)(const int parts, int length, const Real *row, const Real *y, int apart, Real out[2]) {
   Lane sums[2] = {{0}, {0}};
@@ -170,7 +172,7 @@ static inline __attribute__((always_inline)) void NAME(single_rows)(const int pa
     NAME(row_dot)(parts, n * PARTS, m + i * ld, spread, n * PARTS, out + 2 * i);
 }
 
-/* `blocks` vectors of M^H y before conjugation, in registers over all rows. */
+/* M^H y before conjugation: `blocks` vectors of it, kept in registers over all rows. */
 static inline __attribute__((always_inline)) void
 NAME(adjoint_block)(const int parts, const int blocks, int n, const Real *m, int64_t ld,
                     const Real *y, int apart, Real *sums) {
@@ -222,7 +224,7 @@ static void NAME(single_signs)(int n, const Real *signs, Real *out) {
   }
 }
 
-/* The square root of the difference's share of `size2`. */
+/* The square root of the difference relative to `size2`. */
 static Real NAME(single_share)(int n, const Real *is, const Real *should, Real size2) {
   Real sum = 0;
   for (int j = 0; j < 2 * n; j++) sum += (is[j] - should[j]) * (is[j] - should[j]);
@@ -249,7 +251,7 @@ static void NAME(single_expect)(int n, const Real *v, int64_t ldv, const Real *t
   NAME(single_rows)(PARTS, n, v, ldv, z, spread, kept);
 }
 
-/* Of all of G. */
+/* Checks all of G. */
 static Real NAME(single_gradient)(int n, const Real *t, int64_t ld, const Real *signs,
                                   Real *memory) {
   Real *x = memory, *kept = x + 2 * n, *is = kept + 2 * n, *sums = is + 2 * n, size2 = 0;

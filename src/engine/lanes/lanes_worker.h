@@ -1,4 +1,4 @@
-/* Included once per scalar type by kernels.h: all parts of the engine in their order. */
+/* Included once per scalar type by kernels.h: all parts of the engine in order. */
 #include "engine/lanes/vector_worker.h"
 #include "engine/lanes/interleave_worker.h"
 #include "engine/lanes/tridiagonal_worker.h"

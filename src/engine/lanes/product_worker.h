@@ -1,5 +1,6 @@
-/* The backward pass of single matrices by products of small matrices, row-major with padded rows:
- * from a few dozen rows up to where LAPACK takes over this beats both interleaving and ?gemm. */
+/* The backward pass of single matrices by products of small matrices, row-major with padded rows.
+ * From a few dozen rows up to where LAPACK takes over, this is faster than both interleaving and
+ * ?gemm. */
 
 enum {
   NAME(TILE_ROWS) = LANE_BYTES == 64 && !IS_COMPLEX ? 8 : 4,
@@ -9,10 +10,10 @@ enum {
 #define SWAPPED(l, h) ((l) ^ (h))
 #define EVEN(l, h) (2 * (l) + (h))
 
-/* One matrix: what of it is in vectors stands in rows of ldn Reals. */
+/* One matrix; its vectors are rows of ldn Reals. */
 typedef struct NAME(single) {
   int n;
-  const void *v, *gv; /* gv NULL: eigenvalue cotangents alone */
+  const void *v, *gv; /* gv NULL: only eigenvalue cotangents */
   void *g;
   const Real *w, *gw;
   NAME(gradient) * group;
@@ -21,13 +22,13 @@ typedef struct NAME(single) {
   Real scale, on, factor[2];
   bool conjugate;
   const Real *signs;
-  NAME(sums) sums; /* out, each lane a part of it */
+  NAME(sums) sums; /* out; each lane has a part of the sum */
   Real output;     /* out: what the probes found */
   bool finite;
 } NAME(single);
 
 typedef struct NAME(product_memory) {
-  int64_t ld, ldn; /* Reals from row to row of matrices, and from vector to vector */
+  int64_t ld, ldn; /* Reals from one row of a matrix to the next, and from one vector to the next */
   Real *v, *vh, *gv, *t, *th, *y, *norm;
   Real *leverage, *own; /* [ldn] mpt_leverage2, |S_aa| */
   Real *turned, *size;  /* [ldn] sums of theta^2 and |X|^2 over a row's other entries */
@@ -56,8 +57,8 @@ static void NAME(lay_out_products)(NAME(arena) * arena, NAME(product_memory) * m
     *vectors[k] = NAME(take)(arena, m->ldn * W, sizeof(Real));
 }
 
-/* TILE_ROWS rows and `lanes` Lanes of c = a b: element (r, k) of a stands at r * row + k * column.
- */
+/* Computes TILE_ROWS rows and `lanes` Lanes of c = a b; element (r, k) of a is at r * row + k *
+ * column. */
 static inline __attribute__((always_inline)) void
 NAME(product_tile)(const int lanes, const bool conjugate, int depth, const Real *a, int64_t row,
                    int64_t column, const Real *b, Real *c, int64_t ld) {
@@ -87,7 +88,7 @@ NAME(product_tile)(const int lanes, const bool conjugate, int depth, const Real 
     }
 }
 
-/* c = a b, n x n; `half`: only what is on and below the diagonal, and some more. */
+/* c = a b, n x n; `half`: only the part on and below the diagonal (and some entries above). */
 static inline __attribute__((always_inline)) void
 NAME(small_product)(const bool conjugate, bool half, int n, const Real *a, int64_t row,
                     int64_t column, const Real *b, Real *c, int64_t ld) {
@@ -102,7 +103,7 @@ NAME(small_product)(const bool conjugate, bool half, int n, const Real *a, int64
   }
 }
 
-/* Rows of `from`, which is n x n and contiguous, times x into padded ones. */
+/* Copies the rows of `from`, n x n and contiguous, times x, into padded rows. */
 static void NAME(copy_rows)(int n, const void *from, Real x, Real *to, int64_t ld) {
   const Real *a = from;
   for (int i = 0; i < n; i++)
@@ -129,7 +130,7 @@ static void NAME(survey)(int64_t count, const Real *x, Real *largest, Real *bad)
   *bad = rest;
 }
 
-/* 2-norms of the columns of gv, which is scaled. */
+/* 2-norms of the columns of the scaled gv. */
 static void NAME(column_norms)(const NAME(product_memory) * m, int n) {
   Lane *norm = (Lane *)m->norm;
   for (int b = 0; b * W < n; b++) {
@@ -146,7 +147,7 @@ static void NAME(column_norms)(const NAME(product_memory) * m, int n) {
   }
 }
 
-/* A square tile of W / PARTS rows, one Lane each: conjugated and transposed in place. */
+/* A square tile of W / PARTS rows, one Lane each, conjugated and transposed in place. */
 #define TILE (W / PARTS)
 
 static inline __attribute__((always_inline)) void NAME(adjoin)(Lane t[W]) {
@@ -169,7 +170,7 @@ static inline __attribute__((always_inline)) void NAME(adjoin)(Lane t[W]) {
   }
 }
 
-/* A tile of a^H: the one at (i, j) of `a`, to (j, i) of `out`. */
+/* A tile of a^H: the tile at (i, j) of `a` goes to (j, i) of `out`. */
 static inline __attribute__((always_inline)) void
 NAME(adjoin_tile)(int i, int j, const Real *a, int64_t lda, Real *out, int64_t ld) {
   Lane t[W];
@@ -180,13 +181,13 @@ NAME(adjoin_tile)(int i, int j, const Real *a, int64_t lda, Real *out, int64_t l
       (Lane *)(out + (j + r) * ld + i * PARTS) = t[r];
 }
 
-/* out = a^H, both n x n; `half`: the tiles of `out` on and below the diagonal only. */
+/* out = a^H, both n x n; `half`: only the tiles of `out` on and below the diagonal. */
 static void NAME(adjoint)(bool half, int n, const Real *a, int64_t lda, Real *out, int64_t ld) {
   for (int i = 0; i < n; i += TILE)
     for (int j = half ? i : 0; j < n; j += TILE) NAME(adjoin_tile)(i, j, a, lda, out, ld);
 }
 
-/* Makes a Hermitian of its half below the diagonal. */
+/* Makes a Hermitian from its half below the diagonal. */
 static void NAME(complete)(int n, Real *a, int64_t ld) {
   for (int i = 0; i < n; i += TILE) {
     for (int j = 0; j < i; j += TILE) NAME(adjoin_tile)(i, j, a, ld, a, ld);
@@ -195,7 +196,7 @@ static void NAME(complete)(int n, Real *a, int64_t ld) {
   }
 }
 
-/* One Lane of row a of X, as far as it is left of the diagonal, from those of T and T^H. */
+/* Computes one Lane of row a of X, as far as it is left of the diagonal, from T and T^H. */
 static inline void NAME(step_lane)(const NAME(product_memory) * m, NAME(single) * s, int a, int b,
                                    Lane count, Lane row[2]) {
   const NAME(gradient) *q = s->group;
@@ -210,7 +211,7 @@ static inline void NAME(step_lane)(const NAME(product_memory) * m, NAME(single) 
     k[0] = __builtin_shufflevector(first, second, INDEX(EVEN, 0));
     k[1] = __builtin_shufflevector(first, second, INDEX(EVEN, 1));
   }
-  /* T^H has not been made right of the diagonal */
+  /* right of the diagonal T^H has not been computed */
   const Mask left = NAME(less)(count, NAME(all)((Real)a));
   const Mask diagonal = NAME(equal)(count, NAME(all)((Real)a));
   if (IS_COMPLEX && NAME(any)(diagonal))
@@ -245,7 +246,7 @@ static Real NAME(sum_of)(Lane x) {
   return sum;
 }
 
-/* T becomes X; each pair of entries is counted once, the diagonal half. */
+/* Turns T into X. Sums count each pair of entries once, and diagonal entries half. */
 static void NAME(make_single_x)(const NAME(product_memory) * m, NAME(single) * s) {
   Lane count;
   NAME(adjoint)(true, s->n, m->t, m->ld, m->th, m->ld);
@@ -271,7 +272,7 @@ static void NAME(make_single_x)(const NAME(product_memory) * m, NAME(single) * s
   NAME(complete)(s->n, m->t, m->ld);
 }
 
-/* The same of a problem that stands apart. */
+/* The same for a problem in a lane apart. */
 static void NAME(make_single_apart)(const NAME(product_memory) * m, NAME(single) * s) {
   double *norm = s->aside->numbers + (MPT_RULE_ARRAYS + 2) * s->n;
   NAME(adjoint)(false, s->n, m->t, m->ld, m->th, m->ld);
@@ -286,7 +287,7 @@ static void NAME(make_any_x)(const NAME(product_memory) * m, NAME(single) * s) {
     NAME(make_single_x)(m, s);
 }
 
-/* Without eigenvector cotangents X is diagonal, and Y = V X at once. */
+/* Without eigenvector cotangents X is diagonal, and Y = V X follows directly. */
 static void NAME(scale_columns)(const NAME(product_memory) * m, NAME(single) * s, const Real *v,
                                 int64_t ldv) {
   const int n = s->n;
@@ -298,7 +299,7 @@ static void NAME(scale_columns)(const NAME(product_memory) * m, NAME(single) * s
       m->y[i * m->ld + j] = v[i * ldv + j] * m->t[j / PARTS * m->ld + j / PARTS * PARTS];
 }
 
-/* The lower half of the product makes G, which is held against its factors and scaled. */
+/* Completes G from the lower half of the product, checks it against its factors and scales it. */
 static void NAME(write_gradient)(const NAME(product_memory) * m, NAME(single) * s) {
   const int n = s->n;
   const int64_t ld = m->ld;
@@ -319,7 +320,7 @@ static void NAME(write_gradient)(const NAME(product_memory) * m, NAME(single) * 
   s->finite = !NAME(any)(~NAME(equal)(bad, (Lane){0}));
 }
 
-/* V itself where its rows are whole tiles, else a padded copy. */
+/* V itself if its rows are whole tiles, else a padded copy. */
 static const Real *NAME(vectors_of)(const NAME(product_memory) * m, const NAME(single) * s,
                                     int64_t *ld) {
   enum { WHOLE = W > NAME(TILE_ROWS) ? W : NAME(TILE_ROWS) };

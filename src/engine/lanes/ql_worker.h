@@ -1,29 +1,29 @@
-/* Eigenvalues of the tridiagonal T and the rotations that lead to them: the implicit QL algorithm
+/* Eigenvalues of the tridiagonal T, and the rotations that lead to them: the implicit QL algorithm
  * (Bowdler, Martin, Reinsch, Wilkinson 1968) in all lanes of GROUPS groups at once, so that one
- * group's square roots and divisions hide behind another's. Every lane keeps its own active block
- * [lo, hi]; a sweep runs over the union of all blocks, and a lane outside its block stands still.
- * What happens in a lane does not depend on the others. */
+ * group's square roots and divisions overlap with another's. Every lane has an active block [lo,
+ * hi] of its own. A sweep runs over the union of all blocks, and a lane outside its block does
+ * nothing. The results in a lane do not depend on the others. */
 
 enum { NAME(GROUPS) = 4, NAME(CALENDAR) = 8 };
 #define GROUPS ((int)NAME(GROUPS))
 #define EACH_GROUP _Pragma("GCC unroll 4") for (int g = 0; g < GROUPS; g++)
 
-/* A lane's active block and what its next shift needs of it: d and e at lo, d at lo + 1 and hi. */
+/* A lane's active block and what its next shift needs: d and e at lo, d at lo + 1 and hi. */
 typedef struct NAME(block) {
   Lane lo, hi, d0, d1, e0, dh;
 } NAME(block);
 
-/* Rotations are kept as (sine, tangent of half the angle) of column pairs (j, j + 1). In sweep k of
- * this round they stand from offset[k] on for j = from[k] down; those of group g that are not the
- * identity lie between top[g][k] and bottom[g][k]. */
+/* Rotations are kept as (sine, tangent of half the angle) of column pairs (j, j + 1). Those of
+ * sweep k of this round begin at offset[k], for j = from[k] downwards; those of group g that are
+ * not the identity are between top[g][k] and bottom[g][k]. */
 typedef struct NAME(ql) {
-  int n, capacity; /* Lanes of rotations that one round may take */
-  int most, done;  /* sweeps in all: at most, and so far */
-  int sweeps;      /* of this round */
+  int n, capacity; /* Lanes of rotations that fit one round */
+  int most, done;  /* sweeps of all rounds: limit, and so far */
+  int sweeps;      /* in this round */
   Lane *d, *e;     /* [n][GROUPS] */
   Lane tolerance[GROUPS];
   NAME(block) block[GROUPS];
-  Mask stale[GROUPS]; /* lanes whose block has to be looked for */
+  Mask stale[GROUPS]; /* lanes that need a search for their block */
   Lane *rotations[GROUPS];
   int offset[ROUND_SWEEPS], from[ROUND_SWEEPS];
   int top[GROUPS][ROUND_SWEEPS], bottom[GROUPS][ROUND_SWEEPS];
@@ -38,7 +38,8 @@ static inline Mask NAME(unfinished)(const NAME(ql) * q, int g) {
   return NAME(less)(q->block[g].lo, NAME(all)((Real)(q->n - 1)));
 }
 
-/* The first block at or after lo that is not a single eigenvalue, in the stale lanes of a group. */
+/* Finds the first block at or after lo that is not a single eigenvalue, in the stale lanes of a
+ * group. */
 static inline void NAME(find_block)(NAME(ql) * q, int g) {
   const int n = q->n;
   const Mask stale = q->stale[g];
@@ -61,25 +62,26 @@ static inline void NAME(find_block)(NAME(ql) * q, int g) {
   q->block[g] = b;
 }
 
-/* A sweep in the course of its way up: the bulge, and what the block will be. */
+/* A sweep on its way up: the bulge, and values of the block after it. */
 typedef struct NAME(bulge) {
   Lane s, c, p, g;
   Lane below; /* d of the column before last */
   Lane e1, d2;
 } NAME(bulge);
 
-/* Lanes that have converged, whose e0 may be zero, must not get a NaN here: it would come into the
+/* Lanes that have converged, whose e0 may be zero, must not get a NaN here. It would enter the
  * tangents of their rotations, which are zero otherwise. */
 static inline NAME(bulge) NAME(start_bulge)(const NAME(block) * b, Mask alive) {
   const Lane one = NAME(all)(1), e0 = NAME(select)(alive, b->e0, one), e2 = e0 * e0;
   const Lane half = (b->d1 - b->d0) * NAME(all)((Real)0.5);
   const Lane root = NAME(root)(NAME(fma)(half, half, e2));
-  const Lane shift = e2 / (half + NAME(with_sign)(root, half)); /* Wilkinson's, from d0 */
+  const Lane shift = e2 / (half + NAME(with_sign)(root, half)); /* Wilkinson's, relative to d0 */
   return (NAME(bulge)){one, one, {0}, b->dh - b->d0 + shift, {0}, {0}, {0}};
 }
 
-/* One rotation in columns j, j + 1. `high`: some lane's block ends here or above; `low`: some
- * lane's begins here or below; else both columns are inside the block of every lane in `alive`. */
+/* One rotation in columns j, j + 1. `high`: the block of some lane ends here or above; `low`: that
+ * of some lane begins here or below. Otherwise both columns are inside the block of every lane in
+ * `alive`. */
 static inline __attribute__((always_inline)) void
 NAME(move_bulge)(const bool high, const bool low, NAME(bulge) * b, NAME(block) * block, Mask alive,
                  Lane here, Lane *d, Lane *e, Lane *rotation) {
@@ -93,7 +95,8 @@ NAME(move_bulge)(const bool high, const bool low, NAME(bulge) * b, NAME(block) *
   const Lane size = NAME(select)(nothing, NAME(all)(ROOT_OF_TINY), NAME(abs)(b->g));
   const Lane across = NAME(select)(nothing, zero, NAME(flip_sign)(f, b->g));
   const Lane rest = d[GROUPS] - b->p;
-  /* Sums first, and 1 / r last: the next rotation waits for it. */
+  /* 1 / r is ready last, and the next rotation waits for it: so the sums are formed before they are
+   * multiplied by it */
   const Lane turned = NAME(fma)(dj - rest, across, (size + size) * h) * inverse;
   const Lane c = size * inverse, s = across * inverse, tangent = across / (r + size);
   const Lane p = s * turned, g = NAME(fma)(c, turned, -h), moved = rest + p;
@@ -119,15 +122,15 @@ NAME(move_bulge)(const bool high, const bool low, NAME(bulge) * b, NAME(block) *
     b->d2 = NAME(select)(last, b->below, b->d2);
   }
   b->below = moved;
-  b->s = high ? NAME(select)(live, s, b->s) : s; /* lanes that have not begun stand still */
+  b->s = high ? NAME(select)(live, s, b->s) : s; /* lanes that have not begun do nothing */
   b->c = high ? NAME(select)(live, c, b->c) : c;
   b->p = high ? NAME(select)(live, p, b->p) : p;
   b->g = high ? NAME(select)(live, g, b->g) : g;
 }
 
-/* After a sweep: a lane whose first off-diagonal element has gone moves on by one; its block is
- * stale when that was the last of the block, or the next one has gone as well, or by the calendar.
- */
+/* After a sweep, a lane whose first off-diagonal element has vanished moves on by one. Its block is
+ * stale when that was the last element of the block, when the next one has vanished as well, or
+ * (`all`) every CALENDAR sweeps. */
 static inline void NAME(advance)(NAME(ql) * q, int g, const NAME(bulge) * b, bool all) {
   NAME(block) *k = &q->block[g];
   const Mask active = NAME(unfinished)(q, g);
@@ -143,13 +146,13 @@ static inline void NAME(advance)(NAME(ql) * q, int g, const NAME(bulge) * b, boo
   if (all) q->stale[g] = still;
 }
 
-/* Where the blocks of all lanes that are not finished begin and end; these bounds may be wide. */
+/* Where the blocks of all unfinished lanes begin and end; these bounds may be too wide. */
 typedef struct NAME(bounds) {
-  int top[GROUPS], bottom[GROUPS]; /* of a group: the last column pair and the first */
-  int first_end, last_start;       /* of all groups: the smallest hi and the largest lo */
+  int top[GROUPS], bottom[GROUPS]; /* of each group: the last column pair and the first */
+  int first_end, last_start;       /* over all groups: the smallest hi and the largest lo */
 } NAME(bounds);
 
-/* The ends of blocks, which change where blocks have been looked for. */
+/* Bounds the ends of blocks, which change when blocks have been searched for. */
 static inline void NAME(bound_ends)(NAME(ql) * q, NAME(bounds) * bounds) {
   const Lane beyond = NAME(all)((Real)q->n);
   Lane ends = beyond;
@@ -161,7 +164,7 @@ static inline void NAME(bound_ends)(NAME(ql) * q, NAME(bounds) * bounds) {
   bounds->first_end = (int)NAME(bottom)(ends);
 }
 
-/* The beginnings, which only move on; false when every lane has converged. */
+/* Bounds the beginnings, which only increase; false when every lane has converged. */
 static inline bool NAME(bound_starts)(NAME(ql) * q, NAME(bounds) * bounds) {
   const Lane none = NAME(all)(-1);
   const int k = q->sweeps;
@@ -214,7 +217,7 @@ static inline int NAME(sweep)(NAME(ql) * q, const NAME(bounds) * bounds, int at)
   return at;
 }
 
-/* Sweeps until all lanes have converged or have had their share (true), or until the room for
+/* Sweeps until all lanes have converged or have used up their sweeps (true), or until the room for
  * rotations is used up (false). */
 static bool NAME(iterate)(NAME(ql) * q) {
   NAME(bounds) bounds = {.bottom = {0}};

@@ -1,10 +1,11 @@
-/* Householder tridiagonalization A = Q T Q^H in every lane, the unblocked algorithm of LAPACK's
+/* Householder tridiagonalization A = Q T Q^H in every lane, by the unblocked algorithm of LAPACK's
  * ?hetd2 (upper): Q = H(n-1) ... H(1), H(k) = I - tau_k v_k v_k^H with v_k in components 0..k-1.
  *
  * Packed lower triangle: row i, whose elements 0..i are contiguous, begins at NAME(row)(i). The
- * rank-2 update of one step and the product A v of the next are one pass over the triangle. */
+ * rank-2 update of one step and the product A v of the next share one pass over the triangle. */
 
-/* Below this squared length (of a matrix scaled to NAME(SCALE_EXPONENT)) a vector is nothing. */
+/* A vector of less than this squared length (of a matrix scaled to NAME(SCALE_EXPONENT)) counts as
+ * zero. */
 #define TINY (REAL_BYTES == 4 ? (Real)0x1p-110 : (Real)0x1p-900)
 #define ROOT_OF_TINY (REAL_BYTES == 4 ? (Real)0x1p-55 : (Real)0x1p-450)
 enum { NAME(SCALE_EXPONENT) = REAL_BYTES == 4 ? 30 : 300 };
@@ -13,8 +14,9 @@ static inline int64_t NAME(row)(int64_t i) {
   return i * (i + 1) / 2 * PARTS;
 }
 
-/* What step k leaves: v in row k, tau_k, and the off-diagonal element e_{k-1}. `row` holds
- * A_k,0..k-1, which is x^H for the column x to be reflected to H^H x = beta e_{k-1}. */
+/* Makes the reflection of step k: leaves v in row k and the off-diagonal element e_{k-1}, returns
+ * tau_k. `row` holds A_k,0..k-1, which is x^H for the column x to be reflected to H^H x = beta
+ * e_{k-1}. */
 static inline Number NAME(reflect)(int k, Lane *row, Lane *e) {
   Lane rest2 = {0};
   for (int j = 0; j < k - 1; j++) rest2 += NAME(norm2)(NAME(load)(row + j * PARTS));
@@ -61,7 +63,7 @@ static inline Number NAME(minus_rank2)(Number a, Number vi, Number wi, Number vj
   return a;
 }
 
-/* Rows i .. i + R - 1 of the triangle: the pending update by (v, w), then p += A u. */
+/* Rows i .. i + R - 1 of the triangle: applies the pending update by (v, w), then p += A u. */
 static inline __attribute__((always_inline)) void NAME(update_rows)(const int R, int i, Lane *a,
                                                                     const Lane *v, const Lane *w,
                                                                     const Lane *u, Lane *p) {
@@ -114,8 +116,8 @@ static inline void NAME(make_w)(int k, Number tau, const Lane *v, Lane *p) {
   (p + j * PARTS, NAME(add_product)(NAME(load)(p + j * PARTS), half, NAME(load)(v + j * PARTS)));
 }
 
-/* A reduction in the course of its steps: the packed triangle, which becomes the v_k; d, e [n],
- * `stride` apart (e_{n-1} = 0); tau [n]; work [2 n] Numbers. */
+/* A reduction in progress: the packed triangle, which becomes the v_k; d, e [n], `stride` apart
+ * (e_{n-1} = 0); tau [n]; work [2 n] Numbers. */
 typedef struct NAME(reduction) {
   Lane *a, *d, *e, *tau, *w, *p;
   const Lane *v;
@@ -124,12 +126,12 @@ typedef struct NAME(reduction) {
 
 static NAME(reduction)
     NAME(start_reduction)(int n, Lane *a, Lane *d, Lane *e, int stride, Lane *tau, Lane *work) {
-  memset(work, 0, sizeof(Lane) * (size_t)(2 * n * PARTS)); /* nothing is pending at first */
+  memset(work, 0, sizeof(Lane) * (size_t)(2 * n * PARTS)); /* no update is pending at first */
   e[(n - 1) * stride] = (Lane){0};
   return (NAME(reduction)){a, d, e, tau, work, work + n * PARTS, work, stride};
 }
 
-/* Steps k = n - 1 .. 0. */
+/* Step k, called for k = n - 1 .. 0. */
 static void NAME(reduce_step)(int k, NAME(reduction) * q) {
   Lane *row = q->a + NAME(row)(k);
   const Lane *v = q->v;

@@ -1,5 +1,5 @@
-/* n = 2 in closed form: A = D M D^H with D = diag(1, exp(i phi)), M real and symmetric, which one
- * Jacobi rotation (c, s), |s| <= c, makes diagonal. */
+/* n = 2 in closed form: A = D M D^H with D = diag(1, exp(i phi)) and a real symmetric M. One Jacobi
+ * rotation (c, s), |s| <= c, diagonalizes M. */
 
 /* t = tan of the angle for [[x, size], [size, y]]. */
 static inline Lane NAME(jacobi_tangent)(Lane x, Lane y, Lane size) {
@@ -8,12 +8,12 @@ static inline Lane NAME(jacobi_tangent)(Lane x, Lane y, Lane size) {
   return NAME(with_sign)(NAME(all)(1) / (NAME(abs)(ratio) + root), ratio);
 }
 
-/* Eigenvalues of group g, and eigenvectors, with their phases, to be taken by take_two. Of v1 =
- * (c, -s exp(i phi)) the first component is the largest or equal; of v2 = (s, c exp(i phi)) the
- * second, unless they are equal within rounding. */
+/* Computes eigenvalues of group g, and eigenvectors with their phases fixed, for take_two. The
+ * largest or equally large component of v1 = (c, -s exp(i phi)) is the first, that of v2 = (s, c
+ * exp(i phi)) the second, unless both are equal within rounding. */
 static void NAME(solve_two)(NAME(space) * q, int g) {
   const Lane one = NAME(all)(1), zero = {0};
-  Lane *v = q->ql.rotations[g]; /* has no other use here */
+  Lane *v = q->ql.rotations[g]; /* not used otherwise for n = 2 */
   const Real equal = 1 - 1016 * (REAL_BYTES == 4 ? (Real)0x1p-23 : (Real)0x1p-52);
   Lane a[3 * 2];
   NAME(pack)(2, q->a[g], q->scale[g], q->dead[g], a);
@@ -48,7 +48,7 @@ static void NAME(solve_two)(NAME(space) * q, int g) {
   q->ql.block[g].lo = one; /* converged */
 }
 
-/* What solve_two left, as the results of group g. */
+/* Makes what solve_two left the results of group g. */
 static inline void NAME(take_two)(NAME(space) * q, int g) {
   NAME(finish_values)(2, q, g);
   for (int k = 0; k < 4 * PARTS; k++) q->v[k] = q->ql.rotations[g][k];

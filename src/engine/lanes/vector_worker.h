@@ -1,5 +1,6 @@
-/* Vectors of Reals, one matrix a lane: `Lane` and its `Mask`, in the compiler's vector extensions.
- * Included once per scalar type and instruction set, which gives LANE_BYTES. */
+/* Vectors of Reals, one matrix in each lane: `Lane` and its `Mask`, in the compiler's vector
+ * extensions. Included once per scalar type and instruction set; the including file defines
+ * LANE_BYTES. */
 
 #define Lane NAME(lane)
 #define Mask NAME(mask)
@@ -28,7 +29,7 @@ static inline Lane NAME(all)(Real x) {
 }
 
 #if MASK_REGISTERS
-/* One bit a lane. */
+/* One bit for each lane. */
 #if REAL_BYTES == 4
 typedef __mmask16 Mask;
 #define COMPARE_(m, a, b, how) _mm512_mask_cmp_ps_mask(m, (__m512)(a), (__m512)(b), how)
@@ -50,7 +51,7 @@ static inline bool NAME(any)(Mask m) {
   return m != 0;
 }
 
-/* Lanes of m in which the comparison holds. */
+/* The lanes of m in which the comparison holds. */
 static inline Mask NAME(and_less)(Mask m, Lane a, Lane b) {
   return COMPARE_(m, a, b, _CMP_LT_OQ);
 }
@@ -129,7 +130,7 @@ static inline Lane NAME(abs)(Lane x) {
   return (Lane)((Bits)x & ~sign);
 }
 
-/* a b + c and c - a b: fused where the instruction set can, and written out here because code that
+/* a b + c and c - a b, fused where the instruction set can. They are written out because code that
  * is compiled twice must round the same way (the lanes' files are built without contraction). */
 static inline Lane NAME(fma)(Lane a, Lane b, Lane c) {
 #if LANE_BYTES == 64
@@ -201,7 +202,7 @@ static inline Lane NAME(root)(Lane x) {
 #endif
 }
 
-/* The largest and the smallest of all lanes. */
+/* The largest and the smallest element over all lanes. */
 static inline Real NAME(top)(Lane x) {
 #if LANE_BYTES == 64
   return REAL_BYTES == 4 ? (Real)_mm512_reduce_max_ps((__m512)x)
@@ -217,7 +218,7 @@ static inline Real NAME(bottom)(Lane x) {
   return -NAME(top)(-x);
 }
 
-/* Arithmetic on Numbers; `c` stands for a conjugated factor. */
+/* Arithmetic on Numbers; a `c` in a name marks a conjugated factor. */
 static inline Number NAME(zero)(void) {
   return (Number){.re = {0}};
 }
@@ -306,8 +307,8 @@ static inline Lane NAME(norm2)(Number a) {
 #endif
 }
 
-/* 1 / a, correctly rounded for numbers that are real, so that what is exact stays so: the
- * eigenvectors of a matrix of uncoupled blocks are those of its blocks. */
+/* 1 / a, correctly rounded for real numbers, so that exact results stay exact: the eigenvectors of
+ * a matrix of uncoupled blocks are those of its blocks. */
 static inline Number NAME(inverse)(Number a) {
   const Lane one = NAME(all)(1), plain = one / a.re;
 #if IS_COMPLEX

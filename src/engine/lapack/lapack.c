@@ -10,8 +10,8 @@
 #include "base/for_each_type.h"
 #include "engine/engine_dispatch.h"
 
-/* Elements of work, rwork and iwork as LAPACK's documentation gives them (job 'V' or 'N'). The
- * backward pass needs n^2 of work beside z. */
+/* Elements of work, rwork and iwork, from LAPACK's documentation (job 'V' or 'N'). The backward
+ * pass needs n^2 elements of work besides z. */
 static void minimum_sizes(const mpt_shape *s, int64_t size[3]) {
   int64_t n = s->n, n2 = n * n;
   bool c = mpt_type_is_complex(s->type), vectors = s->vectors;
@@ -22,9 +22,9 @@ static void minimum_sizes(const mpt_shape *s, int64_t size[3]) {
     if (size[i] < 1) size[i] = 1;
 }
 
-/* LAPACK's integers: the one narrowing. */
+/* The only place where sizes are narrowed to LAPACK's integers. */
 static mpt_code check_range(const mpt_shape *shape, int64_t size[3], mpt_error *error) {
-  const bool small = shape->n < INT32_MAX / 16; /* the counts stay in 64 bits */
+  const bool small = shape->n < INT32_MAX / 16; /* so that the counts fit 64 bits */
   if (small) minimum_sizes(shape, size);
   if (small && size[0] <= INT_MAX && size[1] <= INT_MAX) return MPT_DONE;
   return mpt_fail(error, MPT_BAD_USAGE,
@@ -100,7 +100,7 @@ static void begin(mpt_state *state, const mpt_batch *batch, int64_t k, bool solv
       (const char *)batch->v + (size_t)(k * batch->n * batch->n) * mpt_type_size(batch->type);
 }
 
-/* All of the matrix is one tile. */
+/* The whole matrix is one tile. */
 static bool next_tile(const mpt_state *s, int64_t *next, mpt_tile *tile) {
   const int64_t n = s->shape.n;
   *tile = (mpt_tile){0, 0, n, n, s->z, n, s->work, n, s->sum};

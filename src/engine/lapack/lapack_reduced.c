@@ -1,4 +1,4 @@
-/* Some of n eigenpairs on one rank: ?hetrd, ?stedc on T, ?unmtr on the wanted columns. */
+/* Some of n eigenpairs on one rank: ?hetrd, ?stedc on T, and ?unmtr on the wanted columns. */
 #include <stdlib.h>
 #include <string.h>
 #include "base/scalar.h"
@@ -16,8 +16,8 @@ int64_t mpt_lapack_reduced_elements(const mpt_shape *shape) {
   return 3 * shape->n + 1 + panel_elements(shape->n, shape->columns);
 }
 
-/* One piece of memory, in which panels are laid out for as many columns as there are; what reduce()
- * left stays. */
+/* Allocates one piece of memory, and lays out panels in it for the current number of columns. What
+ * reduce() left is kept. */
 static mpt_code widen(mpt_state *s, int64_t columns, mpt_error *error) {
   mpt_code code = MPT_DONE;
   const int64_t n = s->shape.n;

@@ -1,5 +1,5 @@
-/* Included once per scalar type by lapack_reduced.c. As everywhere, the row-major A is conj(A)
- * here, and its eigenvectors are U = conj(V). */
+/* Included once per scalar type by lapack_reduced.c. As everywhere, the row-major A is conj(A) to
+ * LAPACK, and its eigenvectors are U = conj(V). */
 #include "engine/blas.h"
 
 #define GEMM(...) BLAS(gemm)(__VA_ARGS__, 1, 1)
@@ -35,7 +35,7 @@ static int NAME(reduce)(mpt_state *s, const mpt_batch *batch, int64_t k, double 
   return info;
 }
 
-/* T's eigenvectors, [n n] in work. */
+/* Computes T's eigenvectors, [n n] in work. */
 static int NAME(diagonalize_given)(mpt_state *s, const double *d, const double *e, double *w) {
   const int64_t n = s->shape.n;
   const int order = (int)n;

@@ -1,5 +1,5 @@
-/* Included once per scalar type by lapack.c. In the names of LAPACK's column-major world, the
- * row-major V and gV are V^T and gV^T, and A is conj(A). */
+/* Included once per scalar type by lapack.c. Names follow LAPACK's column-major view: the row-major
+ * V and gV are V^T and gV^T there, and A is conj(A). */
 #include "engine/blas.h"
 
 static int NAME(evd)(const char *job, int n, Scalar *z, Real *w, Scalar *work, int lwork,
@@ -55,7 +55,8 @@ static void NAME(into_basis)(mpt_state *s, const void *slab, mpt_side side) {
   mpt_conjugate_transpose(s->shape.type, &f);
 }
 
-/* G^T = conj(V) (X^T V^T): Hermitian, so only panels on and below the diagonal are computed. */
+/* G^T = conj(V) (X^T V^T). It is Hermitian, so only panels on and below the diagonal are computed.
+ */
 static void NAME(product)(const mpt_state *s, Scalar *g) {
   const Scalar one = 1, zero = 0, *vt = s->vt, *y = s->work;
   const int n = (int)s->shape.n, panel = n <= 64 ? n : n <= 512 ? 64 : n / 8;

@@ -1,4 +1,4 @@
-/* What the parts of the lapack engine share. */
+/* Declarations shared by the parts of the lapack engine. */
 #ifndef MPT_LAPACK_STATE_H
 #define MPT_LAPACK_STATE_H
 
@@ -8,11 +8,11 @@ struct mpt_state {
   mpt_shape shape;
   void *z, *work, *rwork; /* [n n], [lwork], [lrwork] */
   void *sum;              /* [n n] with shape.outputs, else NULL */
-  const void *vt;         /* V of begin() */
+  const void *vt;         /* V given to begin() */
   int *iwork;
   int lwork, lrwork, liwork;
   struct {
-    int64_t columns, room; /* of the panels; columns that there is memory for */
+    int64_t columns, room; /* of the panels; columns that fit the memory */
     void *u, *b, *t, *th;  /* [n columns] twice, [columns columns] twice */
     void *tau, *reals;     /* [n], [2 n] */
   } panels;

@@ -2,7 +2,7 @@
 
 #include "mpi/agree.h"
 
-/* An integer in MPICH, a pointer in Open MPI. */
+/* MPI_Comm is an integer in MPICH and a pointer in Open MPI. */
 static MPI_Comm comm_of(intptr_t comm) {
   return (MPI_Comm)comm;
 }

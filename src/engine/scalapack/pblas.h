@@ -1,5 +1,5 @@
-/* Prototypes of BLACS, PBLAS and ScaLAPACK routines in use; the typed ones for the current type of
- * for_each_type.h. */
+/* Prototypes of the BLACS, PBLAS and ScaLAPACK routines in use, the typed ones for the current type
+ * of for_each_type.h. */
 #ifndef MPT_PBLAS_H
 #define MPT_PBLAS_H
 #include <mpi.h>

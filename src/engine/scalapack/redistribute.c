@@ -1,6 +1,7 @@
-/* Every pair of ranks exchanges once a round, over a bounded panel of each slab's columns. On the
- * cyclic side nothing is packed: a rank's local columns from one slab are contiguous in its local
- * array. On the slab side columns are cut into the blocks of each process row. */
+/* In each round every pair of ranks exchanges data once, for a bounded panel of each slab's
+ * columns. On the block-cyclic side nothing is packed: the local columns of a rank that come from
+ * one slab are contiguous in its local array. On the slab side columns are cut into the blocks of
+ * each process row. */
 #include "engine/scalapack/redistribute.h"
 
 #include <stdlib.h>
@@ -16,13 +17,13 @@ int64_t mpt_cyclic_count(int64_t upto, int64_t block, int p, int count) {
   return p == extra ? mine + upto % block : mine;
 }
 
-/* Slab columns of one rank in one round. */
+/* Slab columns of one rank per round. */
 static int64_t round_columns(int64_t rows, size_t element) {
   int64_t columns = round_bytes / ((rows ? rows : 1) * (int64_t)element);
   return columns > 0 ? columns : 1;
 }
 
-/* The four integers a rank at the buffer's front, up to the next cache line. */
+/* Bytes at the front of the buffer for four integers per rank, rounded up to a cache line. */
 static int64_t numbers_bytes(int ranks) {
   return (4 * ranks * (int64_t)sizeof(int) + 63) / 64 * 64;
 }
@@ -33,7 +34,7 @@ int64_t mpt_redistribute_buffer(int64_t n, int ranks, size_t element) {
 }
 
 typedef struct place {
-  int row, col, rows, cols; /* of the grid as `swapped` turns it */
+  int row, col, rows, cols; /* of the grid, transposed if `swapped` */
 } place;
 
 static place place_of(const mpt_cyclic *c, int rank) {
@@ -44,10 +45,10 @@ static place place_of(const mpt_cyclic *c, int rank) {
 }
 
 typedef struct messages {
-  int *count, *at; /* elements for or from each rank, and where */
+  int *count, *at; /* elements for or from each rank, and their offsets */
 } messages;
 
-/* Panel of rank r in this round: columns [first, end). */
+/* The panel of rank r in this round: columns [first, end). */
 static void panel_of(const mpt_cyclic *c, int rank, int64_t round, int64_t width, int64_t *first,
                      int64_t *end) {
   int64_t start = mpt_slab_start(c->cols, c->team->size, rank);
@@ -56,7 +57,7 @@ static void panel_of(const mpt_cyclic *c, int rank, int64_t round, int64_t width
   *end = *first + width < stop ? *first + width : stop;
 }
 
-/* What each rank's cyclic part exchanges with my slab panel, packed rank after rank. */
+/* What my slab panel exchanges with each rank's block-cyclic part, packed in the order of ranks. */
 static void slab_messages(const mpt_cyclic *c, int64_t first, int64_t end, messages *m) {
   int at = 0;
   for (int r = 0; r < c->team->size; r++) {
@@ -69,7 +70,7 @@ static void slab_messages(const mpt_cyclic *c, int64_t first, int64_t end, messa
   }
 }
 
-/* Which columns of my local array each rank's slab panel covers: `at` counts columns here. */
+/* Which columns of my local array each rank's slab panel covers; `at` counts columns here. */
 static void local_messages(const mpt_cyclic *c, int64_t round, int64_t width, messages *m) {
   place me = place_of(c, c->team->rank);
   for (int r = 0; r < c->team->size; r++) {
@@ -81,17 +82,17 @@ static void local_messages(const mpt_cyclic *c, int64_t round, int64_t width, me
   }
 }
 
-/* What is moved, and where to: from slab_in to local_out, or from local_in to slab_out. A slab may
- * have no columns, and no array. */
+/* The two ends of a move: from slab_in to local_out, or from local_in to slab_out. A slab may have
+ * no columns, and then no array. */
 typedef struct ends {
   bool to_slab;
   const char *slab_in, *local_in;
   char *slab_out, *local_out;
-  char *packed; /* what other ranks have or get of the slab */
+  char *packed; /* the parts of the slab that go to or come from other ranks */
 } ends;
 
-/* Copies between slab columns [first, end) and the packed buffer; for this rank itself, straight
- * between slab and local array, from byte `own` on. */
+/* Copies between slab columns [first, end) and the packed buffer. For this rank itself, copies
+ * directly between slab and local array, from byte `own` on. */
 static void pack(const mpt_cyclic *c, size_t element, int64_t first, int64_t end, const messages *m,
                  const ends *e, size_t own) {
   const int64_t start = mpt_slab_start(c->cols, c->team->size, c->team->rank);
@@ -116,7 +117,7 @@ static void pack(const mpt_cyclic *c, size_t element, int64_t first, int64_t end
   }
 }
 
-/* The exchange itself, pair by pair, so that local columns can have a datatype of their own. */
+/* The exchange itself, in pairs, so that local columns can have a datatype of their own. */
 static void exchange(const mpt_cyclic *c, size_t element, const messages *slab_side,
                      const messages *local_side, const ends *e) {
   const int size = c->team->size, rank = c->team->rank;

@@ -1,6 +1,6 @@
-/* One problem over a process grid. p?heevd's own chain (p?hetrd, p?stedc, p?unmtr) is called stage
- * by stage, for what the driver hides: each stage's INFO, workspaces that its queries omit, values
- * alone, and a distribution in which every rank gets w. */
+/* One problem on a process grid. The stages of p?heevd (p?hetrd, p?stedc, p?unmtr) are called one
+ * by one, to get what the driver hides: the INFO of each stage, workspaces that its queries omit,
+ * eigenvalues alone, and a distribution in which every rank gets w. */
 #include "engine/scalapack/redistribute.h"
 
 #include <limits.h>
@@ -16,19 +16,19 @@ struct mpt_state {
   mpt_cyclic cyclic;
   MPI_Comm column; /* the ranks of this process column */
   int handle, context, desc[9];
-  int row, col;     /* my place in the grid */
+  int row, col;     /* my position in the grid */
   int64_t np, nq;   /* local rows and columns */
-  void *a, *u, *x;  /* three n x n matrices: a is the solver's, u = conj(V), x is work */
+  void *a, *u, *x;  /* n x n matrices: a is the solver's, u = conj(V), x is workspace */
   void *sum;        /* a fourth with shape.outputs, else NULL */
-  double *columns;  /* [4 nq]: what process columns agree on */
-  void *small;      /* reals: d, e local; d, e whole; a row's worth of work */
+  double *columns;  /* [4 nq]: the ranks of a process column agree on these */
+  void *small;      /* reals: local d, e; whole d, e; workspace for a row */
   void *tau, *work; /* [nq], [lwork] */
   int *iwork;
   int lwork, lrwork, liwork;
   void *buffer; /* for redistribution */
   struct {
-    int64_t columns, room;  /* of the panels; columns that there is memory for */
-    int64_t mq, tp;         /* their local columns; local rows of a square of them */
+    int64_t columns, room;  /* of the panels; columns that fit the memory */
+    int64_t mq, tp;         /* local columns of the panels; local rows of a square of them */
     int desc[9], square[9]; /* of n x columns and columns x columns */
     void *u, *b, *spare;    /* [np mq], or whole columns of this rank */
     void *t, *th;           /* [tp mq] */
@@ -40,13 +40,13 @@ static int64_t global_index(int64_t local, int64_t block, int p, int count) {
   return (local / block * count + p) * block + local % block;
 }
 
-/* The local part of a matrix over the grid, from its first element on. */
+/* The local part of a matrix on the grid, from its first element on. */
 typedef struct mpt_local {
   int64_t rows, cols;
   void *t, *th, *sum;
 } mpt_local;
 
-/* Its blocks, one after another; false after the last. */
+/* Iterates over its blocks as tiles; false after the last. */
 static bool tile_of(const mpt_state *s, const mpt_local *local, int64_t *next, mpt_tile *tile) {
   const int64_t block = s->cyclic.block, down = (local->rows + block - 1) / block;
   const int64_t across = (local->cols + block - 1) / block;
@@ -78,11 +78,11 @@ static bool next_tile(const mpt_state *s, int64_t *next, mpt_tile *tile) {
 #include "engine/engine_dispatch.h"
 #include "engine/reduced_dispatch.h"
 
-/* p?stedc on several ranks with n <= nb leaves w on the owner alone, so n > nb always (n = 1 is
+/* With n <= nb, p?stedc on several ranks leaves w on the owner alone, so n > nb always (n = 1 is
  * solved without it). */
 static int64_t choose_block(const mpt_shape *shape, const int grid[2]) {
   int64_t block = shape->block > 0 ? shape->block : 32, n = shape->n;
-  if (shape->columns > 0 && shape->block <= 0) { /* as many of them on each process column */
+  if (shape->columns > 0 && shape->block <= 0) { /* equal shares for process columns */
     const int64_t rounds = (shape->columns + grid[1] * block - 1) / (grid[1] * block);
     const int64_t even = (shape->columns + grid[1] * rounds - 1) / (grid[1] * rounds);
     if (even >= 16) block = even;
@@ -96,8 +96,8 @@ typedef struct sizes {
   int64_t block, np, nq, local, a, u, x, small, work, lrwork, liwork, buffer;
 } sizes;
 
-/* Elements of every array, the largest over ranks: documented minima, p?unmtr's work, and for
- * p?stedc the NP*(NB+NQ) of p?lasrt that its query leaves out. */
+/* The number of elements of every array, as the maximum over ranks: the documented minima,
+ * p?unmtr's workspace, and for p?stedc the NP*(NB+NQ) of p?lasrt that its query leaves out. */
 static sizes count_sizes(const mpt_shape *shape, const int grid[2]) {
   sizes s = {0};
   const int64_t n = shape->n;
@@ -120,7 +120,7 @@ static sizes count_sizes(const mpt_shape *shape, const int grid[2]) {
   return s;
 }
 
-/* Elements of one panel and of one square of so many columns, the largest over ranks. */
+/* Elements of one panel and of one square with this many columns, as the maximum over ranks. */
 static void count_panels(const mpt_shape *shape, const int grid[2], int64_t columns,
                          int64_t elements[2]) {
   const int64_t n = shape->n, block = choose_block(shape, grid), each = columns / grid[0] / grid[1];
@@ -136,10 +136,11 @@ static int64_t panel_elements(const mpt_shape *shape, const int grid[2], int64_t
   return 3 * elements[0] + 2 * elements[1];
 }
 
-/* ScaLAPACK's integers: the one narrowing. It computes 3 np nq in 32 bits and does not notice. */
+/* The only place where sizes are narrowed to ScaLAPACK's integers. ScaLAPACK computes 3 np nq in 32
+ * bits and does not notice an overflow. */
 static mpt_code workspace(const mpt_shape *shape, const int grid[2], int64_t *bytes,
                           mpt_error *error) {
-  mpt_shape counted = *shape; /* as large as it may be, so that the counts stay in 64 bits */
+  mpt_shape counted = *shape; /* n limited so that the counts fit 64 bits */
   if (counted.n > INT_MAX / 16) counted.n = INT_MAX / 16;
   sizes s = count_sizes(&counted, grid);
   const int64_t element = (int64_t)mpt_type_size(shape->type);
@@ -198,7 +199,7 @@ done:
   return code;
 }
 
-/* Collective: a BLACS grid on the team's communicator alone, row by row. */
+/* Makes a BLACS grid on the team's communicator, in row order. Collective. */
 static mpt_code make_grid(mpt_state *s, mpt_error *error) {
   const int *grid = s->team.grid, zero = 0, n = (int)s->shape.n, block = (int)s->cyclic.block;
   int info, lld, yes = 1;
@@ -206,7 +207,7 @@ static mpt_code make_grid(mpt_state *s, mpt_error *error) {
   s->context = s->handle;
   Cblacs_gridinit(&s->context, "Row", grid[0], grid[1]);
   Cblacs_set(s->context, BLACS_REPEATABLE,
-             &yes); /* sums in one order, whatever message comes first */
+             &yes); /* fixed summation order, whichever message comes first */
   Cblacs_set(s->context, BLACS_COHERENT, &yes);
   MPI_Comm_split(mpt_team_comm(&s->team), s->col, s->row, &s->column);
   s->np = mpt_cyclic_count(n, block, s->row, grid[0]);
@@ -225,7 +226,7 @@ static void describe(const mpt_state *s, int64_t rows, int64_t columns, int64_t 
   descinit_(desc, &m, &n, &block, &block, &zero, &zero, &s->context, &lld, &info);
 }
 
-/* One piece of memory, in which panels are laid out for as many columns as there are. */
+/* Allocates one piece of memory, and lays out panels in it for the current number of columns. */
 static mpt_code widen(mpt_state *s, int64_t columns, mpt_error *error) {
   const int64_t block = s->cyclic.block;
   const size_t size = mpt_type_size(s->shape.type);
@@ -297,7 +298,8 @@ static void take_factor(mpt_state *s, const void *reflectors, const void *tau) {
   table[s->shape.type](s, tau);
 }
 
-/* The panel's conjugate transpose as rows that slabs cut. */
+/* The layout of the conjugate transpose of a panel, columns x n: its slabs are rows of the panel.
+ */
 static mpt_cyclic panel_rows(const mpt_state *s) {
   return (mpt_cyclic){&s->team, s->panels.columns, s->shape.n, s->cyclic.block, true};
 }
@@ -323,7 +325,7 @@ static bool next_panel_tile(const mpt_state *s, int64_t *next, mpt_tile *tile) {
   return tile_of(s, &local, next, tile);
 }
 
-/* The panel as whole columns, which slabs cut. */
+/* The layout of a panel, n x columns: its slabs are whole columns. */
 static mpt_cyclic panel_columns(const mpt_state *s) {
   return (mpt_cyclic){&s->team, s->shape.n, s->panels.columns, s->cyclic.block, false};
 }

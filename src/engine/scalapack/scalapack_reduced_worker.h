@@ -27,7 +27,7 @@ static int NAME(reduce)(mpt_state *s, const mpt_batch *batch, int64_t k, double 
   return info;
 }
 
-/* tau is tied to local columns, the same on all process rows. */
+/* tau is distributed as the local columns are, and is the same on all process rows. */
 static void NAME(keep_tau)(mpt_state *s, void *whole) {
   const int64_t n = s->shape.n, block = s->cyclic.block;
   Scalar *tau = whole;
@@ -45,7 +45,7 @@ static void NAME(take_tau)(mpt_state *s, const void *whole) {
         ((const Scalar *)whole)[global_index(j, s->cyclic.block, s->col, s->team.grid[1])];
 }
 
-/* T's eigenvectors, [n n] real where diagonalize() leaves them. */
+/* T's eigenvectors, [n n] real, where diagonalize() leaves them. */
 static int NAME(diagonalize_given)(mpt_state *s, const double *d, const double *e, double *w) {
   const int64_t n = s->shape.n;
   const NAME(small) r = NAME(small_of)(s);
@@ -99,7 +99,7 @@ static void NAME(combine)(mpt_state *s, const double *diagonal) {
   }
 }
 
-/* The reflectors in a are done with. */
+/* The reflectors in a are no longer needed. */
 static void NAME(assemble)(mpt_state *s, void *slab) {
   NAME(assemble_lower)(s, s->a);
   NAME(make_hermitian)(s, s->a, s->x);

@@ -1,5 +1,5 @@
-/* Included once per scalar type by scalapack.c. What slabs hold row-major is, column-major, A^T =
- * conj(A), V^T, gV^T and G^T; the eigenvectors of conj(A) are U = conj(V). */
+/* Included once per scalar type by scalapack.c. In the column-major view, row-major slabs hold A^T
+ * = conj(A), V^T, gV^T and G^T; the eigenvectors of conj(A) are U = conj(V). */
 #include "engine/blas.h"
 #include "engine/scalapack/pblas.h"
 
@@ -21,7 +21,7 @@ static mpt_facing NAME(facing)(const mpt_state *s, void *to, const void *from, b
   return (mpt_facing){rows, cols, to, cols, from, rows};
 }
 
-/* The slab of V^T = U^H from u, by way of a, and the other way round. */
+/* Makes the slab of V^T = U^H from u, using a; and the reverse. */
 static void NAME(store_vectors)(mpt_state *s, Scalar *slab) {
   mpt_cyclic swapped = s->cyclic;
   swapped.swapped = true;
@@ -53,7 +53,7 @@ static NAME(small) NAME(small_of)(mpt_state *s) {
   return r;
 }
 
-/* a = Q T Q^H; d and e on every rank, in r.w and r.off. Returns INFO. */
+/* Computes a = Q T Q^H, with d and e on every rank, in r.w and r.off. Returns INFO. */
 static int NAME(tridiagonalize)(mpt_state *s) {
   const int n = (int)s->shape.n, lwork = (int)(s->shape.n + 4 * s->cyclic.block);
   NAME(small) r = NAME(small_of)(s);
@@ -64,7 +64,7 @@ static int NAME(tridiagonalize)(mpt_state *s) {
   return abs(info);
 }
 
-/* All eigenpairs of T: values in r.w, vectors where this returns. */
+/* Computes all eigenpairs of T: values in r.w, vectors in the returned array. */
 static Real *NAME(diagonalize)(mpt_state *s, int *info) {
   const int n = (int)s->shape.n;
   NAME(small) r = NAME(small_of)(s);
@@ -74,7 +74,7 @@ static Real *NAME(diagonalize)(mpt_state *s, int *info) {
   return q;
 }
 
-/* The whole chain, u = Q (eigenvectors of T). Returns the worst INFO of the stages. */
+/* All stages: u = Q (eigenvectors of T). Returns the worst INFO of the stages. */
 static int NAME(chain)(mpt_state *s, bool vectors) {
   const int n = (int)s->shape.n;
   NAME(small) r = NAME(small_of)(s);
@@ -91,9 +91,9 @@ static int NAME(chain)(mpt_state *s, bool vectors) {
   return worst + abs(info);
 }
 
-/* Where each local column's pivot stands: the first row, of all ranks in the process column, whose
- * component is as good as the largest. pivot is its value; rows[j] is global, mine[j] this rank's
- * candidate. */
+/* The row of each local column's pivot: the first row, over all ranks of the process column, whose
+ * component is as large as the largest, within rounding. pivot is its value; rows[j] is global,
+ * mine[j] is this rank's candidate. */
 static void NAME(find_pivots)(mpt_state *s, const Scalar *u, int nq, double *rows, double *mine,
                               double *pivot) {
   const double equal = 1 - mpt_equal_components(s->shape.type, s->shape.n);
@@ -112,7 +112,7 @@ static void NAME(find_pivots)(mpt_state *s, const Scalar *u, int nq, double *row
   MPI_Allreduce(MPI_IN_PLACE, pivot, 2 * nq, MPI_DOUBLE, MPI_SUM, s->column);
 }
 
-/* mpt_fix_phases for columns that are spread over a process column. */
+/* mpt_fix_phases for columns that are distributed over a process column. */
 static void NAME(fix_phases)(mpt_state *s, Scalar *u, int64_t nq) {
   if (s->team.grid[0] == 1) {
     mpt_fix_phases(s->shape.type, s->np, nq, u);
@@ -152,7 +152,7 @@ static void NAME(solve)(mpt_state *s, mpt_batch *batch, int64_t k) {
   NAME(store_vectors)(s, (Scalar *)batch->v + at);
 }
 
-/* x from its lower triangle, by way of `scratch`. */
+/* Makes x Hermitian from its lower triangle, using `scratch`. */
 static void NAME(make_hermitian)(mpt_state *s, Scalar *x, Scalar *scratch) {
   const Scalar one = 1, zero = 0;
   const int n = (int)s->shape.n;
@@ -171,12 +171,12 @@ static void NAME(make_hermitian)(mpt_state *s, Scalar *x, Scalar *scratch) {
   }
 }
 
-/* The slab of G^T = Y U^H with Y in a, by way of x, which may be s->x or s->sum; Hermitian, so only
- * panels on and below the diagonal are computed and the rest is their conjugate. */
+/* The slab of G^T = Y U^H with Y in a, using x, which may be s->x or s->sum. G is Hermitian, so
+ * only panels on and below the diagonal are computed; the rest is their conjugate transpose. */
 static void NAME(product)(mpt_state *s, Scalar *x, void *slab) {
   const Scalar one = 1, zero = 0;
   const int n = (int)s->shape.n, unit = (int)s->cyclic.block, first = 1;
-  const int panel = n <= 4 * unit ? n : (n + 8 * unit - 1) / (8 * unit) * unit; /* never 0 */
+  const int panel = n <= 4 * unit ? n : (n + 8 * unit - 1) / (8 * unit) * unit; /* at least 1 */
   for (int j = 0; j < n; j += panel) {
     int width = n - j < panel ? n - j : panel, rows = n - j, at = j + 1;
     PBLAS(gemm)
