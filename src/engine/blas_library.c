@@ -30,8 +30,8 @@ const char *mpt_blas_config(void) {
   return dlsym(RTLD_DEFAULT, "mkl_set_num_threads") ? "MKL" : "unknown BLAS";
 }
 
-/* Each library has a number of its own, because a process may have two of them. OpenMP's comes last:
- * an OpenBLAS that is built with OpenMP sets that number with its own. */
+/* Each library has a number of its own, because a process may have two of them. OpenMP's comes
+ * last: an OpenBLAS that is built with OpenMP sets that number with its own. */
 static const struct {
   const char *get, *set;
 } threads_of[MPT_BLAS_LIBRARIES] = {
