@@ -135,6 +135,14 @@ def test_python_torch(capsys):
     assert int(found["mt"].last_certificate().status) == 1
 
 
+def test_python_arrays(capsys):
+    snippet, = [block for block in fenced(PYTHON, "python") if "multiplet.eigh(a)" in block]
+    found = {}
+    exec(snippet.replace("gradient, = multiplet.matrix", "other, = multiplet.matrix"), found)
+    assert found["gradient"] == pytest.approx(np.diag([0, 1, 1])) and found["other"].shape == (3, 3)
+    assert "OK" in capsys.readouterr().out
+
+
 def test_python_warnings():
     """The table of what may happen: each warning, and the error in its place."""
     torch = pytest.importorskip("torch")
@@ -198,7 +206,7 @@ RUN = {
     "README.md": ["diff", "bash", "bash", "python", "yaml", "bash", "python", "bash", "c"],
     "configs/README.md": ["yaml", "yaml", "bash", "yaml", ""],
     "jobs/README.md": ["bash", "bash"],
-    "src/python/README.md": ["python", "python", "bash", "python", "python", "python"],
+    "src/python/README.md": ["python", "python", "python", "bash", "python", "python", "python"],
     "tests/README.md": ["bash", "bash"],
     "CONTRIBUTING.md": ["bash", "", "bash"],
 }

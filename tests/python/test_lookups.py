@@ -265,7 +265,7 @@ def try_expression(span):
     import multiplet.torch as mt
     A = torch.diag(torch.tensor([4.0, 1.0, 1.0], dtype=torch.float64)).requires_grad_()
     w, v = torch.linalg.eigh(A.detach())
-    around = {"multiplet": package, "mt": mt, "torch": torch, "A": A, "w": w, "v": v, "f": torch.sqrt, "F": A, "T": A,
+    around = {"multiplet": package, "mt": mt, "torch": torch, "numpy": __import__("numpy"), "A": A, "w": w, "v": v, "f": torch.sqrt, "F": A, "T": A,
               "R": torch.ones(3, 1, dtype=torch.float64)}
     if span.startswith("with "):
         span = span[5:].rstrip(":").replace('"spool"', "'.'")
@@ -333,7 +333,7 @@ KINDS = [
     (r"--set ", try_set),
     (r"PYTHONPATH=", try_path_variable),
     (r"\{?[\w.]+: (?!error)", try_yaml),
-    (r"with multiplet|mt\.|multiplet\.(?!def)\w|torch\.|\(v \*|\(F|gauge=|eigenvalue_cot\w*=|failed=", try_expression),
+    (r"with multiplet|mt\.|numpy\.|multiplet\.(?!def)\w|torch\.|\(v \*|\(F|gauge=|eigenvalue_cot\w*=|failed=", try_expression),
     (r"A\.|problem\.|jax\.|eigh =", try_expression),
     (rf"(?:{'|'.join(SECTIONS)})\.\w+(?:\.\w+)*$", try_key),
     (r"[A-Z][A-Z_]+(=\w+)?$", try_variable),

@@ -187,22 +187,6 @@ def test_reading_needs_no_library(result):
     assert (code, out) == (0, "3.0\n"), error
 
 
-def test_pip_install(tmp_path, result):
-    """Into a directory, offline, from a copy (pip leaves build/ behind)."""
-    pytest.importorskip("pip")
-    pytest.importorskip("wheel")
-    shutil.copytree(PACKAGE, tmp_path / "source", ignore=shutil.ignore_patterns("__pycache__", "build", "*.egg-info"))
-    done = subprocess.run([sys.executable, "-m", "pip", "install", "--no-deps", "--no-index", "--no-build-isolation",
-                           "--target", tmp_path / "target", tmp_path / "source"], capture_output=True, text=True,
-                          timeout=120)
-    assert done.returncode == 0, done.stderr
-    installed = {path.relative_to(tmp_path / "target") for path in (tmp_path / "target").rglob("*.py")}
-    assert installed == {path.relative_to(PACKAGE) for path in PACKAGE.rglob("multiplet/**/*.py")}
-    code, out, error = python(f"import multiplet, multiplet.library as m; m.load(); print(multiplet.__file__, len("
-                              f"multiplet.open({str(result)!r})))", path=tmp_path / "target", cwd=tmp_path)
-    assert (code, out) == (0, f"{tmp_path}/target/multiplet/__init__.py 2\n"), error
-
-
 def test_torch_dataset(result):
     torch = pytest.importorskip("torch")
     import multiplet.torch as mt

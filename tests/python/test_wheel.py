@@ -51,7 +51,16 @@ def test_one_file_for_any_python(wheel):
     assert wheel.name.startswith("multiplet-") and "-py3-none-linux_" in wheel.name
     libraries = sorted(pathlib.Path(name).name for name in names if ".so" in name)
     assert libraries == ["libmultiplet.so", "libscipy_openblas.so"]
-    assert {"multiplet/__init__.py", "multiplet/torch/__init__.py"} <= set(names)
+    package = ROOT / "src/python"
+    assert {name for name in names if name.endswith(".py")} == {
+        str(path.relative_to(package)) for path in package.glob("multiplet/**/*.py")}
+
+
+def test_it_reads_results(python):
+    golden = ROOT / "tests/golden/result-1.1.h5"
+    program = f"import multiplet; print(multiplet.open({str(golden)!r})['H'].count, multiplet.__file__)"
+    out = call(python, "-c", program, env=CLEAN, cwd="/")
+    assert out.startswith(f"2 {python.parents[1]}"), out
 
 
 def test_its_library_brings_its_own(python):

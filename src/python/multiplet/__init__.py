@@ -1,30 +1,42 @@
 """Hermitian eigenproblems with gradients that stay right where eigenvalues coincide.
 
+    multiplet.eigh(a)                 and eigh_backward, matrix_function, projector, frame, for NumPy arrays
+    multiplet.torch.eigh(A)           and matrix_function, projector, frame, for PyTorch
     multiplet.open("result.h5")       results of `multiplet run`, as NumPy arrays
     multiplet.plot("result.h5")       a picture of one (needs matplotlib)
-    multiplet.torch.eigh(A)           and matrix_function, projector, frame, for PyTorch
     with multiplet.service(spool):    the same, answered by `multiplet serve SPOOL`
 
-Reading needs NumPy and h5py alone; multiplet.torch needs PyTorch and libmultiplet.so (see multiplet.library).
+Importing this needs NumPy alone. Results need h5py, multiplet.torch needs PyTorch, and both it and the functions of
+arrays need libmultiplet.so (see multiplet.library). Each is loaded when it is first asked for.
 """
 import importlib
 
 from .errors import (Error, GaugeError, GaugeWarning, LibraryNotFound, OutOfMemory, ProblemError, ServiceError,
                      SubgradientError, SubgradientWarning)
-from .reader import Result, open
-from .spool import service
 from .status import Status
 
 __version__ = "0.1.0"
-__all__ = ["Error", "GaugeError", "GaugeWarning", "LibraryNotFound", "OutOfMemory", "ProblemError", "Result",
-           "ServiceError", "Status", "SubgradientError", "SubgradientWarning", "open", "plot", "service"]
+
+# Which module has what.
+_ARRAYS = ("eigh", "eigvalsh", "eigh_backward", "matrix_function", "matrix_function_backward", "projector", "frame",
+           "frame_backward")
+_HOMES = {**dict.fromkeys(_ARRAYS, "arrays"), "Result": "reader", "open": "reader", "service": "spool"}
+_MODULES = ("arrays", "backend", "library", "reader", "spool", "torch", "verdict")
+
+__all__ = ["Error", "GaugeError", "GaugeWarning", "LibraryNotFound", "OutOfMemory", "ProblemError", "ServiceError",
+           "Status", "SubgradientError", "SubgradientWarning", "plot", *_HOMES]
 
 
 def __getattr__(name):
-    """multiplet.torch without an import of its own; PyTorch is loaded then."""
-    if name == "torch":
-        return importlib.import_module(".torch", __name__)
+    if name in _HOMES:
+        return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+    if name in _MODULES:
+        return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *__all__, *_MODULES})
 
 
 def plot(result, group=None):

@@ -25,7 +25,7 @@ def check_solved(certificate, what):
         return
     status = Status(certificate.statuses[bad[0]])
     raise ProblemError(f"{what}: {name_of(certificate, bad[0])} is {status.name}: {status.text}{_others(bad.size)} "
-                       f"({status.remedy}; failed='zero' gives zeros for such matrices, and last_certificate() their "
+                       f"({status.remedy}; failed='zero' gives zeros for such matrices, and the certificate their "
                        "status)", certificate)
 
 

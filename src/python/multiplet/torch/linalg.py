@@ -25,14 +25,12 @@ import numpy as np
 import torch
 from torch.autograd import Function as AutogradFunction
 
-from .. import library, verdict
-from ..backend import Function, Options, current, using
+from .. import arguments, verdict
+from ..backend import Options, current, using
 from . import pairs, second
 
 Eigh = collections.namedtuple("Eigh", "eigenvalues eigenvectors")
 TYPES = (torch.float32, torch.float64, torch.complex64, torch.complex128)
-
-SPREADS = {"mean": "mean", "raw": "raw", "error": "fail", "fail": "fail", "unbiased": "unbiased"}
 
 _last = contextvars.ContextVar("multiplet_last_certificate", default=None)
 
@@ -84,7 +82,7 @@ def matrix_function(A, kind, *, UPLO="L", tolerance=None, failed="raise", **para
     A matrix whose spectrum leaves the function's domain is FUNCTION_UNDEFINED.
     """
     call = _Call(A, UPLO, tolerance, failed)
-    function = _function(kind, parameters, A.shape[-1])
+    function = arguments.function(kind, parameters, A.shape[-1])
     return _MatrixFunction.apply(A, call, function)
 
 
@@ -105,7 +103,7 @@ def frame(A, reference, index, *, UPLO="L", tolerance=None, failed="raise"):
     """
     call = _Call(A, UPLO, tolerance, failed)
     n = A.shape[-1]
-    index = _range(index, n)
+    index = arguments.index_range(index, n)
     if not torch.is_tensor(reference) or reference.dim() < 2 or reference.shape[-2] != n:
         raise ValueError(f"frame: reference has to be a tensor [{n}, c] or [*batch, {n}, c]")
     if not 1 <= reference.shape[-1] <= index[1] - index[0]:
@@ -116,46 +114,6 @@ def frame(A, reference, index, *, UPLO="L", tolerance=None, failed="raise"):
     if reference.dim() > 2:
         reference = reference.expand(*A.shape[:-2], *reference.shape[-2:])
     return _Frame.apply(A, reference, call, index)
-
-
-def _range(index, n):
-    try:
-        start, stop = (int(k) for k in index)
-    except (TypeError, ValueError):
-        raise TypeError(f"index has to be a pair (start, stop), not {index!r}") from None
-    if not 0 <= start < stop <= n:
-        raise ValueError(f"index {start, stop} has to be within 0 <= start < stop <= n = {n}")
-    return start, stop
-
-
-def _function(kind, parameters, n):
-    kinds = library.kinds()
-    if kind not in kinds:
-        raise ValueError(f"there is no matrix function {kind!r}; kinds: {', '.join(kinds)}")
-    known = kinds[kind]
-    if parameters.keys() - known.keys():
-        raise TypeError(f"{kind} takes {', '.join(sorted(known))}, not {', '.join(sorted(parameters.keys() - known))}")
-    needed = [row.name for row in known.values() if row.need == "required" and row.name not in parameters]
-    if needed:
-        raise TypeError(f"{kind} needs {', '.join(needed)}")
-    one_of = [row.name for row in known.values() if row.need == "one of"]
-    if one_of and len(parameters.keys() & set(one_of)) != 1:
-        raise TypeError(f"{kind} needs either {' or '.join(one_of)}")
-    return Function(kind, **{name: _value(kind, known[name], value, n) for name, value in parameters.items()})
-
-
-def _value(kind, parameter, value, n):
-    """Of a parameter, in its domain; what is not finite the library refuses."""
-    if parameter.domain == "index":
-        return _range(value, n)
-    value, name = float(value), parameter.name
-    if parameter.domain == "below n" and not 0 < value < n:
-        raise ValueError(f"{kind}: {name} is {value:g}; it has to be above 0 and below n = {n}")
-    if parameter.domain == "positive" and not value > 0:
-        raise ValueError(f"{kind}: {name} is {value:g}; it has to be above 0")
-    if parameter.domain == "nonzero" and value == 0:
-        raise ValueError(f"{kind}: {name} is 0")
-    return value
 
 
 class _Call:
@@ -169,17 +127,16 @@ class _Call:
             raise TypeError(f"A is {A.dtype}; it has to be float32, float64, complex64 or complex128")
         if A.device.type != "cpu" or A.layout is not torch.strided:
             raise TypeError(f"A is {A.layout} on {A.device}; it has to be strided on the CPU (A.cpu(), A.to_dense())")
-        _choice("UPLO", UPLO, "LU")
-        _choice("failed", failed, ("raise", "zero"))
-        _choice("gauge", gauge, ("warn", "error"))
-        _choice("eigenvalue_cotangents", spread, SPREADS)
-        if tolerance is not None and not tolerance > 0:
-            raise ValueError(f"tolerance has to be above 0, or None, not {tolerance!r}")
+        arguments.choice("UPLO", UPLO, "LU")
+        arguments.choice("failed", failed, ("raise", "zero"))
+        arguments.choice("gauge", gauge, ("warn", "error"))
+        arguments.choice("eigenvalue_cotangents", spread, arguments.SPREADS)
+        arguments.check_tolerance(tolerance)
         self.batch, self.gauge, self.failed, self.backend = A.shape[:-2], gauge, failed, current()
         self.spread, backward = spread, A.requires_grad and torch.is_grad_enabled()
         seed = int(torch.randint(2**31 - 1, ()).item()) if spread == "unbiased" and backward else 0
         self.options = Options(triangle="lower" if UPLO == "L" else "upper", tolerance=tolerance or 0.0,
-                               spread=SPREADS[spread], threads=torch.get_num_threads(),
+                               spread=arguments.SPREADS[spread], threads=torch.get_num_threads(),
                                basis="turned" if backward else "solver", seed=seed)
         self.certificate = None
         self.notes = []  # from second derivatives on their way to eigh's backward pass: see pairs.py
@@ -203,11 +160,6 @@ class _Call:
         _last.set(certificate)
         if self.failed == "raise":
             verdict.check_solved(certificate, what)
-
-
-def _choice(name, value, choices):
-    if value not in tuple(choices):
-        raise ValueError(f"{name} has to be one of {', '.join(map(repr, choices))}, not {value!r}")
 
 
 class _Eigh(AutogradFunction):

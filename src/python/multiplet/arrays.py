@@ -1,0 +1,203 @@
+"""Eigenpairs, matrix functions and frames of NumPy arrays [*batch, n, n], and their gradients, without PyTorch.
+
+    w, v = multiplet.eigh(a)                        # as numpy.linalg.eigh
+    pairs = multiplet.eigh(a)                       # pairs.certificate: status, residual, gaps of each matrix
+    g = multiplet.eigh_backward(pairs, gw, gv)      # g.gradient: dL = Re tr(G^H dA), g.certificate
+
+Matrices are float32, float64, complex64 or complex128; integers become float64. The gradient is Hermitian, for
+Hermitian changes of a. Cotangents are in PyTorch's convention: dL = Re sum conj(gv) dv; what jax.grad gives is the
+complex conjugate.
+
+Keywords that are common to several functions:
+  UPLO       'L' or 'U', the triangle that is read
+  tolerance  the width of a multiplet, relative to ||A||_2; None: what rounding cannot tell apart, 5 sqrt(n) eps
+  failed     'raise': ProblemError for a matrix that has no answer; 'zero': its outputs are zero, its status says why
+  threads    None: OMP_NUM_THREADS, else as many as this process may run on
+"""
+import collections
+import os
+
+import numpy as np
+
+from . import arguments, library, verdict
+from .backend import Options, current
+
+
+class _Certified:
+    """A named tuple with the certificate of the call that made it, a multiplet.backend.Certificate."""
+    certificate = None
+
+    def _of(self, call, certificate):
+        certificate.batch = call.batch
+        self.certificate, self._call = certificate, call
+        return self
+
+
+class Eigh(_Certified, collections.namedtuple("Eigh", "eigenvalues eigenvectors")):
+    """[*batch, n] ascending, and [*batch, n, n] in columns (None of eigvalsh)."""
+
+
+class MatrixFunction(_Certified, collections.namedtuple("MatrixFunction", "value eigenvalues eigenvectors")):
+    """f(A) [*batch, n, n], and the eigenpairs that it was made of."""
+
+
+class Frame(_Certified, collections.namedtuple("Frame", "value eigenvalues eigenvectors")):
+    """P R (R^H P R)^(-1/2) [*batch, n, c], and the eigenpairs that it was made of."""
+
+
+class Gradient(_Certified, collections.namedtuple("Gradient", "gradient")):
+    """G [*batch, n, n]."""
+
+
+class FrameGradient(_Certified, collections.namedtuple("FrameGradient", "gradient gradient_reference")):
+    """G [*batch, n, n], and the derivative by each matrix's reference, [*batch, n, c]."""
+
+
+def eigh(a, UPLO="L", *, tolerance=None, failed="raise", threads=None, seed=0):
+    """Eigh(eigenvalues, eigenvectors), as numpy.linalg.eigh.
+
+    Each column has unit norm, its largest component real and positive. Inside a multiplet the vectors are turned by a
+    pseudo-random matrix of this seed, so that no loss can hide that it depends on them.
+    """
+    call = _Call(a, UPLO, tolerance, failed, threads, seed)
+    w, v, certificate = call.backend.eigh(call.a, call.options)
+    call.check("eigh", certificate)
+    return Eigh(call.shaped(w), call.shaped(v))._of(call, certificate)
+
+
+def eigvalsh(a, UPLO="L", *, tolerance=None, failed="raise", threads=None):
+    """The eigenvalues alone, [*batch, n], ascending, as numpy.linalg.eigvalsh."""
+    call = _Call(a, UPLO, tolerance, failed, threads)
+    w, _, certificate = call.backend.eigh(call.a, call.options, vectors=False)
+    call.check("eigvalsh", certificate)
+    return call.shaped(w)
+
+
+def eigh_backward(pairs, gw=None, gv=None, *, gauge="warn", eigenvalue_cotangents="mean"):
+    """Gradient(gradient) of a loss with these cotangents of eigenvalues [*batch, n] and eigenvectors [*batch, n, n].
+
+    pairs: what eigh returned. gw or gv None: zero. A loss that depends on the basis inside a multiplet, or on a phase,
+    has no gradient there: that part is dropped, with one GaugeWarning; gauge='error' raises GaugeError.
+    eigenvalue_cotangents, where they differ inside a multiplet and no form V f(w) V^H is certified: 'mean' (one
+    SubgradientWarning), 'raw', 'error', or 'unbiased': an estimate in the basis that eigh's seed drew, whose mean over
+    seeds is the exact gradient of any loss that depends on no basis.
+    """
+    arguments.choice("gauge", gauge, ("warn", "error"))
+    arguments.choice("eigenvalue_cotangents", eigenvalue_cotangents, arguments.SPREADS)
+    call = pairs._call
+    options = call.options._replace(spread=arguments.SPREADS[eigenvalue_cotangents])
+    w, v = call.flat(pairs.eigenvalues, 1), call.flat(pairs.eigenvectors)
+    gw, gv = call.cotangent(gw, w, "gw"), call.cotangent(gv, v, "gv")
+    g, certificate = call.backend.eigh_backward(w, v, gw, gv, pairs.certificate, options)
+    call.check("gradient of eigh", certificate)
+    verdict.check_gauge(certificate, w, v, gv, gauge)
+    verdict.check_spread(certificate, eigenvalue_cotangents)
+    return Gradient(call.shaped(g))._of(call, certificate)
+
+
+def matrix_function(a, kind, *, UPLO="L", tolerance=None, failed="raise", threads=None, **parameters):
+    """MatrixFunction(value, eigenvalues, eigenvectors): f(A) = V f(w) V^H. For kinds and parameters see
+    configs/README.md, or the error for any other name."""
+    call = _Call(a, UPLO, tolerance, failed, threads)
+    call.function = arguments.function(kind, parameters, call.a.shape[-1])
+    f, w, v, certificate = call.backend.function(call.a, call.function, call.options)
+    call.check(kind, certificate)
+    return MatrixFunction(*map(call.shaped, (f, w, v)))._of(call, certificate)
+
+
+def matrix_function_backward(result, gf):
+    """Gradient(gradient) from the cotangent of f(A), [*batch, n, n]; exact at any degeneracy."""
+    call = result._call
+    w, v = call.flat(result.eigenvalues, 1), call.flat(result.eigenvectors)
+    g, certificate = call.backend.function_backward(w, v, call.function, call.cotangent(gf, v, "gf"),
+                                                    result.certificate, call.options)
+    call.check(f"gradient of {call.function.kind}", certificate)
+    return Gradient(call.shaped(g))._of(call, certificate)
+
+
+def projector(a, index, *, UPLO="L", tolerance=None, failed="raise", threads=None):
+    """MatrixFunction(value, ...) with V_s V_s^H of eigenvectors s = index[0] ... index[1] - 1."""
+    return matrix_function(a, "projector", index=index, UPLO=UPLO, tolerance=tolerance, failed=failed, threads=threads)
+
+
+def frame(a, reference, index, *, UPLO="L", tolerance=None, failed="raise", threads=None):
+    """Frame(value, eigenvalues, eigenvectors): the orthonormal columns in the subspace of eigenvectors index[0] to
+    index[1] - 1 that are nearest to `reference`, [n, c] or [*batch, n, c]; smooth in a at any degeneracy inside."""
+    call = _Call(a, UPLO, tolerance, failed, threads)
+    n = call.a.shape[-1]
+    call.index = arguments.index_range(index, n)
+    reference = np.asarray(reference)
+    if reference.ndim < 2 or reference.shape[-2] != n:
+        raise ValueError(f"frame: reference has to be [{n}, c] or [*batch, {n}, c], not {list(reference.shape)}")
+    if not 1 <= reference.shape[-1] <= call.index[1] - call.index[0]:
+        raise ValueError(f"frame: reference has {reference.shape[-1]} columns; index {call.index} takes 1 to "
+                         f"{call.index[1] - call.index[0]}")
+    reference = reference.astype(call.a.dtype, casting="same_kind")
+    if reference.ndim > 2:
+        reference = call.flat(np.broadcast_to(reference, (*call.batch, *reference.shape[-2:])))
+    call.reference = np.ascontiguousarray(reference)
+    f, w, v, certificate = call.backend.frame(call.a, call.index, call.reference, call.options)
+    call.check("frame", certificate)
+    return Frame(*map(call.shaped, (f, w, v)))._of(call, certificate)
+
+
+def frame_backward(result, gf):
+    """FrameGradient(gradient, gradient_reference) from the cotangent of the frame, [*batch, n, c]."""
+    call = result._call
+    w, v = call.flat(result.eigenvalues, 1), call.flat(result.eigenvectors)
+    gf = call.cotangent(gf, call.flat(result.value), "gf")
+    g, gr, certificate = call.backend.frame_backward(w, v, call.index, call.reference, gf, result.certificate,
+                                                     call.options)
+    call.check("gradient of frame", certificate)
+    return FrameGradient(call.shaped(g), call.shaped(gr))._of(call, certificate)
+
+
+def _thread_count():
+    asked = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
+    if asked.isdigit() and int(asked) > 0:
+        return int(asked)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class _Call:
+    """What the passes of one call share."""
+
+    def __init__(self, a, UPLO, tolerance, failed, threads, seed=0):
+        a = np.asarray(a)
+        if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
+            raise np.linalg.LinAlgError(f"a has to be square matrices, [*batch, n, n], not {list(a.shape)}")
+        if a.dtype.kind in "biu":
+            a = a.astype(np.float64)
+        if a.dtype.newbyteorder("=") not in library.TYPES:
+            raise TypeError(f"array type {a.dtype} is not float32, float64, complex64 or complex128")
+        if not isinstance(UPLO, str) or UPLO.upper() not in ("L", "U"):
+            raise ValueError(f"UPLO has to be one of 'L', 'U', not {UPLO!r}")
+        arguments.choice("failed", failed, ("raise", "zero"))
+        arguments.check_tolerance(tolerance)
+        self.batch, self.failed, self.backend = a.shape[:-2], failed, current()
+        self.a = self.flat(a.astype(a.dtype.newbyteorder("="), copy=False))
+        self.options = Options(triangle="lower" if UPLO.upper() == "L" else "upper", tolerance=tolerance or 0.0,
+                               threads=threads or _thread_count(), seed=seed)
+
+    def flat(self, array, rank=2):
+        """[*batch, ...] as [count, ...], contiguous."""
+        count = int(np.prod(self.batch, dtype=np.int64))
+        return np.ascontiguousarray(array).reshape(count, *array.shape[array.ndim - rank:])
+
+    def shaped(self, array):
+        """The way back."""
+        return array.reshape(*self.batch, *array.shape[1:])
+
+    def cotangent(self, array, like, name):
+        """Of what is [count, ...] here, in its type; None stays None."""
+        if array is None:
+            return None
+        array = np.asarray(array)
+        if array.shape != (*self.batch, *like.shape[1:]):
+            raise ValueError(f"{name} has the shape {list(array.shape)}, not {[*self.batch, *like.shape[1:]]}")
+        return self.flat(array.astype(like.dtype, casting="same_kind"), like.ndim - 1)
+
+    def check(self, what, certificate):
+        certificate.batch = self.batch
+        if self.failed == "raise":
+            verdict.check_solved(certificate, what)
