@@ -28,6 +28,9 @@ typedef enum mpt_function_kind {
   MPT_FUNCTION_COS = 8,
   MPT_FUNCTION_FERMI = 9,      /* 1 / (exp(beta (A - mu)) + 1) */
   MPT_FUNCTION_PROJECTOR = 10, /* onto the eigenvectors of an index range */
+  MPT_FUNCTION_SOFTPLUS = 11,  /* log(1 + exp(A)) */
+  MPT_FUNCTION_ABS = 12,       /* |A| = (A^2)^(1/2); 0 has the derivative 0 */
+  MPT_FUNCTION_SIGN = 13,      /* A |A|^-1 */
   MPT_FUNCTION_KINDS
 } mpt_function_kind;
 

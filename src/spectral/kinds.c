@@ -220,6 +220,60 @@ static double fermi_difference(const mpt_spectral_function *f, int64_t i, int64_
   return -f->factor * f->value[j] * f->rest[i] * slowing(apart(f, i, j));
 }
 
+/* rest: the derivative, 1 / (1 + exp(-x)). */
+static double softplus_value(const mpt_function *f, double x, double low, double *rest) {
+  const double e = exp(-fabs(x));
+  (void)f;
+  *rest = occupation(e, -x, -low);
+  return fmax(x, 0) + log1p(e) + *rest * low;
+}
+
+/* log((1 + exp(x)) / (1 + exp(y))) / d with d = x - y >= 0. From d = 30 on the values differ by far
+ * more than either loses, unless both are large: then what is left of d is log(rest) of y. */
+static double softplus_difference(const mpt_spectral_function *f, int64_t i, int64_t j) {
+  const double d = apart(f, i, j);
+  if (!(d > 0)) return f->factor * f->rest[j];
+  if (d <= 30) return f->factor * (log1p(f->rest[j] * expm1(d)) / d);
+  if (f->x[j] <= 0) return f->factor * ((f->value[i] - f->value[j]) / d);
+  return f->factor * ((d - log1p(exp(-f->x[j]))) / d);
+}
+
+static double abs_value(const mpt_function *f, double x, double low, double *rest) {
+  (void)f;
+  (void)rest;
+  return x < 0 ? -x - low : x + low;
+}
+
+static double sign_of(double x) {
+  return x > 0 ? 1 : x < 0 ? -1 : 0;
+}
+
+/* |x| and |y| differ by x + y where the signs do. */
+static double abs_difference(const mpt_spectral_function *f, int64_t i, int64_t j) {
+  const double x = f->x[i], y = f->x[j], d = apart(f, i, j);
+  if (!(d > 0) || y >= 0 || x <= 0) return f->factor * (sign_of(x) + sign_of(y)) / (x && y ? 2 : 1);
+  return f->factor * (((x + y) + (f->low[i] + f->low[j])) / d);
+}
+
+static double sign_value(const mpt_function *f, double x, double low, double *rest) {
+  (void)f;
+  (void)rest;
+  (void)low;
+  return sign_of(x);
+}
+
+static double sign_difference(const mpt_spectral_function *f, int64_t i, int64_t j) {
+  return f->value[i] == f->value[j] ? 0 : f->factor * (2 / apart(f, i, j));
+}
+
+/* An eigenvalue that rounding may take across zero has no sign; others turn into those across. */
+static double sign_turn(const mpt_spectral_function *f, int64_t i, double shift) {
+  double gap = INFINITY;
+  for (int64_t j = 0; j < f->m; j++)
+    if (f->value[i] != f->value[j]) gap = fmin(gap, fabs(f->w[i] - f->w[j]));
+  return fabs(f->w[i]) <= shift ? 2 / gap : 2 * shift / gap / gap;
+}
+
 static mpt_status start_projector(mpt_spectral_function *f, const int32_t *multiplet) {
   const int64_t first = f->function->index[0], stop = f->function->index[1];
   for (int64_t i = 0; i < f->m; i++) f->value[i] = i >= first && i < stop;
@@ -329,5 +383,23 @@ const mpt_kind mpt_kinds[] = {
                                 .difference = projector_difference,
                                 .reach = reach_to_edges,
                                 .turn = projector_turn},
+    [MPT_FUNCTION_SOFTPLUS] = {.name = "softplus",
+                               .parameters = {SCALE},
+                               .value = softplus_value,
+                               .difference = softplus_difference,
+                               .reach = reach_of_factor},
+    [MPT_FUNCTION_ABS] = {.name = "abs",
+                          .parameters = {SCALE},
+                          .value = abs_value,
+                          .difference = abs_difference,
+                          .reach = reach_to_zero},
+    [MPT_FUNCTION_SIGN] = {.name = "sign",
+                           .parameters = {SCALE},
+                           .wants = "no eigenvalue that is zero",
+                           .exists = inverse_exists,
+                           .value = sign_value,
+                           .difference = sign_difference,
+                           .reach = reach_to_zero,
+                           .turn = sign_turn},
 };
 _Static_assert(sizeof mpt_kinds / sizeof *mpt_kinds == MPT_FUNCTION_KINDS, "a kind has no row");

@@ -152,6 +152,9 @@ def scalar(kind, p):
         "cos": (lambda x: mp.cos(s * x), lambda x: -s * mp.sin(s * x)),
         "fermi": (lambda x: 1 / (1 + mp.exp(beta * (x - mu))),
                   lambda x: -beta / (2 + mp.exp(beta * (x - mu)) + mp.exp(-beta * (x - mu)))),
+        "softplus": (lambda x: mp.log1p(mp.exp(s * x)), lambda x: s / (1 + mp.exp(-s * x))),
+        "abs": (lambda x: abs(s * x), lambda x: s * mp.sign(s * x)),
+        "sign": (lambda x: mp.sign(s * x), lambda x: mp.mpf(0)),
     }[kind]
 
 
@@ -376,7 +379,8 @@ def write_divided_differences(f):
     """f[x, y] for pairs of eigenvalues: rows of scale, exponent, beta, mu, x, y and the answer."""
     rng = np.random.default_rng(1951)
     f.attrs["columns"] = ["scale", "exponent", "beta", "mu", "x", "y", "f[x, y]"]
-    for kind in ("exp", "log", "sqrt", "inv_sqrt", "inverse", "power", "tanh", "sin", "cos", "fermi"):
+    for kind in ("exp", "log", "sqrt", "inv_sqrt", "inverse", "power", "tanh", "sin", "cos", "fermi", "softplus", "abs",
+                 "sign"):
         rows = []
         for x, y in argument_pairs(rng, kind):
             p = parameters(rng, kind)
@@ -384,7 +388,9 @@ def write_divided_differences(f):
                 x, y = x / 10, y / 10
             if kind == "power" and p["exponent"] == int(p["exponent"]):
                 x, y = x * rng.choice([-1, 1]), y * rng.choice([-1, 1])
-            with mp.workdps(900 if kind in ("tanh", "fermi") else 120):
+            if kind in ("abs", "sign"):
+                y *= rng.choice([-1, 1]) if kind == "abs" else -1
+            with mp.workdps(900 if kind in ("tanh", "fermi", "softplus") else 120):
                 value, slope = scalar(kind, {k: mp.mpf(float(v)) for k, v in p.items()})
                 exact = slope(mp.mpf(x)) if x == y else (value(mp.mpf(x)) - value(mp.mpf(y))) / (mp.mpf(x) - mp.mpf(y))
             if 1e-290 < abs(exact) < 1e290:

@@ -20,7 +20,7 @@ class Options(Sized):
                 ("seed", ctypes.c_uint64)]
 
 
-KINDS = "exp log sqrt inv_sqrt inverse power tanh sin cos fermi projector".split()
+KINDS = "exp log sqrt inv_sqrt inverse power tanh sin cos fermi projector softplus abs sign".split()
 
 
 class Function(Sized):
