@@ -60,7 +60,7 @@ def test_it_reads_results(python):
     golden = ROOT / "tests/golden/result-1.1.h5"
     program = f"import multiplet; print(multiplet.open({str(golden)!r})['H'].count, multiplet.__file__)"
     out = call(python, "-c", program, env=CLEAN, cwd="/")
-    assert out.startswith(f"2 {python.parents[1]}"), out
+    assert out.startswith(f"4 {python.parents[1]}"), out
 
 
 def test_its_library_brings_its_own(python):
@@ -89,3 +89,34 @@ def test_torch(python):
     out = call(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", ROOT / "tests/python/test_torch.py",
                "-k", "not benchmark", env={**CLEAN, "MULTIPLET_INSTALLED": "1"}, cwd="/")
     assert " passed" in out
+
+
+WORKERS = """
+import sys
+{first}
+import torch, torch.utils.data
+import multiplet.torch as mt
+
+class Data(torch.utils.data.Dataset):
+    def __len__(self):
+        return 4
+    def __getitem__(self, k):
+        A = torch.diag(torch.tensor([4.0, 1, 1 + k], dtype=torch.float64)).requires_grad_()
+        mt.eigh(A)[0].sum().backward()
+        return A.grad
+
+if __name__ == "__main__":
+    Data()[0]
+    for context in ("fork", "spawn"):
+        loader = torch.utils.data.DataLoader(Data(), batch_size=2, num_workers=2, multiprocessing_context=context)
+        assert all(torch.allclose(g, torch.eye(3, dtype=torch.float64)) for g in loader), context
+    print("done")
+"""
+
+
+@pytest.mark.parametrize("first", ["import h5py", "from multiplet import library; library.load()"])
+def test_workers(python, tmp_path, first):
+    """In DataLoader's processes, the library loaded before PyTorch and after it, beside h5py's own HDF5."""
+    pytest.importorskip("torch")
+    (tmp_path / "workers.py").write_text(WORKERS.format(first=first))
+    assert call(python, tmp_path / "workers.py", env=CLEAN, cwd=tmp_path) == "done\n"
