@@ -1,11 +1,11 @@
-"""Hermitian eigenproblems with gradients that stay right where eigenvalues coincide.
+"""Hermitian eigenproblems with gradients that are correct where eigenvalues coincide.
 
     multiplet.open("result.h5")       results of `multiplet run`, as NumPy arrays
-    multiplet.plot("result.h5")       a picture of one (needs matplotlib)
+    multiplet.plot("result.h5")       a figure of one (needs matplotlib)
     multiplet.torch.eigh(A)           and matrix_function, projector, frame, for PyTorch
-    with multiplet.service(spool):    the same, answered by `multiplet serve SPOOL`
+    with multiplet.service(spool):    the same, computed by `multiplet serve SPOOL`
 
-Reading needs NumPy and h5py alone; multiplet.torch needs PyTorch and libmultiplet.so (see multiplet.library).
+Reading needs only NumPy and h5py; multiplet.torch needs PyTorch and libmultiplet.so (see multiplet.library).
 """
 import importlib
 
@@ -21,13 +21,14 @@ __all__ = ["Error", "GaugeError", "GaugeWarning", "LibraryNotFound", "OutOfMemor
 
 
 def __getattr__(name):
-    """multiplet.torch without an import of its own; PyTorch is loaded then."""
+    """Makes multiplet.torch available without an import of its own; PyTorch is loaded at the first use."""
     if name == "torch":
         return importlib.import_module(".torch", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def plot(result, group=None):
-    """Four panels about a result (a path or an open one): see multiplet.figure.plot. Returns matplotlib's Figure."""
+    """A figure of a result (a path or an open result) in four panels: see multiplet.figure.plot. Returns matplotlib's
+    Figure."""
     from .figure import plot as draw
     return draw(result, group)
