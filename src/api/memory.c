@@ -15,8 +15,7 @@
 typedef struct call {
   const mpt_engine *engine;
   const mpt_options *options;
-  const mpt_batch
-      *all; /* all of the caller's arrays; those that are const for the caller are only read */
+  const mpt_batch *all; /* all of the caller's arrays; const ones are only read */
   int64_t chunk;
   int threads;
   _Atomic int64_t next;       /* the first problem that no thread has taken */

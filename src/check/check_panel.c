@@ -345,8 +345,7 @@ static mpt_code judge_vectors(pass *p, mpt_error *error) {
     TRY(mpt_slab_read(&g->v, &columns, s->vj, error));
     if (!mpt_all_finite(type, n * p->width, s->vj)) g->flaws[problem] |= MPT_FLAW_NONFINITE;
   }
-  if (g->flaws[problem] & MPT_FLAW_NONFINITE)
-    return MPT_DONE; /* arithmetic with these would be meaningless */
+  if (g->flaws[problem] & MPT_FLAW_NONFINITE) return MPT_DONE; /* no arithmetic with NaN, inf */
   for (int64_t row0 = 0; row0 < n; row0 += MPT_CHECK_ROWS)
     TRY(add_rows(p, row0, n - row0 < MPT_CHECK_ROWS ? n - row0 : MPT_CHECK_ROWS, error));
   if (p->vectors) {

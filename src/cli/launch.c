@@ -50,10 +50,9 @@ int mpt_launch_rank(void) {
 
 mpt_code mpt_launch_mpi(mpt_error *error) {
   int claimed_rank = -1, claimed = -1, size;
-  const struct launcher *l =
-      find_launcher(&claimed_rank, &claimed); /* before MPI_Init sets variables of its own */
-  mpt_lookout_start();                        /* this process may fork only before MPI_Init */
-  setenv("OMPI_MCA_io", "romio321", 0);       /* several times faster than OMPIO for row slabs */
+  const struct launcher *l = find_launcher(&claimed_rank, &claimed); /* MPI_Init sets its own */
+  mpt_lookout_start();                  /* this process may fork only before MPI_Init */
+  setenv("OMPI_MCA_io", "romio321", 0); /* several times faster than OMPIO for row slabs */
   MPI_Init(NULL, NULL);
   MPI_Comm_size(MPI_COMM_WORLD, &size);
   if (!l || size > 1 || (claimed <= 1 && claimed_rank <= 0)) return MPT_DONE;

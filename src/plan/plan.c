@@ -5,11 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const int64_t chunk_bytes = INT64_C(4)
-                                   << 20;   /* stays in a cache between reading and writing */
-static const double chunk_seconds = 0.25;   /* a signal is answered within this time */
-static const double least_seconds = 5e-4;   /* many times a piece's file accesses */
-static const double nominal_rate = 1e10;    /* real operations per second of one rank */
+static const int64_t chunk_bytes = INT64_C(4) << 20; /* stays in a cache from read to write */
+static const double chunk_seconds = 0.25;            /* a signal is answered within this time */
+static const double least_seconds = 5e-4;            /* many times a piece's file accesses */
+static const double nominal_rate = 1e10;             /* real operations per second of one rank */
 static const double pair_efficiency = 0.84; /* factor for each doubling of the ranks, n = 1000 */
 enum { SMALLEST_SPREAD = 256, ELEMENTS_A_RANK = 50, PIECES_A_RANK = 32, MOST_SIZES = 12 };
 
@@ -61,10 +60,9 @@ double mpt_operations(const mpt_task *t) {
   if (reduced_columns(t)) return reduced_operations(t, complex == 4) * complex * n * n * n;
   const double frame = mpt_task_has(t, MPT_FRAME) ? (double)t->dataset->frame_columns / n : 0;
   double count = function_operations(t) + 4 * frame; /* to the basis and back */
-  if (solve)
-    count += vectors ? 14.0 / 3 : 4.0 / 3; /* reduction, divide and conquer, back-transformation */
-  if (complex == 4 && solve && vectors) count -= 1; /* T is real */
-  if (mpt_task_has(t, MPT_GRADIENT))                /* products, of which the last costs half */
+  if (solve) count += vectors ? 14.0 / 3 : 4.0 / 3;  /* reduction, divide and conquer, back */
+  if (complex == 4 && solve && vectors) count -= 1;  /* T is real */
+  if (mpt_task_has(t, MPT_GRADIENT))                 /* products, of which the last costs half */
     count += mpt_task_has(t, MPT_COTANGENT_EIGENVECTORS) ? 5.1 : 1.1;
   if (mpt_task_has(t, MPT_DIRECTION))
     count += 7.1 + (mpt_task_has(t, MPT_TANGENT_EIGENVECTORS) ? 3.1 : 0);

@@ -77,8 +77,7 @@ typedef struct mpt_unit {
 } mpt_unit;
 
 typedef struct mpt_schedule {
-  mpt_unit
-      *units; /* those for teams first, the largest teams first; among equals the longest first */
+  mpt_unit *units;           /* teams' units first, largest teams first; then longest first */
   int64_t count, team_count; /* units[team_count ...] are for one rank each */
   double seconds;
 } mpt_schedule;

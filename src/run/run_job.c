@@ -31,8 +31,7 @@ static mpt_code duplicate(MPI_Comm comm, MPI_Comm *own, mpt_error *error) {
     code = mpt_fail(error, MPT_NO_RESOURCE,
                     "cannot start: MPI has no communicator left (free some with MPI_Comm_free)");
   AGREE(comm, code);
-  MPI_Comm_set_errhandler(*own,
-                          MPI_ERRORS_ARE_FATAL); /* a job's calls do not check MPI's return codes */
+  MPI_Comm_set_errhandler(*own, MPI_ERRORS_ARE_FATAL); /* jobs do not check MPI's codes */
 done:
   return code;
 }

@@ -150,8 +150,7 @@ static mpt_code write_unit(mpt_worker *w, const mpt_unit *u, mpt_error *error) {
   mpt_code code = MPT_DONE;
   TRY(mpt_arrays_write(w, u, error));
   if (w->team.rank == 0) TRY(write_columns(w, u, error));
-  if (w->team.size > 1)
-    TRY(mpt_result_sync(w->result, error)); /* the first rank marks the unit finished */
+  if (w->team.size > 1) TRY(mpt_result_sync(w->result, error)); /* the first rank commits */
 done:
   return code;
 }

@@ -155,8 +155,7 @@ static bool has_solution(const mpt_worker *w, const mpt_cache_entry *entry) {
 /* Whether a later pass through the eigenpairs reads this quantity, and so may find it in the
  * cache. */
 static bool is_cached(const mpt_worker *w, mpt_quantity quantity) {
-  if (quantity == MPT_MATRIX)
-    return w->batch.factor.tau; /* to certify what is computed from Q and T */
+  if (quantity == MPT_MATRIX) return w->batch.factor.tau; /* to certify what Q and T give */
   return mpt_quantities[quantity].source == MPT_FROM_EIGENPAIRS;
 }
 

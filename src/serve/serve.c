@@ -9,14 +9,10 @@
 #include "serve/queue.h"
 #include "run/stop.h"
 
-enum {
-  CACHE_SHARE = 4,
-  HELD_MEMORY = 32 << 20
-}; /* the cache of results gets 1 / CACHE_SHARE of a rank's memory; bytes */
+enum { CACHE_SHARE = 4, HELD_MEMORY = 32 << 20 }; /* of a rank's memory, for results; bytes */
 static const double shortest_nap = 2e-5; /* seconds that a rank sleeps while it waits for rank 0 */
 static const double longest_nap = 0.005; /* the same, long after the last request */
-static const double attentive_time =
-    0.05; /* seconds after work or an arrival before naps get longer */
+static const double attentive_time = 0.05; /* after work or an arrival, before naps get longer */
 
 /* What rank 0 tells the others: the number of requests that are served by one rank each, or one of
  * these. */

@@ -123,8 +123,7 @@ static mpt_code reserve(const mpt_result_spec *spec, const char *draft, mpt_erro
 
 static mpt_code fill_draft(const mpt_result_spec *spec, const char *draft, mpt_error *error) {
   errno = 0;
-  hid_t file =
-      H5Fcreate(draft, H5F_ACC_EXCL, H5P_DEFAULT, H5P_DEFAULT); /* H5F_ACC_EXCL follows no link */
+  hid_t file = H5Fcreate(draft, H5F_ACC_EXCL, H5P_DEFAULT, H5P_DEFAULT); /* follows no link */
   bool done = file >= 0 && write_attributes(file, spec, draft + strlen(draft) - ID_DIGITS);
   for (int64_t d = 0; done && d < spec->count; d++)
     for (int f = 0; done && f < MPT_QUANTITY_COUNT; f++)

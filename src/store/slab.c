@@ -5,10 +5,7 @@
 #include "store/element.h"
 #include "store/shape.h"
 
-enum {
-  ROOM = 1 << 16,
-  SMALL = 1 << 12
-}; /* elements in a cache; elements of the largest problem that is cached */
+enum { ROOM = 1 << 16, SMALL = 1 << 12 }; /* elements: of a cache; of a cached problem */
 
 mpt_code mpt_slab_open(mpt_slab_reader *r, hid_t file, const char *path, hid_t type,
                        const int64_t shape[3], mpt_error *error) {

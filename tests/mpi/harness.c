@@ -36,8 +36,7 @@ int agree_on_failures(void **state) {
 int run_mpi_tests(int *argc, char ***argv, int (*tests)(void)) {
   int rank;
   const char *seconds = getenv("MULTIPLET_TIMEOUT"); /* set by the long tier */
-  alarm(seconds ? (unsigned)atoi(seconds)
-                : 110); /* a rank that waits for ever ends the other ranks */
+  alarm(seconds ? (unsigned)atoi(seconds) : 110);    /* ends all ranks if one waits for ever */
   MPI_Init(argc, argv);
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   mpt_blas_set_threads(1);

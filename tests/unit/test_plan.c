@@ -325,8 +325,7 @@ static void memory_limits(void **state) {
   assert_non_null(said);
   j.request.ranks = atoi(said + strlen("run on "));
   assert_true(j.request.ranks > 16);
-  assert_int_equal(mpt_plan_make(&j.request, &plan, &error),
-                   MPT_DONE); /* the advice in the message was right */
+  assert_int_equal(mpt_plan_make(&j.request, &plan, &error), MPT_DONE); /* the advice was right */
   mpt_plan_release(&plan);
 }
 
