@@ -1,5 +1,5 @@
-/* The public calls on arrays in memory: chunks of problems, taken by as many threads as were asked
- * for. */
+/* The public calls on arrays in memory. The problems are divided into chunks, which as many threads
+ * as were asked for take in turn. */
 #include <multiplet/function.h>
 #include <multiplet/gradient.h>
 
@@ -15,14 +15,15 @@
 typedef struct call {
   const mpt_engine *engine;
   const mpt_options *options;
-  const mpt_batch *all; /* the caller's arrays, whole; those that are const to him are only read */
+  const mpt_batch *all; /* all of the caller's arrays; const ones are only read */
   int64_t chunk;
   int threads;
   _Atomic int64_t next;       /* the first problem that no thread has taken */
   mpt_workspace **workspaces; /* [threads] */
 } call;
 
-/* Behind the last member stands nothing that an older program would leave as it was. */
+/* A structure must end with its last member: a member added later in its padding would not change
+ * its size, and programs built with an older version would not set it. */
 #define ENDS_WITH(type, member) (offsetof(type, member) + sizeof((type *)0)->member == sizeof(type))
 _Static_assert(ENDS_WITH(mpt_options, handle) && ENDS_WITH(mpt_function, index) &&
                    ENDS_WITH(mpt_frame_spec, reserved) && ENDS_WITH(mpt_select, at_most),
@@ -38,7 +39,7 @@ static bool index_fits(const int64_t index[2], int64_t n) {
   return index[0] >= 0 && index[0] < index[1] && index[1] <= n;
 }
 
-/* Names an argument that cannot be, or NULL. The bounds keep all products within 64 bits. */
+/* The name of an invalid argument, or NULL. The bounds keep all products within 64 bits. */
 static const char *wrong_argument(const mpt_batch *b, const mpt_options *o, bool backward) {
   const int64_t n = b->n;
   if ((int)b->type < 0 || b->type >= MPT_TYPE_COUNT) return "type";
@@ -66,7 +67,8 @@ static mpt_code refuse(const char *argument, mpt_error *error) {
                   argument);
 }
 
-/* An engine that is not what it should be gives way to lapack, where nobody asked for it. */
+/* Tests the engine; one that fails its test is replaced by lapack, unless the caller asked for
+ * it. */
 static mpt_code test_engine(call *c, mpt_type type, mpt_error *error) {
   const mpt_team alone = mpt_team_of_one();
   mpt_error text = {0};
@@ -88,9 +90,9 @@ static mpt_code choose_engine(call *c, const mpt_shape *shape, mpt_error *error)
   return test_engine(c, shape->type, error);
 }
 
-/* Problems that go to an engine at a time: enough to fill its vector lanes, few enough to stay in
- * a near cache between its passes and to give every thread several chunks. `whole`: an engine that
- * would otherwise work with empty lanes. */
+/* Problems that an engine gets at a time: enough to fill its vector lanes, few enough to stay in a
+ * near cache between its passes and to give every thread several chunks. `whole`: the engine would
+ * otherwise work with empty lanes. */
 static int64_t chunk_size(const mpt_batch *all, int threads, bool whole) {
   const int64_t bytes = all->n * all->n * (int64_t)mpt_type_size(all->type);
   const int64_t fit = (INT64_C(1) << 20) / (bytes > 0 ? bytes : 1);
@@ -107,13 +109,15 @@ static bool copies_input(const call *c) {
   return c->engine->writes_input && c->all->a;
 }
 
-/* Cotangents in JAX's convention are the complex conjugates of those that the engines take. */
+/* Whether cotangents are conjugated: in JAX's convention they are the complex conjugates of those
+ * that the engines take. */
 static bool conjugates(const call *c) {
   return c->all->g && c->options->convention == MPT_CONVENTION_JAX &&
          mpt_type_is_complex(c->all->type);
 }
 
-/* The caller's array or a conjugated copy of it. A call has one array of complex cotangents. */
+/* The caller's array, or a conjugated copy of it. A call has one array of complex cotangents, so
+ * one copy is enough. */
 static const void *torch_cotangent(const call *c, const mpt_workspace *mine, int64_t count,
                                    const void *array) {
   if (!array || !conjugates(c)) return array;
@@ -150,7 +154,7 @@ static void do_chunk(const call *c, const mpt_workspace *mine, int64_t first) {
   const mpt_team alone = mpt_team_of_one();
   const int64_t left = c->all->count - first, count = left < c->chunk ? left : c->chunk;
   const int64_t n = c->all->n, n2 = n * n;
-  mpt_function_arrays one; /* of functions there is one, in calls on memory */
+  mpt_function_arrays one; /* calls on memory have one function */
   mpt_batch b = mpt_batch_slice(c->all, first, count, &one);
   b.gv = torch_cotangent(c, mine, count * n2, b.gv);
   if (b.function_count) one.cotangent = torch_cotangent(c, mine, count * n2, one.cotangent);
@@ -161,7 +165,8 @@ static void do_chunk(const call *c, const mpt_workspace *mine, int64_t first) {
   mpt_process_batch(c->engine, mine->state, &alone, c->options, &b);
 }
 
-/* Nothing in here can fail as a call, so that no thread leaves work undone. */
+/* Does chunks until none are left. A failure here is reported problem by problem and does not end
+ * the call, so that no thread leaves work undone. */
 static void do_chunks(void *context, int thread) {
   call *c = context;
   int64_t first;
@@ -186,7 +191,7 @@ done:
   return code;
 }
 
-/* A batch whose eigenpairs stand in, or come from, w and v. */
+/* A batch whose eigenpairs are written to, or read from, w and v. */
 static mpt_batch batch_of(mpt_type type, int64_t n, int64_t count, const void *a, const void *w,
                           const void *v, int32_t *multiplet, mpt_report *report) {
   return (mpt_batch){.type = type,
@@ -257,7 +262,7 @@ mpt_code mpt_matrix_function_backward(mpt_type type, int64_t n, int64_t count,
   return do_all(&all, options, true, error);
 }
 
-/* False for a size or a reserved member that cannot be. */
+/* Takes the frame over; false for an invalid size or reserved member. */
 static bool take_frame(const mpt_frame_spec *his, mpt_batch *b) {
   mpt_frame_spec spec = {0};
   if (!mpt_receive(his, &spec, sizeof spec) || spec.reserved) return false;

@@ -8,14 +8,15 @@
 #include <string.h>
 #include "base/base.h"
 
-/* The OpenMP by which the BLAS may go, NULL: none. Found once: it came with the BLAS. */
+/* The OpenMP runtime that the BLAS may use; NULL: none. It is looked up once, since it was loaded
+ * with the BLAS. */
 static struct {
   void (*set)(int threads);
   int (*get)(void);
 } openmp;
 
 #ifdef MPT_BLAS_PREFIX
-/* A BLAS that is this library's alone: one thread a call, for good. */
+/* A BLAS that only this library uses: one thread for each call, permanently. */
 void openblas_set_num_threads(int threads);
 static void prepare_blas(void) {
   openblas_set_num_threads(1);
@@ -40,7 +41,7 @@ typedef struct member {
   pthread_t thread;
 } member;
 
-/* OpenMP's number of threads belongs to the thread that sets it. */
+/* OpenMP keeps the number of threads separately for each thread that sets it. */
 static void run(const work *w, int number) {
   if (openmp.set) openmp.set(1);
   w->body(w->context, number);
@@ -52,7 +53,8 @@ static void *start(void *argument) {
   return NULL;
 }
 
-/* Returns how many began. Signals are for the caller's own threads. */
+/* Returns the number of threads that were started. Signals are blocked in them: the caller's
+ * threads handle signals. */
 static int start_all(int count, member *members, const work *w) {
   sigset_t all, before;
   int started = 0;

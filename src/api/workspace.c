@@ -5,11 +5,11 @@
 
 enum { MOST_KEPT = 256, MOST_BYTES = 64 << 20 };
 
-/* Who finds it busy goes on without it. Nobody waits, so that the child of a fork() in which a
- * thread of the parent had it does not wait for ever. */
+/* A call that finds the handle busy goes on without it. Nobody waits for it: otherwise the child of
+ * a fork(), made while a thread of the parent held the handle, would wait for ever. */
 struct mpt_solver_handle {
   atomic_flag busy;
-  mpt_workspace *kept; /* the last used first */
+  mpt_workspace *kept; /* the most recently used first */
 };
 
 static bool enter(mpt_solver_handle *handle) {
@@ -35,7 +35,7 @@ static void close_list(mpt_workspace *w) {
   }
 }
 
-/* Near enough: a state may grow a little while it works. */
+/* Approximate: a state may grow a little while it works. */
 static int64_t bytes_of(const mpt_workspace *w) {
   static const int grid[2] = {1, 1};
   int64_t bytes = 0;
@@ -100,7 +100,7 @@ done:
   return code;
 }
 
-/* Takes off the list what is too much for a handle, and returns it. */
+/* Removes from the list the workspaces that exceed what a handle may keep, and returns them. */
 static mpt_workspace *cut_off(mpt_solver_handle *handle) {
   mpt_workspace **at = &handle->kept;
   int64_t bytes = 0;

@@ -1,12 +1,12 @@
-/* What a thread of a call on arrays in memory works with, and where a handle keeps it afterwards.
- */
+/* The memory that a thread of a call on arrays in memory works with, and the handle that keeps it
+ * between calls. */
 #ifndef MPT_WORKSPACE_H
 #define MPT_WORKSPACE_H
 
 #include <multiplet/solver.h>
 #include "engine/engine.h"
 
-/* Matrices of a chunk, where the caller's may not be written. */
+/* Memory for matrices of a chunk where the caller's must not be written. */
 typedef struct mpt_chunk_copy {
   void *memory;
   int64_t elements;
@@ -17,20 +17,23 @@ typedef struct mpt_workspace {
   mpt_shape shape;
   mpt_state *state; /* of a team of one */
   mpt_chunk_copy a, cotangent;
-  int64_t bytes;              /* of all of this, in a handle */
-  struct mpt_workspace *next; /* in a handle: the one that was used before it */
+  int64_t bytes;              /* in a handle: bytes of all of this */
+  struct mpt_workspace *next; /* in a handle: the workspace used before this one */
 } mpt_workspace;
 
-/* One that the handle keeps, or, without such a one or without a handle, a new one; its copies are
- * as they were left. MPT_NO_RESOURCE, *out being NULL. Several threads may call at once. */
+/* Takes a workspace that the handle keeps or, if it has none that fits or is NULL, a new one. The
+ * contents of its copies are undefined. On failure MPT_NO_RESOURCE, and *out is NULL. Several
+ * threads may call at once. */
 mpt_code mpt_workspace_take(mpt_solver_handle *handle, const mpt_engine *engine,
                             const mpt_shape *shape, mpt_workspace **out, mpt_error *error);
 
-/* Room in a copy for `elements` elements of the workspace's type, whatever they hold. */
+/* Enlarges a copy to at least `elements` elements of the workspace's type; its contents are
+ * undefined. */
 mpt_code mpt_workspace_widen(const mpt_workspace *workspace, mpt_chunk_copy *copy, int64_t elements,
                              mpt_error *error);
 
-/* The handle's again, or closed. NULL: nothing. */
+/* Gives the workspace back to the handle, or closes it where the handle cannot keep it. NULL: does
+ * nothing. */
 void mpt_workspace_give_back(mpt_solver_handle *handle, mpt_workspace *workspace);
 
 #endif

@@ -1,4 +1,4 @@
-/* One matrix on all ranks: this program against plain ?heevd and p?heevd calls (bench.h). */
+/* One matrix on all ranks: this program compared with plain ?heevd and p?heevd calls (bench.h). */
 #include "bench/bench.h"
 
 #include <stdlib.h>
@@ -22,7 +22,8 @@ typedef struct bare {
 #define WORKER "bench/bench_worker.h"
 #include "base/for_each_type.h"
 
-/* Pseudo-random in [-1/2, 1/2] by the pair's hash; conjugate for (j, i), real for i = j. */
+/* Pseudo-random in [-1/2, 1/2], from a hash of the pair (i, j); the conjugate for (j, i), real for
+ * i = j. */
 void mpt_bench_element(int64_t i, int64_t j, double out[2]) {
   uint64_t low = (uint64_t)(i < j ? i : j), high = (uint64_t)(i < j ? j : i);
   uint64_t x = (low << 32 | high) + UINT64_C(0x9e3779b97f4a7c15);
@@ -49,7 +50,7 @@ double mpt_median(int count, double *values) {
   return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
 }
 
-/* The second of two calls, its memory warm as an engine's is. */
+/* Seconds of the second of two calls: its memory is warm, as an engine's is. */
 static double finish_bare(bare *b, mpt_type type) {
   static double (*const table[])(bare *) = WORKER_TABLE(time_bare);
   double seconds = b->a && b->z && b->w ? table[type](b) : -1;
@@ -88,7 +89,8 @@ double mpt_bare_lapack(mpt_type type, int64_t n) {
   return finish_bare(&b, type);
 }
 
-/* One timed pass; `mode` 0 solves, 1 differentiates eigenvalues, 2 both, from the pairs at hand. */
+/* Seconds of one pass. `mode` 0 solves, 1 differentiates eigenvalues, 2 eigenvalues and
+ * eigenvectors, both from the eigenpairs in the batch. */
 static double time_pass(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
                         mpt_batch batch, int mode) {
   const mpt_options options = {0};

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include "run/stop.h"
 
-enum { PIECE = 1 << 20 }; /* elements that are written at once, about */
+enum { PIECE = 1 << 20 }; /* number of elements written at once, approximately */
 
 mpt_code mpt_bench_config(const char *path, const char *more, mpt_error *error) {
   FILE *file = path ? fopen(path, "w") : NULL;

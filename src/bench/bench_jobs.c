@@ -1,5 +1,5 @@
-/* Whole jobs, HDF5 to HDF5: how two ranks (or more) compare with one, what waiting, files and
- * run.sync cost. */
+/* Whole jobs, HDF5 to HDF5: two ranks (or more) compared with one, and the cost of waiting, files
+ * and run.sync. */
 #include "bench/bench_files.h"
 
 #include <stdio.h>
@@ -35,7 +35,8 @@ static mpt_code write_input(const workload *w, const char *path, mpt_error *erro
   return code;
 }
 
-/* Alone on rank 0 and then on all ranks, so that one pair of numbers comes from one moment. */
+/* Runs on rank 0 alone and then on all ranks, in each repetition, so that both numbers of a pair
+ * are measured at about the same time. */
 static mpt_code measure(const workload *w, const char *config, int repeat, mpt_error *error) {
   mpt_code code = MPT_DONE;
   double ratio[64], lost[64], files[64], alone_files[64], synced[64];

@@ -1,5 +1,5 @@
-/* Many small matrices on one rank: the engine for them against plain loops and the lapack engine,
- * on the same batch. */
+/* Many small matrices on one rank: engine lanes compared with plain loops and engine lapack, on the
+ * same batch. */
 #include "bench/bench.h"
 
 #include <math.h>
@@ -11,13 +11,13 @@
 #include "engine/process.h"
 
 static const int64_t batch_bytes = INT64_C(4) << 20;
-static const double least_seconds = 0.02; /* of a repetition: as many passes as it takes */
+static const double least_seconds = 0.02; /* of a repetition, which repeats passes until then */
 
-/* A batch, and what the plain loops have beside it. */
+/* A batch, and the additional arrays of the plain loops. */
 typedef struct sample {
   mpt_batch batch;
   void *gw, *gv;   /* the batch's cotangents */
-  void *a, *w, *g; /* overwritten; the batch's own a stays */
+  void *a, *w, *g; /* overwritten; the batch's a is kept */
   void *x, *y, *inverse;
   void *work, *rwork;
   int *iwork;
@@ -27,9 +27,9 @@ typedef struct sample {
 #define WORKER "bench/bench_lanes_worker.h"
 #include "base/for_each_type.h"
 
-/* Who is measured. Forward, the last side leaves out all checks, as a loop of ?heevd does.
- * Backward, a loop of products knows nothing of A, and so the engines get none; the last side gets
- * it and says how good the given eigenpairs are. */
+/* The sides that are compared. In the forward pass, the last side leaves out all checks, as a loop
+ * of ?heevd does. In the backward pass, a plain loop of products has no use for A, so the engines
+ * do not get it either; the last side gets A and certifies the given eigenpairs. */
 enum { PLAIN, LANES, LAPACK, OTHER, SIDES };
 typedef struct side {
   const mpt_engine *engine; /* NULL: the plain loops */
@@ -37,12 +37,12 @@ typedef struct side {
   bool other; /* see above */
 } side;
 
-/* Microseconds a matrix. */
+/* Microseconds for each matrix. */
 typedef struct times {
   double forward[SIDES], backward[SIDES];
 } times;
 
-/* A sample's arrays: where the pointer stands, and its size. */
+/* One of a sample's arrays: the place of its pointer, and its size. */
 typedef struct array {
   void *pointer;
   int64_t count;
@@ -85,7 +85,7 @@ static void sample_release(sample *s) {
   free(s->iwork);
 }
 
-/* Random matrices and cotangents; the batch is as large as a cache. */
+/* Fills a sample with random matrices and cotangents; the batch is about as large as a cache. */
 static mpt_code sample_init(sample *s, mpt_type type, int64_t n, mpt_error *error) {
   static bool (*const open_plain[])(sample *) = WORKER_TABLE(plain_open);
   const int64_t matrix = n * n * (int64_t)mpt_type_size(type);
@@ -111,7 +111,7 @@ done:
   return code;
 }
 
-/* One pass over the batch; < 0 when a problem failed. */
+/* Seconds of one pass over the batch; < 0 when a problem failed. */
 static double time_pass(sample *s, const side *who, bool backward) {
   static bool (*const forward_loop[])(sample *) = WORKER_TABLE(plain_forward);
   static bool (*const backward_loop[])(sample *) = WORKER_TABLE(plain_backward);
@@ -148,7 +148,7 @@ static double microseconds(sample *s, const side *who, bool backward) {
   return last < 0 ? -1 : 1e6 * total / (double)(passes * s->batch.count);
 }
 
-/* Medians of repetitions in which the sides take turns. */
+/* Medians of repetitions; in each, the sides take turns. */
 static times measure(sample *s, const side sides[SIDES], int repeat) {
   double all[2][SIDES][MPT_MOST_REPEATS];
   times t;
@@ -188,8 +188,8 @@ done:
   return code;
 }
 
-/* The smallest of the sizes from which on the lapack engine is faster forward and backward; 0 when
- * it is not at the largest. */
+/* The smallest of the sizes from which on engine lapack is faster, forward and backward; 0 when it
+ * is not faster at the largest. */
 static int64_t crossover(int count, const int64_t *sizes, const times *t) {
   int64_t from = 0;
   for (int k = count; k-- > 0;) {
@@ -200,7 +200,7 @@ static int64_t crossover(int count, const int64_t *sizes, const times *t) {
   return from;
 }
 
-/* Rows of one type. */
+/* Prints the rows of one type. */
 static mpt_code bench_type(const mpt_lanes_bench *what, mpt_type type, const mpt_engine *lanes,
                            int64_t *from, mpt_error *error) {
   mpt_code code = MPT_DONE;

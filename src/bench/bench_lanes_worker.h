@@ -1,8 +1,8 @@
-/* Included once per scalar type by bench_lanes.c: what one would write without this program. LAPACK
- * sees a row-major A as conj(A), V as V^T. */
+/* Included once per scalar type by bench_lanes.c: the loops that one would write without this
+ * program. LAPACK sees a row-major A as conj(A), and V as V^T. */
 #include "bench/bench_plain.h"
 
-/* The workspace by the routine's own query; false when memory is out. */
+/* Allocates the workspace that the routine asks for; false when memory is out. */
 static bool NAME(plain_open)(sample *s) {
   Scalar z = 0, work = 0;
   Real w = 0, rwork = 0;
@@ -26,8 +26,8 @@ static bool NAME(plain_forward)(sample *s) {
   return info == 0;
 }
 
-/* X, Hermitian, of W = V^H gV: its upper triangle, row by row, then the lower. `inverse` is room
- * for n numbers. */
+/* The Hermitian X from W = V^H gV: the upper triangle row by row, then the lower one. `inverse` has
+ * room for n numbers. */
 VECTOR_CLONES
 static void NAME(plain_step)(int64_t n, const Real *w, const Real *gw, Scalar *x, Real *inverse) {
   for (int64_t i = 0; i < n; i++) {

@@ -1,5 +1,5 @@
-/* Very many small matrices, HDF5 to HDF5, against what cannot be avoided: the engine's own time,
- * and the file system's for as many bytes. */
+/* Very many small matrices, HDF5 to HDF5, compared with the unavoidable cost: the engine's time,
+ * and the time to read and write as many bytes. */
 #include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
@@ -21,12 +21,12 @@ typedef struct pipeline {
   char *config, *input, *cotangents, *output, *copy; /* paths */
 } pipeline;
 
-/* Seconds of all ranks of a communicator, side by side. */
+/* Seconds that all ranks of a communicator take together, working at the same time. */
 typedef struct times {
   double kernel, copy, end;
 } times;
 
-/* What is this rank's of `count` things. */
+/* This rank's share of `count` things. */
 typedef struct range {
   int64_t first, end;
 } range;
@@ -38,7 +38,7 @@ static range share(MPI_Comm comm, int64_t count) {
   return (range){mpt_slab_start(count, ranks, rank), mpt_slab_start(count, ranks, rank + 1)};
 }
 
-/* The engine that a job takes, and how many problems at a time. */
+/* The engine that a job uses, and its number of problems in a chunk. */
 typedef struct chosen {
   const mpt_engine *engine;
   int64_t chunk;
@@ -67,7 +67,7 @@ done:
   return code;
 }
 
-/* A batch of the benchmark's problems as a job holds them, in one block of memory. */
+/* A batch of the benchmark's problems as a job has them, in one block of memory. */
 static void *make_batch(const pipeline *p, int64_t chunk, mpt_batch *b) {
   const int64_t n = p->n, n2 = n * n, reals = 6 * n2 + 2 * n;
   const size_t each = (size_t)reals * 8 + sizeof(mpt_report) + (size_t)n * 4;
@@ -87,7 +87,8 @@ static void *make_batch(const pipeline *p, int64_t chunk, mpt_batch *b) {
   return memory;
 }
 
-/* This rank's share of the problems, one chunk in memory over and over. */
+/* Solves and differentiates this rank's share of the problems, with the same chunk in memory each
+ * time. */
 static mpt_code run_engine(MPI_Comm comm, const pipeline *p, double *seconds, mpt_error *error) {
   static const mpt_options options = {0};
   const mpt_shape shape = {
@@ -123,10 +124,11 @@ static int64_t size_of(const char *path) {
   return stat(path, &about) ? 0 : (int64_t)about.st_size;
 }
 
-/* The first touch of a page costs a virtual machine several times the copying to it. So that no
- * side meets it, pages for a result are touched and given back before each. */
+/* Touches as many pages as a result needs and gives them back. The first touch of a page costs a
+ * virtual machine several times as much as copying to it, so this is done before each measurement,
+ * and no side pays for it. */
 static void touch_pages(MPI_Comm comm, const pipeline *p) {
-  sync(); /* nor what is still on its way to a disk from before */
+  sync(); /* nor for earlier data that is still being written to a disk */
   const range mine = share(comm, (p->gradient ? 3 : 2) * size_of(p->input));
   const int64_t bytes = mine.end - mine.first;
   char *memory = bytes < mpt_memory_share(2) ? malloc((size_t)bytes + 1) : NULL;
@@ -154,7 +156,7 @@ static bool write_range(const char *path, range r, const char *buffer) {
   return file >= 0 && put > 0;
 }
 
-/* Reads as many bytes as the job does and writes as many, each rank its share. */
+/* Reads and writes as many bytes as the job does, each rank its share. */
 static mpt_code copy_bytes(MPI_Comm comm, const pipeline *p, double *seconds, mpt_error *error) {
   mpt_code code = MPT_DONE;
   char *buffer = mpt_alloc(1, BUFFER);
@@ -180,7 +182,7 @@ static mpt_code measure(MPI_Comm comm, const pipeline *p, times *t, mpt_error *e
   const double start = mpt_now();
   TRY_COLL(mpt_bench_run(comm, p->config, NULL, &ignored, error));
   t->end = mpt_now() - start;
-  t->copy = INFINITY; /* the fastest of three: it meets new pages more often than the job does */
+  t->copy = INFINITY; /* of three copies: they meet new pages more often than the job does */
   for (int k = 0; k < 3; k++) {
     double copy;
     TRY_COLL(copy_bytes(comm, p, &copy, error));
@@ -191,7 +193,7 @@ done:
   return code;
 }
 
-/* A row of medians. */
+/* Measures one row of medians. */
 static mpt_code measure_often(MPI_Comm comm, const pipeline *p, int repeat, mpt_error *error) {
   mpt_code code = MPT_DONE;
   double all[5][MPT_MOST_REPEATS];

@@ -7,12 +7,13 @@
 #include "engine/scalapack/mpi_team.h"
 #include "engine/process.h"
 
-/* Seconds of one repetition; forward is without, both is with the gradient in the same pass. */
+/* Seconds of one repetition: the forward pass without the gradient; both, with the gradient in the
+ * same pass; a second pass. */
 typedef struct times {
-  double forward, both, second, kept; /* the last with Q and T from the forward pass */
+  double forward, both, second, kept; /* kept: the second pass with Q and T from the forward pass */
 } times;
 
-/* One engine's arrays and state for all pairs, or for the lowest of them. */
+/* One engine's arrays and state, for all eigenpairs or for the lowest of them. */
 typedef struct side {
   const mpt_engine *engine;
   const mpt_team *team;
@@ -20,7 +21,7 @@ typedef struct side {
   mpt_batch batch;
   mpt_report report;
   void *gw, *gv, *g;
-  mpt_factor_arrays factor; /* of a selection */
+  mpt_factor_arrays factor; /* under a selection */
 } side;
 
 static mpt_code open_factor(mpt_factor_arrays *f, mpt_type type, int64_t rows, int64_t n,

@@ -24,7 +24,7 @@ static Scalar NAME(element)(int64_t i, int64_t j) {
 #endif
 }
 
-/* Rows and columns from row0 and col0 on; Hermitian where these are equal. */
+/* Fills rows and columns from row0 and col0 on; the part is Hermitian where row0 == col0. */
 static void NAME(fill)(int64_t rows, int64_t n, int64_t row0, int64_t col0, void *slab) {
   for (int64_t i = 0; i < rows; i++)
     for (int64_t j = 0; j < n; j++) ((Scalar *)slab)[i * n + j] = NAME(element)(row0 + i, col0 + j);
@@ -59,8 +59,8 @@ static void NAME(fill_cyclic)(bare *b) {
     }
 }
 
-/* Workspace by the routine's own query (with room for what p?heevd's leaves out), then timed calls,
- * of which the last counts. */
+/* Allocates the workspace that the routine asks for (and what p?heevd's query leaves out), then
+ * times calls; the last one counts. */
 static double NAME(time_bare)(bare *b) {
   Scalar work[4] = {0};
   Real rwork[4] = {0};

@@ -48,7 +48,7 @@ static mpt_code read_config(mpt_check *c, mpt_error *error) {
                   c->view.name, inner.text[0] ? ": " : "", inner.text);
 }
 
-/* Opens the input that the result names, when its content is still the same. */
+/* Opens the input that the result names, if its content has not changed. */
 static mpt_code open_input(mpt_check *c, mpt_error *error) {
   mpt_code code;
   char fingerprint[17] = "", **paths = NULL;
@@ -75,7 +75,7 @@ done:
   return code;
 }
 
-/* A single matrix is a batch of one. */
+/* Whether the leading dimensions agree; a single matrix is a batch of one. */
 static bool has_same_leading(const mpt_view_group *stored, const mpt_dataset *input) {
   if (!input->leading) return stored->leading == 1 && stored->count == input->count;
   return stored->leading == input->leading &&
@@ -92,7 +92,7 @@ static bool matches(const mpt_view_group *stored, const mpt_dataset *input, int6
          mpt_real_size(stored->type) == mpt_real_size(input->type);
 }
 
-/* A count that cannot be is a flaw, and all columns are looked at. */
+/* Reads the numbers of eigenpairs. An impossible number is a flaw, and all columns are checked. */
 static mpt_code read_found(mpt_check *c, mpt_check_group *g, mpt_error *error) {
   mpt_code code;
   TRY(mpt_allocate(&g->found, g->stored->count, sizeof *g->found, "counts of eigenpairs", error));
@@ -162,7 +162,7 @@ mpt_code mpt_check_open(MPI_Comm comm, const char *path, mpt_check *c, mpt_error
   MPI_Comm_size(node, &neighbours);
   MPI_Comm_free(&node);
   c->room = mpt_free_memory() / 2 / neighbours / 16;
-  /* Rank 0 looks first: a file that cannot be used is then touched by one rank alone. */
+  /* Rank 0 opens first, so that only one rank touches a file that cannot be used. */
   AGREE(comm, c->rank == 0 ? open_all(c, path, error) : MPT_DONE);
   AGREE(comm, c->rank == 0 ? MPT_DONE : open_all(c, path, error));
   if (c->size > 1) mpt_blas_set_threads((int)c->config.threads);
@@ -219,7 +219,8 @@ done:
   return code;
 }
 
-/* How a group's work is cut: runs of whole problems, or panels of columns of one. */
+/* How a group's work is divided: into runs of whole problems, or into panels of columns of one
+ * problem. */
 typedef struct cut {
   int64_t run, width, panels, units;
 } cut;
@@ -260,7 +261,8 @@ done:
   return code;
 }
 
-/* This rank's share of a group. Not collective; units are numbered on over the groups. */
+/* Does this rank's share of a group. Not collective; units are numbered consecutively over all
+ * groups. */
 static mpt_code check_group(mpt_check *c, mpt_check_group *g, int64_t *before, mpt_error *error) {
   mpt_code code = MPT_DONE;
   mpt_panel_space space = {0};
@@ -294,7 +296,7 @@ done:
   return code;
 }
 
-/* What can be said only of the whole problem. */
+/* Computes the measures that need the whole problem, not one panel. */
 static void finish_group(const mpt_check *c, mpt_check_group *g) {
   const double epsilon = mpt_type_epsilon(g->input->type);
   for (int64_t b = 0; b < g->input->count; b++) {
@@ -309,7 +311,7 @@ static void finish_group(const mpt_check *c, mpt_check_group *g) {
   }
 }
 
-/* Maxima of the measures and all flaws to rank 0, in pieces that an int can count. */
+/* Reduces the maxima of the measures and all flaws to rank 0, in pieces that an int can count. */
 static void reduce_group(const mpt_check *c, mpt_check_group *g) {
   enum { PIECE = 1 << 24 };
   const bool root = c->rank == 0;

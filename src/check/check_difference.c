@@ -17,8 +17,8 @@ void zgesvd_(const char *jobu, const char *jobvt, const int *m, const int *n, do
              const int *ldvt, double complex *work, const int *lwork, double *rwork, int *info,
              size_t, size_t);
 
-/* In units of n x n: a, v, gv, g, direction, eigenvectors, turned ones, product, two of an SVD, and
- * LAPACK's workspace of two more. */
+/* In units of n x n: a, v, gv, g, direction, eigenvectors, rotated eigenvectors, product, two for
+ * an SVD, and LAPACK's workspace. */
 enum { MATRICES = 13 };
 static const double complex one = 1, zero = 0;
 
@@ -88,8 +88,8 @@ void mpt_loss_release(mpt_loss *l) {
   *l = (mpt_loss){0};
 }
 
-/* Eigenvectors in place of the matrix. zheevd wants n^2 + 2n complex, 2n^2 + 5n + 1 real and
- * 5n + 3 integer elements; the last two follow the first. */
+/* Replaces the matrix by its eigenvectors. zheevd needs n^2 + 2n complex, 2n^2 + 5n + 1 real and 5n
+ * + 3 integer elements; the last two follow the first. */
 static bool solve(const mpt_loss *l, double complex *a, double *w) {
   const int n = (int)l->n, lwork = n * n + 2 * n + 1, lrwork = 2 * n * n + 5 * n + 1;
   const int liwork = 5 * n + 3;
@@ -118,14 +118,14 @@ static double norm_of(int64_t count, const double *x) {
   return sum;
 }
 
-/* |K_ij| of K = skew(V^H gV), and the level under which the gradient takes it for noise. */
+/* |K_ij| of K = skew(V^H gV), and the level below which the gradient treats it as noise. */
 static double coupling(const mpt_loss *l, const double *size, int64_t i, int64_t j, double *noise) {
   const double complex *t = product(l);
   *noise = 8 * l->epsilon * sqrt((double)l->n) * (size[i] + size[j]) / 2;
   return cabs(t[i + j * l->n] - conj(t[j + i * l->n])) / 2;
 }
 
-/* Whether the loss treats vectors i and j alike. */
+/* Whether the loss does not distinguish vectors i and j. */
 static bool alike(const mpt_loss *l, const double *size, double largest, int64_t i, int64_t j) {
   double noise;
   if (fabs(l->gw[i] - l->gw[j]) > 4 * l->epsilon * largest) return false;
@@ -133,7 +133,7 @@ static bool alike(const mpt_loss *l, const double *size, double largest, int64_t
 }
 
 static void merge_clusters(mpt_loss *l, const double *size) {
-  enum { WIDE = 1000 }; /* gaps above norm / WIDE limit no step */
+  enum { WIDE = 1000 }; /* gaps above norm / WIDE do not limit the step */
   double largest = 0;
   int64_t start = 0;
   for (int64_t j = 0; j < l->n; j++) largest = fmax(largest, fabs(l->gw[j]));
@@ -183,7 +183,8 @@ void mpt_loss_rebuild(const mpt_loss *l, const double complex *v, const double *
   if (n > 0) BLAS(gemm)("N", "C", &n, &n, &n, &one, scaled, &n, v, &n, &zero, out, &n, 1, 1);
 }
 
-/* U = the unitary polar factor of V'_c^H V_c for the m columns from `start`, into left(). */
+/* Computes U, the unitary polar factor of V'_c^H V_c, for the m columns from `start` into
+ * left(). */
 static bool polar_factor(const mpt_loss *l, int64_t start, int m) {
   const int n = (int)l->n, lwork = 5 * m + 1;
   int info = 0;
@@ -197,13 +198,13 @@ static bool polar_factor(const mpt_loss *l, int64_t start, int m) {
     return true;
   }
   zgesvd_("A", "O", &m, &m, p, &m, s, u, &m, vt, &m, work, &lwork, rwork, &info, 1, 1);
-  memcpy(vt, p, (size_t)m * (size_t)m * sizeof *vt); /* V^H replaced the matrix */
+  memcpy(vt, p, (size_t)m * (size_t)m * sizeof *vt); /* zgesvd has replaced the matrix by V^H */
   BLAS(gemm)("N", "N", &m, &m, &m, &one, u, &m, vt, &m, &zero, p, &m, 1, 1);
   memcpy(u, p, (size_t)m * (size_t)m * sizeof *u);
   return info == 0;
 }
 
-/* (U^H diag(w') U)_ii of one cluster. */
+/* Sets out[i] = (U^H diag(w') U)_ii for one cluster. */
 static void turned_values(const mpt_loss *l, const double *w, int64_t m, double *out) {
   const double complex *u = left(l);
   for (int64_t i = 0; i < m; i++) {
@@ -218,7 +219,7 @@ static void turned_values(const mpt_loss *l, const double *w, int64_t m, double 
 bool mpt_loss_move(mpt_loss *l, double t, mpt_moved *moved) {
   const int n = (int)l->n;
   double complex *v = perturbed(l), *out = aligned(l);
-  double *w = l->w + l->n, *turned = w + l->n; /* behind the unperturbed ones */
+  double *w = l->w + l->n, *turned = w + l->n; /* stored after the unperturbed ones */
   *moved = (mpt_moved){w, turned, v, out};
   for (int64_t i = 0; i < square(l); i++) v[i] = l->a[i] + t * direction(l)[i];
   if (!solve(l, v, w)) return false;
@@ -233,7 +234,7 @@ bool mpt_loss_move(mpt_loss *l, double t, mpt_moved *moved) {
   return true;
 }
 
-/* L(A + t dA). */
+/* *value = L(A + t dA). */
 static bool loss_at(mpt_loss *l, double t, double *value) {
   double terms;
   mpt_moved at;
@@ -275,13 +276,14 @@ static bool central(mpt_loss *l, double h, double *slope) {
   return true;
 }
 
-/* Truncation, (h/reach)^2, and rounding, eps |A| / h, in balance. */
+/* The step at which the truncation error, (h/reach)^2, and the rounding error, eps |A| / h, are
+ * equal. */
 double mpt_loss_step(const mpt_loss *l, double reach) {
   return reach * cbrt(DBL_EPSILON * fmax(l->norm / reach, 1));
 }
 
-/* The error is what
- * Richardson's step says, and the rounding of L itself, which two equal steps would hide. */
+/* The error estimate is that of Richardson extrapolation, plus the rounding error of L itself,
+ * which two steps with equal results would hide. */
 bool mpt_loss_difference(mpt_loss *l, uint64_t seed, mpt_difference *d) {
   const double reach = fmin(l->gap, l->terms.reach);
   const double h = mpt_loss_step(l, reach);

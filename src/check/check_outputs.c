@@ -7,7 +7,7 @@
 #include "check/check_panel.h"
 #include "spectral/spectral.h"
 
-/* A check that would let this pass tests nothing. */
+/* A larger allowance than this would make a check meaningless. */
 static const double too_coarse = 1e-2;
 
 void mpt_sample_record(mpt_check_sample *s, double difference, double carries, double slack) {
@@ -21,7 +21,7 @@ void mpt_sample_record(mpt_check_sample *s, double difference, double carries, d
   }
 }
 
-/* The outputs there is one of; behind them come those of functions. */
+/* Outputs that exist once for each problem; the outputs of functions follow them. */
 static const mpt_quantity fixed[] = {MPT_EIGENVALUES, MPT_FRAME, MPT_GRADIENT_REFERENCE,
                                      MPT_TANGENT_EIGENVALUES, MPT_TANGENT_EIGENVECTORS};
 enum { VALUES, FRAME, REFERENCE, TANGENT_VALUES, TANGENT_VECTORS, FIXED };
@@ -45,12 +45,12 @@ typedef struct outputs {
   const mpt_check_group *group;
   mpt_loss *loss;
   int64_t problem;
-  double norm, size;            /* of A, and of the direction before it was made 1 */
-  const mpt_function *function; /* the one that is looked at */
+  double norm, size;            /* of A; and of the direction before it was normalized */
+  const mpt_function *function; /* the function in hand */
   double complex *stored, *made, *other, *more; /* [n, n] */
 } outputs;
 
-/* Path of an item's dataset, NULL when memory is out. */
+/* The path of an item's dataset; NULL when memory is out. The caller frees it. */
 static char *path_of(const outputs *o, const mpt_check_sample *item) {
   const char *name = mpt_quantities[item->quantity].name;
   if (!mpt_is_per_function(item->quantity)) return mpt_view_path(o->group->stored->path, name);
@@ -60,7 +60,8 @@ static char *path_of(const outputs *o, const mpt_check_sample *item) {
   return path;
 }
 
-/* Reads what is stored, [n, columns] row-major; an item that is there has passed until it fails. */
+/* Reads the stored output, [n, columns] row-major. An item that is there has passed until it
+ * fails. */
 static mpt_code read_stored(const outputs *o, mpt_check_sample *item, int64_t rows, int64_t columns,
                             bool *there, mpt_error *error) {
   const bool real = mpt_quantities[item->quantity].element == MPT_E_REAL;
@@ -74,7 +75,8 @@ static mpt_code read_stored(const outputs *o, mpt_check_sample *item, int64_t ro
   return code;
 }
 
-/* Notes |stored - made|, relative to the larger of both and `least`; the slack is absolute. */
+/* Records |stored - made|, relative to the larger of the two sizes and `least`; the slack is
+ * absolute. */
 static void compare(const outputs *o, mpt_check_sample *item, int64_t count, double least,
                     double carries, double slack) {
   const double stored = mpt_wide_norm(count, o->stored), made = mpt_wide_norm(count, o->made);
@@ -89,7 +91,7 @@ static double unit(const outputs *o) {
   return (double)o->loss->n * o->loss->epsilon;
 }
 
-/* The stored eigenvalues are those of their places among all. */
+/* Compares the stored eigenvalues with those at their places among all eigenvalues. */
 static mpt_code try_values(const outputs *o, mpt_check_sample *item, const mpt_moved *at,
                            mpt_error *error) {
   mpt_code code = MPT_DONE;
@@ -149,7 +151,8 @@ done:
   return code;
 }
 
-/* Of Re tr(g^H frame) when the reference moves by h times `more`; false where it has no frame. */
+/* The slope of Re tr(g^H frame) when the reference moves by h times `more`; false where there is no
+ * frame. */
 static bool reference_slope(const outputs *o, const double complex *v, double h, double *slope) {
   mpt_loss_terms *t = &o->loss->terms;
   const int64_t count = t->n * t->frame.columns;
@@ -206,7 +209,7 @@ done:
   return code;
 }
 
-/* What is differentiated along the direction. */
+/* A quantity that is differentiated along the direction. */
 typedef bool (*measured)(const outputs *o, const mpt_moved *at, double complex *out);
 
 static bool values_at(const outputs *o, const mpt_moved *at, double complex *out) {
@@ -239,8 +242,8 @@ static bool slope(const outputs *o, measured q, int64_t count, double h, double 
   return true;
 }
 
-/* The derivative into `made`, by central differences and Richardson's step, and its error; `level`
- * is the size of what is differentiated. */
+/* Computes the derivative into `made`, by central differences and Richardson extrapolation, and its
+ * error; `level` is the size of the quantity. */
 static bool differentiate(const outputs *o, measured q, int64_t count, double reach, double level,
                           double *noise) {
   const double h = mpt_loss_step(o->loss, reach);
@@ -259,7 +262,8 @@ static void divide_stored(const outputs *o, int64_t count) {
   for (int64_t i = 0; i < count; i++) o->stored[i] /= o->size;
 }
 
-/* Only pairs that are stored, and of cut multiplets nothing that depends on the basis. */
+/* Keeps only the stored eigenpairs, and sets to zero what depends on the basis of a multiplet that
+ * the selection cuts. */
 static void leave_out(const outputs *o, int64_t width, bool basis) {
   const mpt_loss *l = o->loss;
   mpt_loss_point(l, width, o->stored, sizeof *o->stored);
@@ -330,7 +334,8 @@ done:
   return code;
 }
 
-/* The direction of the config's file, made 1 in size; *there is false where it has none. */
+/* Reads the direction from the config's file and normalizes it; *there is false where there is
+ * none. */
 static mpt_code read_direction(outputs *o, bool *there, mpt_error *error) {
   mpt_loss *l = o->loss;
   const char *path = o->group->input->path;
@@ -354,7 +359,7 @@ static mpt_code try_tangents(outputs *o, mpt_check_sample *items, mpt_error *err
   bool there;
   TRY(read_direction(o, &there, error));
   if (!there) goto done;
-  l->vectors = false; /* a loss that tells all multiplets apart merges none of them */
+  l->vectors = false; /* so that the loss distinguishes all multiplets, and none are merged */
   for (int64_t j = 0; j < l->n; j++) l->gw[j] = l->multiplet[j] + 1;
   mpt_loss_prepare(l);
   TRY(try_tangent_pairs(o, &items[TANGENT_VALUES], false, error));
@@ -367,7 +372,7 @@ done:
   return code;
 }
 
-/* Against a solution of the check's own. */
+/* Compares with a solution computed here. */
 static mpt_code try_all_values(outputs *o, mpt_check_sample *items, mpt_error *error) {
   mpt_code code = MPT_DONE;
   mpt_moved at;
@@ -378,7 +383,7 @@ static mpt_code try_all_values(outputs *o, mpt_check_sample *items, mpt_error *e
     TRY(try_function(o, &items[FIXED + 2 * f], &at, error));
   }
   TRY(try_frame(o, &items[FRAME], &at, error));
-  /* a gradient that was refused is zero */
+  /* a gradient that was refused is stored as zero */
   const int8_t status = o->group->status[o->problem];
   if (status != MPT_STATUS_GAUGE_DEPENDENT && status != MPT_STATUS_SUBGRADIENT)
     TRY(try_reference(o, &items[REFERENCE], &at, error));

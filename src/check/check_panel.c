@@ -61,9 +61,9 @@ void mpt_panel_space_release(mpt_panel_space *s) {
   *s = (mpt_panel_space){0};
 }
 
-/* Rows of A, Hermitian whatever triangle counts: the part of them that the other triangle's file
- * positions hold is replaced by the conjugates of the facing elements, or the mean of both taken.
- * `turned` holds [n, rows] elements. */
+/* Reads rows of A and completes them to those of a Hermitian matrix. Elements in the triangle that
+ * is not used are replaced by the conjugates of the elements opposite; where both triangles are
+ * used, by the mean of the two. `turned` has room for [n, rows] elements. */
 static mpt_code read_rows(mpt_check_group *g, mpt_triangle triangle, const mpt_window *slab,
                           void *turned, void *out, mpt_error *error) {
   mpt_code code;
@@ -90,7 +90,7 @@ static void raise(double *measure, double value) {
   if (!(value <= *measure)) *measure = value == value ? value : INFINITY;
 }
 
-/* A power of two near 1 / norm, so that no square leaves the range. */
+/* A power of two near 1 / norm, so that no square overflows or underflows. */
 static double safe_scale(double norm) {
   int e = norm > 0 && isfinite(norm) ? ilogb(norm) : 0;
   return ldexp(1, -(e > 1000 ? 1000 : e < -1000 ? -1000 : e));
@@ -102,11 +102,11 @@ typedef struct pass {
   const mpt_check_range *panel;
   mpt_panel_space *space;
   bool values, vectors;
-  int64_t pairs, width; /* that there are, and how many vectors of them the panel has */
+  int64_t pairs, width; /* the number of eigenpairs, and of eigenvectors in the panel */
   double scale, trace, square;
 } pass;
 
-/* Whether the eigenvalues are all that the matrix has. */
+/* Whether the stored eigenvalues are the whole spectrum. */
 static bool is_whole(const pass *p) {
   return p->pairs == p->group->input->n;
 }
@@ -133,8 +133,8 @@ done:
   return code;
 }
 
-/* ||A||_2 from the eigenvalues, unless these exceed what ||A||_F allows; ||A||_F when some of them
- * are all there is. */
+/* ||A||_2 from the eigenvalues, unless they exceed what ||A||_F allows; ||A||_F when only some
+ * eigenvalues are known. */
 static double matrix_norm(const pass *p, int64_t n) {
   if (!is_whole(p)) return sqrt(p->square);
   double from_values = mpt_spectral_norm(n, p->space->w), frobenius = sqrt(p->square);
@@ -157,8 +157,8 @@ static void judge_columns(pass *p, double *measures) {
   }
 }
 
-/* Without eigenvectors: sum of w = tr A and sum of w^2 = ||A||_F^2. Rounding of n eigenvalues
- * within n eps ||A|| adds up like a random walk. */
+/* The check without eigenvectors: sum of w = tr A and sum of w^2 = ||A||_F^2. The rounding errors
+ * of n eigenvalues, each within n eps ||A||, add up like a random walk. */
 static void judge_spectrum(pass *p, double *measures) {
   const int64_t n = p->group->input->n;
   const double norm = matrix_norm(p, n), root = sqrt((double)n);
@@ -173,8 +173,8 @@ static void judge_spectrum(pass *p, double *measures) {
   if (square != 0) raise(&measures[MPT_M_SPECTRUM], fabs(square) / (2 * unit * norm * norm));
 }
 
-/* Whether the component that the convention picks is real and positive. Rounding may have moved a
- * component over the edge of "equal to the largest"; either side of the edge will do. */
+/* Whether the component that the convention selects is real and positive. Rounding may change
+ * whether a component counts as "equal to the largest"; either choice is accepted. */
 static bool phase_is_right(mpt_type stored, int64_t n, const void *column) {
   const mpt_type type = mpt_check_type(stored);
   const double largest2 = mpt_largest_component2(type, n, column);
@@ -200,7 +200,7 @@ static void judge_phases(pass *p, uint32_t *flaws) {
       *flaws |= MPT_FLAW_PHASE;
 }
 
-/* G(:, J) against G(J, :)^H. */
+/* Compares G(:, J) with G(J, :)^H. */
 static mpt_code judge_gradient(pass *p, mpt_error *error) {
   mpt_code code;
   mpt_check_group *g = p->group;
@@ -243,13 +243,14 @@ done:
   return code;
 }
 
-/* How many of the first `columns` columns the panel has. */
+/* The number of columns of the panel that are among the first `columns` ones. */
 static int64_t within(const mpt_check_range *panel, int64_t columns) {
   const int64_t rest = columns - panel->col0;
   return rest < 0 ? 0 : rest < panel->width ? rest : panel->width;
 }
 
-/* The widest multiplet, relative to ||A||_2, with a rounding of the comparison to either side. */
+/* The width of the widest multiplet allowed, relative to ||A||_2: its lower and upper bound, with
+ * the rounding error of the comparison. */
 static void width_of(const pass *p, double *least, double *most) {
   const mpt_type type = p->group->input->type;
   const int64_t n = p->group->input->n;
@@ -259,9 +260,10 @@ static void width_of(const pass *p, double *least, double *most) {
   *least = width * (1 - epsilon), *most = width * (1 + epsilon);
 }
 
-/* Numbered by the distance from a multiplet's first member (in a file of 1.0: from the one before),
- * relative to ||A||_2, which is from `norm` to `largest`. The first multiplet of a selection may
- * have members below it, and where it has to end is not known. */
+/* Whether the numbers of multiplets follow from the distances to a multiplet's first member (in a
+ * file of schema 1.0: to the previous member), relative to ||A||_2, which is between `norm` and
+ * `largest`. The first multiplet of a selection may have members below the selection, so its upper
+ * end is not known. */
 static bool are_multiplets(const pass *p, double norm, double largest) {
   const mpt_panel_space *s = p->space;
   double least, most;
@@ -278,7 +280,7 @@ static bool are_multiplets(const pass *p, double norm, double largest) {
   return true;
 }
 
-/* What ||A||_2 is at most, from the elements. */
+/* An upper bound of ||A||_2 from the elements. */
 static mpt_code bound_norm(pass *p, double *most, mpt_error *error) {
   mpt_code code = MPT_DONE;
   mpt_check_group *g = p->group;
@@ -333,7 +335,7 @@ static mpt_code judge_vectors(pass *p, mpt_error *error) {
   const int64_t n = g->input->n, problem = panel->problem;
   const mpt_type type = mpt_check_type(g->input->type);
   const int64_t stop = panel->col0 + panel->width, end = stop < g->columns ? stop : g->columns;
-  const int64_t first = panel->col0 + p->width; /* of the columns that hold no pair */
+  const int64_t first = panel->col0 + p->width; /* the first column without an eigenpair */
   mpt_window columns = {problem, 0, n, panel->col0, p->width};
   mpt_window rest = {problem, 0, n, first, end > first ? end - first : 0};
   memset(s->sums, 0, (size_t)(2 * panel->width) * sizeof(double));
@@ -343,7 +345,7 @@ static mpt_code judge_vectors(pass *p, mpt_error *error) {
     TRY(mpt_slab_read(&g->v, &columns, s->vj, error));
     if (!mpt_all_finite(type, n * p->width, s->vj)) g->flaws[problem] |= MPT_FLAW_NONFINITE;
   }
-  if (g->flaws[problem] & MPT_FLAW_NONFINITE) return MPT_DONE; /* no arithmetic with these */
+  if (g->flaws[problem] & MPT_FLAW_NONFINITE) return MPT_DONE; /* no arithmetic with NaN, inf */
   for (int64_t row0 = 0; row0 < n; row0 += MPT_CHECK_ROWS)
     TRY(add_rows(p, row0, n - row0 < MPT_CHECK_ROWS ? n - row0 : MPT_CHECK_ROWS, error));
   if (p->vectors) {

@@ -1,10 +1,10 @@
-/* The arithmetic of the check on one panel of eigenvectors. Private to check*.c. */
+/* The arithmetic of the check for one panel of eigenvectors. Private to check*.c. */
 #ifndef MPT_CHECK_PANEL_H
 #define MPT_CHECK_PANEL_H
 
 #include "check/check.h"
 
-/* Some rows of A and of all eigenvectors, and a panel of eigenvectors. */
+/* Some rows of A and of all eigenvectors, and one panel of eigenvectors. */
 typedef struct mpt_block {
   int64_t n, columns, row0, rows, width;
   const void *a;  /* [rows, n] */
@@ -12,17 +12,18 @@ typedef struct mpt_block {
   const void *vj; /* [n, width] */
 } mpt_block;
 
-/* The columns col0.. of one problem: of its matrices; of fewer eigenvectors, those there are. */
+/* The columns of one problem from col0 on. It counts the columns of n x n matrices; eigenvectors
+ * can have fewer. */
 typedef struct mpt_check_range {
   int64_t problem, col0, width;
 } mpt_check_range;
 
-/* The type in which values of this type are computed with. */
+/* The type in which values of this type are checked. */
 static inline mpt_type mpt_check_type(mpt_type type) {
   return mpt_type_is_complex(type) ? MPT_COMPLEX128 : MPT_FLOAT64;
 }
 
-enum { MPT_CHECK_ROWS = 128 }; /* rows of A that are held at a time */
+enum { MPT_CHECK_ROWS = 128 }; /* rows of A in memory at a time */
 
 /* Buffers for panels of up to `width` columns. */
 typedef struct mpt_panel_space {
@@ -38,7 +39,7 @@ void mpt_panel_space_release(mpt_panel_space *space);
 mpt_code mpt_check_panel(mpt_check *check, mpt_check_group *group, const mpt_check_range *panel,
                          mpt_panel_space *space, mpt_error *error);
 
-/* The same for a problem that failed: all its outputs are to be zero. */
+/* The same for a problem that failed: all its outputs must be zero. */
 mpt_code mpt_check_failed_panel(mpt_check_group *group, const mpt_check_range *panel,
                                 mpt_panel_space *space, mpt_error *error);
 

@@ -68,7 +68,7 @@ void mpt_loss_point(const mpt_loss *l, int64_t width, void *columns, size_t size
   memset(x + before + kept, 0, all - before - kept);
 }
 
-/* Reads a cotangent where there is one. */
+/* Reads a cotangent, if it is there. */
 static mpt_code read_cotangent(const mpt_check *c, const mpt_check_sources *s,
                                const mpt_check_group *g, mpt_quantity quantity, int64_t problem,
                                mpt_loss *l, bool *there, mpt_error *error) {
@@ -96,7 +96,7 @@ done:
   return code;
 }
 
-/* At which place of all eigenvalues, w, those that were selected begin. */
+/* The index of the first selected eigenvalue among all eigenvalues, w. */
 static int64_t first_selected(const mpt_select *select, const mpt_loss *l) {
   int64_t first = 0;
   if (select->kind == MPT_SELECT_HIGHEST) return l->n - l->found;
@@ -118,8 +118,9 @@ static void number_multiplets(const mpt_check *c, const mpt_check_group *g, mpt_
   mpt_number_multiplets(l->n, l->w, tolerance * mpt_spectral_norm(l->n, l->w), l->multiplet);
 }
 
-/* Eigenpairs that the cotangents belong to: the result's own, else those of the forward result;
- * those of a selection, whole multiplets, take their places among all of another solution. */
+/* Reads the eigenpairs that the cotangents belong to: the result's own, otherwise those of the
+ * forward result. Those of a selection replace their counterparts in the solution of the whole
+ * problem, except in multiplets that the selection cuts. */
 static mpt_code read_pairs(const mpt_check *c, const mpt_check_sources *s, const mpt_check_group *g,
                            int64_t problem, mpt_loss *l, mpt_error *error) {
   mpt_code code = MPT_DONE;
@@ -158,7 +159,7 @@ mpt_code mpt_loss_load(const mpt_check *c, const mpt_check_sources *s, const mpt
   l->found = mpt_check_pairs(g, problem);
   TRY(mpt_loss_read_hermitian(l, c->input.file, g->input->path, problem, c->config.triangle, l->a,
                               error));
-  /* NaN can hang an eigensolver. */
+  /* NaN can make an eigensolver loop for ever. */
   *usable = mpt_all_finite(MPT_COMPLEX128, l->n * l->n, l->a) && mpt_loss_solve(l);
   if (!*usable) return MPT_DONE;
   l->first = first_selected(&c->config.select, l);

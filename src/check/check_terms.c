@@ -164,7 +164,7 @@ bool mpt_loss_terms_prepare(mpt_loss_terms *t, const double *w, const mpt_wide *
   return true;
 }
 
-/* sum_k f_k Re(v_k^H gF v_k). */
+/* Returns sum_k f_k Re(v_k^H gF v_k). */
 static double function_value(mpt_loss_terms *t, const mpt_wide *cotangent, const double *f,
                              const mpt_wide *v) {
   const int64_t n = t->n;

@@ -1,5 +1,5 @@
-/* What a loss has of matrix functions and frames, for central differences of it. All in double
- * complex, on one rank. Private to check*.c. */
+/* The terms that matrix functions and frames add to a loss, for its central differences. All in
+ * double complex, on one rank. Private to check*.c. */
 #ifndef MPT_CHECK_TERMS_H
 #define MPT_CHECK_TERMS_H
 
@@ -9,38 +9,38 @@
 
 /* L = sum_f Re tr(gF^H f(A)) + Re tr(g^H frame(A)). */
 typedef struct mpt_loss_terms {
-  int64_t n, count; /* functions that have a cotangent */
+  int64_t n, count; /* number of functions that have a cotangent */
   const mpt_function **functions;
   mpt_wide *cotangents;     /* [count][n, n], column-major */
   mpt_wide *product;        /* [n, n] */
-  double *memory;           /* of one function */
-  int32_t *apart;           /* every eigenvalue a multiplet of its own */
-  mpt_spectral_frame frame; /* columns 0: none */
-  bool frame_counts;        /* in the loss */
+  double *memory;           /* for one function */
+  int32_t *apart;           /* [n], numbers of multiplets if each eigenvalue is one of its own */
+  mpt_spectral_frame frame; /* columns is 0: no frame */
+  bool frame_counts;        /* it is part of the loss */
   mpt_wide *frame_memory, *reference, *frame_cotangent; /* [n, columns], row-major */
-  double reach, level; /* how far A may move for outputs to change little; their size in L */
+  double reach, level; /* how far A may move with little change of the outputs; their size in L */
 } mpt_loss_terms;
 
-/* Rows x columns of problem `problem`, row-major, of either scalar type; *there is false where the
- * dataset is not. */
+/* Reads rows x columns of problem `problem`, row-major, of either scalar type; *there is false
+ * where there is no such dataset. */
 mpt_code mpt_read_wide(hid_t file, const char *path, int64_t problem, int64_t rows, int64_t columns,
                        mpt_type type, mpt_wide *out, bool *there, mpt_error *error);
 
-/* The same, column-major, of square matrices. */
+/* Transposes a square matrix in place: from row-major to column-major and back. */
 void mpt_turn_wide(int64_t n, mpt_wide *matrix);
 
-/* Reads the cotangents of one problem, where there are any, and the frame's reference. The caller
- * releases the terms, also on failure. */
+/* Reads the cotangents of one problem, if there are any, and the frame's reference. The caller
+ * releases the terms, also after a failure. */
 mpt_code mpt_loss_terms_read(const mpt_check *check, const mpt_check_group *group, hid_t cotangents,
                              int64_t problem, mpt_loss_terms *terms, mpt_error *error);
 void mpt_loss_terms_release(mpt_loss_terms *terms);
 
-/* Sets reach and level, at these eigenpairs (column-major); false where an output does not exist.
- */
+/* Sets reach and level for these eigenpairs (column-major); false where an output does not
+ * exist. */
 bool mpt_loss_terms_prepare(mpt_loss_terms *terms, const double *w, const mpt_wide *v);
 
-/* A function on a spectrum: over which distance it changes by about itself, and its largest value
- * and slope; false where it does not exist. */
+/* The size of a function on a spectrum: the distance over which it changes by about its own value,
+ * its largest value and its largest slope; false where the function does not exist. */
 typedef struct mpt_function_size {
   double reach, largest, steepest;
 } mpt_function_size;
@@ -57,7 +57,7 @@ double mpt_wide_norm(int64_t count, const mpt_wide *x);
 /* The frame itself, [n, columns] row-major; false where it does not exist. */
 bool mpt_loss_terms_frame(mpt_loss_terms *terms, const mpt_wide *v, mpt_wide *out);
 
-/* Their part of the loss. */
+/* The terms' part of the loss. */
 bool mpt_loss_terms_value(mpt_loss_terms *terms, const double *w, const mpt_wide *v, double *value);
 
 #endif

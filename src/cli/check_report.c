@@ -30,7 +30,8 @@ static bool was_tested(const mpt_check_sample *s) {
   return s->trial == MPT_TRIAL_PASSED || s->trial == MPT_TRIAL_FAILED;
 }
 
-/* How many were compared of gradients, or of the other outputs, and the worst difference. */
+/* Adds the number of gradients, or of other outputs, that were compared, and the worst
+ * difference. */
 static void add_samples(mpt_table *table, const mpt_check_samples *samples, int64_t group,
                         bool gradients) {
   int64_t tested = 0;
@@ -160,7 +161,7 @@ static void count_samples(const mpt_check_samples *samples, bool gradients) {
     printf(", %lld not testable (gaps too small, or no eigenpairs)", (long long)untestable);
 }
 
-/* How many gradients, and how many other outputs, are wrong. */
+/* Prints the samples; counts the gradients and the other outputs that are wrong. */
 static void print_samples(const mpt_check *c, const mpt_check_samples *samples, int64_t bad[2]) {
   for (int64_t k = 0; k < samples->count; k++) {
     const mpt_check_sample *s = &samples->items[k];
@@ -177,7 +178,7 @@ static void print_samples(const mpt_check *c, const mpt_check_samples *samples, 
   printf("\n");
 }
 
-/* What was sampled and could not be compared. */
+/* Counts the samples that could not be compared. */
 static int64_t count_untested(const mpt_check_samples *samples) {
   int64_t untested = samples->too_large;
   for (int64_t k = 0; k < samples->count; k++)

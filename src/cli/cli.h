@@ -1,4 +1,4 @@
-/* The program: one file a subcommand, one table of subcommands in main.c. */
+/* The program: one file for each subcommand, and one table of subcommands in main.c. */
 #ifndef MPT_CLI_H
 #define MPT_CLI_H
 
@@ -23,15 +23,15 @@ typedef struct mpt_usage {
   const char *command, *arguments, *summary;
   const mpt_option *options;
   size_t option_count;
-  const char *details; /* printed under the options; may be NULL */
+  const char *details; /* printed after the options; may be NULL */
 } mpt_usage;
 
 /* Called for each option (index into usage->options, value NULL for a switch) and, with index -1,
  * for each positional argument. */
 typedef mpt_code mpt_option_handler(void *context, int index, const char *value, mpt_error *error);
 
-/* Walks the arguments. `--help` tells the usage, on standard output, and sets *helped. An unknown
- * option is MPT_BAD_USAGE and names the nearest. */
+/* Parses the arguments. `--help` prints the usage on standard output and sets *helped. An unknown
+ * option is MPT_BAD_USAGE, and the message names the nearest option. */
 mpt_code mpt_parse_options(const mpt_usage *usage, int argc, char **argv,
                            mpt_option_handler *handler, void *context, bool *helped,
                            mpt_error *error);
@@ -43,12 +43,12 @@ typedef struct mpt_subcommand {
   const char *summary;
 } mpt_subcommand;
 
-/* Gives the usage of each subcommand, which --help prints, to `teller`. */
+/* Calls `teller` with the usage of each subcommand, the one that --help prints. */
 typedef void mpt_usage_teller(const mpt_usage *usage);
 void mpt_tell_usages(const mpt_subcommand *commands, int count, mpt_usage_teller *teller);
 
-/* Documents made of it and of the usages, on standard output: a manual page in roff's man macros, a
- * completion script for bash. */
+/* Documents generated from the table and the usages, on standard output: a manual page in roff's
+ * man macros, and a completion script for bash. */
 mpt_code mpt_print_manual(const mpt_subcommand *commands, int count);
 mpt_code mpt_print_completion(const mpt_subcommand *commands, int count);
 

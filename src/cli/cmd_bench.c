@@ -18,9 +18,9 @@ _Static_assert(SELECT == 1 << (sizeof part_names / sizeof *part_names - 1), "a p
 
 typedef struct arguments {
   int64_t sizes[MPT_MOST_SIZES], block, count;
-  int size_count, repeat; /* no sizes: the part's own */
+  int size_count, repeat; /* no sizes: each part has its own */
   mpt_type type;
-  bool typed; /* one type was asked for */
+  bool typed; /* the user asked for one type */
   const char *directory;
   int parts;
 } arguments;
@@ -121,7 +121,8 @@ static mpt_code handle(void *context, int index, const char *value, mpt_error *e
                   "unexpected argument '%s': bench takes options only (see bench --help)", value);
 }
 
-/* Plain call and engine one after the other, so that what else the machine does meets both. */
+/* Times the plain call and the engine one after the other, so that other load on the machine
+ * affects both. */
 static mpt_code bench_size(const arguments *a, const mpt_team *team, int64_t n, mpt_error *error) {
   mpt_code code = MPT_DONE;
   const mpt_engine *engine = team->size > 1 ? mpt_engine_for_team() : &mpt_lapack;
@@ -150,7 +151,7 @@ done:
   return code;
 }
 
-/* All ranks at one matrix. */
+/* A team of all ranks for one matrix. */
 static mpt_code whole_team(mpt_team *team, mpt_error *error) {
   *team = mpt_mpi_team(MPI_COMM_WORLD);
   mpt_choose_grid(team->size, team->grid);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROOM = 1 << 18 }; /* elements in one write, unless a row is longer */
+enum { ROOM = 1 << 18 }; /* elements in one write; a longer row is written at once */
 
 typedef enum option_index {
   OUTPUT,
@@ -219,8 +219,8 @@ done:
   return code ? code : finished;
 }
 
-/* Of the loss sum of the lower half of eigenvalues; for forum, the sum of the components of the
- * lowest eigenvector, whose cotangent is 1 all down column 0. */
+/* Cotangents of a loss: the sum of the lower half of the eigenvalues; for forum, the sum of the
+ * components of the lowest eigenvector, whose cotangent is 1 in all of column 0. */
 static mpt_code write_cotangents(const request *r, const mpt_model_state *s, const char *name,
                                  const mpt_sample_file *file, mpt_error *error) {
   mpt_code code, finished;

@@ -52,7 +52,7 @@ int mpt_cmd_serve(int argc, char **argv) {
     code = mpt_fail(&error, MPT_BAD_USAGE, "no spool: serve where? (give a directory)");
   if (code != MPT_DONE) mpt_print_error(&error);
   if (code != MPT_DONE || helped) return code;
-  /* Ranks that wait for each other leave their cores to the clients meanwhile. */
+  /* Ranks that wait for each other leave their cores to the clients. */
   setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0);
   if (mpt_launch_mpi(&error) != MPT_DONE) return MPT_BAD_USAGE;
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);

@@ -1,4 +1,4 @@
-/* multiplet show: which of its views, by the argument */
+/* multiplet show: the argument selects the view */
 #include "cli/cli.h"
 #include "store/lookout.h"
 #include "cli/show.h"
@@ -11,8 +11,8 @@
 typedef struct request {
   const char *target; /* as given */
   bool all;
-  char *file, *group; /* group NULL: the whole file */
-  const char *index;  /* inside `group`, behind its '['; NULL: the whole group */
+  char *file, *group; /* group is NULL: the whole file */
+  const char *index;  /* in `group`, after its '['; NULL: the whole group */
 } request;
 
 static const mpt_option options[] = {
@@ -58,7 +58,7 @@ static mpt_code split_target(request *r, mpt_error *error) {
   return MPT_DONE;
 }
 
-/* Cuts "[INDEX]" off the group's name, unless a group is really called so. */
+/* Cuts "[INDEX]" off the group's name, unless there is a group with that full name. */
 static void split_index(request *r, const mpt_view *view) {
   size_t length = strlen(r->group);
   char *bracket = strrchr(r->group, '[');
@@ -87,7 +87,7 @@ static mpt_code no_index(const request *r, const mpt_view_group *group, mpt_erro
                   group->path, group->leading > 1 ? ", 1" : "");
 }
 
-/* The place as its largest values tell it. */
+/* The error for an index out of range; it names the largest index. */
 static mpt_code out_of_range(const request *r, const mpt_view_group *group, mpt_error *error) {
   char last[160];
   if (group->count == 0)
@@ -104,7 +104,8 @@ static mpt_code out_of_range(const request *r, const mpt_view_group *group, mpt_
                   mpt_view_index(group, group->count - 1, last, sizeof last));
 }
 
-/* One integer counts problems flat, in C order; several are an index of each leading dimension. */
+/* Reads one integer, which counts problems flat in C order, or one index for each leading
+ * dimension. */
 static mpt_code read_index(const request *r, const mpt_view_group *group, int64_t *index,
                            mpt_error *error) {
   long long values[MPT_MOST_LEADING];

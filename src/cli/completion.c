@@ -1,4 +1,4 @@
-/* What bash completes, from the tables that --help prints. */
+/* Completion for bash, generated from the tables that --help prints. */
 #include <stdio.h>
 #include "cli/cli.h"
 

@@ -7,8 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What launchers say of the processes that they start, the one nearest to the program first. A
- * batch script has SLURM_NTASKS and SLURM_PROCID of its own: only a step's count. */
+/* The variables in which launchers state the rank and the number of processes. The launcher nearest
+ * to the program comes first. A batch script has SLURM_NTASKS and SLURM_PROCID of its own, which do
+ * not count; only those of a step do. */
 static const struct launcher {
   const char *name, *rank, *size, *only_with;
 } launchers[] = {
@@ -30,7 +31,7 @@ static int number_of(const char *variable) {
   return value && *value ? atoi(value) : -1;
 }
 
-/* The first that says anything; its numbers are -1 where it does not say. NULL: no launcher. */
+/* The first launcher whose variables are set; a number that is not set is -1. NULL: no launcher. */
 static const struct launcher *find_launcher(int *rank, int *size) {
   for (size_t k = 0; k < sizeof launchers / sizeof *launchers; k++) {
     const struct launcher *l = &launchers[k];
@@ -49,8 +50,8 @@ int mpt_launch_rank(void) {
 
 mpt_code mpt_launch_mpi(mpt_error *error) {
   int claimed_rank = -1, claimed = -1, size;
-  const struct launcher *l = find_launcher(&claimed_rank, &claimed); /* MPI_Init adds its own */
-  mpt_lookout_start();                  /* while this process may still fork */
+  const struct launcher *l = find_launcher(&claimed_rank, &claimed); /* MPI_Init sets its own */
+  mpt_lookout_start();                  /* this process may fork only before MPI_Init */
   setenv("OMPI_MCA_io", "romio321", 0); /* several times faster than OMPIO for row slabs */
   MPI_Init(NULL, NULL);
   MPI_Comm_size(MPI_COMM_WORLD, &size);

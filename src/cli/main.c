@@ -1,4 +1,4 @@
-/* The table of subcommands, and what is printed without one. */
+/* The table of subcommands, and the output without a subcommand. */
 #include "cli/cli.h"
 
 #include <errno.h>
@@ -46,7 +46,7 @@ static int unknown_command(const char *name) {
   return MPT_BAD_USAGE;
 }
 
-/* The shell is named so that others may be added. */
+/* The shell is an argument so that others can be added. */
 static int print_completion(const char *shell) {
   mpt_error error;
   if (shell && !strcmp(shell, "bash")) return mpt_print_completion(commands, COMMAND_COUNT);
@@ -80,10 +80,10 @@ static int dispatch(int argc, char **argv) {
   return MPT_DONE;
 }
 
-/* A file that HDF5 could not close stays among its open ones although nothing is left of it, and
- * its own end, at exit or within MPI_Finalize, would fall over that. So HDF5 is begun before MPI
- * and never ended: this program closes what it opens. A limit on file sizes is an error to tell, no
- * signal to die from. */
+/* Starts HDF5 before MPI and never ends it: this program closes what it opens. HDF5 counts a file
+ * that it could not close as open although its data are freed; cleaning up at exit or within
+ * MPI_Finalize would crash on that. A limit on file sizes is to give an error message, so its
+ * signal is ignored. */
 static void prepare_files(void) {
   H5dont_atexit();
   H5open();
@@ -93,7 +93,7 @@ static void prepare_files(void) {
 int main(int argc, char **argv) {
   prepare_files();
   mpt_log_rank(mpt_launch_rank());
-  mpt_log_speaks(mpt_launch_rank() == 0); /* errors are printed once, not once a rank */
+  mpt_log_speaks(mpt_launch_rank() == 0); /* errors are printed once, not by each rank */
   int code = dispatch(argc, argv);
   if (code != MPT_DONE) mpt_launch_let_speak();
   if (!fflush(stdout) && !ferror(stdout)) return mpt_exit_code((mpt_code)code);

@@ -1,4 +1,4 @@
-/* The manual page, from the tables that --help prints. */
+/* The manual page, generated from the tables that --help prints. */
 #include <stdio.h>
 #include <string.h>
 #include "cli/cli.h"
@@ -15,7 +15,7 @@ static const struct {
     {MPT_STOPPED, "Stopped early by a signal: the same command continues."},
 };
 
-/* `length` characters of text as roff would print them, whatever they are. */
+/* Prints `length` characters of text so that roff shows each of them literally. */
 static void put(const char *text, size_t length) {
   static const char special[] = "\\-'`^~\"";
   static const char *const written[] = {"\\e", "\\-", "\\(aq", "\\(ga", "\\(ha", "\\(ti", "\\(dq"};
@@ -39,7 +39,7 @@ static void put_font(char font, const char *text) {
   printf("\\fR");
 }
 
-/* A line each, without the indentation that stands for a paragraph in roff. */
+/* Prints the lines without their indentation, which would start a paragraph in roff. */
 static void put_lines(const char *text) {
   while (*text) {
     text += strspn(text, " \n");
@@ -50,8 +50,8 @@ static void put_lines(const char *text) {
   }
 }
 
-/* Lines of --help's last part: "tag   text", a tag alone with its text indented below it, or
- * text. */
+/* Prints the lines of --help's last part: "tag   text", a tag alone with its text indented below
+ * it, or text. */
 static void put_details(const char *text) {
   for (int above = -1; *text; text += *text == '\n') {
     int indent = (int)strspn(text, " ");

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Larger matrices would not fit any file system of today. */
+/* No file system can hold larger matrices. */
 enum { LARGEST_N = 1 << 21 };
 
 static int64_t or_default(int64_t value, int64_t fallback) {
@@ -18,7 +18,7 @@ static int64_t binomial(int64_t n, int64_t k) {
   return value;
 }
 
-/* The next larger number, with as many bits set when there is a sector (Gosper 1972). */
+/* The next larger number; within a sector, the next with as many bits set (Gosper 1972). */
 static int64_t next_state(int64_t bits, int64_t sector) {
   if (sector < 0) return bits + 1;
   int64_t lowest = bits & -bits, carried = bits + lowest;
@@ -53,7 +53,7 @@ static int compare_states(const void *a, const void *b) {
 /* H = sum over bonds of (S+S- + S-S+)/2 + Delta SzSz. */
 static void heisenberg_row(mpt_model_state *s, int64_t b, int64_t i, double complex *row) {
   int64_t sites = s->options.sites, state = s->basis[i];
-  /* b / (B - 1) is exactly one half in the middle of an odd batch: the isotropic point. */
+  /* In the middle of an odd batch b / (B - 1) is exactly one half: the isotropic point. */
   double delta = s->batch > 1 ? 0.5 + (double)b / (double)(s->batch - 1) : 1.0;
   for (int64_t site = 0; site < sites; site++) {
     int64_t pair = INT64_C(1) << site | INT64_C(1) << (site + 1) % sites;
@@ -67,7 +67,7 @@ static void heisenberg_row(mpt_model_state *s, int64_t b, int64_t i, double comp
   }
 }
 
-/* exp(2 pi i numerator / denominator), exact where the parts are 0, 1/2 or 1 and exactly
+/* exp(2 pi i numerator / denominator). It is exact where its parts are 0, 1/2 or 1, and exactly
  * antisymmetric, so that Dirac points are exact zeros. */
 static double complex root_of_unity(int64_t numerator, int64_t denominator) {
   static const double half = 0.5, third = 0.86602540378443864676;
@@ -88,8 +88,8 @@ static mpt_code graphene_start(mpt_model_state *s, mpt_error *error) {
   return MPT_DONE;
 }
 
-/* The A atom of a cell has as neighbours the B atoms of its own cell and of the cells before it
- * in both directions; a bond that leaves the supercell carries its Bloch phase. */
+/* The neighbours of a cell's A atom are the B atoms of its own cell and of the previous cell in
+ * each direction. A bond that leaves the supercell has a Bloch phase. */
 static void graphene_row(mpt_model_state *s, int64_t b, int64_t i, double complex *row) {
   int64_t cells = s->options.cells, grid = s->options.grid;
   int64_t orbital = i % 2, x = i / 2 / cells, y = i / 2 % cells;

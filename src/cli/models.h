@@ -1,4 +1,5 @@
-/* Hermitian matrices of physics and of known spectra, row by row, for `multiplet sample`. */
+/* Hermitian matrices from physics and with known spectra, generated row by row, for `multiplet
+ * sample`. */
 #ifndef MPT_MODELS_H
 #define MPT_MODELS_H
 
@@ -13,7 +14,7 @@ typedef struct mpt_model_options {
   int64_t n, seed, multiplicity; /* random */
 } mpt_model_options;
 
-/* Bits of mpt_model.takes: the options that mean something to the model. */
+/* Bits of mpt_model.takes: the options that the model uses. */
 enum {
   MPT_TAKES_BATCH = 1,
   MPT_TAKES_SITES = 2,
@@ -31,7 +32,7 @@ typedef struct mpt_model_state {
   mpt_type type;
   int64_t batch, n;
   int64_t *basis;                      /* heisenberg: the states as bits, ascending */
-  double complex *matrix;              /* random: [n, n], problem number `held` */
+  double complex *matrix;              /* random: [n, n], of problem `held` */
   double complex *reflector, *product; /* random: [n] */
   int64_t held;
 } mpt_model_state;
@@ -39,22 +40,22 @@ typedef struct mpt_model_state {
 typedef struct mpt_model {
   const char *name;
   unsigned takes;
-  mpt_type type;   /* default */
-  bool is_complex; /* real types cannot hold it */
-  /* Sets batch and n, and whatever rows() needs. */
+  mpt_type type;   /* the default type */
+  bool is_complex; /* real types cannot represent it */
+  /* Sets batch and n, and prepares for row(). */
   mpt_code (*start)(mpt_model_state *state, mpt_error *error);
-  /* Row i of problem b into row [n], zeroed by the caller. */
+  /* Writes row i of problem b into row [n], which the caller has set to zero. */
   void (*row)(mpt_model_state *state, int64_t b, int64_t i, double complex *row);
-  const char *spectrum; /* what it is, and its closed-form spectrum */
+  const char *spectrum; /* description and closed form */
 } mpt_model;
 
 extern const mpt_model mpt_models[];
 extern const size_t mpt_model_count;
 
-/* All names, with commas between. */
+/* Adds all names, separated by commas. */
 void mpt_model_names(mpt_text *out);
 
-/* The model of that name, or NULL after naming the nearest. */
+/* The model with that name; NULL, with an error that names the nearest. */
 const mpt_model *mpt_model_find(const char *name, mpt_error *error);
 
 mpt_code mpt_random_start(mpt_model_state *state, mpt_error *error);

@@ -1,4 +1,4 @@
-/* Arguments by a subcommand's table of options (cli.h), and help from the same table. */
+/* Parsing arguments by a subcommand's table of options (cli.h), and printing help from it. */
 #include "cli/cli.h"
 
 #include <stdio.h>
@@ -6,8 +6,8 @@
 
 enum { HELP_COLUMN = 24, HELP_WIDTH = 96, MAX_OPTIONS = 64 };
 
-/* Prints one line of text folded at word boundaries, from `column` on; the cursor stands at `at`.
- * Returns where the text ends. */
+/* Prints one line of text, folded at word boundaries and indented to `column`; the cursor is at
+ * `at`. Returns the end of that line in the text. */
 static const char *print_folded(const char *text, int at, int column) {
   while (*text && *text != '\n') {
     int length = (int)strcspn(text, " \n");
@@ -87,7 +87,7 @@ static mpt_code unknown_option(const mpt_usage *usage, const char *argument, mpt
                   name, usage->command, usage->command);
 }
 
-/* The option's index, or -1; *value is what follows "=", or what is glued to a short option. */
+/* The option's index, or -1. *value is the text after "=", or the rest of a short option. */
 static int find_option(const mpt_usage *usage, const char *argument, const char **value) {
   for (size_t k = 0; k < usage->option_count; k++) {
     const char *name = usage->options[k].name;

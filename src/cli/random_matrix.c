@@ -1,5 +1,5 @@
-/* Matrices of a prescribed spectrum, from integer arithmetic, + - * / and square roots alone, so
- * that the same seed gives the same file on every machine. */
+/* Matrices with a given spectrum. They are computed with integer arithmetic, + - * / and square
+ * roots only, so that the same seed gives the same file on every machine. */
 #include "cli/models.h"
 #include "base/scalar.h"
 
@@ -16,14 +16,15 @@ static uint64_t next_random(uint64_t *state) {
   return z ^ z >> 31;
 }
 
-/* Nearly normal, as a sum of uniforms: logarithms and cosines differ between libraries. */
+/* Approximately normal, a sum of uniform numbers: logarithms and cosines differ between
+ * libraries. */
 static double next_normal(uint64_t *state) {
   double sum = -UNIFORMS / 2;
   for (int k = 0; k < UNIFORMS; k++) sum += (double)(next_random(state) >> 11) * 0x1p-53;
   return sum;
 }
 
-/* A unit vector that is zero before `from`. */
+/* Draws a unit vector whose elements before `from` are zero. */
 static void draw_reflector(mpt_model_state *s, int64_t from, uint64_t *random) {
   bool is_complex = mpt_type_is_complex(s->type);
   double square = 0;
@@ -42,8 +43,8 @@ static double complex times(double complex a, double complex b) {
                creal(a) * cimag(b) + cimag(a) * creal(b));
 }
 
-/* A <- (I - 2vv^H) A (I - 2vv^H) = A - vp^H - pv^H, p = 2(Av - (v^H A v) v); both of a mirrored
- * pair are written from one value, so that A stays exactly Hermitian. */
+/* A <- (I - 2vv^H) A (I - 2vv^H) = A - vp^H - pv^H, p = 2(Av - (v^H A v) v). Mirrored elements are
+ * written from one value, so that A stays exactly Hermitian. */
 static void reflect(mpt_model_state *s, int64_t from) {
   int64_t n = s->n;
   double complex *a = s->matrix, *v = s->reflector, *p = s->product;
@@ -66,7 +67,7 @@ static void reflect(mpt_model_state *s, int64_t from) {
 static void draw_matrix(mpt_model_state *s, int64_t b) {
   int64_t n = s->n;
   uint64_t random = (uint64_t)s->options.seed;
-  /* Streams of neighbouring seeds and problems must not overlap. */
+  /* The streams of adjacent seeds and problems must not overlap. */
   random = next_random(&random) + (uint64_t)b * UINT64_C(0xd1342543de82ef95);
   random = next_random(&random);
   memset(s->matrix, 0, (size_t)(n * n) * sizeof *s->matrix);

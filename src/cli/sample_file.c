@@ -10,7 +10,7 @@ static mpt_code cannot_write(const char *path, const char *why, mpt_error *error
                   path, why);
 }
 
-/* HDF5 keeps the system's reason to itself, and errno is the best guess at it. */
+/* HDF5 does not report the system's reason; errno is the best guess. */
 static const char *reason(void) {
   return errno ? strerror(errno) : "HDF5 could not write to it";
 }
@@ -32,7 +32,7 @@ mpt_code mpt_sample_open(mpt_sample_file *file, const char *path, mpt_error *err
   return cannot_write(path, reason(), error);
 }
 
-/* H5Lexists fails when a group above is missing, hence group by group. */
+/* H5Lexists fails when a group above is missing, so each group is looked up in turn. */
 static bool exists(hid_t file, char *name) {
   for (char *slash = strchr(name + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
     *slash = 0;
@@ -66,7 +66,8 @@ mpt_code mpt_sample_close(mpt_sample_file *file, bool failed, mpt_error *error) 
   return code;
 }
 
-/* What h5py calls float32, complex128, ...: little-endian in the file, native in memory. */
+/* The types that h5py calls float32, complex128, ...: little-endian in the file, native in
+ * memory. */
 static hid_t make_type(mpt_type type, bool in_file) {
   bool single = mpt_real_size(type) == 4;
   hid_t real = in_file ? (single ? H5T_IEEE_F32LE : H5T_IEEE_F64LE)

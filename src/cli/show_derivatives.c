@@ -1,4 +1,4 @@
-/* Which outputs of one problem have derivatives at this matrix, which have not, and why. */
+/* Which outputs of one problem have derivatives at this matrix, which do not, and why. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 #include "cli/show.h"
 #include "spectral/kinds.h"
 
-enum { NAMED = 6 }; /* multiplets that are named one by one */
+enum { NAMED = 6 }; /* multiplets that are listed one by one */
 
 typedef struct spectrum {
   int64_t n;
@@ -23,7 +23,7 @@ static int64_t end_of(const spectrum *s, int64_t start) {
   return stop;
 }
 
-/* "0-1, 4-6", and how many eigenvalues stand alone. */
+/* Lists multiplets as "0-1, 4-6"; returns the number of simple eigenvalues. */
 static int64_t name_multiplets(const spectrum *s, mpt_text *names) {
   int64_t alone = 0, named = 0;
   for (int64_t start = 0, stop; start < s->n; start = stop) {
@@ -63,7 +63,8 @@ static mpt_code print_pairs(const spectrum *s, double min_gap, mpt_error *error)
   return MPT_DONE;
 }
 
-/* Why a range that is no union of multiplets has none, or how wide the gap at its ends is. */
+/* Prints why a range has no derivative if it is no union of multiplets, otherwise the gap at its
+ * ends. */
 static void print_range(const spectrum *s, const char *what, const int64_t index[2]) {
   double gap = INFINITY;
   for (int end = 0; end < 2; end++) {
@@ -84,7 +85,7 @@ static void print_range(const spectrum *s, const char *what, const int64_t index
     printf("  %-18s has the derivative zero: the range is the whole spectrum\n", what);
 }
 
-/* A range whose ends cannot be looked at; that the problem is solved says that they are gaps. */
+/* Prints a range whose ends cannot be examined; they are gaps, because the problem was solved. */
 static void print_stored_range(const char *what, const int64_t index[2]) {
   printf(
       "  %-18s has a derivative: the range [%lld, %lld) cuts no multiplet, else the problem would "
@@ -102,8 +103,9 @@ static void print_function(const spectrum *s, const mpt_named_function *f) {
            f->name, mpt_function_name((int)f->function.kind));
 }
 
-/* What is known of the ends of a selection: the eigenvalue behind each is not stored, but gaps at
- * the ends count in the stored min_gap, and a cut multiplet has none there. */
+/* Prints what is known about the ends of a selection. The eigenvalues next to the selection are not
+ * stored, but the stored min_gap includes the gaps at the ends; where a multiplet is cut there is
+ * no gap. */
 static void print_ends(const spectrum *s, double min_gap) {
   const double norm = min_gap < 0 ? 0 : s->norm;
   double inside = INFINITY;
@@ -135,7 +137,7 @@ static void print_named(const spectrum *s, const mpt_config *c, bool whole) {
   if (c->reference.file && !whole) print_stored_range("frame", c->frame_index);
 }
 
-/* A config that another version wrote may not be one of this. */
+/* Reads the config; one written by another version may not be readable by this one. */
 static mpt_code read_config(const mpt_view *view, mpt_config *config, bool *read,
                             mpt_error *error) {
   char *text;

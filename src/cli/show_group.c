@@ -14,7 +14,7 @@ static void print_name(const char *const *names, int8_t value) {
   printf("%-10s", value >= 0 && value < count ? names[value] : "unknown");
 }
 
-/* Diagnostics of one value a problem as text; "" for one that was not stored. */
+/* Reads diagnostics of one value for each problem, as text; "" for one that was not stored. */
 static mpt_code read_cells(const mpt_view *view, const mpt_view_group *group, mpt_quantity quantity,
                            double **values, mpt_error *error) {
   mpt_code code = MPT_DONE;
@@ -95,7 +95,7 @@ done:
   return code;
 }
 
-/* The stored numbering, or where there is none the one of the default tolerance. */
+/* Reads the stored multiplets; where none are stored, numbers them with the default tolerance. */
 static mpt_code read_multiplets(const mpt_view *view, const mpt_view_group *group, int64_t index,
                                 const double *w, int32_t *id, mpt_error *error) {
   const int64_t n = group->columns;
@@ -150,7 +150,8 @@ static mpt_code print_multiplets(const mpt_view_group *group, int64_t n, const d
   return code;
 }
 
-/* How many of the columns hold eigenvalues, and the smallest gap, below 0 when it is not stored. */
+/* Reads the number of columns that hold eigenvalues, and the smallest gap, below 0 when it is not
+ * stored. */
 static mpt_code read_extent(const mpt_view *view, const mpt_view_group *group, int64_t index,
                             int64_t *count, double *min_gap, mpt_error *error) {
   mpt_code code = MPT_DONE;
@@ -178,7 +179,7 @@ static mpt_code print_spectrum(const mpt_view *view, const mpt_view_group *group
   TRY(read_multiplets(view, group, index, w, id, error));
   TRY(read_extent(view, group, index, &count, &min_gap, error));
   TRY(print_multiplets(group, count, w, id, all, error));
-  /* eigenvalues alone do not tell n */
+  /* eigenvalues alone do not determine n */
   const int64_t n = mpt_view_has(group, MPT_EIGENVECTORS) ? group->n : -1;
   TRY(mpt_show_derivatives(view, n, count, w, id, min_gap, error));
 done:

@@ -9,7 +9,7 @@
 
 enum { FIRST_FEW = 8 };
 
-/* The diagnostics of the summary: the worst is the largest, or of gaps the smallest. */
+/* The diagnostics in the summary; the worst is the largest, for gaps the smallest. */
 static const struct {
   mpt_quantity quantity;
   const char *heading;
@@ -90,7 +90,8 @@ static void add_counts(mpt_table *table, const int8_t *statuses, int64_t count) 
   mpt_text_release(&text);
 }
 
-/* One diagnostic over all problems; failed and pending ones hold nothing but zeros. */
+/* Adds the worst value of one diagnostic over all problems, except failed and pending ones, which
+ * hold zeros. */
 static mpt_code add_worst(const mpt_view *view, const mpt_view_group *group, int column,
                           const int8_t *statuses, mpt_table *table, mpt_error *error) {
   mpt_code code;

@@ -28,7 +28,7 @@ void mpt_table_add(mpt_table *table, const char *format, ...) {
     table->exhausted = true;
 }
 
-/* The widest cell of a column; 0 when all below the heading are empty. */
+/* The width of a column's widest cell; 0 when all cells below the heading are empty. */
 static int width_of(const mpt_table *table, size_t column) {
   size_t widest = 0, heading = 0;
   for (size_t k = column; k < table->count; k += table->columns) {
@@ -41,7 +41,7 @@ static int width_of(const mpt_table *table, size_t column) {
   return (int)(widest == 0 ? 0 : widest > heading ? widest : heading);
 }
 
-/* One row; padding is printed only before a cell that has text. */
+/* Prints one row; padding is printed only before a cell that has text. */
 static void print_row(char *const *cells, size_t columns, const int *width) {
   int owed = 2; /* blanks */
   for (size_t c = 0; c < columns; c++) {

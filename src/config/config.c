@@ -17,12 +17,12 @@ typedef struct given {
 typedef struct loader {
   mpt_diagnostics diagnostics;
   const char *path;      /* NULL: the text came from no file */
-  mpt_location start;    /* where a missing key is reported */
+  mpt_location start;    /* the place where a missing key is reported */
   const char *directory; /* NULL: paths are absolute already */
-  mpt_yaml **trees;      /* the file's and one per override, owned */
+  mpt_yaml **trees;      /* of the file and of each override; owned */
   size_t tree_count;
   given *given;   /* by key; the last tree that has the key wins */
-  int64_t behind; /* column of an override's value, 0 in the file */
+  int64_t behind; /* column of an override's value; 0 in the file */
   const mpt_yaml **sections;
   mpt_config *config;
 } loader;
@@ -51,8 +51,9 @@ static bool same_section(const char *path, const char *other) {
   return length == strcspn(other, ".") && !strncmp(path, other, length);
 }
 
-/* The valid keys here, as the last resort of the message about an unknown one: a section's, or at
- * the top the sections, whose keys follow one another, and the keys of none. */
+/* Lists the valid keys, where a message about an unknown key has no better advice. In a section
+ * these are its keys; at the top, the sections and the keys outside of sections. Keys of a section
+ * are adjacent in the table. */
 static char *list_of_keys(const char *section) {
   mpt_text out = {0};
   for (size_t k = 0; k < mpt_key_count; k++) {
@@ -105,14 +106,14 @@ static bool any(const char *key, const mpt_yaml *into) {
   return true;
 }
 
-/* Of a selection only `range` and `at_most` go together. */
+/* In a selection only `range` and `at_most` can be given together. */
 static bool goes_with_range(const char *key, const mpt_yaml *into) {
   const char *other = into->first->text;
   return (!strcmp(key, "range") && !strcmp(other, "at_most")) ||
          (!strcmp(key, "at_most") && !strcmp(other, "range"));
 }
 
-/* An override that goes on into a value, as in solve.select.at_most=4, leaves the rest of it. */
+/* An override of a part of a value, as in solve.select.at_most=4, keeps the value's other parts. */
 static void give(loader *l, size_t key, const mpt_yaml *name) {
   mpt_yaml *value = name->next, *before = l->given[key].value;
   const bool goes_on = l->behind > 0 && value->place.column < l->behind;
@@ -161,7 +162,7 @@ static void take_section(loader *l, const mpt_yaml *name, const mpt_yaml *value)
                  mpt_yaml_show(value, shown), name->text);
 }
 
-/* False when there is nothing that keys could be missing from. */
+/* False when there is no tree in which keys could be missing. */
 static bool add_tree(loader *l, mpt_yaml *tree) {
   char shown[96];
   if (!tree) return !l->diagnostics.count && !l->diagnostics.exhausted;
@@ -175,7 +176,7 @@ static bool add_tree(loader *l, mpt_yaml *tree) {
   return tree->kind == MPT_YAML_MAPPING;
 }
 
-/* `solve.solver=lapack` as the tree of {solve: {solver: lapack}}. */
+/* Adds `solve.solver=lapack` as the tree of {solve: {solver: lapack}}. */
 static void add_override(loader *l, const char *text, mpt_location place) {
   const char *equals = strchr(text, '=');
   mpt_location behind = place;
@@ -264,7 +265,7 @@ static void check_together(loader *l) {
   check_output_is_new(l, "gradient.eigenpairs", config->eigenpairs);
 }
 
-/* The section's name when the key is the first of its section, else NULL. */
+/* The section's name when the key is the first of its section, otherwise NULL. */
 static const char *begins_section(const mpt_text *value, const char *path, const char **open) {
   for (size_t s = 0; value->length && s < mpt_section_count; s++) {
     size_t length = strlen(mpt_sections[s]);
@@ -293,8 +294,8 @@ static char *resolve(const mpt_config *config) {
   return out.data;
 }
 
-/* Everything behind the trees; MPT_BAD_USAGE when there are diagnostics, MPT_NO_RESOURCE when they
- * are not all, for want of memory. */
+/* Everything after the trees are parsed. MPT_BAD_USAGE when there are diagnostics; MPT_NO_RESOURCE
+ * when some are missing because memory is out. */
 static mpt_code finish(loader *l, bool readable) {
   if (readable) {
     read_keys(l);

@@ -21,7 +21,7 @@ void mpt_diagnose(mpt_diagnostics *diagnostics, mpt_location place, const char *
   va_start(arguments, format);
   vsnprintf(line, sizeof line, format, arguments);
   va_end(arguments);
-  /* The text quotes what the user wrote, and an error is one line. */
+  /* The text quotes the user's text, which may contain line breaks; an error is one line. */
   for (char *c = line; *c; c++)
     if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = '?';
   char *text = mpt_format("%s", line);
@@ -47,7 +47,7 @@ void mpt_diagnostics_sort(mpt_diagnostics *diagnostics) {
     qsort(diagnostics->items, diagnostics->count, sizeof(mpt_diagnostic), compare);
 }
 
-/* Of a config that was not read whole, nothing else can be said. */
+/* The only error that is reported for a config that could not be read completely. */
 static mpt_error exhaustion(void) {
   mpt_error error;
   mpt_no_memory("read the config", &error);

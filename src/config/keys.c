@@ -32,7 +32,7 @@ static const mpt_word outputs[] = {
 #include "base/quantity_rows.h"
     {0}};
 
-/* The number of words in a table, without its end. */
+/* The number of words in a table, not counting its end mark. */
 #define WORDS(table) (sizeof table / sizeof *table - 1)
 _Static_assert(WORDS(triangles) == MPT_TRIANGLE_AVERAGE + 1 &&
                    WORDS(solvers) == MPT_ENGINE_COUNT + 1 &&
@@ -154,7 +154,8 @@ const char *mpt_key_nearest(const char *section, const char *leaf) {
     if (!strcmp(all.leaves[k], leaf)) add_candidate(&exact, path);
     if (in_section(path, section)) add_candidate(&here, path);
   }
-  /* The right name in the wrong section first, then a misspelling here, then one elsewhere. */
+  /* Preferred: the right name in another section, then a misspelling in this section, then one in
+   * another. */
   if (exact.count == 1) return exact.paths[0];
   const char *nearest = nearest_of(&here, leaf);
   return nearest ? nearest : nearest_of(&all, leaf);

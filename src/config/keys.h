@@ -1,5 +1,5 @@
-/* The table of config keys, and how a value of each kind is read and written. Private to config.c
- * and its documentation. */
+/* The table of config keys, and reading and writing a value of each kind. Private to config.c and
+ * its documentation. */
 #ifndef MPT_KEYS_H
 #define MPT_KEYS_H
 
@@ -10,8 +10,8 @@ typedef enum mpt_key_kind {
   MPT_KEY_WORD,
   MPT_KEY_SELECT,
   MPT_KEY_BOOLEAN,
-  MPT_KEY_INTEGER, /* from 1 */
-  MPT_KEY_SEED,    /* an integer from 0 */
+  MPT_KEY_INTEGER, /* at least 1 */
+  MPT_KEY_SEED,    /* an integer of at least 0 */
   MPT_KEY_NUMBER,
   MPT_KEY_GRID,
   MPT_KEY_PATH,
@@ -23,22 +23,22 @@ typedef enum mpt_key_kind {
   MPT_KEY_KINDS
 } mpt_key_kind;
 
-enum { MPT_MOST_WORDS = 16 }; /* of one key */
+enum { MPT_MOST_WORDS = 16 }; /* words of one key */
 
 typedef struct mpt_word {
   const char *text;
   int value;
-  bool later; /* known, and not available in this version */
+  bool later; /* a known word that this version does not support */
 } mpt_word;
 
 typedef struct mpt_key {
   const char *path; /* "solve.solver" */
   mpt_key_kind kind;
-  size_t offset;         /* of the value in mpt_config */
+  size_t offset;         /* of the value within mpt_config */
   const mpt_word *words; /* ends with a NULL text */
   const char *fallback;  /* the default as YAML; NULL: none */
   bool required;
-  bool automatic; /* `auto` is a value, stored as 0 */
+  bool automatic; /* the value `auto` is allowed and stored as 0 */
   const char *doc;
 } mpt_key;
 
@@ -49,22 +49,22 @@ extern const size_t mpt_key_count;
 extern const char *const mpt_sections[];
 extern const size_t mpt_section_count;
 
-/* The key's number, or mpt_key_count when there is none. */
+/* The key's number, or mpt_key_count when there is no such key. */
 size_t mpt_key_find(const char *path);
 bool mpt_is_section(const char *name);
 
-/* The part of the path behind the dot. */
+/* The part of the path after the dot. */
 const char *mpt_key_leaf(const mpt_key *key);
 
-/* The nearest valid key to an unknown one, as a full path, or NULL. `section` is "" at the top. */
+/* The valid key nearest to an unknown one, as a full path, or NULL. `section` is "" at the top. */
 const char *mpt_key_nearest(const char *section, const char *leaf);
 
-/* Sets the key in *config from `value`, or complains. `name` is the key's own node, NULL for a
- * default. Relative paths count from `directory`; without one they are refused. */
+/* Sets the key in *config from `value`, or adds a diagnostic. `name` is the key's own node, NULL
+ * for a default. Relative paths are relative to `directory`; if that is NULL, they are refused. */
 void mpt_key_read(const mpt_key *key, const mpt_yaml *name, const mpt_yaml *value,
                   const char *directory, mpt_config *config, mpt_diagnostics *diagnostics);
 
-/* Adds the value as YAML; nothing for a key without value. */
+/* Adds the value as YAML; adds nothing for a key without a value. */
 void mpt_key_write(const mpt_key *key, const mpt_config *config, mpt_text *out);
 
 #endif

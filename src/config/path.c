@@ -20,7 +20,8 @@ char *mpt_directory_of(const char *path) {
 char *mpt_absolute_path(const char *directory, const char *path) {
   char *joined = path[0] == '/' ? mpt_format("%s", path) : mpt_format("%s/%s", directory, path);
   if (!joined) return NULL;
-  /* The file itself may not exist yet, and where it is a link the link is what the user named. */
+  /* Links are resolved in the directory only: the file itself may not exist yet, and if it is a
+   * link, that link is what the user named. */
   const char *name = strrchr(joined, '/') + 1;
   char *real = *name && strcmp(name, ".") && strcmp(name, "..") ? mpt_directory_of(joined) : NULL;
   if (!real) return joined;

@@ -1,10 +1,10 @@
-/* How a value of each kind is read from a YAML node, and written; declared in keys.h. */
+/* Reading a value of each kind from a YAML node, and writing it; declared in keys.h. */
 #include "config/values.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Words are stored through an int. */
+/* Words are stored through a pointer to int. */
 _Static_assert(sizeof(mpt_engine_id) == sizeof(int) && sizeof(mpt_triangle) == sizeof(int) &&
                    sizeof(mpt_convention) == sizeof(int) &&
                    sizeof(mpt_gauge_policy) == sizeof(int) &&
@@ -41,7 +41,7 @@ static void refuse_word(const mpt_reading *r, const mpt_yaml *value) {
   free(why);
 }
 
-/* The word that the node names, or NULL after a diagnostic. */
+/* The word that the node names; NULL after a diagnostic. */
 static const mpt_word *read_known_word(const mpt_reading *r, const mpt_yaml *value) {
   const mpt_word *word =
       value->kind == MPT_YAML_SCALAR ? find_word(r->key->words, value->text) : NULL;
@@ -132,7 +132,7 @@ static void read_path(const mpt_reading *r, const mpt_yaml *value) {
   if (why) mpt_refuse_value(r, value, why);
 }
 
-/* "/a/b" of "a//b/", in place of the text; empty for the root group. */
+/* "/a/b" for "a//b/"; "" for the root group. NULL when memory is out. The caller frees it. */
 static char *canonical_dataset(const char *name) {
   char *out = calloc(strlen(name) + 2, 1), *end = out;
   if (!out) return NULL;

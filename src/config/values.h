@@ -1,4 +1,4 @@
-/* Values that are mappings, to be read and written as the others. Private to values*.c. */
+/* Values that are mappings; they are read and written as other values are. Private to values*.c. */
 #ifndef MPT_VALUES_H
 #define MPT_VALUES_H
 

@@ -6,8 +6,8 @@
 #include <string.h>
 #include "spectral/kinds.h"
 
-/* Keys of a function: name, kind, and the parameters of all kinds, each a member of mpt_function of
- * at least a double. */
+/* Keys of a function: its name, its kind, and the parameters of all kinds, each of which is a
+ * member of mpt_function and at least as large as a double. */
 enum {
   NAME,
   KIND,
@@ -42,7 +42,7 @@ static bool takes(int kind, const char *name) {
   return false;
 }
 
-/* One function on its way into the config. */
+/* One function while it is read into the config. */
 typedef struct taking {
   const mpt_reading *r;
   const mpt_yaml *item, *given[MOST_KEYS];
@@ -89,7 +89,7 @@ static void take_name(const taking *t) {
   if (!t->out->name) t->r->diagnostics->exhausted = true;
 }
 
-/* The kind, or -1 after a diagnostic. */
+/* The kind; -1 after a diagnostic. */
 static int take_kind(const taking *t) {
   const char *names[MPT_FUNCTION_KINDS];
   const mpt_yaml *value = t->given[KIND];
@@ -142,7 +142,7 @@ static void require(const taking *t, int key) {
                  "missing key '%s': a function of this kind needs it (add it)", t->keys.names[key]);
 }
 
-/* Exactly one of the parameters that exclude one another. */
+/* Requires exactly one of the parameters that exclude one another. */
 static void require_one(const taking *t, int kind) {
   const mpt_parameter *p;
   int count = 0, found = 0;
@@ -209,7 +209,7 @@ void mpt_read_functions(const mpt_reading *r, const mpt_yaml *value) {
     read_function(r, item, &list->items[list->count++]);
 }
 
-/* Of parameters that exclude one another, the one that is not 0; the first where all are. */
+/* Of the parameters that exclude one another, the one that is not 0; the first if all are 0. */
 static const mpt_parameter *chosen(const mpt_function *f) {
   const mpt_parameter *p, *found = NULL;
   for (int k = 0; (p = mpt_function_parameter((int)f->kind, k)); k++)

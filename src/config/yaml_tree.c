@@ -29,7 +29,7 @@ static mpt_location place_of_mark(const reader *r, yaml_mark_t mark) {
   return place_of(r, mark.line, mark.column);
 }
 
-/* libyaml gives only a byte offset for text that is not UTF-8. */
+/* The place of a byte: for text that is not UTF-8, libyaml reports only a byte offset. */
 static mpt_location place_of_offset(const reader *r, size_t offset) {
   size_t line = 0, column = 0;
   for (size_t k = 0; k < offset && k < r->length; k++) {
@@ -76,7 +76,7 @@ static void append(mpt_yaml *parent, mpt_yaml *child) {
   parent->last = child;
 }
 
-/* A new node under the innermost open one; false when memory is out. */
+/* Adds a node under the innermost open one; false when memory is out. */
 static bool add_node(reader *r, mpt_yaml *node, yaml_mark_t mark) {
   if (!node) {
     r->diagnostics->exhausted = true;

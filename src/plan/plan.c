@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const int64_t chunk_bytes = INT64_C(4) << 20; /* stays in a cache from file to file */
-static const double chunk_seconds = 0.25;            /* a signal is answered within this */
-static const double least_seconds = 5e-4;            /* many times what files cost a piece */
-static const double nominal_rate = 1e10;             /* real operations a second of one rank */
-static const double pair_efficiency = 0.84;          /* of a grid with twice the ranks, n = 1000 */
+static const int64_t chunk_bytes = INT64_C(4) << 20; /* stays in a cache from read to write */
+static const double chunk_seconds = 0.25;            /* a signal is answered within this time */
+static const double least_seconds = 5e-4;            /* many times a piece's file accesses */
+static const double nominal_rate = 1e10;             /* real operations per second of one rank */
+static const double pair_efficiency = 0.84; /* factor for each doubling of the ranks, n = 1000 */
 enum { SMALLEST_SPREAD = 256, ELEMENTS_A_RANK = 50, PIECES_A_RANK = 32, MOST_SIZES = 12 };
 
 void mpt_choose_grid(int ranks, int grid[2]) {
@@ -23,13 +23,14 @@ void mpt_choose_grid(int ranks, int grid[2]) {
   grid[0] = grid[1] = 1;
 }
 
-/* Eigenpairs that are asked for without the others; 0: the whole spectrum is needed. */
+/* The number of eigenpairs that are computed without the others; 0: the whole spectrum is
+ * needed. */
 static int64_t reduced_columns(const mpt_task *t) {
   return t->selection && !t->outputs ? t->dataset->columns : 0;
 }
 
-/* Of a selection without the others: reduction unless Q and T are given, divide and conquer of a
- * real T, and products with the columns. */
+/* Operations for a selection computed without the other eigenpairs: reduction unless Q and T are
+ * given, divide and conquer of a real T, and products with the columns. */
 static double reduced_operations(const mpt_task *t, bool complex) {
   const double k = (double)t->dataset->columns / (double)t->dataset->n;
   double count = t->solve || !(t->factor || t->memory) ? 4.0 / 3 : 0;
@@ -39,7 +40,7 @@ static double reduced_operations(const mpt_task *t, bool complex) {
   return count;
 }
 
-/* Of functions, their gradients and derivatives along a direction. */
+/* Operations for functions, their gradients and their derivatives along a direction. */
 static double function_operations(const mpt_task *t) {
   double count = 0;
   for (int64_t f = 0; f < t->functions; f++) {
@@ -51,26 +52,26 @@ static double function_operations(const mpt_task *t) {
 }
 
 double mpt_operations(const mpt_task *t) {
-  /* to some given pairs, the others are solved for */
+  /* given some eigenpairs only, the others are computed */
   const bool solve = t->solve || (t->selection && !t->memory);
   const bool vectors = mpt_task_has(t, MPT_EIGENVECTORS);
   const double n = (double)t->dataset->n, complex = mpt_type_is_complex(t->dataset->type) ? 4 : 1;
   if (t->dataset->n == 0) return 0;
   if (reduced_columns(t)) return reduced_operations(t, complex == 4) * complex * n * n * n;
   const double frame = mpt_task_has(t, MPT_FRAME) ? (double)t->dataset->frame_columns / n : 0;
-  double count = function_operations(t) + 4 * frame; /* into the basis and out of it */
+  double count = function_operations(t) + 4 * frame; /* to the basis and back */
   if (solve) count += vectors ? 14.0 / 3 : 4.0 / 3;  /* reduction, divide and conquer, back */
   if (complex == 4 && solve && vectors) count -= 1;  /* T is real */
-  if (mpt_task_has(t, MPT_GRADIENT))                 /* products, the last one half */
+  if (mpt_task_has(t, MPT_GRADIENT))                 /* products, of which the last costs half */
     count += mpt_task_has(t, MPT_COTANGENT_EIGENVECTORS) ? 5.1 : 1.1;
   if (mpt_task_has(t, MPT_DIRECTION))
     count += 7.1 + (mpt_task_has(t, MPT_TANGENT_EIGENVECTORS) ? 3.1 : 0);
   if (mpt_task_has(t, MPT_GRADIENT_REFERENCE))
-    count += 6 * frame + 2; /* into the basis, two products, and one of n x n */
+    count += 6 * frame + 2; /* to the basis, two products, and one n x n product */
   return count * complex * n * n * n;
 }
 
-/* Seconds of one problem on a grid of `ranks`, of which only scalapack has more than one. */
+/* Seconds for one problem on a grid of `ranks`; only scalapack has more than one rank. */
 static double expected_seconds(const mpt_task *t, const mpt_engine *engine, int ranks,
                                double rate) {
   const double n = (double)t->dataset->n, saturation = n / (n + engine->cost.half);
@@ -81,7 +82,8 @@ static double expected_seconds(const mpt_task *t, const mpt_engine *engine, int 
          mpt_operations(t) / (speed > 0 ? speed : rate) / ranks / efficiency;
 }
 
-/* Of a quantity's array: what a selection takes of the whole spectrum stands beside all of it. */
+/* Bytes of a quantity's array. What a selection takes from the whole spectrum is an array besides
+ * that of the whole spectrum. */
 static int64_t array_bytes(const mpt_task *t, mpt_quantity q, int64_t rows) {
   const mpt_dataset *d = t->dataset;
   const mpt_sizes whole = {d->n, d->n, d->frame_columns},
@@ -115,7 +117,8 @@ mpt_shape mpt_shape_of(const mpt_config *config, const mpt_task *t) {
                      .columns = reduced_columns(t)};
 }
 
-/* Bytes on each rank with the engine's workspace; -1 when the engine cannot. */
+/* Bytes on each rank, including the engine's workspace; -1 when the engine cannot solve the
+ * task. */
 static int64_t bytes_on(const mpt_plan_request *r, const mpt_task *t, const mpt_engine *engine,
                         const int grid[2], mpt_error *error) {
   mpt_shape shape = mpt_shape_of(r->config, t);
@@ -128,7 +131,7 @@ static bool fits(const mpt_plan_request *r, int64_t bytes) {
   return bytes >= 0 && bytes <= r->memory;
 }
 
-/* The engine that the config asks for, NULL: it is to be chosen. */
+/* The engine that the config asks for; NULL: one is to be chosen. */
 static const mpt_engine *asked(const mpt_plan_request *r) {
   return mpt_engine_with(r->config->solver);
 }
@@ -137,7 +140,7 @@ static bool asks_for_team(const mpt_plan_request *r) {
   return asked(r) && asked(r)->takes_team;
 }
 
-/* The smallest rank count from `ranks` up with which the matrix fits, or 0. */
+/* The smallest number of ranks, at least `ranks`, with which the matrix fits; 0: there is none. */
 static int64_t ranks_that_fit(const mpt_plan_request *r, const mpt_task *t, int64_t ranks,
                               int64_t most) {
   mpt_error ignored;
@@ -165,7 +168,7 @@ static mpt_code nothing_fits(const mpt_plan_request *r, const mpt_task *t, int64
                   mend);
 }
 
-/* Beyond this, bytes of a dataset and of workspaces pass 64-bit integers. */
+/* Refuses sizes for which the bytes of a dataset or a workspace would overflow 64-bit integers. */
 static mpt_code check_size(const mpt_dataset *d, mpt_error *error) {
   const double n = (double)d->n;
   if (n < 0x1p26 && (double)d->count * (n * n + n + 1) < 0x1p54) return MPT_DONE;
@@ -176,8 +179,8 @@ static mpt_code check_size(const mpt_dataset *d, mpt_error *error) {
       d->path, (long long)d->count, (long long)d->n);
 }
 
-/* Ranks for one matrix of a dataset that is spread: as many as there are for each, no more than it
- * can use. */
+/* Ranks for one matrix of a dataset whose matrices are spread: the job's ranks divided among the
+ * problems, but no more than a matrix can use. */
 static int ranks_for(const mpt_plan_request *r, const mpt_task *t) {
   const int64_t problems = t->dataset->count > 0 ? t->dataset->count : 1;
   int64_t useful = t->dataset->n / ELEMENTS_A_RANK, least = 1;
@@ -208,7 +211,7 @@ static mpt_code spread(const mpt_plan_request *r, const mpt_task *t, mpt_task_pl
   return fits(r, w->bytes) ? MPT_DONE : nothing_fits(r, t, w->bytes, &why, error);
 }
 
-/* Who solves a whole matrix on one rank. */
+/* The engine for a whole matrix on one rank. */
 static const mpt_engine *local_engine(const mpt_plan_request *r, const mpt_task *t) {
   const mpt_shape shape = mpt_shape_of(r->config, t);
   if (asked(r) && !asks_for_team(r)) return asked(r);
@@ -216,8 +219,8 @@ static const mpt_engine *local_engine(const mpt_plan_request *r, const mpt_task 
   return &mpt_lapack;
 }
 
-/* A chunk that leaves no lanes empty: a multiple of all groups' lanes, of fewer while that would
- * give the ranks unequal shares. */
+/* A chunk that leaves no lanes empty: a multiple of the lanes of all groups, or of fewer groups
+ * where that multiple would give ranks unequal shares. */
 static int64_t whole_groups(const mpt_plan_request *r, const mpt_task *t, int64_t chunk,
                             int64_t side_by_side) {
   const int64_t least = side_by_side / (int64_t)mpt_real_size(t->dataset->type);
@@ -247,7 +250,7 @@ static mpt_code keep_whole(const mpt_plan_request *r, const mpt_task *t, double 
   return fits(r, w->bytes) ? MPT_DONE : (w->chunk = 1, w->bytes = workspace, MPT_DONE);
 }
 
-/* The plan in which matrices from n = `from` on are spread. */
+/* Makes the plan in which matrices of order n >= `from` are spread. */
 static mpt_code plan_from(const mpt_plan_request *r, int64_t from, mpt_plan *plan,
                           mpt_error *error) {
   mpt_code code = MPT_DONE;
@@ -282,7 +285,7 @@ static int descending(const void *a, const void *b) {
   return (x < y) - (x > y);
 }
 
-/* The sizes from which on spreading is worth a try, in descending order; INT64_MAX first. */
+/* The values of `from` that are worth a try, in descending order; INT64_MAX first. */
 static int candidates(const mpt_plan_request *r, int64_t sizes[MOST_SIZES + 1]) {
   const mpt_config *c = r->config;
   int count = 0;
@@ -316,8 +319,8 @@ mpt_code mpt_plan_make(const mpt_plan_request *r, mpt_plan *plan, mpt_error *err
   double best_seconds = INFINITY;
   int count = candidates(r, sizes);
   TRY(mpt_allocate(&plan->tasks, r->count, sizeof *plan->tasks, "the plan", error));
-  /* At a fixed rate: what is decided, and so the last bits of results, does not hang on a timing.
-   */
+  /* Choices are made at a fixed rate, so that they, and with them the last bits of results, do not
+   * depend on a timing. */
   mpt_plan_request nominal = *r;
   nominal.rate = nominal_rate;
   for (int k = 0; k < count; k++) {

@@ -1,9 +1,9 @@
-/* Units, their order, and a simulation of who takes them when (plan.h). */
+/* Units, their order, and a simulation of when each rank takes which (plan.h). */
 #include "plan/plan.h"
 
 #include <stdlib.h>
 
-/* More pieces than this are not scheduled: as many as there are 4 MiB in 64 TiB of matrices. */
+/* More pieces than this are refused: it is the number of 4 MiB pieces in 64 TiB of matrices. */
 static const int64_t most_units = INT64_C(1) << 24;
 
 static int by_cost(const void *a, const void *b) {
@@ -25,7 +25,7 @@ static int64_t next_run(const int8_t *statuses, int64_t count, int64_t chunk, in
   return length;
 }
 
-/* Counts a dataset's units, and writes them when there is somewhere to. */
+/* Counts a dataset's units, and writes them to `out` unless it is NULL. */
 static int64_t cut(const mpt_plan *plan, const mpt_task *tasks, int64_t d, const int8_t *statuses,
                    mpt_unit *out) {
   const mpt_task_plan *w = &plan->tasks[d];
@@ -36,7 +36,7 @@ static int64_t cut(const mpt_plan *plan, const mpt_task *tasks, int64_t d, const
   return units;
 }
 
-/* When the last rank of a team is free. */
+/* The time at which all ranks of a team are free. */
 static double free_from(const double *load, int ranks, int team) {
   double latest = 0;
   for (int r = team * ranks; r < (team + 1) * ranks; r++)
@@ -44,8 +44,8 @@ static double free_from(const double *load, int ranks, int team) {
   return latest;
 }
 
-/* Each unit goes to the team that is free first; all ranks come to the same answer. Teams of all
- * sizes are made of the same ranks, so it is ranks whose work is counted. */
+/* Each unit goes to the team that is free first; all ranks compute the same assignment. Teams of
+ * different sizes share ranks, so the load is counted for each rank. */
 static mpt_code assign_teams(const mpt_plan *plan, mpt_schedule *s, mpt_error *error) {
   mpt_code code = MPT_DONE;
   double *load = NULL;
@@ -66,7 +66,7 @@ done:
   return code;
 }
 
-/* Before anything is allocated or gone through. */
+/* Checks the number of units before anything is allocated or looped over. */
 static mpt_code check_count(const mpt_plan *plan, const mpt_task *tasks, mpt_error *error) {
   int64_t units = 0;
   for (int64_t d = 0; d < plan->count; d++) {
@@ -134,7 +134,7 @@ mpt_simulation mpt_simulate(const mpt_plan *plan, const mpt_schedule *s) {
     for (int r = 0; r < u->ranks; r++) team[r] = start + u->seconds;
     busy += u->seconds * u->ranks;
   }
-  qsort(free_at, (size_t)plan->ranks, sizeof *free_at, ascending); /* sorted is a heap */
+  qsort(free_at, (size_t)plan->ranks, sizeof *free_at, ascending); /* a sorted array is a heap */
   for (int64_t k = s->team_count; k < s->count; k++) {
     free_at[0] += s->units[k].seconds;
     busy += s->units[k].seconds;

@@ -4,8 +4,8 @@
 #include <string.h>
 
 enum {
-  LOOKED_AT = 8,       /* files that are looked for each time */
-  MOST_RESULTS = 1024, /* results that nobody has asked for stay no longer than that */
+  LOOKED_AT = 8,       /* files that are checked each time */
+  MOST_RESULTS = 1024, /* then the least recently used result is dropped */
 };
 
 static void release_entries(mpt_cached *cached) {

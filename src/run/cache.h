@@ -1,7 +1,8 @@
-/* Results in memory, for the passes that differentiate them later (gradient.eigenpairs): each rank
- * keeps what its own units gave. Bounded in bytes, and in results so that a service does not grow
- * with the requests that it has answered; what was used least recently goes first, and what belongs
- * to a file that is gone. Nothing is collective: a rank may lack what others have. */
+/* Results kept in memory for later jobs that differentiate them (gradient.eigenpairs). Each rank
+ * keeps what its own units produced. The cache is bounded in bytes, and in the number of results,
+ * so that a service does not grow with the requests that it has answered. The least recently used
+ * results go first, and results whose file is gone. Nothing is collective: a rank may lack what
+ * others have. */
 #ifndef MPT_CACHE_H
 #define MPT_CACHE_H
 
@@ -12,7 +13,7 @@
 typedef struct mpt_cache_entry {
   int64_t dataset, first, count, row0, rows;
   int ranks;                      /* of its team */
-  void *data[MPT_QUANTITY_COUNT]; /* by quantity, NULL: not kept */
+  void *data[MPT_QUANTITY_COUNT]; /* by quantity; NULL: not kept */
   mpt_report *report;             /* [count] */
   struct mpt_cache_entry *next;
 } mpt_cache_entry;
@@ -20,13 +21,13 @@ typedef struct mpt_cache_entry {
 /* One result. */
 typedef struct mpt_cached {
   char *path;
-  char *datasets;           /* what the numbers of datasets mean, and which triangle was read */
-  mpt_identity file, input; /* as they were when it was complete, and when it was begun */
-  char id[17];              /* of the file's making: another one's result has another */
-  bool input_settled;       /* that identity tells the content */
-  char fingerprint[17];     /* of the input */
+  char *datasets;           /* the paths by number, and which triangle was read */
+  mpt_identity file, input; /* when the result was complete; when it was begun */
+  char id[17];          /* the file's result_id: a new result at the same path has another one */
+  bool input_settled;   /* equal identities mean equal content */
+  char fingerprint[17]; /* of the input */
   mpt_cache_entry *entries; /* latest first */
-  int64_t bytes, used;      /* used: larger is later */
+  int64_t bytes, used;      /* larger `used` is later */
   bool overflowed;
 } mpt_cached;
 
@@ -39,32 +40,31 @@ typedef struct mpt_cache {
 
 void mpt_cache_release(mpt_cache *cache);
 
-/* A result that is being made; takes `datasets` over. NULL when memory is out. */
+/* Begins a result; takes `datasets` over. NULL when memory is out. */
 mpt_cached *mpt_cache_begin(mpt_cache *cache, char *datasets);
 
-/* A new piece of it with room for its report, or NULL when there is no room; later pieces are not
- * taken either then. */
+/* A new piece of the result with room for its report. NULL when there is no room; then later pieces
+ * are refused too. */
 mpt_cache_entry *mpt_cache_add(mpt_cache *cache, mpt_cached *cached, const mpt_cache_entry *place);
 
-/* A copy of `bytes` from data as a quantity of the newest piece. */
+/* Copies `bytes` from data into the newest piece as this quantity. */
 void mpt_cache_copy(mpt_cache *cache, mpt_cached *cached, mpt_quantity quantity, const void *data,
                     size_t bytes);
 
-/* The result is complete in the file `path`, in the place of any other that had this path or file;
- * or, with NULL, will not be, and is dropped. */
+/* Ends a result that is complete in the file `path`; it replaces any other result with this path or
+ * file. With path NULL the result is not complete, and is dropped. */
 void mpt_cache_end(mpt_cache *cache, mpt_cached *cached, const char *path,
                    const mpt_identity *file);
 
-/* That of a file, as long as it is unchanged and of the same making, with these datasets; NULL:
- * none.
- */
+/* The result of this file, if the file is unchanged and has this result_id and these datasets;
+ * NULL: none. */
 mpt_cached *mpt_cache_find(mpt_cache *cache, const mpt_identity *file, const char *id,
                            const char *datasets);
 
-/* A piece that is exactly this unit's. */
+/* The piece that is exactly this unit's; NULL: none. */
 const mpt_cache_entry *mpt_cached_entry(const mpt_cached *cached, const mpt_cache_entry *place);
 
-/* Problems in pieces of teams of one. */
+/* The number of problems in pieces of teams of one. */
 int64_t mpt_cached_singles(const mpt_cached *cached);
 
 #endif

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* The error stack first: every other call of HDF5 begins with an empty one. */
+/* Saves the error stack first: every other call of HDF5 empties it. */
 static void save_hdf5(mpt_caller *c) {
   c->hdf5_errors = H5Eget_current_stack();
   c->hdf5_new = 1;
@@ -27,8 +27,8 @@ void mpt_caller_leave(mpt_caller *c, mpt_log log) {
   save_hdf5(c);
   mpt_blas_save_threads(c->blas_threads);
   fegetenv(&c->floating_point);
-  fesetenv(FE_DFL_ENV);                                     /* no traps, nothing flushed to zero */
-  c->job_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0); /* 0.5 and not 0,5 */
+  fesetenv(FE_DFL_ENV);                                     /* no traps, no flushing to zero */
+  c->job_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0); /* writes 0.5, not 0,5 */
   c->locale = uselocale(c->job_locale);
   mpt_stop_begin(&c->stop);
 }

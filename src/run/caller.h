@@ -1,5 +1,5 @@
-/* What a job changes in the process that it runs in. The program has a process of its own and does
- * not ask; mpt_run_job gives a caller's back as it was. */
+/* The state of the process that a job changes. The program has a process of its own and does not
+ * need this; mpt_run_job gives back the state that its caller had. */
 #ifndef MPT_CALLER_H
 #define MPT_CALLER_H
 
@@ -16,7 +16,7 @@ typedef struct mpt_caller {
   int blas_threads[MPT_BLAS_LIBRARIES];
   fenv_t floating_point;
   locale_t locale, job_locale;
-  unsigned hdf5_new; /* which of the two kinds of HDF5's printer the caller has */
+  unsigned hdf5_new; /* which of HDF5's two kinds of error printer the caller has */
   H5E_auto2_t hdf5_print;
 #ifndef H5_NO_DEPRECATED_SYMBOLS
   H5E_auto1_t hdf5_old_print;
@@ -25,11 +25,11 @@ typedef struct mpt_caller {
   hid_t hdf5_errors;
 } mpt_caller;
 
-/* Remembers it, and sets what jobs run with: signals are caught, lines go to `log`. Not collective.
- */
+/* Saves the caller's state and sets what jobs run with: signals are caught, lines go to `log`. Not
+ * collective. */
 void mpt_caller_leave(mpt_caller *caller, mpt_log log);
 
-/* Gives it back; returns how many signals came. */
+/* Restores the caller's state; returns how many signals came. */
 int mpt_caller_return(const mpt_caller *caller);
 
 #endif

@@ -3,7 +3,8 @@
 enum { NEXT, DONE, SLOTS };
 static const int64_t stop = INT64_C(1) << 40; /* every rank may add it */
 
-/* NULL unless all ranks got one: an MPI without windows says so, instead of ending the job. */
+/* NULL unless all ranks have a window. An MPI without windows returns an error here instead of
+ * ending the job. */
 static int64_t *allocate(MPI_Comm comm, mpt_counter *c) {
   int64_t *memory = NULL;
   const MPI_Aint bytes = c->rank == 0 ? SLOTS * (MPI_Aint)sizeof *memory : 0;
@@ -41,7 +42,7 @@ void mpt_counter_close(mpt_counter *counter) {
   MPI_Win_free(&counter->window);
 }
 
-/* The same without a window. */
+/* The same operation without a window. */
 static int64_t own_fetch_and_add(mpt_counter *c, int slot, int64_t add) {
   if (slot == DONE) return (c->own_done += add) * c->size - add;
   if (add == 1) return c->own_stop ? stop : c->rank + c->size * c->turn++;

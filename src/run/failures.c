@@ -8,8 +8,8 @@
 #include "store/slab.h"
 #include "spectral/spectral.h"
 
-/* Elements that are read at once, and the largest matrix that is read again to say what is wrong.
- */
+/* Elements read at once, and the order of the largest matrix that is read again to explain a
+ * failure. */
 static const int64_t room = INT64_C(1) << 21, largest_n = 20000;
 
 /* Rows of one problem's array at a time. */
@@ -35,7 +35,7 @@ static mpt_code open_rows(rows *r, hid_t file, const char *path, const mpt_datas
   return mpt_slab_open(&r->reader, file, path, mpt_scalar_type(r->type), shape, NULL);
 }
 
-/* The largest |A - A^H| and |A|. */
+/* The largest elements of |A - A^H| and of |A|. */
 static mpt_code measure_defect(rows *r, double *defect, double *largest) {
   mpt_code code;
   void *a = NULL, *facing = NULL;
@@ -58,9 +58,8 @@ done:
   return code;
 }
 
-/* How far a matrix, or its direction, is from Hermitian; false when it is not, or that is not
- * known.
- */
+/* Adds how far a matrix, or its direction, is from Hermitian. False when it is Hermitian, or when
+ * this cannot be determined. */
 static bool tell_defect(hid_t file, const mpt_dataset *d, int64_t problem, const char *what,
                         mpt_text *out) {
   rows r;
@@ -99,8 +98,8 @@ static bool is_finite(const mpt_job *job, int64_t d, mpt_quantity quantity, int6
   return finite;
 }
 
-/* Whether all that was given along with the matrix is finite: what is not, then, is what was made.
- */
+/* Whether everything given along with the matrix is finite. If it is, anything that is not finite
+ * was computed here. */
 static bool all_given_is_finite(const mpt_job *job, int64_t d, int64_t problem) {
   const mpt_task *t = &job->tasks[d];
   const mpt_quantityset given = mpt_from(MPT_FROM_COTANGENTS) | mpt_from(MPT_FROM_DIRECTIONS);
@@ -113,7 +112,7 @@ static bool all_given_is_finite(const mpt_job *job, int64_t d, int64_t problem) 
   return finite;
 }
 
-/* What the files tell of the first problem of a status. */
+/* Adds what the files show of the first problem with this status. */
 static void add_details(const mpt_job *job, int status, int64_t d, int64_t problem, mpt_text *out) {
   const mpt_dataset *data = &job->input.datasets[d];
   if (status == MPT_STATUS_NOT_HERMITIAN) {

@@ -6,7 +6,8 @@
 #include "run/job_outputs.h"
 #include "store/find.h"
 
-/* What is made of a dataset, whose given quantities are known. */
+/* The causes (MPT_FOR_...) for which a dataset needs arrays, from the config and the quantities
+ * that are given. */
 static unsigned causes_of(const mpt_config *c, const mpt_task *t, bool vectors) {
   unsigned causes = MPT_FOR_ALL;
   if (vectors) causes |= MPT_FOR_VECTORS;
@@ -21,7 +22,7 @@ static unsigned causes_of(const mpt_config *c, const mpt_task *t, bool vectors) 
   return causes;
 }
 
-/* The arrays of all datasets, and so what the result stores. */
+/* Sets the arrays of all datasets, and with them what the result stores. */
 static void want_arrays(mpt_job *job, bool vectors) {
   const mpt_config *c = &job->config;
   const unsigned no_vectors = c->eigenvectors ? 0 : MPT_STORE_EIGENVECTORS;
@@ -80,7 +81,8 @@ done:
   return code;
 }
 
-/* What an earlier pass through the same selection kept, where all of it is there. */
+/* Looks for the factorization that an earlier pass through the same selection stored; all of it
+ * must be there. */
 static mpt_code look_for_factor(mpt_job *job, int64_t d, mpt_error *error) {
   mpt_code code = MPT_DONE;
   bool exists = true;
@@ -91,13 +93,13 @@ static mpt_code look_for_factor(mpt_job *job, int64_t d, mpt_error *error) {
   return code;
 }
 
-/* Whether some of the eigenpairs are made without the others, by Q and T. */
+/* Whether some eigenpairs are computed without the others, through Q and T. */
 static bool reduces(const mpt_config *c, bool outputs) {
   const mpt_engine *asked = mpt_engine_with(c->solver);
   return c->select.kind != MPT_SELECT_ALL && !outputs && (!asked || asked->reduced);
 }
 
-/* Q and T are made only on the way to some of the eigenpairs. */
+/* Q and T exist only where some of the eigenpairs are computed without the others. */
 static mpt_code check_factor(const mpt_config *c, bool outputs, mpt_error *error) {
   if (!(c->store & MPT_STORE_FACTOR)) return MPT_DONE;
   if (reduces(c, outputs)) return MPT_DONE;
@@ -106,7 +108,7 @@ static mpt_code check_factor(const mpt_config *c, bool outputs, mpt_error *error
                   "not with functions, frame or tangent (take it from output.store)");
 }
 
-/* Whether the earlier result's pairs are those that this config selects. */
+/* Whether the earlier result's eigenpairs are those that this config selects. */
 static mpt_code same_selection(const mpt_job *job, bool *same, mpt_error *error) {
   mpt_config theirs = {0};
   char *text;
@@ -152,7 +154,7 @@ done:
   return code;
 }
 
-/* Without the arrays, which the files decide. */
+/* Sets up the tasks without their arrays, which depend on the files. */
 static mpt_code begin_tasks(mpt_job *job, bool outputs, mpt_error *error) {
   mpt_code code = MPT_DONE;
   const mpt_config *c = &job->config;

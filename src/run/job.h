@@ -1,5 +1,5 @@
-/* A job as its files describe it, opened and checked, before anything is computed. Not collective:
- * each rank opens for itself. */
+/* A job as its files describe it, opened and checked before anything is computed. Not collective:
+ * each rank opens the files for itself. */
 #ifndef MPT_JOB_H
 #define MPT_JOB_H
 
@@ -16,15 +16,15 @@ typedef struct mpt_job {
   mpt_options options;
   mpt_input input;
   hid_t cotangents, eigenpairs, reference, direction; /* H5I_INVALID_HID: none */
-  mpt_watch watched[MPT_MOST_WATCHED];                /* these files, from when they were opened */
+  mpt_watch watched[MPT_MOST_WATCHED]; /* the files above, watched since they were opened */
   int watched_count;
-  bool each_reference;            /* one a problem */
-  mpt_stored_function *functions; /* of the config, by name */
+  bool each_reference;            /* there is one R for each problem */
+  mpt_stored_function *functions; /* the config's functions, by name */
   mpt_task *tasks;                /* per dataset */
-  mpt_quantityset quantities;     /* that the result stores */
+  mpt_quantityset quantities;     /* those that the result stores */
 } mpt_job;
 
-/* The file that a dataset's quantity is read from; H5I_INVALID_HID: from none. */
+/* The file that a dataset's quantity is read from; H5I_INVALID_HID: it is not read. */
 hid_t mpt_job_file(const mpt_job *job, int64_t d, mpt_quantity quantity);
 
 /* Opens all files that the config names and checks that they fit together. Takes *config over, also
@@ -32,10 +32,11 @@ hid_t mpt_job_file(const mpt_job *job, int64_t d, mpt_quantity quantity);
 mpt_code mpt_job_open(mpt_config *config, mpt_job *job, mpt_error *error);
 void mpt_job_close(mpt_job *job);
 
-/* The earlier result's eigenpairs must be complete, and of the input with this fingerprint. */
+/* Fails unless the earlier result's eigenpairs are complete and belong to the input with this
+ * fingerprint. */
 mpt_code mpt_job_check_eigenpairs(const mpt_job *job, const char *fingerprint, mpt_error *error);
 
-/* Memory for what a second pass through a selection needs besides the selected pairs. */
+/* Adds the arrays that a second pass through a selection needs besides the selected eigenpairs. */
 void mpt_job_use_memory(mpt_job *job);
 
 #endif

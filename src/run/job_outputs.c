@@ -7,7 +7,7 @@
 #include "store/element.h"
 #include "store/find.h"
 
-/* An index range within every dataset. */
+/* Checks that an index range lies within the order of every dataset. */
 static mpt_code check_range(const mpt_job *job, const int64_t range[2], const char *what,
                             mpt_error *error) {
   for (int64_t d = 0; d < job->input.count; d++)
@@ -39,7 +39,7 @@ done:
   return code;
 }
 
-/* Names in the cotangents that the config does not have. */
+/* Finds a name in the cotangents that is no function of the config. */
 static herr_t find_stranger(hid_t group, const char *name, const H5L_info_t *info, void *context) {
   const mpt_job *job = *(const mpt_job **)context;
   (void)group;
@@ -89,7 +89,7 @@ static mpt_code refuse_strangers(const mpt_job *job, int64_t d, mpt_error *error
   return code;
 }
 
-/* A frame's cotangents without a frame in the config. */
+/* Refuses cotangents of a frame when the config has no frame. */
 static mpt_code refuse_frame(const mpt_job *job, int64_t d, mpt_error *error) {
   char *path = mpt_job_path(job, d, MPT_COTANGENT_FRAME, 0);
   bool there = false;
@@ -103,7 +103,7 @@ static mpt_code refuse_frame(const mpt_job *job, int64_t d, mpt_error *error) {
                   job->config.cotangents, job->input.datasets[d].path);
 }
 
-/* Of one quantity, or of that of function f; `has` takes note of it. */
+/* Looks for one quantity, or for that of function f, and adds it to `has` when it is there. */
 static mpt_code look_for(mpt_job *job, int64_t d, mpt_quantity quantity, int64_t f,
                          mpt_quantityset *has, mpt_error *error) {
   bool there = false;
@@ -148,21 +148,21 @@ done:
   return code;
 }
 
-/* R as its file has it. */
+/* The reference R as it is in its file. */
 typedef struct shape_of_reference {
   int rank;
   hsize_t dims[H5S_MAX_RANK];
   bool is_complex;
 } shape_of_reference;
 
-/* One for each matrix of d: the same leading dimensions. */
+/* Whether R has the leading dimensions of d, and so one matrix for each of d's. */
 static bool mirrors(const shape_of_reference *r, const mpt_dataset *d) {
   const hsize_t one = (hsize_t)d->count, *lead = d->leading ? d->lead : &one;
   const int leading = d->leading ? d->leading : 1;
   return r->rank - 2 == leading && !memcmp(r->dims, lead, sizeof *lead * (size_t)leading);
 }
 
-/* Whether R serves dataset d. */
+/* The reason why R does not fit dataset d; NULL: it fits. */
 static const char *wrong_reference(const mpt_job *job, const mpt_dataset *d,
                                    const shape_of_reference *r) {
   const int64_t *index = job->config.frame_index;

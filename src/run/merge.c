@@ -12,7 +12,8 @@ static bool same_functions(const mpt_batch *a, const mpt_batch *b) {
   return true;
 }
 
-/* A reference that a job has for all its matrices is its own. */
+/* Frames are the same only where each problem has its own reference: jobs with one reference for
+ * all problems cannot be joined. */
 static bool same_frame(const mpt_frame_shape *a, const mpt_frame_shape *b) {
   return a->columns == b->columns &&
          (!a->columns || (a->each && b->each && !memcmp(a->index, b->index, sizeof a->index)));
@@ -24,7 +25,7 @@ static bool same_options(const mpt_options *a, const mpt_options *b) {
          a->convention == b->convention && a->basis == b->basis && a->seed == b->seed;
 }
 
-/* Whether two units that were read can be one batch. */
+/* Whether two units that have been read can be solved as one batch. */
 static bool same_kind(const mpt_worker *a, const mpt_worker *b) {
   const mpt_batch *x = &a->batch, *y = &b->batch;
   bool same =
@@ -38,7 +39,8 @@ static bool same_kind(const mpt_worker *a, const mpt_worker *b) {
   return same;
 }
 
-/* Between a member's arrays and its place in the joint ones, from problem `first` on. */
+/* Copies between a member's arrays and its part of the joint ones, which begins at problem
+ * `first`. */
 static void copy_arrays(mpt_worker *joint, int64_t first, mpt_worker *own, bool into_joint) {
   const int64_t count = own->batch.count;
   const size_t report = sizeof *own->batch.report;
@@ -51,7 +53,7 @@ static void copy_arrays(mpt_worker *joint, int64_t first, mpt_worker *own, bool 
   memcpy(into_joint ? ours : mine, into_joint ? mine : ours, (size_t)count * report);
 }
 
-/* `count` workers of one kind. */
+/* Solves the units of `count` workers of one kind as one batch. */
 static mpt_code solve_jointly(mpt_worker *const *workers, int count, mpt_error *error) {
   mpt_code code = MPT_DONE;
   const mpt_team alone = mpt_team_of_one();
@@ -81,7 +83,7 @@ done:
   return code;
 }
 
-/* Member `first` and those of its kind among the later ones. */
+/* Solves member `first` together with the later members of its kind. */
 static void solve_kind(mpt_member *members, int first, int count, bool *solved, mpt_worker **kind) {
   int size = 0;
   mpt_error error = {0};

@@ -4,13 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Two jobs whose texts are equal read the same matrices under the same numbers. */
+/* A text that identifies the datasets: two jobs with equal texts read the same matrices under the
+ * same numbers. */
 static char *name_datasets(const mpt_job *job) {
   mpt_text out = {0};
   mpt_text_add(&out, "%d", (int)job->config.triangle);
   for (int64_t d = 0; d < job->input.count; d++)
     mpt_text_add(&out, "\n%s", job->input.datasets[d].path);
-  if (out.exhausted) mpt_text_release(&out); /* a part of a name is another's */
+  if (out.exhausted) mpt_text_release(&out); /* a truncated text could equal another job's */
   return out.data;
 }
 
@@ -21,7 +22,7 @@ static mpt_identity identity_of_eigenpairs(const mpt_run *r) {
   return file;
 }
 
-/* Eigenpairs that all ranks have in memory. Collective. */
+/* Finds the eigenpairs if all ranks have them in memory. Collective. */
 static void look_into_memory(mpt_run *r) {
   int found = 0;
   if (!r->cache || !r->job.config.eigenpairs) return;
@@ -53,7 +54,7 @@ void mpt_begin_memory(mpt_run *r) {
   if (r->caches) r->worker.caching = mpt_cache_begin(r->cache, name_datasets(&r->job));
 }
 
-/* Whether what the ranks have in memory is all that is to be done by teams of one. Collective. */
+/* Whether the ranks have in memory everything that teams of one are to do. Collective. */
 static bool recalls_everything(const mpt_run *r) {
   int64_t problems = r->recalled ? mpt_cached_singles(r->recalled) : 0;
   if (!r->recalled || r->continued) return false;
@@ -63,7 +64,7 @@ static bool recalls_everything(const mpt_run *r) {
   return problems == 0;
 }
 
-/* Room for pieces that were cut by another plan. */
+/* Makes chunks large enough for pieces that another plan has cut. */
 static void widen_chunks(mpt_run *r) {
   for (const mpt_cache_entry *p = r->recalled->entries; p; p = p->next) {
     int64_t *chunk = &r->plan.tasks[p->dataset].chunk;

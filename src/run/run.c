@@ -13,7 +13,7 @@
 #include "run/merge.h"
 #include "engine/scalapack/mpi_team.h"
 
-static const double brief_seconds = 0.01; /* of a rank: no balance is worth a window then */
+static const double brief_seconds = 0.01; /* of each rank; less work is not worth a window */
 
 int64_t mpt_memory_share(int ranks_on_node) {
   return mpt_free_memory() / 5 * 4 / (ranks_on_node > 0 ? ranks_on_node : 1);
@@ -31,7 +31,7 @@ int64_t mpt_agree_on_memory(MPI_Comm comm) {
   return least;
 }
 
-/* One warning where ranks run on different kernels, or on slower ones than the processor has. */
+/* Warns once where ranks run on different kernels, or on slower kernels than the processor has. */
 static void check_blas(MPI_Comm comm, int rank) {
   char mine[64] = "", first[64] = "";
   strncpy(mine, mpt_kernels(), sizeof mine - 1);
@@ -49,7 +49,7 @@ static void check_blas(MPI_Comm comm, int rank) {
              mpt_blas_kernels());
 }
 
-/* Whether a text is rank 0's. Collective, and agreed. */
+/* Whether this rank's text equals rank 0's. Collective and agreed. */
 static mpt_code same_text(mpt_run *r, const char *mine, bool *same, mpt_error *error) {
   mpt_code code = MPT_DONE;
   char *first = r->rank == 0 && mine ? mpt_format("%s", mine) : NULL;
@@ -75,7 +75,8 @@ done:
   return code;
 }
 
-/* Of an input that has not changed since the eigenpairs were made, it is known. Collective. */
+/* The input's fingerprint. It is taken from the cached eigenpairs where the input has not changed
+ * since they were computed. Collective. */
 static mpt_code find_fingerprint(mpt_run *r, mpt_error *error) {
   mpt_code code = MPT_DONE;
   const char *name = r->job.config.input_file;
@@ -101,7 +102,8 @@ done:
   return code;
 }
 
-/* A dataset that a rank failed to read may look absent to it. Collective, and agreed. */
+/* Compares the datasets that the ranks found: a dataset that a rank failed to read may look absent
+ * to that rank. Collective and agreed. */
 static mpt_code same_datasets(mpt_run *r, mpt_error *error) {
   mpt_code code = MPT_DONE;
   mpt_text list = {0};
@@ -125,7 +127,8 @@ done:
   return code;
 }
 
-/* Of files on hosts of their own, each rank would read another. Collective. */
+/* Compares the files that the ranks see: on hosts with separate file systems, each rank would read
+ * another file. Collective. */
 static mpt_code same_files(mpt_run *r, mpt_error *error) {
   mpt_code code = MPT_DONE;
   mpt_identity first[MPT_MOST_WATCHED] = {0};
@@ -157,7 +160,7 @@ static mpt_code open_inputs(mpt_run *r, mpt_config *config, mpt_error *error) {
   if (r->rank == 0) code = mpt_job_check_eigenpairs(&r->job, r->fingerprint, error);
   AGREE(r->comm, code);
 done:
-  mpt_config_release(config); /* the job's by now, unless looking at its files failed */
+  mpt_config_release(config); /* the job has taken it over, unless looking at the files failed */
   return code;
 }
 
@@ -203,7 +206,7 @@ static bool team_stops(mpt_run *r, const mpt_team *team) {
   return mpt_team_any(team, mpt_stop_requested() || mpt_counter_stopped(&r->counter));
 }
 
-/* Units first..end are for teams of one size. Collective over all ranks. */
+/* Does units first..end, which are for teams of one size. Collective over all ranks. */
 static mpt_code do_team_units(mpt_run *r, int64_t first, int64_t end, mpt_error *error) {
   mpt_code code = MPT_DONE;
   const mpt_unit *units = r->schedule.units;
@@ -226,7 +229,7 @@ static mpt_code do_team_units(mpt_run *r, int64_t first, int64_t end, mpt_error 
   return code;
 }
 
-/* Each rank those that it has solved. */
+/* Each rank does the units that it has solved before. */
 static mpt_code do_recalled_units(mpt_run *r, mpt_error *error) {
   mpt_code code = MPT_DONE;
   const mpt_team alone = mpt_team_of_one();
@@ -267,8 +270,8 @@ static void begin_units(mpt_run *r) {
   mpt_begin_memory(r);
 }
 
-/* The files that were read must be what they were. Where it cannot be told since when they are not,
- * nothing that this run has finished counts. Collective. */
+/* Checks that the files that were read have not changed. If the time of a change is unknown,
+ * everything that this run has finished is taken back. Collective. */
 static mpt_code look_again(mpt_run *r, mpt_error *error) {
   bool doubt = false;
   mpt_error second = {0};
@@ -282,7 +285,7 @@ static mpt_code look_again(mpt_run *r, mpt_error *error) {
   return revoked;
 }
 
-/* What failed on any rank is agreed. Collective. */
+/* Stops the counter and agrees on the failures of all ranks. Collective. */
 static mpt_code end_units(mpt_run *r, mpt_code code, mpt_error *error) {
   if (code != MPT_DONE || mpt_stop_requested()) mpt_counter_stop(&r->counter);
   mpt_worker_close(&r->worker);
@@ -294,7 +297,7 @@ static mpt_code end_units(mpt_run *r, mpt_code code, mpt_error *error) {
   return code;
 }
 
-/* Every rank works until there is nothing left, a signal came or some rank failed. Collective. */
+/* Every rank works until no unit is left, a signal comes or some rank fails. Collective. */
 static mpt_code do_all_units(mpt_run *r, mpt_error *error) {
   mpt_code code = MPT_DONE;
   const mpt_schedule *s = &r->schedule;
@@ -310,7 +313,8 @@ static mpt_code do_all_units(mpt_run *r, mpt_error *error) {
   return end_units(r, code, error);
 }
 
-/* Adds up all ranks' work; the file's failures decide on the exit code. */
+/* Adds up all ranks' work. The failures in the file, also those of earlier runs, decide the exit
+ * code. */
 static mpt_code conclude(mpt_run *r, mpt_summary *out) {
   mpt_summary summary = {.io_seconds = r->worker.io_seconds,
                          .solve_seconds = r->worker.solve_seconds,
@@ -338,7 +342,7 @@ static void release(mpt_run *r) {
   mpt_job_close(&r->job);
 }
 
-/* For MULTIPLET_LOG=debug. */
+/* Logs the end of a stage, for MULTIPLET_LOG=debug. */
 static void end_stage(const mpt_run *r, const char *what) {
   mpt_debug("%9.6f s: %s", mpt_now() - r->begun, what);
 }
@@ -370,7 +374,7 @@ done:
   return code;
 }
 
-/* Everything after the last, whatever came before. Collective. */
+/* Everything after the last unit, whether or not the run succeeded. Collective. */
 static mpt_code close_run(mpt_run *r, mpt_code code, mpt_summary *summary, mpt_error *error) {
   if (!r) return code;
   end_stage(r, "no unit is left");
@@ -398,7 +402,7 @@ mpt_code mpt_run_config(MPI_Comm comm, mpt_config *config, bool fresh, mpt_cache
   return close_run(r, code, summary, error);
 }
 
-/* Whether all of the job is one unit of small matrices. */
+/* Whether the whole job is one unit of small matrices. */
 static bool is_one_batch(const mpt_run *r) {
   if (r->job.input.count != 1 || !r->plan.tasks->engine->process) return false;
   const mpt_cache_entry *entry = r->recalls ? r->recalled->entries : NULL;

@@ -1,4 +1,4 @@
-/* mpt_run_job: a job in a process that is somebody else's. */
+/* mpt_run_job: a job inside another program's process. */
 #include <multiplet/job.h>
 
 #include "mpi/agree.h"
@@ -13,8 +13,8 @@ static mpt_code refuse(const char *argument, mpt_error *error) {
                   argument);
 }
 
-/* The duplicate. Where some rank has none there is no way to free that of the others. Collective,
- * and agreed. */
+/* Duplicates the communicator. Where some rank fails to, the other ranks' duplicates cannot be
+ * freed. Collective and agreed. */
 static mpt_code duplicate(MPI_Comm comm, MPI_Comm *own, mpt_error *error) {
   mpt_code code = MPT_DONE;
   int running = 0, ended = 1, between = 0;
@@ -31,7 +31,7 @@ static mpt_code duplicate(MPI_Comm comm, MPI_Comm *own, mpt_error *error) {
     code = mpt_fail(error, MPT_NO_RESOURCE,
                     "cannot start: MPI has no communicator left (free some with MPI_Comm_free)");
   AGREE(comm, code);
-  MPI_Comm_set_errhandler(*own, MPI_ERRORS_ARE_FATAL); /* no call of a job looks at MPI's codes */
+  MPI_Comm_set_errhandler(*own, MPI_ERRORS_ARE_FATAL); /* jobs do not check MPI's codes */
 done:
   return code;
 }
@@ -45,7 +45,8 @@ static mpt_code take_arguments(const char *config_path, const mpt_job_options *h
   return MPT_DONE;
 }
 
-/* Rank 0 has told its own errors; those that only others have are the call's. Collective. */
+/* Loads the config and runs the job. Rank 0 has printed its own errors; an error of other ranks
+ * only is returned by the call. Collective. */
 static mpt_code load_and_run(MPI_Comm comm, int rank, const char *config_path,
                              const mpt_job_options *o, mpt_error *error) {
   mpt_config config = {0};

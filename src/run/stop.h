@@ -7,22 +7,22 @@
 
 enum { MPT_STOP_SIGNALS = 2 };
 
-/* Catches them to the end of the process. */
+/* Catches them until the end of the process. */
 void mpt_stop_install(void);
 
-/* Catches them for a while, in which those that came before do not count. */
+/* Catches them until mpt_stop_end(). Signals that came before do not count. */
 typedef struct mpt_stop_before {
   struct sigaction actions[MPT_STOP_SIGNALS];
 } mpt_stop_before;
 void mpt_stop_begin(mpt_stop_before *before);
 
-/* Gives back what was before; returns how many came. */
+/* Restores the earlier actions; returns how many signals came. */
 int mpt_stop_end(const mpt_stop_before *before);
 
 bool mpt_stop_requested(void);
 
-/* How many signals it takes; at first one. A service lets the first end it after the work in hand.
- */
+/* Sets how many signals are needed to stop; initially one. In a service the first signal lets the
+ * work in hand finish and then ends the service. */
 void mpt_stop_needs(int signals);
 
 #endif

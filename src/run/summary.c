@@ -68,7 +68,7 @@ void mpt_summary_reduce(MPI_Comm comm, mpt_summary *s) {
   int rank;
   MPI_Comm_rank(comm, &rank);
   MPI_Comm_size(comm, &s->ranks);
-  if (rank != 0) /* rank 0 has taken its own finished ones off what was left */
+  if (rank != 0) /* rank 0 has already subtracted its own finished problems from those left */
     for (int k = MPT_STATUS_PENDING + 1; k < MPT_STATUS_COUNT; k++)
       s->by_status[MPT_STATUS_PENDING] -= s->by_status[k];
   double times[] = {s->solve_seconds, s->io_seconds, s->wait_seconds}, sums[MPT_PHASES];

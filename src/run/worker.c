@@ -91,7 +91,7 @@ done:
   return code;
 }
 
-/* What is in memory of a unit: on all ranks of the team, or on none. */
+/* The unit's entry in memory: found by all ranks of the team or by none. */
 static const mpt_cache_entry *entry_of(const mpt_worker *w, const mpt_unit *u,
                                        const mpt_team *team) {
   if (!w->recalled) return NULL;
@@ -100,7 +100,7 @@ static const mpt_cache_entry *entry_of(const mpt_worker *w, const mpt_unit *u,
   return mpt_team_all(team, entry != NULL) ? entry : NULL;
 }
 
-/* What the certificate said when these eigenpairs were made. */
+/* Copies the certificate's numbers from the run that computed these eigenpairs. */
 static void recall_certificate(mpt_batch *b, const mpt_cache_entry *entry) {
   for (int64_t k = 0; entry && !b->a && k < b->count; k++) {
     if (mpt_status_is_failure(b->report[k].status)) continue;
@@ -111,7 +111,7 @@ static void recall_certificate(mpt_batch *b, const mpt_cache_entry *entry) {
 
 _Static_assert(MPT_MOST_PROBLEMS < MPT_PLACES, "a problem has no place");
 
-/* What is the worker's own of a quantity of one number a problem. */
+/* Sets *out where the quantity is one number for each problem that the worker itself knows. */
 static void own_number(const mpt_worker *w, mpt_quantity quantity, void *out) {
   const mpt_task_plan *work = &w->plan->tasks[w->dataset];
   const int8_t solver = (int8_t)work->engine->id;
@@ -122,7 +122,7 @@ static void own_number(const mpt_worker *w, mpt_quantity quantity, void *out) {
   if (quantity == MPT_STARTED) memcpy(out, &w->started, sizeof w->started);
 }
 
-/* Fills w->column with one number a problem, as wide as the quantity's element. */
+/* Fills w->column with one number for each problem, as wide as the quantity's element. */
 static void fill_column(mpt_worker *w, mpt_quantity quantity) {
   const mpt_quantity_info *info = &mpt_quantities[quantity];
   const size_t size = mpt_element_size(info->element, w->batch.type);
@@ -134,7 +134,7 @@ static void fill_column(mpt_worker *w, mpt_quantity quantity) {
       own_number(w, quantity, out);
 }
 
-/* Diagnostics of one number a problem, by the team's first rank. */
+/* Writes the diagnostics with one number for each problem; only the team's first rank does. */
 static mpt_code write_columns(mpt_worker *w, const mpt_unit *u, mpt_error *error) {
   mpt_code code = MPT_DONE;
   for (int f = MPT_STATUS + 1; f < MPT_QUANTITY_COUNT && code == MPT_DONE; f++) {
@@ -150,7 +150,7 @@ static mpt_code write_unit(mpt_worker *w, const mpt_unit *u, mpt_error *error) {
   mpt_code code = MPT_DONE;
   TRY(mpt_arrays_write(w, u, error));
   if (w->team.rank == 0) TRY(write_columns(w, u, error));
-  if (w->team.size > 1) TRY(mpt_result_sync(w->result, error)); /* the first rank finishes it */
+  if (w->team.size > 1) TRY(mpt_result_sync(w->result, error)); /* the first rank commits */
 done:
   return code;
 }
@@ -178,7 +178,8 @@ static mpt_code finish_unit(mpt_worker *w, const mpt_unit *u, mpt_error *error) 
   return mpt_result_commit(w->result, w->job->config.checkpoint_seconds, error);
 }
 
-/* In the file, also eigenpairs that were given are outputs. */
+/* Sets failed eigenpairs to zero: in the result file, eigenpairs that were given are outputs,
+ * too. */
 static void zero_given_failures(mpt_batch *b) {
   for (int64_t k = 0; b->given && k < b->count; k++)
     if (mpt_status_is_failure(b->report[k].status)) mpt_zero_pairs(b, k);

@@ -11,7 +11,7 @@ static mpt_slab part_of(const mpt_worker *w, mpt_quantity quantity, int64_t firs
                            w->batch.row0, w->batch.rows);
 }
 
-/* A new entry, zeroed; NULL without memory. */
+/* Appends an entry, zeroed; NULL when memory is out. */
 static mpt_array *append(mpt_worker *w) {
   if (w->array_count == w->array_capacity) {
     const int64_t capacity = 2 * w->array_capacity + 16;
@@ -25,7 +25,7 @@ static mpt_array *append(mpt_worker *w) {
   return array;
 }
 
-/* One reference for all problems is read once. */
+/* A reference that all problems share is read once, not with units. */
 static bool is_read_with_units(const mpt_worker *w, mpt_quantity quantity) {
   return quantity != MPT_REFERENCE || w->job->each_reference;
 }
@@ -36,7 +36,8 @@ static char *path_of(const mpt_worker *w, mpt_quantity quantity, int64_t functio
   return mpt_job_path(w->job, w->dataset, quantity, function);
 }
 
-/* The array of a quantity, of function f where each has one, as a member of the batch. */
+/* Allocates the array of a quantity (of function f where each has one) and makes it a member of the
+ * batch. */
 static mpt_code add(mpt_worker *w, mpt_quantity quantity, int f, mpt_error *error) {
   mpt_code code = MPT_DONE;
   mpt_array *array = append(w);
@@ -65,8 +66,8 @@ static mpt_code read_reference(mpt_worker *w, mpt_error *error) {
   return code;
 }
 
-/* Where the whole spectrum is solved, its vectors are in the reflectors' place, and nothing else of
- * a reduction is there. */
+/* Where the whole spectrum is solved, all eigenvectors take the reflectors' place, and the other
+ * arrays of a reduction do not exist. */
 static bool is_made(const mpt_worker *w, mpt_quantity quantity) {
   if (mpt_quantities[quantity].wanted != MPT_FOR_FACTOR || quantity == MPT_REFLECTORS ||
       quantity == MPT_SPECTRUM)
@@ -74,7 +75,7 @@ static bool is_made(const mpt_worker *w, mpt_quantity quantity) {
   return mpt_is_reduced(w->plan->tasks[w->dataset].engine, &w->batch);
 }
 
-/* What the batch is, but for its arrays. */
+/* Sets all members of the batch except its arrays. */
 static void describe(mpt_worker *w, const mpt_task *task) {
   const mpt_config *c = &w->job->config;
   mpt_batch *b = &w->batch;
@@ -129,7 +130,7 @@ size_t mpt_array_bytes(const mpt_worker *w, const mpt_array *array, int64_t coun
          mpt_element_size(mpt_quantities[array->quantity].element, w->batch.type);
 }
 
-/* Cotangents come in the convention of the config, engines take PyTorch's. */
+/* Reads an array. Cotangents are in the convention of the config; engines take PyTorch's. */
 static mpt_code read_array(mpt_worker *w, const mpt_array *array, const mpt_slab *part,
                            mpt_error *error) {
   const mpt_quantity_info *info = &mpt_quantities[array->quantity];
@@ -143,22 +144,23 @@ static mpt_code read_array(mpt_worker *w, const mpt_array *array, const mpt_slab
   return code;
 }
 
-/* Whether the piece has all that is made of the matrices: of a selection, what its other pairs take
- * in the same way, from Q and T or from all vectors. */
+/* Whether the entry has everything that is computed from the matrices. Under a selection this
+ * includes what the other eigenpairs need: Q and T, or all vectors, as in this job. */
 static bool has_solution(const mpt_worker *w, const mpt_cache_entry *entry) {
   const mpt_factor_arrays *factor = &w->batch.factor;
   if (w->batch.select.kind == MPT_SELECT_ALL) return true;
   return factor->reflectors && entry->data[MPT_REFLECTORS] && !factor->tau == !entry->data[MPT_TAU];
 }
 
-/* Whether a later pass through the eigenpairs reads it, and so may find it in the cache. */
+/* Whether a later pass through the eigenpairs reads this quantity, and so may find it in the
+ * cache. */
 static bool is_cached(const mpt_worker *w, mpt_quantity quantity) {
-  if (quantity == MPT_MATRIX) return w->batch.factor.tau; /* to certify what is made of Q and T */
+  if (quantity == MPT_MATRIX) return w->batch.factor.tau; /* to certify what Q and T give */
   return mpt_quantities[quantity].source == MPT_FROM_EIGENPAIRS;
 }
 
-/* The input's matrices are needed for what was not solved yet, and to certify what is made of Q
- * and T. */
+/* The input's matrices are needed for problems that were not solved yet, and to certify what is
+ * computed from Q and T. */
 mpt_code mpt_arrays_read(mpt_worker *w, const mpt_unit *u, const mpt_cache_entry *entry,
                          mpt_error *error) {
   mpt_code code = MPT_DONE;
@@ -205,7 +207,8 @@ void mpt_arrays_cache(mpt_worker *w, const mpt_unit *u) {
   }
 }
 
-/* Matrices by every rank of the team, what is one number or vector a problem by its first. */
+/* Every rank of the team writes its part of matrices. The first rank alone writes arrays with one
+ * number or one vector for each problem. */
 mpt_code mpt_arrays_write(mpt_worker *w, const mpt_unit *u, mpt_error *error) {
   mpt_code code = MPT_DONE;
   for (int64_t k = 0; k < w->array_count && code == MPT_DONE; k++) {

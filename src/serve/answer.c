@@ -4,7 +4,8 @@
 #include <string.h>
 #include "config/yaml_tree.h"
 
-/* Bytes of the UTF-8 character that begins here, and its number; 0: none does. */
+/* The number of bytes of the UTF-8 character that begins here, and its code point; 0: no character
+ * begins here. */
 static int decode(const unsigned char *s, uint32_t *number) {
   static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
   const int length = *s < 0x80 ? 1 : *s >> 5 == 6 ? 2 : *s >> 4 == 14 ? 3 : *s >> 3 == 30 ? 4 : 0;
@@ -17,14 +18,15 @@ static int decode(const unsigned char *s, uint32_t *number) {
   return *number >= least[length] ? length : 0;
 }
 
-/* Printable in YAML and no line break of it (which are also U+0085, U+2028 and U+2029). */
+/* Whether the character is printable in YAML and not a line break (U+0085, U+2028 and U+2029 are
+ * line breaks, too). */
 static bool is_plain(uint32_t c) {
   if (c < 0x20 || c == 0x7f || c == 0x2028 || c == 0x2029 || c == 0xfeff) return c == '\t';
   return c < 0x7f || (c >= 0xa0 && c < 0xd800) || (c >= 0xe000 && c <= 0xfffd) ||
          (c >= 0x10000 && c <= 0x10ffff);
 }
 
-/* A double-quoted scalar. */
+/* Adds a double-quoted scalar. */
 static void add_quoted(const char *text, mpt_text *out) {
   mpt_text_add(out, "\"");
   for (const unsigned char *s = (const unsigned char *)text; *s;) {
@@ -74,8 +76,8 @@ static int64_t keys_of(const char *text, const char **last) {
   return keys;
 }
 
-/* Whether the outcome became one more key of the request, and its last. Not every reader takes tabs
- * between tokens as libyaml does. */
+/* Whether the answer has the request's keys and the outcome as the last one. Requests with tabs are
+ * excluded: libyaml accepts tabs between tokens, other readers may not. */
 static bool is_request_and_outcome(const char *answer, const char *request) {
   const char *last, *ignored;
   return answer && !strchr(request, '\t') &&

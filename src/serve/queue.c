@@ -7,14 +7,14 @@
 
 static const double look_again = 0.05; /* seconds; inotify does not see other hosts' renames */
 static const off_t small_input = 1 << 20;
-enum { ENDINGS = 2 }; /* of services, by one request */
+enum { ENDINGS = 2 }; /* services that end during one request before it is refused */
 
-/* A request in the middle of which services end is answered so, and not tried for ever. */
+/* Refuses a request during which services have ended, so that it is not tried for ever. */
 static void set_aside(mpt_queue *q, char *name) {
   int64_t left = 0;
   mpt_request request;
   mpt_error *error = &request.job.error;
-  mpt_request_read(q->spool, name, &request); /* takes the name */
+  mpt_request_read(q->spool, name, &request); /* takes `name` over */
   request.loaded = false;
   request.job.code = mpt_fail(
       error, MPT_BAD_INPUT,
@@ -31,8 +31,9 @@ static void set_aside(mpt_queue *q, char *name) {
   mpt_request_release(&request);
 }
 
-/* The last service was in the middle of one request that was served alone, of the only one, or of
- * several, none of which can be blamed yet. A fault with one that was tried alone is enough. */
+/* Finds the request during which the last service ended: one that was being served alone, or the
+ * only one left. If there were several, none can be blamed yet. A request that was served alone is
+ * refused at once if a rank crashed. */
 static void look_for_suspect(mpt_queue *q) {
   bool crashed;
   q->suspect = mpt_spool_left_suspect(q->spool, &q->endings, &crashed);
@@ -68,7 +69,7 @@ void mpt_queue_close(mpt_queue *q) {
   mpt_requests_release(&q->waiting);
 }
 
-/* The next request that is there, accepted and read; false: none. */
+/* Takes the next request: it is accepted and read. False: there is none. */
 static bool take(mpt_queue *q, mpt_request *out) {
   if (q->held.name) {
     *out = q->held;
@@ -91,7 +92,7 @@ static bool take(mpt_queue *q, mpt_request *out) {
   return false;
 }
 
-/* What cannot be run is small. */
+/* Whether a request is small. One that cannot be run is small, too. */
 static bool is_small(const mpt_request *r) {
   struct stat about;
   const mpt_config *c = &r->job.config;
@@ -101,7 +102,7 @@ static bool is_small(const mpt_request *r) {
          !c->distribute_from;
 }
 
-/* Whether one names a file that the other makes. */
+/* Whether the later request names a file that the earlier one makes. */
 static bool depends(const mpt_request *later, const mpt_request *earlier) {
   const mpt_config *c = &later->job.config;
   const char *names[] = {c->input_file, c->cotangents,     c->eigenpairs,
@@ -118,7 +119,7 @@ static uint64_t hash_of(const char *path) {
   return hash;
 }
 
-/* Who has the eigenpairs; -1: nobody, as far as is known. */
+/* The rank that has the eigenpairs in memory; -1: no rank is known to have them. */
 static int holder_of(const mpt_queue *q, const char *eigenpairs) {
   const uint64_t path = eigenpairs ? hash_of(eigenpairs) : 0;
   const int64_t count = q->holder_count < MPT_HOLDERS ? q->holder_count : MPT_HOLDERS;
@@ -127,8 +128,8 @@ static int holder_of(const mpt_queue *q, const char *eigenpairs) {
   return -1;
 }
 
-/* To the rank that has the eigenpairs, or else in turn; what cannot be run is rank 0's to answer.
- */
+/* Assigns a request to the rank that has its eigenpairs in memory, otherwise to ranks in turn. Rank
+ * 0 answers requests that cannot be run. */
 static void deal(mpt_queue *q) {
   int turn = 0;
   for (int k = 0; k < q->count; k++) {
@@ -148,7 +149,7 @@ static bool fits_into_batch(const mpt_queue *q, const mpt_request *r) {
   return true;
 }
 
-/* Small requests up to one that has to wait for them, or a large one. */
+/* Fills the batch with small requests, up to a large one or one that depends on them. */
 static void fill(mpt_queue *q) {
   mpt_request *r = &q->batch[0];
   q->by_all = false;
@@ -162,7 +163,7 @@ static void fill(mpt_queue *q) {
     r = &q->batch[++q->count];
     if (q->by_all || q->accepted) break;
   }
-  if (q->accepted && q->count) { /* one of these ended a service, perhaps */
+  if (q->accepted && q->count) { /* this request may have ended a service */
     const bool again = q->suspect && !strcmp(q->suspect, q->batch->name);
     q->alone = true;
     mpt_spool_suspect(q->spool, q->batch->name, again ? q->endings : 0);

@@ -40,7 +40,7 @@ static bool put_answer(const mpt_spool *spool, const mpt_request *r, bool with_r
   return put;
 }
 
-/* The outcome alone takes less room than with the request before it. */
+/* If the answer with the request does not fit on the disk, the outcome alone is tried. */
 bool mpt_request_answer(const mpt_spool *spool, const mpt_request *r) {
   if (r->job.code == MPT_STOPPED || !r->name) return false; /* the next service answers it */
   if (!put_answer(spool, r, true) && !put_answer(spool, r, false))

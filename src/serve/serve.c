@@ -10,24 +10,25 @@
 #include "run/stop.h"
 
 enum { CACHE_SHARE = 4, HELD_MEMORY = 32 << 20 }; /* of a rank's memory, for results; bytes */
-static const double shortest_nap = 2e-5;          /* seconds, of a rank that waits for rank 0 */
-static const double longest_nap = 0.005;          /* likewise, long after the last request */
-static const double attentive_time = 0.05; /* after work, or an arrival, before naps get long */
+static const double shortest_nap = 2e-5; /* seconds that a rank sleeps while it waits for rank 0 */
+static const double longest_nap = 0.005; /* the same, long after the last request */
+static const double attentive_time = 0.05; /* after work or an arrival, before naps get longer */
 
-/* What rank 0 tells the others: a number of requests that are served by one rank each, or these. */
+/* What rank 0 tells the others: the number of requests that are served by one rank each, or one of
+ * these. */
 enum { THE_END = 0, ONE_BY_ALL = -1, STOPPED = -2 };
 
 typedef struct service {
   MPI_Comm comm;
   int rank;
   mpt_cache cache;
-  mpt_spool spool; /* on other ranks than 0 to answer, and to be woken */
-  mpt_queue queue; /* rank 0's, as is the writer */
+  mpt_spool spool; /* on other ranks than 0 only for answers and for being woken */
+  mpt_queue queue; /* on rank 0 only, and so is the writer */
   mpt_status_writer *writer;
 } service;
 
-/* MPI_Bcast of one number in which those that wait sleep: longer and longer, up to longest_nap,
- * until something arrives in the inbox. */
+/* MPI_Bcast of one number. Waiting ranks sleep longer and longer, up to longest_nap, until
+ * something arrives in the inbox. */
 static int64_t share_sleeping(const service *s, int64_t number) {
   MPI_Request request;
   int arrived = 0;
@@ -46,7 +47,7 @@ static int64_t share_sleeping(const service *s, int64_t number) {
   return number;
 }
 
-/* A request that all ranks serve; MPT_STOPPED when it was left to a later service. Collective. */
+/* Serves a request on all ranks; MPT_STOPPED when it is left to a later service. Collective. */
 static mpt_code serve_by_all(service *s) {
   mpt_code code = MPT_DONE;
   mpt_request own = {0}, *r = s->rank == 0 ? &s->queue.batch[0] : &own;
@@ -68,7 +69,7 @@ done:
   return code == MPT_STOPPED ? MPT_STOPPED : MPT_DONE;
 }
 
-/* This rank's requests among those of the batch, which have been read. */
+/* Serves this rank's requests of the batch, which have been read. */
 static mpt_tally serve_own(service *s, mpt_request *batch, int count) {
   mpt_tally tally = {.recalled = -s->cache.hits};
   mpt_job_run *jobs[MPT_MOST_MERGED] = {0};
@@ -85,8 +86,8 @@ static mpt_tally serve_own(service *s, mpt_request *batch, int count) {
   return tally;
 }
 
-/* The requests that other ranks than 0 serve, as one text: of each a line "rank name length", then
- * so many bytes. NULL: there are none, or memory is out. */
+/* Packs the requests for other ranks than 0 into one text: for each a line "rank name length", then
+ * `length` bytes. NULL: there are none, or memory is out. */
 static char *pack(const service *s) {
   mpt_text out = {0};
   for (int k = 0; k < s->queue.count; k++) {
@@ -97,7 +98,7 @@ static char *pack(const service *s) {
   return out.data;
 }
 
-/* Reads this rank's requests of such a text; returns how many. */
+/* Reads this rank's requests from such a text; returns their number. */
 static int unpack(const service *s, const char *text, mpt_request *out) {
   int count = 0, rank = 0, header = 0;
   size_t length = 0;
@@ -116,7 +117,8 @@ static int unpack(const service *s, const char *text, mpt_request *out) {
   return count;
 }
 
-/* Where they cannot be told to the others: the service goes on. */
+/* Answers the batch with an error when it cannot be sent to the other ranks; the service goes
+ * on. */
 static void refuse_batch(service *s, mpt_code code, const mpt_error *error) {
   mpt_tally tally = {0};
   for (int k = 0; k < s->queue.count; k++) {
@@ -129,7 +131,7 @@ static void refuse_batch(service *s, mpt_code code, const mpt_error *error) {
   mpt_status_writer_count(s->writer, &tally);
 }
 
-/* Requests that are served by one rank each. Collective. */
+/* Serves a batch of requests, each on one rank. Collective. */
 static mpt_code serve_each(service *s, int64_t count, mpt_error *error) {
   mpt_code code = MPT_DONE;
   mpt_tally tally = {0};
@@ -164,7 +166,8 @@ static bool is_mine(const mpt_queue *q) {
   return !q->by_all;
 }
 
-/* What rank 0 can serve by itself costs the others nothing. What it tells them. */
+/* What rank 0 tells the others next. Requests that rank 0 can serve alone are served here, at no
+ * cost to the other ranks. */
 static int64_t next_for_all(service *s) {
   mpt_queue *q = &s->queue;
   while (mpt_queue_next(q)) {
@@ -195,7 +198,7 @@ static mpt_code serve_all(service *s, mpt_error *error) {
   return code;
 }
 
-/* The spool on the other ranks. Collective. */
+/* Opens the spool on the other ranks. Collective. */
 static mpt_code join(service *s, mpt_error *error) {
   mpt_code code = MPT_DONE;
   char *path = s->spool.path;
@@ -223,7 +226,7 @@ mpt_code mpt_serve(MPI_Comm comm, const char *spool, bool shared, mpt_error *err
   s->cache.most = mpt_agree_on_memory(comm) / CACHE_SHARE;
   MPI_Comm_rank(comm, &s->rank);
   MPI_Comm_size(comm, &ranks);
-#ifdef M_MMAP_THRESHOLD /* memory of one request is the next one's */
+#ifdef M_MMAP_THRESHOLD /* keeps the memory of one request for the next */
   mallopt(M_MMAP_THRESHOLD, HELD_MEMORY);
   mallopt(M_TRIM_THRESHOLD, HELD_MEMORY);
 #endif
@@ -234,7 +237,7 @@ mpt_code mpt_serve(MPI_Comm comm, const char *spool, bool shared, mpt_error *err
   if (s->rank == 0) s->writer = mpt_status_writer_start(&s->spool, ranks);
   if (s->rank == 0) mpt_queue_open(&s->queue, &s->spool, s->writer, ranks);
   if (s->rank == 0) mpt_note("serving %s on %d ranks", s->spool.path, ranks);
-  mpt_log_speaks(false); /* what happens to requests is in their answers */
+  mpt_log_speaks(false); /* the answers contain what would be printed */
   code = serve_all(s, error);
   mpt_log_speaks(s->rank == 0);
   mpt_status_writer_stop(s->writer);

@@ -28,7 +28,7 @@ static char *path_in(const mpt_spool *s, int directory, const char *name) {
   return mpt_format("%s/%s/%s", s->path, directories[directory], name);
 }
 
-/* Letters, digits and "._-", not hidden, and .yaml at the end. */
+/* Whether a name consists of letters, digits and "._-", is not hidden, and ends with .yaml. */
 static bool is_request(const char *name) {
   const size_t length = strlen(name);
   const char *allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
@@ -65,7 +65,7 @@ static mpt_code take_lock(mpt_spool *s, mpt_error *error) {
   return refuse(s->path, strerror(errno), "check its permissions", error);
 }
 
-/* Without inotify, looking now and then is enough. */
+/* Watches the inbox. Without inotify, waiting ranks look now and then, which is enough. */
 static void watch_inbox(mpt_spool *s) {
   char *inbox = path_in(s, INBOX, "");
   s->watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
@@ -96,7 +96,7 @@ mpt_code mpt_spool_open(const char *path, bool shared, mpt_spool *s, mpt_error *
   TRY(take_lock(s, error));
   watch_inbox(s);
   if (s->watch >= 0) inotify_add_watch(s->watch, s->path, IN_MOVED_TO | IN_CREATE);
-  mpt_spool_take_stop(s); /* an earlier service's */
+  mpt_spool_take_stop(s); /* left from an earlier service */
 done:
   if (code != MPT_DONE) mpt_spool_close(s);
   return code;
@@ -115,7 +115,7 @@ void mpt_requests_release(mpt_requests *r) {
   *r = (mpt_requests){0};
 }
 
-/* A request and when it came: a rename changes ctime. */
+/* A request and its time of arrival: a rename sets ctime. */
 typedef struct arrival {
   struct timespec time;
   char *name;
@@ -141,7 +141,7 @@ static mpt_requests list(const mpt_spool *s, int directory) {
       continue;
     if (count == room) {
       arrival *grown = realloc(found, sizeof *found * (size_t)(room = 2 * room + 64));
-      if (!grown) break; /* the rest another time */
+      if (!grown) break; /* the others are found at the next look */
       found = grown;
     }
     found[count] = (arrival){info.st_ctim, mpt_format("%s", e->d_name)};
@@ -178,7 +178,7 @@ static void take_away(const mpt_spool *s, int directory, const char *name) {
   free(path);
 }
 
-/* Answers and statuses that a killed service was about to put. */
+/* Removes drafts of answers and statuses that a killed service left. */
 static void remove_halves(const mpt_spool *s) {
   char *path = path_in(s, WORK, "");
   DIR *entries = path ? opendir(path) : NULL;
@@ -211,7 +211,7 @@ static bool move(const mpt_spool *s, int from, int to, const char *name) {
 }
 
 bool mpt_spool_accept(const mpt_spool *s, const char *name) {
-  take_away(s, DONE, name); /* of an earlier request of this name */
+  take_away(s, DONE, name); /* an answer to an earlier request with this name */
   take_away(s, FAILED, name);
   return move(s, INBOX, WORK, name);
 }
@@ -230,7 +230,8 @@ bool mpt_spool_owns(const mpt_spool *s, const char *path) {
   return false;
 }
 
-/* Requests are the spool owner's: others could have files read and written that they cannot. */
+/* Accepts only requests of the spool's owner: through others, users could have files read and
+ * written to which they have no access. */
 static mpt_code check_owner(const mpt_spool *s, const char *name, int file, mpt_error *error) {
   struct stat about;
   if (s->shared || file < 0 || fstat(file, &about) || about.st_uid == geteuid()) return MPT_DONE;
@@ -240,7 +241,7 @@ static mpt_code check_owner(const mpt_spool *s, const char *name, int file, mpt_
                   name, (long long)about.st_uid, (long long)geteuid());
 }
 
-/* A read may give less than there is. */
+/* Reads up to `most` bytes; a single read may return fewer. */
 static ssize_t read_all(int file, char *out, size_t most) {
   size_t length = 0;
   for (ssize_t got = 1; got > 0 && length < most; length += (size_t)got) {
@@ -274,8 +275,8 @@ done:
   return code;
 }
 
-/* Writes a hidden file and renames it. Of a longest name none could be made with a dot before it.
- */
+/* Writes a hidden file and renames it. The hidden name is a number: the longest possible name could
+ * not take a dot in front. */
 static bool put(const mpt_spool *s, const char *path, const char *text) {
   uint64_t number = 0;
   if (getrandom(&number, sizeof number, 0) < 0) number = (uint64_t)getpid();

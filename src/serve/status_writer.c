@@ -20,7 +20,7 @@ struct mpt_status_writer {
   char request[NAME_LENGTH];
   int64_t waiting;
   mpt_tally total;
-  int64_t before[2]; /* requests and problems at the last renewal */
+  int64_t before[2]; /* requests and problems at the last update */
   double started, renewed;
 };
 
@@ -78,7 +78,7 @@ mpt_status_writer *mpt_status_writer_start(const mpt_spool *spool, int ranks) {
   p->started = p->renewed = mpt_now();
   pthread_mutex_init(&p->mutex, NULL);
   pthread_cond_init(&p->ended, NULL);
-  sigfillset(&all); /* signals are the main thread's */
+  sigfillset(&all); /* signals are handled by the main thread */
   pthread_sigmask(SIG_SETMASK, &all, &before);
   const bool failed = pthread_create(&p->thread, NULL, beat, p) != 0;
   pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -1,4 +1,4 @@
-/* A thread that rewrites status.json every second, whatever the ranks do. */
+/* A thread that rewrites status.json every second, while the ranks work. */
 #ifndef MPT_STATUS_WRITER_H
 #define MPT_STATUS_WRITER_H
 
@@ -6,16 +6,16 @@
 
 typedef struct mpt_status_writer mpt_status_writer;
 
-/* NULL when there is no thread to be had: then there is no status. */
+/* NULL when no thread can be started; then there is no status. */
 mpt_status_writer *mpt_status_writer_start(const mpt_spool *spool, int ranks);
 
-/* What the service is at: the request in hand (NULL: none) and how many wait behind it. */
+/* Sets the request in hand (NULL: none) and the number of requests that wait. */
 void mpt_status_writer_set(mpt_status_writer *writer, const char *request, int64_t waiting);
 
-/* So many more were answered. */
+/* Adds to the counts of requests that were answered. */
 void mpt_status_writer_count(mpt_status_writer *writer, const mpt_tally *tally);
 
-/* Writes the last status, "stopped". */
+/* Writes the last status, "stopped", and ends the thread. */
 void mpt_status_writer_stop(mpt_status_writer *writer);
 
 #endif

@@ -1,4 +1,4 @@
-/* Which request ended a service: what one service leaves for the next to read. */
+/* Finding the request that ended a service, through notes that one service leaves for the next. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -46,7 +46,7 @@ char *mpt_spool_left_suspect(const mpt_spool *s, int *endings, bool *crashed) {
   return there ? mpt_format("%s", name) : NULL;
 }
 
-/* Notes it, and lets happen what would have happened. */
+/* Notes the crash, restores the previous action and raises the signal again. */
 static void note(int signal_number) {
   const int file = open(crash_note, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
   if (file >= 0) close(file);

@@ -14,7 +14,7 @@
 #include "store/shape.h"
 #include "store/find.h"
 
-enum { ID_DIGITS = 16 }; /* that a draft's name ends with */
+enum { ID_DIGITS = 16 }; /* at the end of a draft's name */
 static const int64_t small_file = INT64_C(16) << 20;
 
 static bool write_text(hid_t file, const char *name, const char *value) {
@@ -60,7 +60,8 @@ static bool write_attributes(hid_t file, const mpt_result_spec *spec, const char
   return done && (!job || write_text(file, "slurm_job_id", job));
 }
 
-/* Contiguous, its space allocated at once and never filled: what was not written reads as zero. */
+/* The dataset is contiguous. Its space is allocated at once and never filled: elements that were
+ * not written read as zero. */
 static bool create_dataset(hid_t file, const mpt_result_spec *spec, int64_t index,
                            mpt_quantity quantity, int64_t function) {
   const mpt_quantity_info *info = &mpt_quantities[quantity];
@@ -92,7 +93,7 @@ static bool fits(int file, int64_t bytes) {
   return fstatvfs(file, &about) || (double)about.f_bavail * (double)about.f_frsize >= (double)bytes;
 }
 
-/* A file system that cannot reserve is not asked again. */
+/* Reserves the space; true also where the file system cannot reserve. */
 static bool take_space(int file, int64_t bytes) {
 #ifdef __linux__
   if (fallocate(file, 0, 0, bytes) && errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL)
@@ -101,8 +102,9 @@ static bool take_space(int file, int64_t bytes) {
   return true;
 }
 
-/* So that a full disk is met before the first problem and not after the last. Little is written at
- * once anyway, and only asked whether it fits. A file that takes its name is on the disk. */
+/* Reserves the whole file, so that a full disk is noticed before the first problem and not after
+ * the last. If little is to be written at once anyway, only the free space is checked. The draft is
+ * on the disk before it takes the result's name. */
 static mpt_code reserve(const mpt_result_spec *spec, const char *draft, mpt_error *error) {
   struct stat about = {0};
   const int file = open(draft, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
@@ -164,7 +166,8 @@ static mpt_code compare(hid_t file, const char *attribute, const char *mine, con
                   path, what);
 }
 
-/* A version that stores less has the same config. */
+/* Checks that the file has every dataset: an older version of the program that stored fewer
+ * datasets has the same config. */
 static mpt_code check_datasets(hid_t file, const mpt_result_spec *spec, mpt_error *error) {
   for (int64_t d = 0; d < spec->count; d++)
     for (int f = 0; f < MPT_QUANTITY_COUNT; f++)

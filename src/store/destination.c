@@ -34,7 +34,8 @@ mpt_code mpt_destination_find(const char *output, bool fresh, char **path, mpt_e
   return mpt_no_memory("open the result", error);
 }
 
-/* A result that was damaged no longer opens; its name stands near the beginning. */
+/* Recognizes a damaged result, which no longer opens: the name of the schema is near the
+ * beginning. */
 static bool speaks_of_us(int file) {
   bool found = false;
   char *bytes = malloc(LOOKED_THROUGH);
@@ -47,7 +48,7 @@ static bool speaks_of_us(int file) {
 
 static bool is_result(const char *path) {
   hid_t file;
-  /* Of what libhdf5 crashes on, too. */
+  /* libhdf5 may crash on the file, so it is looked at in another process first. */
   if (mpt_look_at(path, "result", NULL) != MPT_DONE ||
       mpt_open_for_reading(path, "result", &file, NULL) != MPT_DONE) {
     const int raw = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -89,7 +90,7 @@ mpt_code mpt_destination_is_alone(const char *path, mpt_error *error) {
                   path, (long long)about.st_nlink);
 }
 
-/* The length of its directory with the slash, 0: the current one. */
+/* The length of the directory's part with its slash; 0: the current directory. */
 static int directory_length(const char *path) {
   const char *slash = strrchr(path, '/');
   return slash ? (int)(slash - path + 1) : 0;
@@ -127,7 +128,7 @@ bool mpt_destination_put(const char *draft, const char *path, bool replaces) {
 #ifdef RENAME_NOREPLACE
   if (!replaces) {
     if (!renameat2(AT_FDCWD, draft, AT_FDCWD, path, RENAME_NOREPLACE)) return true;
-    if (errno != EINVAL && errno != ENOSYS) return false; /* not every file system can */
+    if (errno != EINVAL && errno != ENOSYS) return false; /* not every file system supports this */
   }
 #endif
   return rename(draft, path) == 0;
@@ -136,7 +137,7 @@ bool mpt_destination_put(const char *draft, const char *path, bool replaces) {
 bool mpt_sync_directory(const char *path) {
   char *directory = directory_of(path);
   const int file = directory ? open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-  /* Some file systems sync no directories, and keep their entries by themselves. */
+  /* Some file systems cannot sync directories, and keep their entries safe by themselves. */
   const bool done = file >= 0 && (!fsync(file) || errno == EINVAL || errno == EROFS);
   free(directory);
   if (file >= 0) close(file);

@@ -3,11 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What the parts of complex numbers are called. */
+/* The names of the real and imaginary parts of complex numbers. */
 static const char *const parts[][2] = {{"r", "i"}, {"real", "imag"}, {"re", "im"}};
 enum { NAMINGS = sizeof parts / sizeof *parts };
 
-/* Which of the namings a compound of two has, or -1. */
+/* The row of `parts` that the members of a compound of two have, or -1. */
 static int naming_of(hid_t type) {
   if (H5Tget_class(type) != H5T_COMPOUND || H5Tget_nmembers(type) != 2) return -1;
   for (int k = 0; k < NAMINGS; k++)
@@ -16,14 +16,15 @@ static int naming_of(hid_t type) {
   return -1;
 }
 
-/* IEEE 754's single or double precision, in either byte order: bit fields that a file describes
- * otherwise are not what anybody writes, and libhdf5 does not look whether they lie inside. */
+/* IEEE 754 single or double precision, in either byte order. Other bit fields are refused: nobody
+ * writes them, and libhdf5 does not check that they lie inside the element. */
 static bool is_ieee(hid_t type) {
   return H5Tequal(type, H5T_IEEE_F64LE) > 0 || H5Tequal(type, H5T_IEEE_F64BE) > 0 ||
          H5Tequal(type, H5T_IEEE_F32LE) > 0 || H5Tequal(type, H5T_IEEE_F32BE) > 0;
 }
 
-/* Whether the two parts of a compound lie inside it and apart, which libhdf5 does not look at. */
+/* Whether the two parts of a compound lie inside it and do not overlap, which libhdf5 does not
+ * check. */
 static bool parts_fit(hid_t compound, int naming, size_t part) {
   const int k = H5Tget_member_index(compound, parts[naming][0]);
   const size_t re = H5Tget_member_offset(compound, (unsigned)k);
@@ -32,7 +33,8 @@ static bool parts_fit(hid_t compound, int naming, size_t part) {
   return second - first >= part && part <= size && second <= size - part;
 }
 
-/* Of a compound with such parts: the type of both, which the caller closes, or H5I_INVALID_HID. */
+/* The type of both parts of a complex compound, which the caller closes; H5I_INVALID_HID when they
+ * differ or are no floats. */
 static hid_t part_of(hid_t compound) {
   hid_t re = H5Tget_member_type(compound, 0), im = H5Tget_member_type(compound, 1);
   const bool alike = H5Tequal(re, im) > 0;
@@ -59,7 +61,7 @@ bool mpt_scalar_type_of(hid_t file_type, mpt_type *type) {
 
 bool mpt_is_numeric(hid_t type) {
   const H5T_class_t kind = H5Tget_class(type);
-  const bool enumerated = kind == H5T_ENUM; /* bool, of h5py */
+  const bool enumerated = kind == H5T_ENUM; /* h5py's bool */
   return enumerated || kind == H5T_INTEGER || kind == H5T_FLOAT || kind == H5T_BITFIELD ||
          kind == H5T_COMPOUND;
 }

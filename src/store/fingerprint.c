@@ -12,7 +12,8 @@
 enum { BLOCK = 64 << 10, BLOCKS = 1024, STREAMS = 4, STRIDE = STREAMS * sizeof(uint64_t) };
 static const uint64_t basis = UINT64_C(0xcbf29ce484222325), prime = UINT64_C(0x100000001b3);
 
-/* Seconds, of the clocks of file systems: of any, and of those that know parts of a second. */
+/* The coarsest clock ticks of file systems, in seconds: of any file system, and of those whose
+ * times have fractions of a second. */
 static const double coarsest_tick = 2, fine_tick = 0.05;
 
 static uint64_t mix(uint64_t hash, uint64_t word) {
@@ -20,8 +21,8 @@ static uint64_t mix(uint64_t hash, uint64_t word) {
   return hash ^ hash >> 29;
 }
 
-/* FNV-1a over 64-bit words with a finishing shift, in streams side by side: tells files apart; not
- * cryptographic. */
+/* FNV-1a over 64-bit words with a finishing shift, in parallel streams. It tells files apart; it is
+ * not cryptographic. */
 static uint64_t hash_block(uint64_t seed, const unsigned char *data, size_t bytes) {
   uint64_t streams[STREAMS], words[STREAMS], hash = mix(basis, seed);
   for (int s = 0; s < STREAMS; s++) streams[s] = hash + (uint64_t)s;
@@ -34,7 +35,7 @@ static uint64_t hash_block(uint64_t seed, const unsigned char *data, size_t byte
   return hash;
 }
 
-/* As much as there is: one pread may give less. */
+/* Reads a block, or as much as there is; one pread may return less. */
 static ssize_t read_block(int file, unsigned char *block, off_t at) {
   ssize_t all = 0;
   for (ssize_t got = 1; got > 0 && all < BLOCK; all += got) {

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include "store/search.h"
 
-/* What is left when nothing can be used. */
+/* The error when no dataset of the file can be used. */
 static mpt_code nothing_found(const mpt_input *input, mpt_error *error) {
   const char *not_used = input->not_used;
   return mpt_fail(error, MPT_BAD_INPUT,
@@ -32,6 +32,6 @@ void mpt_input_close(mpt_input *input) {
   free(input->datasets);
   free(input->not_used);
   free(input->name);
-  if (input->file > 0) H5Fclose(input->file); /* one that was never opened is all zero */
+  if (input->file > 0) H5Fclose(input->file); /* an input that was never opened is all zero */
   *input = (mpt_input){.file = H5I_INVALID_HID};
 }

@@ -1,4 +1,4 @@
-/* Reading matrices: from the input file, the cotangent file and an earlier result. Nothing here is
+/* Reading matrices from the input file, the cotangent file and an earlier result. Nothing here is
  * collective: every rank opens the files for itself and reads what it needs. */
 #ifndef MPT_INPUT_H
 #define MPT_INPUT_H
@@ -8,87 +8,90 @@
 
 enum { MPT_MOST_LEADING = H5S_MAX_RANK - 2 };
 
-/* A batch of matrices in a file: [*, n, n], counted flat in C order, or [n, n] as a batch of one.
- */
+/* A batch of matrices in a file: [*, n, n], where the problems are counted flat in C order, or [n,
+ * n], a batch of one. */
 typedef struct mpt_dataset {
   char *path; /* absolute inside the file */
   mpt_type type;
   int64_t count, n;
-  int64_t columns;                /* of eigenvectors and eigenvalues under a selection; 0: n */
-  int64_t frame_columns;          /* of the job's frame, 0: none */
-  int leading;                    /* dimensions before the last two; 0: the result has [count] */
+  int64_t columns;       /* number of eigenvalues and eigenvectors under a selection; 0: n */
+  int64_t frame_columns; /* columns of the job's frame; 0: none */
+  int leading;           /* dimensions before the last two; 0: the result has [count] */
   hsize_t lead[MPT_MOST_LEADING]; /* their product is count */
 } mpt_dataset;
 
-/* A file and its state as the file system tells them without reading it. Two states that are nearer
- * than a clock's tick can look the same: `settled` when the last change is long enough ago. */
+/* A file and its state, as the file system reports them without reading it. Two states less than a
+ * clock tick apart can look the same; a state is `settled` when the last change is long enough ago
+ * to exclude this. */
 typedef struct mpt_identity {
   uint64_t device, inode;
-  int64_t size, seconds, nanoseconds; /* the last change of content or attributes */
-  int64_t written, written_part;      /* of content alone; users can set it */
+  int64_t size, seconds, nanoseconds; /* last change of content or attributes */
+  int64_t written, written_part;      /* last change of content; users can set it */
 } mpt_identity;
 bool mpt_identify(const char *name, mpt_identity *identity);
 bool mpt_identify_open(int file, mpt_identity *identity);
 
-/* The descriptor under an HDF5 file, which stays HDF5's; -1: it has none. */
+/* The file descriptor of an open HDF5 file; it stays HDF5's. -1: the file has none. */
 int mpt_descriptor_of(hid_t file);
 bool mpt_same_identity(const mpt_identity *a, const mpt_identity *b);
 bool mpt_is_settled(const mpt_identity *identity);
 
 typedef struct mpt_input {
   hid_t file;
-  mpt_identity opened; /* when it was */
+  mpt_identity opened; /* the file's, when it was opened */
   char *name;          /* of the file */
   mpt_dataset *datasets;
   int64_t count;
-  char *not_used; /* of those that were searched: "/path: why", a line each; NULL: none */
+  char *not_used; /* searched datasets that are not used, "/path: why" lines; NULL: none */
 } mpt_input;
 
-/* Opens a file and finds its datasets: those named, or (paths NULL) every square one of two or more
- * dimensions and a scalar type. MPT_BAD_INPUT when it is missing, not HDF5, truncated, a named
- * dataset is missing or has the wrong rank, shape or type, or the elements of one are not there. */
+/* Opens a file and finds its datasets: those named in `paths`, or, if that is NULL, every dataset
+ * of square matrices with a scalar type. MPT_BAD_INPUT when the file is missing, not HDF5 or
+ * truncated; when a named dataset is missing or has the wrong rank, shape or type; or when a
+ * dataset's elements are missing. */
 mpt_code mpt_input_open(const char *name, char *const *paths, int64_t count, mpt_input *input,
                         mpt_error *error);
 void mpt_input_close(mpt_input *input);
 
-/* "a directory", "a FIFO", ...; of what is no regular file. */
+/* "a directory", "a FIFO", ..., for a path that is no regular file. */
 const char *mpt_kind_of_file(mode_t mode);
 
-/* That there is a regular file which opens. Never waits, as opening a FIFO does. */
+/* Fails unless there is a regular file that can be opened. Never waits, as opening a FIFO does. */
 mpt_code mpt_expect_file(const char *name, const char *what, mpt_error *error);
 
-/* Opens a file for reading; the messages say what kind of file it should have been. */
+/* Opens a file for reading; messages name `what`, the kind of file that was expected. */
 mpt_code mpt_open_for_reading(const char *name, const char *what, hid_t *file, mpt_error *error);
 
-/* A hash of the file's content in 16 hexadecimal digits: of all of it up to 64 MiB, beyond that of
- * 1024 blocks spread over it, its size and its time of change. */
+/* A hash of the file in 16 hexadecimal digits. Up to 64 MiB it covers all of the content; beyond
+ * that, 1024 blocks spread over it, its size and the time of its last change. */
 mpt_code mpt_fingerprint(const char *name, char out[17], mpt_error *error);
 
-/* The same of an open file by several ranks: the sum of all parts (0 to parts - 1), modulo 2^64, is
- * what is written. */
+/* The same hash of an open file, computed by several ranks: the fingerprint is the sum of all parts
+ * (0 to parts - 1) modulo 2^64. */
 mpt_code mpt_fingerprint_part(int file, const char *name, int part, int parts, uint64_t *sum,
                               mpt_error *error);
 void mpt_fingerprint_write(uint64_t sum, char out[17]);
 
-/* A part of a dataset [*, rows, cols] (or one dimension less on either side): problems from
- * `first`, of each the rows from `row0`. A per-eigenvalue dataset has rows = 1. */
+/* A part of a dataset [*, rows, cols] (or with one dimension less on either side): the problems
+ * from `first` on, and of each the rows from `row0` on. A per-eigenvalue dataset has rows = 1. */
 typedef struct mpt_slab {
   int64_t first, count, row0, rows, cols;
-  int rank; /* dimensions of the dataset, all leading ones being one: 1, 2 or 3 */
+  int rank; /* dimensions of the dataset, 1, 2 or 3; all leading ones count as one */
 } mpt_slab;
 
-/* Reads the part, converted to `type`, contiguous into `out`; real numbers also as complex ones. */
+/* Reads the part into `out`, contiguous and converted to `type`. Real numbers can be read as
+ * complex ones. */
 mpt_code mpt_read_slab(hid_t file, const char *path, const mpt_slab *part, hid_t type, void *out,
                        mpt_error *error);
 
-/* Whether `path` exists as a dataset, and whether it has the quantity's shape and type and its data
- * are there; MPT_BAD_INPUT with a message naming `file_name` when it exists and does not fit, or is
- * a link that leads nowhere. */
+/* Whether `path` exists as a dataset. MPT_BAD_INPUT, with a message naming `file_name`, when it
+ * exists and does not have the quantity's shape and type, or its data are missing, or it is a link
+ * that leads nowhere. */
 mpt_code mpt_expect_dataset(hid_t file, const char *file_name, const char *path,
                             const mpt_dataset *like, mpt_quantity quantity, bool *exists,
                             mpt_error *error);
 
-/* That the elements of an open dataset are there: see storage.h. */
+/* Fails unless the elements of an open dataset are there: see storage.h. */
 mpt_code mpt_expect_data(hid_t dataset, const char *file_name, const char *path, mpt_error *error);
 
 /* MPT_BAD_INPUT when `path` is a link that leads nowhere. */

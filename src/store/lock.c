@@ -11,10 +11,11 @@
 #include <unistd.h>
 #include "store/destination.h"
 
-enum { TRIES = 100, HOLDER = 8192 }; /* a path has up to 4096 */
+enum { TRIES = 100, HOLDER = 8192 }; /* a path has up to 4096 bytes */
 static const char header[] = "lock of a multiplet job\n", draft_line[] = "making ";
 
-/* Holds the file now: the one that the path names, and not one that its holder has just removed. */
+/* Whether the locked file is the one that the path names now, and not one that its holder has just
+ * removed. */
 static bool is_current(int file, const char *path) {
   struct stat mine, there;
   return !fstat(file, &mine) && !lstat(path, &there) && mine.st_dev == there.st_dev &&
@@ -35,7 +36,7 @@ static void describe_self(const char *draft, char text[HOLDER]) {
            since, draft_line, draft ? draft : "");
 }
 
-/* Its name stands there a moment after the lock. */
+/* The error that names the holder; the name appears in the file a moment after the lock. */
 static mpt_code held_by_another(const char *output, int file, mpt_error *error) {
   char text[HOLDER];
   for (int k = 0; k < TRIES; k++) {
@@ -62,7 +63,7 @@ static bool knows_no_locks(int reason) {
   return reason == ENOLCK || reason == ENOSYS || reason == EOPNOTSUPP || reason == EINVAL;
 }
 
-/* A file of somebody else's that has this name by chance is left alone. */
+/* Whether it is a file of another program that has this name by chance; it is left alone. */
 static bool is_foreign(int file) {
   char text[HOLDER];
   struct stat about;
@@ -76,7 +77,7 @@ static int open_lock(const char *path, int create) {
   return open(path, O_RDWR | create | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
 }
 
-/* What its last holder was making when it was killed. */
+/* Removes the draft that the last holder was making when it was killed. */
 static void remove_left_draft(const char *output, int file) {
   char text[HOLDER];
   read_text(file, text);
@@ -95,7 +96,7 @@ static void write_holder(const mpt_lock *lock) {
     mpt_warn("a lock does not say who holds it: %s", strerror(errno));
 }
 
-/* lock->file stays -1 when the last holder removed it meanwhile. */
+/* Tries once. lock->file stays -1 when the last holder has removed the file in the meantime. */
 static mpt_code try_to_take(const char *output, mpt_lock *lock, mpt_error *error) {
   const int file = lock->file = open_lock(lock->path, O_CREAT);
   if (file < 0) {
@@ -141,8 +142,7 @@ done:
 mpt_code mpt_lock_join(const char *output, mpt_lock *lock, mpt_error *error) {
   *lock = (mpt_lock){.file = -1, .path = mpt_beside(output, ".lock")};
   if (!lock->path) return mpt_no_memory("lock the result", error);
-  for (int k = 0; k < TRIES && lock->file < 0;
-       k++) { /* other hosts see a new file a little later */
+  for (int k = 0; k < TRIES && lock->file < 0; k++) { /* other hosts see a new file with a delay */
     lock->file = open_lock(lock->path, 0);
     if (lock->file < 0) usleep(20000);
   }

@@ -21,20 +21,21 @@
 enum { LONGEST_NAME = 1 << 16, MOST_LOOKS = 1000, REMEMBERED = 64, FILES_INHERITED = 256 };
 static const double default_seconds = 60;
 
-/* What became of a look. */
+/* The outcome of a look at a file. */
 typedef struct outcome {
   enum { SEEN, CRASHED, TIMED_OUT } kind;
-  int signal; /* of a crash, or 0 */
+  int signal; /* after a crash, or 0 */
 } outcome;
 
-/* The lookout's socket; its process. Its own child, where this is the lookout. */
+/* The lookout as this process sees it: its socket and its process. In the lookout itself, `child`
+ * is its own child. */
 static struct lookout {
   int socket;
   pid_t process;
   int looks; /* that the child has done */
 } lookout = {-1, 0, 0}, child = {-1, 0, 0};
 
-/* Files that were fine and have not changed for a while. */
+/* Files that were fine and had not changed for a while. */
 static mpt_identity remembered[REMEMBERED];
 static int next_place;
 
@@ -72,8 +73,9 @@ static bool receive_name(int socket, char *name) {
          receive_all(socket, name, length) && name[length - 1] == 0;
 }
 
-/* A forked process keeps nothing of its parent but its end of the socket: a pipe that it held open
- * would keep a launcher waiting. It ends with its parent, and not with a signal to the job. */
+/* Detaches a forked process from its parent: it keeps only its end of the socket, because a pipe
+ * that it held open would keep a launcher waiting. It ends with its parent, and not by a signal
+ * sent to the job. */
 static void stand_alone(int socket) {
   static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE};
   for (size_t k = 0; k < sizeof ignored / sizeof *ignored; k++) signal(ignored[k], SIG_IGN);
@@ -88,7 +90,7 @@ static void stand_alone(int socket) {
     if (k != socket) close(k);
 }
 
-/* Forks; the child's end is `theirs`. False when there can be none. */
+/* Forks; the child's end of the socket is `theirs`. False when it fails. */
 static bool fork_with_socket(struct lookout *out, int *theirs) {
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends)) return false;
@@ -101,7 +103,7 @@ static bool fork_with_socket(struct lookout *out, int *theirs) {
   return true;
 }
 
-/* Does not return. */
+/* The child's loop; does not return. */
 static void look_for_ever(int socket) {
   const char seen = 1;
   char *name = malloc(LONGEST_NAME);
@@ -142,7 +144,8 @@ static double seconds_allowed(void) {
   return seconds > 0 ? seconds : default_seconds;
 }
 
-/* What a child that has looked at much else crashes on is looked at again by a new one. */
+/* Lets the child look at a file. If a child that has looked at other files before crashes, a new
+ * child looks again. */
 static outcome let_look(const char *name) {
   char seen;
   int theirs = -1;
@@ -164,7 +167,7 @@ static outcome let_look(const char *name) {
   }
 }
 
-/* Does not return: it ends with the other end of the socket. */
+/* The lookout's loop. Does not return: it ends when the other end of the socket is closed. */
 static void look_out(int socket) {
   char *name = malloc(LONGEST_NAME);
   stand_alone(socket);
@@ -211,7 +214,7 @@ mpt_code mpt_look_at(const char *name, const char *what, mpt_error *error) {
   mpt_lookout_start();
   if (lookout.socket < 0) return MPT_DONE;
   if (!send_name(lookout.socket, name) || !receive_all(lookout.socket, &o, sizeof o)) {
-    close(lookout.socket); /* it is gone: without it, as before */
+    close(lookout.socket); /* the lookout has died: go on without it */
     lookout.socket = -1;
     return MPT_DONE;
   }

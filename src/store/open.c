@@ -1,4 +1,4 @@
-/* Opening files for reading, and saying why one does not open; declared in input.h. */
+/* Opening files for reading, and explaining why one does not open; declared in input.h. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +24,7 @@ const char *mpt_kind_of_file(mode_t mode) {
   return "no file";
 }
 
-/* Opening a FIFO or a device can wait for ever, or act on the device. */
+/* A FIFO or a device is not opened: that can wait for ever, or act on the device. */
 mpt_code mpt_expect_file(const char *name, const char *what, mpt_error *error) {
   struct stat about = {0};
   int reason = stat(name, &about) ? errno : 0;
@@ -40,7 +40,7 @@ mpt_code mpt_expect_file(const char *name, const char *what, mpt_error *error) {
                   strerror(reason));
 }
 
-/* What the entries of the error stack tell of why a file did not open. */
+/* What the entries of the error stack say about why a file did not open. */
 typedef struct cause {
   bool locked, writing;
 } cause;

@@ -1,5 +1,4 @@
-/* Reading parts of datasets, and what is expected of those that mirror the result; declared in
- * input.h. */
+/* Reading parts of datasets, and checking those that mirror the result; declared in input.h. */
 #include <string.h>
 #include "store/element.h"
 #include "store/shape.h"
@@ -13,7 +12,8 @@ static bool is_real(hid_t dataset) {
   return real;
 }
 
-/* count real numbers, at the beginning of `out`, to complex ones of the same precision. */
+/* Converts `count` real numbers at the beginning of `out` to complex ones of the same precision, in
+ * place. */
 static void widen(size_t count, size_t real, void *out) {
   char *bytes = out;
   for (size_t i = count; i-- > 0;) {
@@ -55,7 +55,7 @@ mpt_code mpt_read_slab(hid_t file, const char *path, const mpt_slab *part, hid_t
                   path, (long long)part->first, (long long)(part->first + part->count - 1));
 }
 
-/* Whether the dataset has the dimensions that are wanted; a batch of one may lack the first. */
+/* Whether the dataset has the wanted dimensions; a batch of one may lack the first. */
 static bool has_dims(hid_t dataset, int rank, const hsize_t *want, bool one) {
   hsize_t dims[H5S_MAX_RANK];
   hid_t space = H5Dget_space(dataset);
@@ -92,7 +92,7 @@ mpt_code mpt_expect_dataset(hid_t file, const char *file_name, const char *path,
   hid_t dataset;
   code = mpt_find_dataset(file, path, &dataset, error);
   *exists = dataset >= 0;
-  if (code != MPT_DONE) { /* the better of two messages */
+  if (code != MPT_DONE) { /* replaced by the clearer of the two messages */
     mpt_refuse_dangling(file, file_name, path, error);
     return code;
   }

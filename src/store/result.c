@@ -13,7 +13,7 @@
 #include "store/shape.h"
 #include "store/find.h"
 
-/* More problems than this do not wait for the next commit. */
+/* When more problems than this are finished, they are committed at once. */
 enum { MOST_WAITING = 1 << 20 };
 static const int64_t call_bytes = INT64_C(1) << 29; /* MPI-IO counts bytes in 32 bits */
 
@@ -25,15 +25,15 @@ typedef struct finished {
 struct mpt_result {
   MPI_Comm comm;
   int rank;
-  char *path; /* of the file itself, whatever links lead there */
+  char *path; /* of the file itself, with links resolved */
   mpt_lock lock;
-  int raw; /* the same file, for what HDF5 does not do: syncing, and asking whether it is there */
+  int raw; /* the same file, to sync it and to check that it is still there */
   bool sync;
-  hid_t file, *datasets; /* handle_of(); H5I_INVALID_HID where not stored */
-  int64_t functions;     /* datasets a quantity, at most */
+  hid_t file, *datasets; /* indexed by handle_of(); H5I_INVALID_HID where not stored */
+  int64_t functions;     /* datasets of a quantity, at most */
   mpt_dataset *shapes;   /* their paths stay the spec's */
   int64_t count;
-  bool sealed; /* complete already: opened for reading, and left as it is */
+  bool sealed; /* complete already: opened for reading and not changed */
   finished *waiting;
   int64_t waiting_count, waiting_capacity, waiting_problems;
   double committed;
@@ -43,7 +43,7 @@ static hid_t *handle_of(const mpt_result *r, int64_t d, mpt_quantity quantity, i
   return &r->datasets[(d * MPT_QUANTITY_COUNT + (int64_t)quantity) * r->functions + function];
 }
 
-/* ROMIO takes what stands before a colon for a kind of file system. */
+/* A name without a colon: ROMIO takes what precedes a colon for a kind of file system. */
 static char *name_for_mpi(const mpt_result *r) {
   char *alias = mpt_format("/proc/self/fd/%d", r->raw);
   if (strchr(r->path, ':') && alias && access(alias, F_OK) == 0) return alias;
@@ -59,13 +59,13 @@ static mpt_code not_on_every_rank(const mpt_result *r, mpt_error *error) {
 }
 
 /* Every rank opens the file independently: its space is allocated, so ranks write disjoint elements
- * without collective calls. Opened collectively, a write that fails on one rank while the file is
- * closed would leave the others waiting for ever. */
+ * without collective calls. If it were opened collectively, a write that fails on one rank while
+ * the file is closed would leave the others waiting for ever. */
 static mpt_code open_file(mpt_result *r, const mpt_result_spec *spec, mpt_error *error) {
   r->raw = open(r->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
   char *name = name_for_mpi(r);
   hid_t how = H5Pcreate(H5P_FILE_ACCESS);
-  /* Other drivers buffer what is others'. */
+  /* The MPI-IO driver is used because other drivers buffer data that other ranks write. */
   if (name && H5Pset_fapl_mpio(how, MPI_COMM_SELF, MPI_INFO_NULL) >= 0)
     r->file = H5Fopen(name, r->sealed ? H5F_ACC_RDONLY : H5F_ACC_RDWR, how);
   H5Pclose(how);
@@ -165,7 +165,7 @@ static mpt_code write_failed(const mpt_result *r, mpt_error *error) {
       r->path, errno ? strerror(errno) : "HDF5 could not write to it");
 }
 
-/* A result that is complete, in a directory where nothing can be written, needs no lock. */
+/* A complete result in a directory that cannot be written to needs no lock. */
 static bool needs_no_lock(const mpt_result *r, const mpt_result_spec *spec, bool fresh) {
   mpt_error ignored;
   bool complete = false;
@@ -174,7 +174,7 @@ static bool needs_no_lock(const mpt_result *r, const mpt_result_spec *spec, bool
          complete;
 }
 
-/* The first rank's: whose file it is now, and what is in it. */
+/* The first rank's part: checks which job the file belongs to and what is in it, and creates it. */
 static mpt_code prepare_file(mpt_result *r, mpt_result_spec *spec, bool fresh, bool *continued,
                              mpt_error *error) {
   mpt_code code = MPT_DONE;
@@ -195,11 +195,11 @@ done:
   return code;
 }
 
-/* What the first rank has found, to the others, and the lock. Collective. */
+/* Shares with the other ranks what the first has found; they join the lock. Collective. */
 static mpt_code share_file(mpt_result *r, bool *continued, mpt_error *error) {
   mpt_code code = MPT_DONE;
   int found[3] = {*continued, r->sealed, r->lock.file >= 0 && !r->lock.useless};
-  TRY_COLL(mpt_share_text(r->comm, &r->path, error)); /* the first rank's is there */
+  TRY_COLL(mpt_share_text(r->comm, &r->path, error)); /* the first rank's path is already set */
   MPI_Bcast(found, 3, MPI_INT, 0, r->comm);
   *continued = found[0];
   r->sealed = found[1];
@@ -209,7 +209,7 @@ done:
   return code;
 }
 
-/* In pieces that an int can count. Collective. */
+/* Broadcasts the statuses in pieces that an int can count. Collective. */
 static void share_statuses(const mpt_result *r, int8_t **statuses) {
   for (int64_t d = 0; d < r->count; d++)
     for (int64_t at = 0; at < r->shapes[d].count; at += INT32_MAX) {
@@ -268,7 +268,7 @@ mpt_code mpt_result_write(mpt_result *r, int64_t d, mpt_quantity quantity, int64
   hid_t type = mpt_element_type(mpt_quantities[quantity].element, r->shapes[d].type);
   const size_t element = mpt_element_size(mpt_quantities[quantity].element, r->shapes[d].type);
   mpt_slab piece = *part;
-  bool by_rows = part->rank == 3 && part->count == 1; /* of one matrix, or of a run of problems */
+  bool by_rows = part->rank == 3 && part->count == 1; /* not by problems */
   int64_t total = by_rows ? part->rows : part->count;
   int64_t each = (by_rows ? part->cols : part->rows * part->cols) * (int64_t)element;
   int64_t width = call_bytes / (each > 0 ? each : 1);
@@ -309,7 +309,7 @@ done:
   return code;
 }
 
-/* What this node has written, whichever handle wrote it. */
+/* Syncs what this node has written, through whichever handle it was written. */
 static bool sync_node(const mpt_result *r) {
   return !r->sync || !fdatasync(r->raw);
 }
@@ -341,7 +341,7 @@ mpt_code mpt_result_revoke(mpt_result *r, int8_t *const *statuses, mpt_error *er
   mpt_code code = MPT_DONE;
   for (int64_t k = 0; k < r->waiting_count; k++) free(r->waiting[k].statuses);
   r->waiting_count = r->waiting_problems = 0;
-  MPI_Barrier(r->comm); /* every rank has written its last */
+  MPI_Barrier(r->comm); /* every rank has done its last write */
   for (int64_t d = 0; d < r->count && r->rank == 0 && code == MPT_DONE; d++) {
     const mpt_slab all = mpt_quantity_slab(MPT_STATUS, &r->shapes[d], 0, r->shapes[d].count, 0, 0);
     code = mpt_result_write(r, d, MPT_STATUS, 0, &all, statuses[d], error);
@@ -354,7 +354,7 @@ mpt_code mpt_result_revoke(mpt_result *r, int8_t *const *statuses, mpt_error *er
   return mpt_agree(r->comm, code, error);
 }
 
-/* Whether the path still names the file that all this was written to. */
+/* Fails unless the path still names the file that was written. */
 static mpt_code still_there(const mpt_result *r, mpt_error *error) {
   struct stat mine, there;
   if (fstat(r->raw, &mine) || stat(r->path, &there) || mine.st_dev != there.st_dev ||
@@ -370,10 +370,10 @@ static mpt_code still_there(const mpt_result *r, mpt_error *error) {
                   r->path);
 }
 
-/* Statuses first, then that they are all. Collective. */
+/* Writes the statuses first, and then the mark that all of them are there. Collective. */
 static mpt_code finish_file(mpt_result *r, mpt_code code, bool complete, mpt_error *error) {
   mpt_error second = {0};
-  mpt_code commit = mpt_result_commit(r, 0, &second); /* what is finished is kept in any case */
+  mpt_code commit = mpt_result_commit(r, 0, &second); /* finished problems are kept in any case */
   if (commit == MPT_DONE && !r->sealed) commit = mpt_result_sync(r, &second);
   if (commit == MPT_DONE && r->rank == 0 && complete && !r->sealed)
     commit = still_there(r, &second);
@@ -386,8 +386,8 @@ done:
   return code;
 }
 
-/* Alone on the first rank, once no other one has the file open: what another closes later could
- * take it back. */
+/* The first rank marks the file, once no other rank has it open: a rank that closes it later could
+ * undo the mark. */
 static mpt_code close_file(mpt_result *r, mpt_code code, bool complete, mpt_error *error) {
   errno = 0;
   if (code == MPT_DONE && complete && !r->sealed && !mpt_mark_complete(r->file))

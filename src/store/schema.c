@@ -13,7 +13,8 @@ _Static_assert(sizeof mpt_rule_names / sizeof *mpt_rule_names == MPT_RULE_NAMES 
                    MPT_RULE_NAMES == MPT_RULE_RAW + 1,
                "a rule has no name");
 
-/* A type without some of its members is another type. */
+/* Closes the type and returns an invalid one unless it is whole: a type that lacks some members is
+ * another type. */
 static hid_t whole_or_none(hid_t type, bool whole) {
   if (whole || type < 0) return type;
   H5Tclose(type);

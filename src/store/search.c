@@ -6,7 +6,7 @@
 #include "store/shape.h"
 #include "store/storage.h"
 
-/* Shape and type of an open dataset; the reason why it will not do goes to `why`. */
+/* Shape and type of an open dataset; `why` is the reason why it cannot be used. */
 typedef struct description {
   mpt_dataset data;
   bool square, numeric; /* it could be meant */
@@ -38,7 +38,7 @@ static void describe(hid_t dataset, description *d) {
   char text[200], dims[200];
   hid_t type = H5Dget_type(dataset);
   *d = (description){.lack = MPT_LACKS_NOTHING};
-  if (!describe_shape(dataset, d) || type < 0) { /* it is not known what it is */
+  if (!describe_shape(dataset, d) || type < 0) { /* the type is not known */
     d->lack = MPT_LACKS_SOURCE;
     strcpy(d->why, "its shape and type cannot be read, the file is damaged (check it with h5dump)");
     if (type >= 0) H5Tclose(type);
@@ -71,7 +71,7 @@ static mpt_code append(mpt_input *input, const char *path, const description *d,
   return grown[input->count++].path ? MPT_DONE : mpt_no_memory("list datasets", error);
 }
 
-/* `why` says how to mend it. */
+/* The error for a dataset; `why` says how to mend it. */
 static mpt_code refuse(const mpt_input *input, const char *path, const char *why,
                        mpt_error *error) {
   return mpt_fail(error, MPT_BAD_INPUT, "cannot use dataset '%s' of '%s': %s", path, input->name,
@@ -82,7 +82,7 @@ static void warn_of_parts(const mpt_input *input, const char *path, const descri
   if (d->lack == MPT_LACKS_PARTS) mpt_warn("'%s' of '%s': %s", path, input->name, d->why);
 }
 
-/* Uses the dataset, notes why not, or fails. */
+/* State of a search: each dataset is used, noted with the reason why not, or an error. */
 typedef struct search {
   mpt_input *input;
   mpt_text not_used;
@@ -126,7 +126,7 @@ static herr_t visit_object(hid_t file, const char *name, const H5O_info_t *info,
   return s->code != MPT_DONE;
 }
 
-/* Where a symbolic link leads, for messages. */
+/* The target of a symbolic link, for messages. */
 static void target_of(hid_t file, const char *name, const H5L_info_t *info, char *out,
                       size_t length) {
   char value[1024] = "";
@@ -163,8 +163,8 @@ static void consider_link(search *s, hid_t file, const char *path, const H5L_inf
   }
 }
 
-/* Symbolic links, which visits of objects pass over: to the same file they are further names of
- * what is used under its own. */
+/* Symbolic links, which H5Ovisit skips. A link within the same file is a further name of a dataset
+ * that is used under its own name. */
 static herr_t visit_link(hid_t file, const char *name, const H5L_info_t *info, void *context) {
   search *s = context;
   if (info->type == H5L_TYPE_HARD) return 0;

@@ -46,8 +46,8 @@ int64_t mpt_count_problems(int rank, const hsize_t *dims) {
   return count;
 }
 
-/* The longest run of problems from `at` that is one block: so many whole rows of one leading
- * dimension. Sets where it begins and its extents; returns its problems. */
+/* The longest run of at most `most` problems from `at` on that forms one block: whole rows of one
+ * leading dimension. Sets the block's start and extents; returns its number of problems. */
 static int64_t next_block(int lead, const hsize_t *dims, int64_t at, int64_t most, hsize_t *start,
                           hsize_t *size) {
   int64_t stride = 1, index = at;

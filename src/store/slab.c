@@ -5,7 +5,7 @@
 #include "store/element.h"
 #include "store/shape.h"
 
-enum { ROOM = 1 << 16, SMALL = 1 << 12 }; /* elements in a cache, and of a problem that is cached */
+enum { ROOM = 1 << 16, SMALL = 1 << 12 }; /* elements: of a cache; of a cached problem */
 
 mpt_code mpt_slab_open(mpt_slab_reader *r, hid_t file, const char *path, hid_t type,
                        const int64_t shape[3], mpt_error *error) {
@@ -48,7 +48,7 @@ static mpt_code read_selection(const mpt_slab_reader *r, int64_t problems, const
   const hsize_t size[2] = {(hsize_t)s->rows, (hsize_t)s->cols};
   hsize_t total = (hsize_t)problems * size[0] * size[1];
   hid_t space = H5Dget_space(r->dataset), memory = H5Screate_simple(1, &total, NULL);
-  const int skip = r->rows == 1; /* a vector's dataset has no rows */
+  const int skip = r->rows == 1; /* the dataset of a vector has no row dimension */
   const bool done =
       mpt_select_problems(space, s->problem, problems, 2 - skip, start + skip, size + skip) &&
       H5Dread(r->dataset, r->type, memory, space, H5P_DEFAULT, out) >= 0;

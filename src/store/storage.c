@@ -8,14 +8,14 @@
 
 enum { DEEPEST = 8 };
 
-/* The sources of virtual datasets are datasets themselves: the lack of one that is the source of
- * `depth` others on top of each other. */
+/* Finds what a dataset lacks that is a source at depth `depth`: the sources of virtual datasets are
+ * datasets, which can be virtual themselves. */
 static void find_lack(hid_t dataset, int depth, mpt_lack *lack);
 
-/* A source of a virtual dataset; `block` stands for %b in its names. */
+/* A source of a virtual dataset; `block` replaces %b in its names. */
 typedef struct source {
-  hid_t dataset, space; /* the virtual one; what is selected of the source */
-  hssize_t points;      /* that it covers; -1: as many as there are */
+  hid_t dataset, space; /* the virtual dataset; the selection in the source */
+  hssize_t points;      /* points that the selection covers; -1: as many as there are */
   const char *directory;
   char file[MPT_SOURCE_NAME], name[MPT_SOURCE_NAME];
   int depth;
@@ -30,8 +30,8 @@ static void missing(const source *s, const char *what, mpt_lack *lack) {
            s->file, s->name, what);
 }
 
-/* Whether all that is selected lies within the source as it is: in the file, a selection of all has
- * no extent of its own. */
+/* Whether everything selected lies within the source as it is now. In the file, a selection of
+ * everything has no extent of its own. */
 static bool reaches(const source *s, hid_t dataset) {
   hsize_t dims[H5S_MAX_RANK], start[H5S_MAX_RANK], end[H5S_MAX_RANK];
   hid_t space = H5Dget_space(dataset);
@@ -40,7 +40,7 @@ static bool reaches(const source *s, hid_t dataset) {
   H5Sclose(space);
   if (H5Sget_select_type(s->space) == H5S_SEL_ALL) return s->points < 0 || elements == s->points;
   if (H5Sget_simple_extent_ndims(s->space) != rank) return false;
-  if (H5Sget_select_bounds(s->space, start, end) < 0) return true; /* without end */
+  if (H5Sget_select_bounds(s->space, start, end) < 0) return true; /* an unlimited selection */
   bool within = true;
   for (int k = 0; k < rank; k++) within &= end[k] < dims[k];
   return within;
@@ -66,7 +66,7 @@ static void check_source(const source *s, mpt_lack *lack) {
   if (file >= 0) H5Fclose(file);
 }
 
-/* How many blocks of a mapping without end the dataset has by its own dimensions. */
+/* The number of blocks that a mapping without limit has in the dataset's own dimensions. */
 static int64_t count_blocks(hid_t dataset, hid_t mapped) {
   hsize_t dims[H5S_MAX_RANK], start[H5S_MAX_RANK], stride[H5S_MAX_RANK], count[H5S_MAX_RANK],
       block[H5S_MAX_RANK];
@@ -83,7 +83,8 @@ static int64_t count_blocks(hid_t dataset, hid_t mapped) {
   return blocks;
 }
 
-/* A name with %b, and %% for a sign of its own, for one block. Whether there was one. */
+/* Fills in a name for one block: %b is the block's number, %% a percent sign. Returns whether there
+ * was a %b. */
 static bool fill_in(const char *pattern, int64_t block, char out[MPT_SOURCE_NAME]) {
   size_t at = 0;
   bool any = false;
@@ -105,7 +106,8 @@ static bool fill_in(const char *pattern, int64_t block, char out[MPT_SOURCE_NAME
   return any;
 }
 
-/* All sources of one mapping. Returns how many elements it covers, all where that is not said. */
+/* Checks all sources of one mapping. Returns how many elements it covers; `all` where that is not
+ * known. */
 static double check_mapping(hid_t how, size_t k, source *s, double all, mpt_lack *lack) {
   char file[MPT_SOURCE_NAME] = "", name[MPT_SOURCE_NAME] = "";
   H5Pget_virtual_filename(how, k, file, sizeof file);

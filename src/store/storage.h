@@ -1,5 +1,5 @@
-/* Whether a dataset's elements are there: written, readable with the filters at hand, and not
- * zeros that HDF5 makes up for want of a source. Looks at the file's structures, never at the
+/* Whether a dataset's elements are there: written, readable with the available filters, and not
+ * zeros that HDF5 supplies where a source is missing. Looks at the file's structures, never at the
  * elements. */
 #ifndef MPT_STORAGE_H
 #define MPT_STORAGE_H

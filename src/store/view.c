@@ -19,7 +19,7 @@ static mpt_code damaged(const mpt_view *view, const char *path, mpt_error *error
       path, view->name);
 }
 
-/* Every dataset `status` stands for a group; its name without that is the group's path. */
+/* Every dataset named `status` marks a group; its path without that name is the group's path. */
 static herr_t visit(hid_t object, const char *name, const H5O_info_t *info, void *context) {
   static const char last[] = "status";
   mpt_view *view = context;
@@ -41,7 +41,7 @@ static int own_rank(mpt_extent extent) {
   return extent == MPT_ONE ? 0 : extent < MPT_VECTORS ? 1 : 2;
 }
 
-/* The leading dimensions are those of the status, which comes first. */
+/* Compares the leading dimensions with those of the status, which is visited first. */
 static bool has_leading(mpt_view_group *group, mpt_quantity quantity, int leading,
                         const hsize_t *dims) {
   if (leading < 1 || leading > MPT_MOST_LEADING) return false;
@@ -53,7 +53,7 @@ static bool has_leading(mpt_view_group *group, mpt_quantity quantity, int leadin
   return leading == group->leading && !memcmp(group->lead, dims, sizeof *dims * (size_t)leading);
 }
 
-/* Notes a dataset's own dimensions behind the leading ones. */
+/* Notes a dataset's own dimensions, those after the leading ones. */
 static bool note_dims(mpt_view_group *group, mpt_extent extent, const hsize_t *dims) {
   bool fits = true;
   if (extent >= MPT_PER_ROW) { /* n rows */
@@ -68,7 +68,7 @@ static bool note_dims(mpt_view_group *group, mpt_extent extent, const hsize_t *d
   return fits && (extent != MPT_SQUARE || dims[0] == dims[1]);
 }
 
-/* Notes a dataset's shape and type in the group; false when they contradict the others'. */
+/* Notes a dataset's shape and type in the group; false when they contradict those of others. */
 static bool note_dataset(mpt_view_group *group, mpt_quantity quantity, hid_t dataset) {
   const mpt_quantity_info *info = &mpt_quantities[quantity];
   hsize_t dims[H5S_MAX_RANK] = {0};
@@ -91,9 +91,9 @@ static mpt_code look_into(const mpt_view *view, mpt_view_group *group, mpt_error
   mpt_code code = MPT_DONE;
   for (int k = -1; k < MPT_QUANTITY_COUNT && code == MPT_DONE; k++) {
     mpt_quantity quantity =
-        k < 0 ? MPT_STATUS : (mpt_quantity)k; /* the status first: it has the count */
+        k < 0 ? MPT_STATUS : (mpt_quantity)k; /* the status first: it gives the count */
     if (!mpt_quantities[quantity].store || mpt_is_per_function(quantity))
-      continue; /* those of functions go by their own names */
+      continue; /* those of functions have their own names */
     char *path = mpt_view_path(group->path, mpt_quantities[quantity].name);
     if (!path) return mpt_no_memory("list a result's groups", error);
     hid_t dataset;
@@ -107,8 +107,7 @@ static mpt_code look_into(const mpt_view *view, mpt_view_group *group, mpt_error
     }
     free(path);
   }
-  if (group->n < 0)
-    group->n = group->columns; /* eigenvalues alone: all of them, or a selection's */
+  if (group->n < 0) group->n = group->columns; /* eigenvalues alone: of all or a selection */
   return code;
 }
 
@@ -152,7 +151,7 @@ done:
 void mpt_view_close(mpt_view *view) {
   for (int64_t g = 0; g < view->count; g++) free(view->groups[g].path);
   if (view->name && view->file >= 0)
-    H5Fclose(view->file); /* one that was never opened is all zero */
+    H5Fclose(view->file); /* a view that was never opened is all zero */
   free(view->groups);
   free(view->name);
   *view = (mpt_view){.file = H5I_INVALID_HID};

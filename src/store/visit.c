@@ -6,7 +6,7 @@
 #include "store/storage.h"
 #include "store/find.h"
 
-/* What is read of results. */
+/* Reads the attributes that are read of results. */
 static void read_attributes(hid_t file) {
   static const char *const names[] = {"schema_name", "schema_version",    "config",
                                       "input_file",  "input_fingerprint", "software_version",

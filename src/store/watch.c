@@ -37,7 +37,8 @@ mpt_code mpt_watch_look(const mpt_watch *w, mpt_error *error) {
   return changed(w, now.size < w->first.size ? "truncated" : "overwritten", error);
 }
 
-/* Attributes alone change a time, too; of what was not hashed it is not known what did. */
+/* Whether the content is still the same: a change of attributes alone changes a time, too. False
+ * where the content was not hashed before. */
 static bool same_hash(const mpt_watch *w) {
   uint64_t hash;
   mpt_error ignored;
@@ -49,7 +50,7 @@ mpt_code mpt_watch_end(const mpt_watch *w, bool *doubt, mpt_error *error) {
   mpt_code code = MPT_DONE;
   mpt_identity now, there;
   if (w->file < 0) return MPT_DONE;
-  const int again = open(w->name, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* NFS asks the server then */
+  const int again = open(w->name, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* makes NFS ask the server */
   const bool stands = again >= 0 && mpt_identify_open(again, &there);
   if (again >= 0) close(again);
   TRY(mpt_watch_look(w, error));

@@ -2,8 +2,8 @@
 
 #include <stdio.h>
 
-/* Beyond the first, a file in which less than one part in the second was written is refused: its
- * dimensions are damaged, or nobody has filled it. */
+/* A dataset larger than the first is refused when less than the second of it was written: its
+ * dimensions are damaged, or it was never filled. */
 static const double large_bytes = 0x1p30, least_part = 1.0 / 1024;
 
 static const struct {

@@ -1,10 +1,10 @@
-/* What a solution has to satisfy, in double precision loops. */
+/* The properties that a solution must have, checked in double precision in plain loops. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include "harness.h"
 
-/* LAPACK's own tests allow 30 to 50. The bound has an absolute part for tiny n. */
+/* LAPACK's own tests allow 30 to 50. The unit has an absolute part for tiny n. */
 static const double residual_bound = 4, orthogonality_bound = 4, eigenvalue_bound = 10;
 static double unit_of(const run *r) {
   return (double)(r->n + 4) * mpt_type_epsilon(r->type);
@@ -12,11 +12,11 @@ static double unit_of(const run *r) {
 
 typedef double _Complex z;
 
-/* Matrices in double, A times the power of two that brings its norm to 1. */
+/* Matrices in double precision; A is multiplied by the power of two that brings its norm near 1. */
 typedef struct view {
   int64_t n, from, to; /* this rank's share of the columns */
   double norm;
-  z *a, *v, *t; /* t is work */
+  z *a, *v, *t; /* t is workspace */
   double *w;
 } view;
 
@@ -82,8 +82,8 @@ static double orthogonality(view *x) {
   return worst;
 }
 
-/* The first component that is as large as the largest, within the stated tolerance, is real and
- * positive: of those at its edge, either may be it. */
+/* The first component that is as large as the largest, within the documented tolerance, is real and
+ * positive. If several are within the tolerance, any of them may be. */
 static bool phase_is_right(const view *x, int64_t j, double tolerance) {
   const int64_t n = x->n;
   double largest = 0;
@@ -97,7 +97,8 @@ static bool phase_is_right(const view *x, int64_t j, double tolerance) {
   return false;
 }
 
-/* Without a closed form: trace, Frobenius norm, and Sturm counts in the four widest gaps. */
+/* For matrices without a closed form: trace, Frobenius norm, and Sturm counts in the four widest
+ * gaps. */
 static double invariants(const view *x, const matrix *m, const double *w) {
   const int64_t n = x->n;
   double trace = 0, square = 0, worst;
@@ -115,7 +116,7 @@ static double invariants(const view *x, const matrix *m, const double *w) {
     if (at < 0) break;
     width = w[at] - w[at - 1];
     if (width <= 1e-4 * fabs(w[n - 1])) break;
-    /* Off the middle, where symmetry may put a pivot that is exactly zero. */
+    /* Not in the middle of the gap, where symmetry may make a pivot exactly zero. */
     if (eigenvalues_below(m, w[at - 1] + (w[at] - w[at - 1]) * 0.4382L) != at) return INFINITY;
   }
   return worst;

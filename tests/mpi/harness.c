@@ -12,7 +12,7 @@
 #include "engine/scalapack/mpi_team.h"
 
 static int failures;
-static FILE *messages; /* standard error, also on ranks whose cmocka is silent */
+static FILE *messages; /* standard error, also on ranks where cmocka is silent */
 
 void fail_here(const char *file, int line, const char *format, ...) {
   if (++failures > 5) return;
@@ -35,8 +35,8 @@ int agree_on_failures(void **state) {
 
 int run_mpi_tests(int *argc, char ***argv, int (*tests)(void)) {
   int rank;
-  const char *seconds = getenv("MULTIPLET_TIMEOUT"); /* of the long tier */
-  alarm(seconds ? (unsigned)atoi(seconds) : 110); /* a rank that waits for ever ends the others */
+  const char *seconds = getenv("MULTIPLET_TIMEOUT"); /* set by the long tier */
+  alarm(seconds ? (unsigned)atoi(seconds) : 110);    /* ends all ranks if one waits for ever */
   MPI_Init(argc, argv);
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   mpt_blas_set_threads(1);
@@ -50,7 +50,7 @@ int run_mpi_tests(int *argc, char ***argv, int (*tests)(void)) {
 
 enum { LOCAL = 4 };
 
-/* The engines of one rank; an instruction set that this processor lacks gives way to lapack. */
+/* The engines for one rank. An instruction set that this processor lacks is replaced by lapack. */
 static bool open_local(int index, bench *b) {
   static const char *const sets[LOCAL] = {NULL, "generic", "avx2", "avx512"};
   if (index >= LOCAL) return false;
@@ -128,7 +128,7 @@ static mpt_type real_type(mpt_type type) {
   return mpt_real_size(type) == 4 ? MPT_FLOAT32 : MPT_FLOAT64;
 }
 
-/* This rank's slabs of `count` row-major matrices. */
+/* Copies this rank's slabs of `count` row-major matrices. */
 static void *cut_slabs(const run *r, const mpt_batch *b, const wide *whole) {
   char *slabs = malloc(mpt_type_size(r->type) * (size_t)(r->count * b->rows * r->n) + 1);
   for (int64_t k = 0; whole && k < r->count; k++)
@@ -145,7 +145,7 @@ static void *cut_reals(const run *r, const double *whole) {
   return reals;
 }
 
-/* The whole matrices from all slabs, which are freed. */
+/* Gathers the whole matrices from all slabs; frees the slabs. */
 static void gather(const bench *b, const run *r, const mpt_batch *batch, void *slabs, wide *whole) {
   const int64_t n = r->n;
   for (int p = 0; p < b->team.size; p++) {

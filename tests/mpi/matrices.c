@@ -81,7 +81,8 @@ void multiply_adjoint(int64_t n, const wide *a, const wide *b, wide *out) {
       for (int64_t j = 0; j < n; j++) out[i * n + j] += conjl(a[k * n + i]) * b[k * n + j];
 }
 
-/* What a kind writes: m->a and m->w are zero before. Kinds with `known` fill in w, in any order. */
+/* What a kind of matrix fills in; m->a and m->w are zero before. Kinds with `known` set w, in any
+ * order. */
 typedef struct recipe {
   const char *name;
   void (*fill)(matrix *m, bool is_complex, long double epsilon);
@@ -163,8 +164,8 @@ static void ones(matrix *m, bool c, long double e) {
   if (m->n) m->w[0] = m->n;
 }
 
-/* The Kronecker sum of complete graphs' Laplacians over the prime factors of n: for n = 2^d the
- * hypercube. Eigenvalue: the sum of those factors whose digit is not 0. */
+/* The Kronecker sum of the Laplacians of complete graphs, one for each prime factor of n; for n =
+ * 2^d the hypercube. An eigenvalue is the sum of the factors whose digit is not 0. */
 static void hamming(matrix *m, bool c, long double e) {
   (void)c, (void)e;
   int64_t rest = m->n, stride = 1;
@@ -194,7 +195,7 @@ static void circulant(matrix *m, bool c, long double e) {
   }
 }
 
-/* J_y, or for real types J_x, of spin (n - 1)/2. */
+/* J_y (for real types J_x) of spin (n - 1)/2. */
 static void angular_momentum(matrix *m, bool c, long double e) {
   const int64_t n = m->n;
   const long double spin = (n - 1) / 2.0L;
@@ -208,8 +209,8 @@ static void angular_momentum(matrix *m, bool c, long double e) {
   }
 }
 
-/* X on even bits (Y on the lowest for complex), Z on odd ones, of the largest power of two; 1 on
- * the rest of the diagonal. */
+/* X on even bits (Y on the lowest for complex types) and Z on odd ones, in the largest power of
+ * two; 1 on the rest of the diagonal. */
 static void pauli(matrix *m, bool c, long double e) {
   int64_t size = 1, flip = 0x5555;
   (void)e;

@@ -1,5 +1,5 @@
-/* Matrices with known spectra, in long double and by closed formulas: the reference that the
- * engines are held against. Nothing here calls BLAS, LAPACK or the code under test. */
+/* Matrices with known spectra, in long double and by closed formulas: the reference with which the
+ * engines are compared. Nothing here calls BLAS, LAPACK or the code under test. */
 #ifndef TEST_MATRICES_H
 #define TEST_MATRICES_H
 
@@ -10,10 +10,10 @@
 
 typedef long double _Complex wide;
 
-/* A uniform number in [-1, 1]; the sequence is the state's alone. */
+/* A uniform number in [-1, 1); the sequence depends only on the state. */
 long double random_number(uint64_t *state);
 
-/* A random number of the type: real, or with both parts. */
+/* A random number of the type: real, or with real and imaginary part. */
 wide random_element(uint64_t *state, bool is_complex);
 
 /* m = Q m Q^H, and m = Q m, for the unitary Q of this seed: a product of Householder reflectors. */
@@ -23,11 +23,11 @@ void rotate_left(int64_t n, bool is_complex, uint64_t seed, wide *m);
 /* A random Hermitian matrix with elements in [-1, 1]. */
 void fill_hermitian(int64_t n, bool is_complex, uint64_t seed, wide *m);
 
-/* out = a b, out = a^H b; plain loops. out is neither. */
+/* out = a b, out = a^H b, in plain loops. out must differ from a and b. */
 void multiply(int64_t n, const wide *a, const wide *b, wide *out);
 void multiply_adjoint(int64_t n, const wide *a, const wide *b, wide *out);
 
-/* Row-major n x n. w holds the eigenvalues, ascending, where a closed form gives them. */
+/* Row-major, n x n. w holds the eigenvalues in ascending order, if a closed form gives them. */
 typedef struct matrix {
   int64_t n;
   wide *a;

@@ -1,5 +1,5 @@
-/* Included once per scalar type by test_products.c: what the linker's --wrap puts in the place of
- * products. */
+/* Included once per scalar type by test_products.c: the functions that the linker's --wrap puts in
+ * place of products. */
 #define WRAPPED(x) MPT_PASTE(__wrap_, LETTER, x##_)
 #define REAL(x) MPT_PASTE(__real_, LETTER, x##_)
 #define WRAPPED_P(x) MPT_PASTE(__wrap_p, LETTER, x##_)
@@ -27,7 +27,8 @@ void WRAPPED(gemm)(const char *ta, const char *tb, const int *m, const int *n, c
   spoil(TYPE, *m, *n, c, *ldc);
 }
 
-/* Of the local part on the first rank, which begins with the first element, the first column. */
+/* Spoils an element of the first column of the local part on the first rank, which begins with the
+ * first element of the matrix. */
 void WRAPPED_P(gemm)(const char *ta, const char *tb, const int *m, const int *n, const int *k,
                      const void *alpha, const void *a, const int *ia, const int *ja,
                      const int *desca, const void *b, const int *ib, const int *jb,

@@ -1,4 +1,4 @@
-/* Agreement between ranks, shared texts, and the counter that hands out work. */
+/* Agreement between ranks, shared texts, and the counter that hands out units. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +33,7 @@ static void one_fails(void **state) {
   assert_int_equal(agree_on_failures(NULL), 0);
 }
 
-/* The worst code wins, and of those that have it the lowest rank speaks. */
+/* The worst code wins; if several ranks have it, the lowest rank's text is used. */
 static void all_fail(void **state) {
   mpt_error error = {0};
   mpt_code mine = rank == 0 && size > 1 ? MPT_BAD_USAGE : MPT_BAD_OUTPUT;
@@ -70,7 +70,7 @@ static void shared_text(void **state) {
 
 enum { UNITS = 500 };
 
-/* With a window, and as without one (*state). */
+/* A counter with a window or, with *state, like one without. */
 static mpt_counter open_counter(void **state) {
   mpt_counter counter = {.window = MPI_WIN_NULL, .rank = rank, .size = size};
   if (!*state) mpt_counter_open(MPI_COMM_WORLD, false, &counter);
@@ -93,8 +93,8 @@ static void each_unit_once(void **state) {
   assert_int_equal(agree_on_failures(NULL), 0);
 }
 
-/* After a stop by any or all ranks nobody gets a unit, however often they ask; without a window who
- * did not stop goes on. */
+/* After a stop by any or all ranks no rank gets a unit, however often it asks. Without a window,
+ * ranks that did not stop go on. */
 static void stop(void **state) {
   for (int who = -1; who < size; who++) {
     mpt_counter counter = open_counter(state);
@@ -114,7 +114,8 @@ static void stop(void **state) {
   assert_int_equal(agree_on_failures(NULL), 0);
 }
 
-/* Seconds add up over ranks: 1/8 s ten times a rank, each seen by whoever comes later. */
+/* Seconds add up over ranks: every rank adds 1/8 s ten times, and later calls see all earlier
+ * ones. */
 static void seconds_add_up(void **state) {
   mpt_counter counter = open_counter(state);
   double last = 0, most = 0;

@@ -1,10 +1,10 @@
-/* Eigenpairs that are wrong, in all the ways a library or a memory may spoil them, are never called
- * OK: one column that is off by more than 100 n eps is enough, in matrices of every size. And sound
- * ones always are.
+/* Wrong eigenpairs, of all the kinds that a faulty library or memory may cause, are never called
+ * OK: in matrices of every size, one column that is off by more than 100 n eps is enough. Correct
+ * eigenpairs are always called OK.
  *
- * MULTIPLET_LONG: larger n, up to 2000. MULTIPLET_FAULTS: so many faults a type and engine instead
- * of some hundred, and a table of them. MULTIPLET_COUNT: no more than the table, whatever it says.
- */
+ * MULTIPLET_LONG: larger n, up to 2000. MULTIPLET_FAULTS: this many faults for each type and engine
+ * instead of some hundred, and a table of them. MULTIPLET_COUNT: only the table, without
+ * failing. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,7 +34,7 @@ static int64_t draw(int64_t count) {
   return (int64_t)((double)(random_number(&dice) + 1) / 2 * 0.999999 * (double)count);
 }
 
-/* What is a little too much, and up to a thousand times that. */
+/* An error slightly above the limit, up to a thousand times the limit. */
 static double too_much(mpt_type type, int64_t n) {
   const double least = 101 * (double)n * mpt_type_epsilon(type);
   const double most = fmax(least, fmin(0.1, 1e3 * least));
@@ -57,7 +57,8 @@ static void swap_columns(int64_t n, wide *v, int64_t i, int64_t j) {
   }
 }
 
-/* Spoils problem k of a sound solution of `count`; false where this fault would be none. */
+/* Spoils problem k of a correct solution of `count` problems; false where this fault would have no
+ * effect. */
 static bool spoil(const run *r, int64_t k, fault what) {
   const int64_t n = r->n, i = draw(n), j = draw(n);
   const double limit = 101 * (double)n * mpt_type_epsilon(r->type);
@@ -88,7 +89,7 @@ static bool spoil(const run *r, int64_t k, fault what) {
   return false;
 }
 
-/* Sound solutions of random matrices. */
+/* Correct solutions of random matrices. */
 static run solve(bench *b, mpt_type type, int64_t n, int64_t count, wide *a) {
   run r = {.type = type, .count = count, .n = n, .a = a};
   for (int64_t k = 0; k < count; k++)
@@ -101,9 +102,9 @@ static run solve(bench *b, mpt_type type, int64_t n, int64_t count, wide *a) {
   return r;
 }
 
-static int64_t injected[FAULTS], missed[FAULTS], alarms; /* of this engine and type */
+static int64_t injected[FAULTS], missed[FAULTS], alarms; /* for this engine and type */
 
-/* Whether the spoilt problems, and no others, are called so. */
+/* Checks that the spoilt problems, and no others, are reported. */
 static void judge(const bench *b, const run *r, const bool *bad, int f) {
   for (int64_t k = 0; k < r->count; k++) {
     const int status = r->report[k].status;
@@ -117,7 +118,7 @@ static void judge(const bench *b, const run *r, const bool *bad, int f) {
   }
 }
 
-/* Every fault in every other problem of a batch; its neighbours are sound. */
+/* Injects each fault into every other problem of a batch; the problems between are correct. */
 static void corrupt(bench *b, mpt_type type, int64_t n, int64_t count, bool values) {
   const size_t matrices = (size_t)(count * n * n);
   wide *a = calloc(matrices, sizeof *a), *v = calloc(matrices, sizeof *v);
@@ -151,7 +152,7 @@ static int64_t number_of(const char *variable, int64_t otherwise) {
   return text ? atoll(text) : otherwise;
 }
 
-/* The sizes, and in how many problems at a time. Lanes, which are for small ones, get no others. */
+/* The size, and the number of problems at a time. Lanes get only sizes that they are meant for. */
 static int64_t size_of(const bench *b, int index) {
   static const int64_t gate[] = {1, 2, 3, 5, 9, 17, 33, 64, 150};
   static const int64_t more[] = {300, 1000, 2000};
@@ -211,13 +212,14 @@ static void faults_are_found(void **state) {
   on_all(on_pairs);
 }
 
-/* Eigenvalues alone, without vectors to hold them against. */
+/* Eigenvalues alone, without eigenvectors to check them with. */
 static void wrong_values_are_found(void **state) {
   (void)state;
   on_all(on_values);
 }
 
-/* One vector of a large matrix in single precision, which a bound on ||R x|| / ||x|| let pass. */
+/* One vector of a large matrix in single precision: a bound on ||R x|| / ||x|| does not detect
+ * this. */
 static void spoil_large(bench *b, mpt_type type) {
   const int64_t n = 400;
   if (mpt_real_size(type) == 8 || !strcmp(b->engine->name, "lanes")) return;

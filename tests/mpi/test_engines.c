@@ -1,4 +1,4 @@
-/* Both engines on matrices with known spectra: eigenpairs, order, phases, orientation. */
+/* The engines on matrices with known spectra: eigenpairs, order, phases, orientation. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +18,7 @@ static void solve(bench *b, int kind, mpt_type type, int64_t n, bool values_only
   matrix_free(&m);
 }
 
-/* Every kind at sizes that are one block, several, and not divisible. */
+/* Every kind, at sizes of one block, of several, and not divisible by the block. */
 static void all_kinds(void **state) {
   static const int64_t sizes[] = {3, NB + 1, 97};
   bench b;
@@ -68,9 +68,9 @@ static void values_alone(void **state) {
   assert_int_equal(agree_on_failures(NULL), 0);
 }
 
-/* A V = V w with row i, column j at [i, j]. A matrix read in the other order is its conjugate: the
- * test first makes sure that this one's conjugate has other eigenvectors, in closed form: J_y of
- * spin 1/2 has (1, -i)/sqrt 2 for -1/2, its conjugate (1, i)/sqrt 2. */
+/* A V = V w, with row i and column j at [i, j]. A matrix that is read in the other order is its
+ * conjugate. The test first verifies that this matrix's conjugate has other eigenvectors, in closed
+ * form: J_y of spin 1/2 has (1, -i)/sqrt 2 for -1/2, its conjugate (1, i)/sqrt 2. */
 static void row_order(void **state) {
   bench b;
   (void)state;

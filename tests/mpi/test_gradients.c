@@ -1,5 +1,5 @@
-/* The backward pass of both engines against closed forms in long double: A = Q diag(w) Q^H with Q
- * and w known, so that the expected gradient owes nothing to any eigensolver. */
+/* The backward pass of the engines compared with closed forms in long double: A = Q diag(w) Q^H
+ * with Q and w known, so that the expected gradient does not depend on any eigensolver. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +12,7 @@ static const struct {
               {MPT_FLOAT32, 33},  {MPT_COMPLEX64, 33},  {MPT_COMPLEX128, 5}, {MPT_FLOAT64, 6},
               {MPT_COMPLEX64, 7}, {MPT_COMPLEX128, 32}, {MPT_FLOAT64, 129}};
 
-/* 1e-11 in double; what single precision has instead. */
+/* The bound on errors: 1e-11 in double precision, 3e-4 in single precision. */
 static long double bound(mpt_type type) {
   return mpt_real_size(type) == 8 ? 1e-11L : 3e-4L;
 }
@@ -21,14 +21,14 @@ static wide *square(int64_t n) {
   return calloc((size_t)(n * n + 1), sizeof(wide));
 }
 
-/* A problem of known eigenvectors, with a Hermitian C that losses are made of. */
+/* A problem with known eigenvectors, and a Hermitian C from which losses are made. */
 typedef struct known {
   mpt_type type;
   int64_t n;
   long double *w;
   matrix m;
   wide *q, *c, *qcq, *expected, *gv, *scratch;
-  double *gw; /* [2 n]: of a batch of two */
+  double *gw; /* [2 n], for a batch of two */
 } known;
 
 static void known_make(known *p, mpt_type type, int64_t n, const long double *w) {
@@ -52,7 +52,7 @@ static void known_free(known *p) {
   matrix_free(&p->m);
 }
 
-/* out = u x u^H; x is lost. */
+/* out = u x u^H; overwrites x. */
 static void conjugated(int64_t n, const wide *u, wide *x, wide *out) {
   wide *t = square(n);
   multiply(n, u, x, t);
@@ -63,8 +63,8 @@ static void conjugated(int64_t n, const wide *u, wide *x, wide *out) {
   free(t);
 }
 
-/* Expected gradient of L = sum_i weight_i v_i^H C v_i + spectral part: the table of divided
- * differences slope_ij of the weights against Q^H C Q, plus gw on the diagonal. */
+/* The expected gradient of L = sum_i weight_i v_i^H C v_i + spectral part: the divided differences
+ * slope_ij of the weights times Q^H C Q, plus gw on the diagonal. */
 static void expect_weighted(known *p, const long double *weight,
                             long double (*slope)(long double, long double)) {
   const int64_t n = p->n;
@@ -91,7 +91,7 @@ static run forward(bench *b, known *p, int64_t count) {
   return r;
 }
 
-/* gv = 2 C V diag(weight), from the very vectors that the engine returned. */
+/* gv = 2 C V diag(weight), with the vectors that the engine returned. */
 static void cotangents(known *p, const run *r, const long double *weight) {
   const int64_t n = p->n;
   multiply(n, p->c, r->v, p->gv);
@@ -107,9 +107,10 @@ static void check_gradient(const bench *b, const known *p, const run *r, int64_t
         mpt_type_name(p->type), (long long)p->n, off);
 }
 
-/* Differentiates what `r` solved: the eigenpairs given back. With `anew` also solved again with the
- * same cotangents, which takes the eigenvectors from the engine's workspace; only where gaps are
- * wide, as ScaLAPACK does not repeat its rounding and the vectors of a cluster turn with it. */
+/* Differentiates what `r` has solved, with the eigenpairs given. With `anew`, also solves again
+ * with the same cotangents, which takes the eigenvectors from the engine's workspace. This is only
+ * for wide gaps: ScaLAPACK's rounding errors differ from call to call, and rotate the vectors of a
+ * cluster. */
 static void differentiate(bench *b, known *p, run *r, bool anew, long double most,
                           const char *what) {
   r->gv = p->gv;
@@ -126,8 +127,7 @@ static void end(known *p, run *r) {
   known_free(p);
 }
 
-/* L = Re tr(C P) of four eigenvalues that are `gap` apart; the others are 1 apart, and from them.
- */
+/* L = Re tr(C P) of four eigenvalues with gaps `gap`; the other gaps are 1. */
 static void projector(bench *b, mpt_type type, int64_t n, long double gap) {
   long double *w = calloc((size_t)n, sizeof *w), *weight = calloc((size_t)n, sizeof *weight);
   for (int64_t i = 0; i < n; i++) {
@@ -203,8 +203,8 @@ static long double exp_slope(long double x, long double y) {
   return -expl(x) * expm1l(y - x) / (x - y);
 }
 
-/* L = tr(C exp(A)) made of eigenpairs whose gaps of 1e-4 matter: K ~ gap is legitimate and must not
- * be masked. The bound is plain division's: noise / gap. */
+/* L = tr(C exp(A)) in terms of eigenpairs with gaps of 1e-4: K ~ gap is a signal here and must not
+ * be masked. The bound is that of a plain division: noise / gap. */
 static void near_degenerate_spectral_loss(void **state) {
   const long double gap = 1e-4L;
   bench b;
@@ -233,8 +233,8 @@ static void near_degenerate_spectral_loss(void **state) {
   assert_int_equal(agree_on_failures(NULL), 0);
 }
 
-/* V <- V U and gV <- gV U with a random unitary U on each threefold multiplet: the gradient of a
- * loss that knows nothing of the basis must not move. */
+/* V <- V U and gV <- gV U, with a random unitary U on each threefold multiplet: the gradient of a
+ * loss that does not depend on the basis must not change. */
 static void gauge_scramble(void **state) {
   bench b;
   (void)state;
@@ -273,7 +273,8 @@ static void gauge_scramble(void **state) {
   assert_int_equal(agree_on_failures(NULL), 0);
 }
 
-/* diag(4, 1, 1), L = Re c^H v of the vector of 4: dv = sum_j dA_j0 / 3 e_j, so G_j0 = c_j / 6. */
+/* diag(4, 1, 1) and L = Re c^H v for the eigenvector of 4: dv = sum_j dA_j0 / 3 e_j, so G_j0 = c_j
+ * / 6. */
 static void isolated_vector_beside_a_pair(void **state) {
   bench b;
   (void)state;

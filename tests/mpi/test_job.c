@@ -1,5 +1,5 @@
-/* mpt_run_job in a process that is the test's: what a job answers after a signal, what it says and
- * to whom, and that the process is afterwards what it was. */
+/* mpt_run_job in the test's own process: its results after a signal, its messages and who gets
+ * them, and that the process's state is restored. */
 #define _GNU_SOURCE
 #include "harness.h"
 
@@ -22,7 +22,7 @@ enum { SETS = 6, EACH = 5, LOG_BYTES = 1 << 16 };
 static int rank, size;
 static char directory[64];
 
-/* What the caller has of his own. */
+/* The caller's own state. */
 static volatile sig_atomic_t own_signals;
 static int own_printed, copied, deleted, key;
 
@@ -38,7 +38,7 @@ static herr_t own_printer(hid_t stack, void *context) {
   return 0;
 }
 
-/* An attribute of the caller's communicator sees its duplicates come and go. */
+/* Counts duplicates of the caller's communicator, through an attribute. */
 static int copy(MPI_Comm comm, int keyval, void *extra, void *in, void *out, int *flag) {
   (void)comm;
   (void)keyval;
@@ -58,7 +58,7 @@ static int forget(MPI_Comm comm, int keyval, void *value, void *extra) {
   return MPI_SUCCESS;
 }
 
-/* Before the units that a rank does, it asks whether to stop: the signal comes while it asks. */
+/* A rank asks whether to stop before each of its units; the signal comes while it asks. */
 static int calls_until_signal;
 bool __real_mpt_stop_requested(void);
 bool __wrap_mpt_stop_requested(void);
@@ -67,7 +67,7 @@ bool __wrap_mpt_stop_requested(void) {
   return __real_mpt_stop_requested();
 }
 
-/* What the listener was told. */
+/* The lines that the listener got. */
 typedef struct log {
   char text[LOG_BYTES];
   int lines[MPT_LEVEL_ERROR + 1], newlines;
@@ -98,7 +98,7 @@ static int64_t n_of(int set, int64_t first_n) {
   return first_n + 2 * set;
 }
 
-/* Tridiagonal matrices of known spectrum: k + 2 cos(pi j / (n + 1)). */
+/* Writes tridiagonal matrices with known spectrum: k + 2 cos(pi j / (n + 1)). */
 static void write_set(hid_t file, int set, int64_t n) {
   char name[16];
   double *a = calloc((size_t)(EACH * n * n), sizeof *a);
@@ -118,8 +118,8 @@ static void write_set(hid_t file, int set, int64_t n) {
   free(a);
 }
 
-/* `name`.yaml, `name`-in.h5 with sets of n = first_n, first_n + 2, ...; the result is
- * `name`-out.h5. By rank 0. */
+/* Writes `name`.yaml, and `name`-in.h5 with sets of n = first_n, first_n + 2, ...; the result will
+ * be `name`-out.h5. Rank 0 writes. */
 static void write_job(const char *name, int sets, int64_t first_n, const char *more) {
   char file_name[64];
   if (rank == 0) {
@@ -155,7 +155,7 @@ static void check_set(hid_t file, int set, int64_t n, int8_t *statuses) {
   free(w);
 }
 
-/* How many problems are solved; their eigenvalues are right. The same on every rank. */
+/* Returns the number of solved problems, the same on every rank; checks their eigenvalues. */
 static int check_result(const char *name, int sets, int64_t first_n) {
   char file_name[64];
   int solved = 0;
@@ -187,7 +187,7 @@ static void set_blas_threads(int threads) {
   if (call) call(threads);
 }
 
-/* All that a job could leave changed. Handles and pointers of this process. */
+/* Everything that a job could leave changed. Handles and pointers are this process's. */
 typedef struct process {
   void (*term)(int), (*usr1)(int);
   int blas, openmp, rounding, traps, printed;
@@ -195,7 +195,7 @@ typedef struct process {
   H5E_auto2_t printer;
   void *printer_context;
   ssize_t errors, open;
-  int new_comm; /* the handle that the next communicator gets */
+  int new_comm; /* the handle that the next communicator will get */
   MPI_Errhandler on_error;
 } process;
 
@@ -206,7 +206,7 @@ static process look(MPI_Comm comm) {
                .traps = fegetexcept(),
                .printed = own_printed,
                .locale = uselocale((locale_t)0),
-               .errors = H5Eget_num(H5E_DEFAULT)}; /* first: other calls empty the stack */
+               .errors = H5Eget_num(H5E_DEFAULT)}; /* first, because other calls empty the stack */
   struct sigaction action;
   MPI_Comm probe;
   sigaction(SIGTERM, NULL, &action);
@@ -220,11 +220,11 @@ static process look(MPI_Comm comm) {
   MPI_Comm_free(&probe);
   MPI_Comm_get_errhandler(comm, &p.on_error);
   MPI_Errhandler mine = p.on_error;
-  MPI_Errhandler_free(&mine); /* one reference of two: the handler is still there */
+  MPI_Errhandler_free(&mine); /* one of two references; the handler still exists */
   return p;
 }
 
-/* An error of the caller's own, on the stack; look() empties it. */
+/* Leaves an error of the caller's on the stack; look() empties it. */
 static void leave_an_error(void) {
   H5Fopen("/nowhere/at/all.h5", H5F_ACC_RDONLY, H5P_DEFAULT);
 }
@@ -245,9 +245,9 @@ static void compare(const process *a, const process *b) {
   CHECK(a->on_error == b->on_error, "another error handler on the communicator");
 }
 
-/* Standard output and error, to a file; and back, with how much was written. */
+/* Redirects standard output and standard error to a file; and back, noting how much was written. */
 static int kept[2], capture;
-static off_t printed; /* bytes, by the last job */
+static off_t printed; /* bytes written by the last job */
 
 static void begin_capture(void) {
   char name[] = "/tmp/multiplet-job-XXXXXX";
@@ -273,7 +273,7 @@ static off_t end_capture(void) {
 
 static const mpt_job_options quiet = {.size = sizeof quiet, .listener = listen, .context = &told};
 
-/* mpt_run_job in a process with a state of its own, which must be the same afterwards. */
+/* Calls mpt_run_job in a process with state of its own, which must be the same afterwards. */
 static mpt_code run_job(MPI_Comm comm, const char *path, const mpt_job_options *options,
                         mpt_error *error) {
   memset(&told, 0, sizeof told);
@@ -304,8 +304,8 @@ static mpt_code run_named(const char *name, const mpt_job_options *options, mpt_
   return run_job(MPI_COMM_WORLD, in_directory(file_name), options, error);
 }
 
-/* Stopped by a signal before the last unit of the last rank, the job is continued to its end, and
- * another one runs. */
+/* A job stopped by a signal before the last unit of the last rank is continued to its end; then
+ * another job runs. */
 static void twice_after_a_signal(void **state) {
   (void)state;
   mpt_error error;
@@ -341,8 +341,9 @@ static void twice_after_a_signal(void **state) {
   assert_int_equal(agree_on_failures(NULL), 0);
 }
 
-/* What was sent before is received after, and what waits for any message gets no message of ours:
- * on one set by all ranks (several exchange their parts), and on many small ones. */
+/* A message sent before the job is received after it, and a receive for any message does not get
+ * one of the job's. For one set solved by all ranks (several ranks exchange parts), and for many
+ * small ones. */
 static void messages_do_not_mix(void **state) {
   (void)state;
   mpt_error error;
@@ -371,7 +372,7 @@ static void messages_do_not_mix(void **state) {
   assert_int_equal(agree_on_failures(NULL), 0);
 }
 
-/* Every way out is one after which the process is as before. */
+/* After every way in which a job can end, the process's state is restored. */
 static void failures(void **state) {
   (void)state;
   mpt_error error;
@@ -392,7 +393,7 @@ static void failures(void **state) {
         told.text);
   CHECK(run_named("no-input", &quiet, NULL) == MPT_BAD_INPUT, "without an error to fill");
 
-  /* Of a config that is missing on a later rank, all hear. */
+  /* An error on a later rank, where the config is missing, is reported on all ranks. */
   write_job("half", 1, 4, "");
   const char *path = in_directory(rank ? "nothing.yaml" : "half.yaml");
   const mpt_code code = run_job(MPI_COMM_WORLD, path, &quiet, &error);
@@ -409,13 +410,13 @@ static void bad_arguments(void **state) {
   CHECK(mpt_run_job(MPI_COMM_NULL, in_directory("half.yaml"), &quiet, &error) == MPT_BAD_USAGE,
         "no communicator");
   CHECK(run_job(MPI_COMM_WORLD, NULL, &quiet, &error) == MPT_BAD_USAGE, "no config");
-  options.size = rank == size - 1 ? 3 : sizeof options; /* one rank's is everybody's */
+  options.size = rank == size - 1 ? 3 : sizeof options; /* one rank's error is every rank's */
   CHECK(run_named("half", &options, &error) == MPT_BAD_USAGE, "a size of 3");
   CHECK(strstr(error.text, "options.size"), "%s", error.text);
   options = quiet;
   options.override_count = 1;
   CHECK(run_named("half", &options, &error) == MPT_BAD_USAGE, "no overrides");
-  /* An older program, whose options had no listener: it is printed. */
+  /* An older program's options have no listener: lines are printed. */
   options = (mpt_job_options){.size = offsetof(mpt_job_options, listener), .listener = listen};
   CHECK(run_named("half", &options, &error) == MPT_DONE && !told.text[0], "%s", error.text);
   CHECK((printed > 0) == (rank == 0), "%d bytes printed", (int)printed);
@@ -423,7 +424,8 @@ static void bad_arguments(void **state) {
   assert_int_equal(agree_on_failures(NULL), 0);
 }
 
-/* That no communicator, file or line is left, and no second job meets what the first one was. */
+/* Many jobs leave no communicator, file or line behind, and a job does not depend on the one
+ * before. */
 static void a_hundred_jobs(void **state) {
   (void)state;
   mpt_error error;
@@ -444,7 +446,7 @@ static void on_error(MPI_Comm *comm, int *code, ...) {
   (void)code;
 }
 
-/* A caller with everything of his own. */
+/* A caller that has set everything to values of its own. */
 static void set_caller(MPI_Errhandler *handler) {
   MPI_Comm_create_keyval(copy, forget, &key, NULL);
   MPI_Comm_set_attr(MPI_COMM_WORLD, key, directory);

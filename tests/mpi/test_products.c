@@ -1,9 +1,10 @@
-/* One spoilt element of one product with eigenvectors is never called OK, in any of the products
- * that gradients, functions and tangents are made of; where there is a reference, it makes them
- * again. Linked with --wrap for the products of BLAS and PBLAS; lanes have a hook of their own.
+/* If one element of one product with eigenvectors is spoilt, the problem is never called OK. All
+ * products that gradients, functions and tangents consist of are tested; where there is a reference
+ * engine, it computes the outputs again. Linked with --wrap for the products of BLAS and PBLAS;
+ * lanes have a hook of their own.
  *
- * MULTIPLET_FAULTS: so many rounds instead of one, and a table. MULTIPLET_COUNT: no more than the
- * table, whatever it says. */
+ * MULTIPLET_FAULTS: this many rounds instead of one, and a table. MULTIPLET_COUNT: only the table,
+ * without failing. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +16,7 @@
 #include "engine/scalapack/mpi_team.h"
 #include "engine/process.h"
 
-static int64_t turns = -1; /* products until one is spoilt; negative: none is */
+static int64_t turns = -1; /* products until one is spoilt; negative: none is spoilt */
 static bool hit;
 static uint64_t dice = 1;
 
@@ -23,8 +24,8 @@ static int64_t draw(int64_t count) {
   return (int64_t)(fabsl(random_number(&dice)) * 0.999999L * (long double)count);
 }
 
-/* Moves one of rows x columns elements, on or below the diagonal, for of Hermitian products no
- * others are used, by a small part of the largest. */
+/* Changes one of rows x columns elements by a small part of the largest. The element is on or below
+ * the diagonal, because no others are used of Hermitian products. */
 static void spoil(mpt_type type, int64_t rows, int64_t columns, void *c, int64_t ld) {
   const int64_t parts = mpt_type_is_complex(type) ? 2 : 1;
   const bool single = mpt_real_size(type) == 4;
@@ -57,7 +58,7 @@ typedef struct everything {
 
 static uint64_t seed = 5;
 
-/* n x n random numbers, or a Hermitian matrix of them; this rank's rows. */
+/* This rank's rows of n x n random numbers, or of a Hermitian matrix of them. */
 static void *random_slab(everything *e, bool hermitian) {
   const mpt_batch *b = &e->batch;
   const int64_t n = b->n, parts = mpt_type_is_complex(b->type) ? 2 : 1;
@@ -114,7 +115,7 @@ static void release(everything *e) {
 
 static int64_t injected, missed, alarms;
 
-/* Every product in turn; false when there was none left to spoil. */
+/* Spoils product number `turn`; false when there is no such product. */
 static bool spoil_product(const bench *b, mpt_state *state, everything *e, int64_t turn) {
   static const mpt_options options;
   int found = 0;
@@ -170,8 +171,9 @@ static void spoilt_products_are_found(void **state) {
   assert_int_equal(agree_on_failures(NULL), 0);
 }
 
-/* What is no product of BLAS: a frame's way out of the basis, and a selection's way outside. */
-static int64_t steps = -1; /* as turns, on the first rank */
+/* Steps that are no product of BLAS: the transformation of a frame out of the basis, and of a
+ * selection to the outside. */
+static int64_t steps = -1; /* like `turns`, on the first rank */
 
 void __real_mpt_rows_out_of_basis(mpt_type, int64_t, const mpt_spectral_frame *, const void *,
                                   const mpt_wide *, void *);
@@ -197,7 +199,7 @@ void __wrap_mpt_rows_out_of_basis(mpt_type type, int64_t rows, const mpt_spectra
   turns = -1;
 }
 
-static double share; /* of a column, by which an element of it is spoilt */
+static double share; /* the part of a column's size by which an element is spoilt */
 
 void __wrap_mpt_solve_tridiagonal(int64_t n, const double *d, const double *e, double shift,
                                   double blur, int parts, double *y, double *memory) {
@@ -255,7 +257,8 @@ static void spoilt_steps_are_found(void **state) {
   assert_int_equal(agree_on_failures(NULL), 0);
 }
 
-/* Lanes make gradients of their own: spoilt, lapack makes them again, and nothing is lost. */
+/* Lanes compute gradients by themselves: if one is spoilt, lapack computes it again, and nothing is
+ * lost. */
 static void spoil_lanes(bench *b, mpt_type type, int64_t n) {
   enum { BATCH = 20 };
   const double bound = 1e3 * (double)n * mpt_type_epsilon(type);

@@ -1,4 +1,4 @@
-/* Slabs to a block-cyclic distribution and back, element by element. */
+/* Slabs to a block-cyclic distribution and back, checked element by element. */
 #include <stdlib.h>
 #include <string.h>
 #include "harness.h"
@@ -30,7 +30,7 @@ static void counts(void **state) {
   assert_int_equal(agree_on_failures(NULL), 0);
 }
 
-/* Elements are their own place: byte k of element (i, j) is a hash of i, j and k. */
+/* The elements encode their position: byte k of element (i, j) is a hash of i, j and k. */
 static unsigned char mark(int64_t i, int64_t j, size_t k) {
   return (unsigned char)(i * 131 + j * 71 + (i * j) / 3 + (int64_t)k * 29 + 1);
 }
@@ -43,7 +43,7 @@ static void fill_slab(const mpt_cyclic *c, size_t element, unsigned char *slab) 
       for (size_t k = 0; k < element; k++) *slab++ = mark(i, j, k);
 }
 
-/* How many bytes of this rank's local part are not what the definition says. */
+/* Counts the bytes of this rank's local part that differ from the definition. */
 static int64_t wrong_places(const mpt_cyclic *c, size_t element, const unsigned char *local) {
   const int *g = c->team->grid;
   int row = c->team->rank / g[1], col = c->team->rank % g[1], rows = g[0], cols = g[1];

@@ -5,7 +5,7 @@
 #include "harness.h"
 #include "engine/scalapack/mpi_team.h"
 
-/* Solves a known matrix; run_batch checks that every rank gets the same w. */
+/* Solves a matrix with known spectrum; run_batch checks that every rank gets the same w. */
 static void solve(bench *b, const char *kind, mpt_type type, int64_t n, bool values_only) {
   matrix m = matrix_make(matrix_kind_named(kind), type, n);
   run r = {.type = type, .count = 1, .n = n, .values_only = values_only, .a = m.a};
@@ -72,8 +72,8 @@ static void empty_matrix(void **state) {
   on_all(nothing);
 }
 
-/* p?stedc writes only its own blocks of Q: what an earlier solve left must not show. Matrices that
- * split into many blocks leave most of Q alone. */
+/* p?stedc writes only its own blocks of Q: results of an earlier solve must not remain. For
+ * matrices that split into many blocks, most of Q is not written. */
 static void again_and_again(bench *b) {
   static const char *const kinds[] = {"random",       "identity", "diagonal, even",
                                       "Pauli string", "zero",     "random near overflow",
@@ -99,7 +99,7 @@ static void all_ones(void **state) {
   on_all(deadlocking_ones);
 }
 
-/* More than 32-bit integers count is refused, and the ranks that the message names would do. */
+/* Sizes beyond 32-bit integers are refused, and the number of ranks in the message is enough. */
 static void refusal(void **state) {
   static const struct {
     const mpt_engine *engine;
@@ -132,7 +132,8 @@ static void refusal(void **state) {
   assert_int_equal(agree_on_failures(NULL), 0);
 }
 
-/* Communicators alive: MPI's profiling interface counts those of the engine and of BLACS. */
+/* The number of existing communicators: MPI's profiling interface counts those of the engine and of
+ * BLACS. */
 static int alive;
 #define COUNTED __attribute__((visibility("default")))
 
@@ -158,7 +159,7 @@ COUNTED int MPI_Comm_free(MPI_Comm *comm) {
   return PMPI_Comm_free(comm);
 }
 
-/* A grid that is not given back costs communicators, until after some 20,000 MPI aborts. */
+/* A grid that is not released leaks communicators; MPI aborts after some 20,000. */
 static void reopened(bench *b) {
   const mpt_shape shape = {.type = MPT_FLOAT64, .n = 40, .vectors = true};
   const int before = alive;

@@ -1,4 +1,5 @@
-/* What becomes of a problem that cannot be solved or differentiated, and of its neighbours. */
+/* The status of a problem that cannot be solved or differentiated, and the results of its
+ * neighbours. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +8,7 @@
 
 enum { N = 10, BATCH = 3, BAD = 1 };
 
-/* A batch of three random matrices, the middle one to be spoilt. */
+/* A batch of three random matrices; the middle one will be spoilt. */
 typedef struct fixture {
   matrix m;
   run r;
@@ -28,7 +29,7 @@ static void release(fixture *f) {
   matrix_free(&f->m);
 }
 
-/* Runs, and expects `status` and zeros of the middle problem and sound neighbours. */
+/* Runs the batch; expects `status` and zeros for the middle problem, and correct neighbours. */
 static void expect_only_middle(bench *b, fixture *f, int status, const char *what) {
   run_batch(b, &f->r);
   CHECK(f->r.report[BAD].status == status, "%s: %s: status %s instead of %s", bench_name(b), what,
@@ -38,7 +39,7 @@ static void expect_only_middle(bench *b, fixture *f, int status, const char *wha
   check_solution(b, &f->r, 2, &f->m, what);
 }
 
-/* On every bench and for every type. */
+/* Runs a test on every bench and for every type. */
 static void on_all(void (*test)(bench *b, mpt_type type)) {
   bench b;
   for (int index = 0; bench_open(index, &b); index++) {
@@ -48,7 +49,7 @@ static void on_all(void (*test)(bench *b, mpt_type type)) {
   assert_int_equal(agree_on_failures(NULL), 0);
 }
 
-/* NaN on whichever rank's block deadlocks p?heevd; here every element has its turn. */
+/* NaN in any rank's block makes p?heevd deadlock; here every element is NaN once. */
 static void spoil_each_element(bench *b, mpt_type type) {
   const long double values[] = {NAN, INFINITY, -INFINITY};
   fixture f;
@@ -94,7 +95,7 @@ static void not_hermitian(void **state) {
   on_all(break_symmetry);
 }
 
-/* The other triangle holds NaN: neither read nor, afterwards, left so. */
+/* The other triangle holds NaN: it is not read, and is completed afterwards. */
 static void one_triangle(bench *b, mpt_type type) {
   for (int upper = 0; upper < 2; upper++) {
     fixture f;
@@ -137,9 +138,9 @@ static void nonfinite_cotangent(void **state) {
   on_all(spoil_cotangents);
 }
 
-/* The forum's matrix: eigenvalues -1.2592 (twice), 1.2592 (twice), loss "sum of the lowest
- * eigenvector". The pair of a vector of the multiplet with the one that has a cotangent: in
- * [0, 1], and no gradient exists. */
+/* The matrix of a question in a forum: eigenvalues -1.2592 (twice) and 1.2592 (twice), loss "sum of
+ * the lowest eigenvector". Its gauge violation, from the multiplet's vector with a cotangent and
+ * the other one, is in [0, 1], and no gradient exists. */
 static void forum_matrix(bench *b, mpt_type type) {
   const long double p = 1.2039L, q = 0.3690L;
   wide a[] = {p, 0, q, 0, 0, -p, 0, q, q, 0, -p, 0, 0, q, 0, p}, gv[16] = {0};
@@ -174,8 +175,8 @@ static void gauge_policies(void **state) {
   on_all(forum_matrix);
 }
 
-/* diag(2, 2, 5), gw = (1, 3, 7): the mean's gradient is diag(2, 2, 7) in every basis; raw keeps
- * V diag(gw) V^H of the returned V; refuse gives none. */
+/* diag(2, 2, 5), gw = (1, 3, 7): under `mean` the gradient is diag(2, 2, 7) in every basis; `raw`
+ * keeps V diag(gw) V^H of the returned V; `refuse` gives none. */
 static void spread(bench *b, mpt_type type) {
   static const mpt_spread_policy policies[] = {MPT_SPREAD_MEAN, MPT_SPREAD_RAW, MPT_SPREAD_REFUSE};
   const double gw[] = {1, 3, 7};
@@ -205,8 +206,8 @@ static void spread_policies(void **state) {
   on_all(spread);
 }
 
-/* The tolerance is relative to ||A||_2 = 8: gaps of 0.4 are inside at 0.06 and
- * outside at 0.04; all three together are 0.8 wide. */
+/* The tolerance is relative to ||A||_2 = 8: gaps of 0.4 are inside at 0.06 and outside at 0.04. The
+ * width of all three together is 0.8. */
 static void tolerance(bench *b, mpt_type type) {
   static const struct {
     double tolerance;

@@ -1,5 +1,5 @@
-/* Allocations that fail when a test says so. Its program is linked with --wrap for the three
- * allocators; included after cmocka.h. */
+/* Allocations that fail when a test tells them to. The test is linked with --wrap for the three
+ * allocators. Include after cmocka.h. */
 #ifndef TEST_FAILING_ALLOCATIONS_H
 #define TEST_FAILING_ALLOCATIONS_H
 
@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-static int64_t left = -1;   /* allocations until one fails; negative: none does */
+static int64_t left = -1;   /* allocations until one fails; negative: none fails */
 static int64_t allocations; /* so far */
 static bool failed;
 

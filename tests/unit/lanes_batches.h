@@ -1,5 +1,5 @@
-/* Batches for the tests of the lanes engine: matrices of many kinds side by side, in plain loops;
- * included after cmocka.h. */
+/* Batches for the tests of the lanes engine: matrices of many kinds in one batch, computed in plain
+ * loops. Include after cmocka.h. */
 #ifndef TEST_LANES_BATCHES_H
 #define TEST_LANES_BATCHES_H
 
@@ -22,7 +22,7 @@ typedef enum kind {
   WILKINSON,
   ONES,
   KINDS,
-  SEPARATED = KINDS, /* not for the lists: eigenvalues 1, 2, ... nearly */
+  SEPARATED = KINDS, /* not in the lists of kinds: eigenvalues near 1, 2, ... */
 } kind;
 
 static const char *const kind_names[] = {"random",   "twins",     "threefold", "clustered",
@@ -53,7 +53,7 @@ static inline void reflect(mpt_type type, int64_t n, number *a) {
   }
 }
 
-/* Eigenvalue j of the kinds that are given by their spectra. */
+/* Eigenvalue j of a kind that is defined by its spectrum. */
 static inline double chosen_value(kind which, mpt_type type, int64_t j) {
   if (which == THREEFOLD) return (double)(j / 3) - 2;
   if (which == CLUSTERED) return j ? 1 + (double)j * 4 * mpt_type_epsilon(type) : -2;
@@ -67,7 +67,7 @@ static inline number random_entry(kind which, mpt_type type, int64_t n, int64_t 
   return which == RANDOM ? x : x * ldexp(1, -(int)((2 * from + step * (i + j)) / 4));
 }
 
-/* The lower triangle of one entry after the other. */
+/* Element (i, j) of the lower triangle, for kinds that are defined by their elements. */
 static inline number entry(kind which, mpt_type type, int64_t n, int64_t i, int64_t j) {
   if (which == RANDOM || which == GRADED_DOWN || which == GRADED_UP)
     return random_entry(which, type, n, i, j);
@@ -77,7 +77,7 @@ static inline number entry(kind which, mpt_type type, int64_t n, int64_t i, int6
   return chosen_value(which, type, i);
 }
 
-/* Two equal matrices, on even and on odd rows. */
+/* Two copies of one matrix, in the even and in the odd rows. */
 static inline void twin(int64_t n, number *a) {
   for (int64_t i = 0; i < n; i++)
     for (int64_t j = 0; j < n; j++) {
@@ -89,7 +89,7 @@ static inline void twin(int64_t n, number *a) {
     }
 }
 
-/* A sum of n / 3 + 1 squares, which has rank n / 3 + 1. */
+/* Adds n / 3 + 1 squares, whose sum has rank n / 3 + 1. */
 static inline void add_squares(mpt_type type, int64_t n, number *a) {
   for (int64_t r = 0; r <= n / 3; r++) {
     number u[64];
@@ -115,19 +115,19 @@ static inline void fill(kind which, mpt_type type, int64_t n, number *a) {
   }
 }
 
-/* MULTIPLET_LONG=1: everything, which takes minutes; bash tests/run.sh --long. */
+/* Whether MULTIPLET_LONG=1: all cases, which take minutes (bash tests/run.sh --long). */
 static inline bool long_tier(void) {
   const char *text = getenv("MULTIPLET_LONG");
   return text && !strcmp(text, "1");
 }
 
-/* 1, or far to either end of the range. */
+/* A scale: 1, or near either end of the type's range. */
 static inline double scale(mpt_type type, int64_t which) {
   const double far = mpt_real_size(type) == 4 ? 1e30 : 1e150;
   return which % 3 == 0 ? 1 : which % 3 == 1 ? far : 1 / far;
 }
 
-/* Problem k of x. */
+/* Sets problem k of x. */
 static inline void set_matrix(arrays *x, int64_t k, kind which, double by) {
   const int64_t n = x->n;
   number *a = calloc((size_t)(n * n) + 1, sizeof *a);
@@ -136,7 +136,7 @@ static inline void set_matrix(arrays *x, int64_t k, kind which, double by) {
   free(a);
 }
 
-/* Other output for the same input. */
+/* Other outputs for the same inputs. */
 static inline arrays anew(const arrays *x) {
   arrays y = make(x->type, x->n, x->count);
   y.options = x->options;
@@ -146,8 +146,8 @@ static inline arrays anew(const arrays *x) {
   return y;
 }
 
-/* Uses instruction set number k of those that this processor has; NULL, and the widest again, after
- * the last. */
+/* Selects instruction set number k of those that this processor has. After the last it returns NULL
+ * and selects the widest again. */
 static inline const mpt_lanes_set *use_set(int k) {
   static const mpt_lanes_set *const sets[] = {
 #if defined(__x86_64__)

@@ -1,4 +1,4 @@
-/* Batches in memory for the tests of the calls on them; included after cmocka.h. */
+/* Batches in memory for the tests of the public calls on arrays. Include after cmocka.h. */
 #ifndef TEST_MEMORY_ARRAYS_H
 #define TEST_MEMORY_ARRAYS_H
 
@@ -72,7 +72,7 @@ static inline size_t values(const arrays *x) {
   return (size_t)(x->count * x->n) * mpt_real_size(x->type);
 }
 
-/* Random Hermitian matrices and cotangents. */
+/* Makes random Hermitian matrices and cotangents. */
 static inline arrays make(mpt_type type, int64_t n, int64_t count) {
   arrays x = {.type = type, .n = n, .count = count, .options = {.size = sizeof(mpt_options)}};
   void **const all[] = {&x.a, &x.gv, &x.v, &x.g};
@@ -120,7 +120,7 @@ static inline mpt_code call(const arrays *x, pass which, mpt_error *error) {
                                 x->multiplet, x->report, error);
 }
 
-/* A write to what is input ends the test. */
+/* Runs a call; a write to its inputs ends the test. */
 static inline mpt_code run(const arrays *x, pass which, mpt_error *error) {
   protect(x, which, PROT_READ);
   mpt_code code = call(x, which, error);

@@ -1,4 +1,4 @@
-/* The elementwise step of the backward pass for all four types, against its formulas in long
+/* The elementwise step of the backward pass, for all four types, compared with its formulas in long
  * double. */
 #include <stdarg.h>
 #include <setjmp.h>
@@ -46,7 +46,7 @@ static void on_types(void (*test)(mpt_type type)) {
   for (int type = 0; type < MPT_TYPE_COUNT; type++) test((mpt_type)type);
 }
 
-/* A rule of m pairs in a matrix of 2-norm `norm`, cotangents as they are. */
+/* A rule for m eigenpairs of a matrix with 2-norm `norm`; cotangents are not scaled. */
 static mpt_rule rule_of(mpt_type type, int64_t m, const double *w, const int32_t *id, double *gw,
                         const double *gv_norm, double norm, double *memory) {
   mpt_rule r = {.type = type, .n = m, .m = m, .w = w, .multiplet = id, .norm = norm, .gw = gw};
@@ -61,8 +61,8 @@ static mpt_rule rule_of(mpt_type type, int64_t m, const double *w, const int32_t
   return r;
 }
 
-/* A spectrum with multiplets of 1, 2 and 3, eigenvalue cotangents equal inside each, and what the
- * rule needs. */
+/* A spectrum with multiplets of 1, 2 and 3, eigenvalue cotangents that are equal inside each, and
+ * the other inputs of the rule. */
 typedef struct fixture {
   double w[M], gw[M], gv_norm[M];
   int32_t id[M];
@@ -88,7 +88,7 @@ static fixture *make(mpt_type type) {
   return f;
 }
 
-/* X_ij = K_ij / (w_j - w_i) with K = (W - W^H)/2 and W = T^T: the transpose is what is stored. */
+/* X_ij = K_ij / (w_j - w_i) with K = (W - W^H)/2 and W = T^T: the transpose is stored. */
 static wide expected(mpt_type type, const fixture *f, const void *t, int i, int j) {
   wide k = (get(type, t, j + i * M) - conjl(get(type, t, i + j * M))) / 2;
   if (i == j) return f->gw[i];
@@ -129,7 +129,7 @@ static void formula_in_long_double(void **state) {
   on_types(formula);
 }
 
-/* Tiles of every shape, each with leading dimensions of its own, give what the whole gives. */
+/* Tiles of every shape, each with its own leading dimensions, give the same result as the whole. */
 static void tiled(mpt_type type) {
   static const int64_t edges[] = {0, 1, 8, 9, 30, M};
   size_t size = mpt_type_size(type);
@@ -170,7 +170,8 @@ static void tiles_equal_the_whole(void **state) {
   on_types(tiled);
 }
 
-/* Two eigenvalues `gap` apart with K = k: kept whatever the gap, dropped below the noise. */
+/* Two eigenvalues at a distance `gap` with K = k: X is kept whatever the gap is, and dropped below
+ * the noise. */
 static void signal_to_noise(mpt_type type) {
   const double epsilon = mpt_type_epsilon(type), noise = 8 * epsilon * sqrt(2);
   const struct {
@@ -208,7 +209,8 @@ static void below_the_noise(void **state) {
   on_types(signal_to_noise);
 }
 
-/* The forum's matrix in one basis of its lowest pair: loss sum(v_0), gv_0 = (1, 1, 1, 1). */
+/* The matrix of a question in a forum, in one basis of its lowest pair: loss sum(v_0), gv_0 = (1,
+ * 1, 1, 1). */
 static void forum(mpt_type type) {
   const long double p = 1.2039L, q = 0.3690L, w0 = sqrtl(p * p + q * q), r = w0 + p;
   const long double size = sqrtl(q * q + r * r);
@@ -238,7 +240,7 @@ static void gauge_violation(void **state) {
   on_types(forum);
 }
 
-/* The phase of one complex vector is a gauge too: Im(v^H gv) / |gv|. */
+/* The phase of a complex vector is a gauge, too: Im(v^H gv) / |gv|. */
 static void phase_gauge(void **state) {
   double _Complex t[] = {3 + 0.5 * I}, th[] = {3 - 0.5 * I};
   double w[] = {1}, gw[] = {7}, gv_norm[] = {5};
@@ -253,8 +255,8 @@ static void phase_gauge(void **state) {
   assert_true(t[0] == 7);
 }
 
-/* Cotangents of Re tr(C V f(w) V^H) in the eigenbasis, C random and Hermitian, added to what is
- * there: W = 2 C f on columns, gw = f' diag(C); and the true X = f[w_i, w_j] C for f = exp(a w). */
+/* Adds the cotangents of Re tr(C V f(w) V^H) in the eigenbasis, C random and Hermitian: W = 2 C f
+ * on columns, gw = f' diag(C). Also the exact X = f[w_i, w_j] C for f = exp(a w). */
 typedef struct composed {
   double w[3], gw[3], gv_norm[3], s[3], memory[3 * MPT_RULE_ARRAYS];
   char t[9 * 16], th[9 * 16];
@@ -301,14 +303,14 @@ static mpt_finding step(mpt_type type, const int32_t id[3], composed *p, double 
   return mpt_find(&rule, &sums);
 }
 
-/* One function is carried by its form at every gap, exact or not, with and without a function of
- * the eigenvalues beside it; two functions of A at once are not taken for one. */
+/* One rank would need three matrices of 16 n^2 bytes, and more: in 10 GiB, n = 8000 fits only when
+ * spread. */
 static void one_function(mpt_type type) {
   const double epsilon = mpt_type_epsilon(type);
   const int32_t equal[] = {0, 0, 0}, pair[] = {0, 0, 1}, apart[] = {0, 1, 2};
   composed p;
   double off;
-  int taken = 0; /* two functions for one: by one real condition, to rounding */
+  int taken = 0; /* two functions taken for one: they meet one real condition up to rounding */
   for (int repeat = 0; repeat < 200; repeat++) {
     memset(&p, 0, sizeof p);
     compose(type, 0.7L, (double[]){0.5, 0.5, 0.5}, &p);

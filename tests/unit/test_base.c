@@ -1,4 +1,4 @@
-/* Codes, statuses and types by number. */
+/* Codes, statuses and types by their numbers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,7 +7,7 @@
 #include <multiplet/function.h>
 #include "base/base.h"
 
-/* The program ends with 0, 2, 3, 4, 5 or 75; codes differ. */
+/* The program exits with 0, 2, 3, 4, 5 or 75; codes differ. */
 static void codes_and_exit_codes(void **state) {
   static const int exits[][2] = {{MPT_DONE, 0},        {MPT_BAD_USAGE, 2},  {MPT_BAD_INPUT, 3},
                                  {MPT_SOME_FAILED, 4}, {MPT_BAD_OUTPUT, 5}, {MPT_NO_RESOURCE, 2},
@@ -20,7 +20,7 @@ static void codes_and_exit_codes(void **state) {
   }
 }
 
-/* What callers number, they may number wrongly. */
+/* Functions that take a number from a caller accept any number. */
 static void indices_out_of_range(void **state) {
   static const int wrong[] = {-1, 99, INT32_MIN, INT32_MAX};
   (void)state;
@@ -39,7 +39,7 @@ static void indices_out_of_range(void **state) {
   assert_null(mpt_function_name(MPT_FUNCTION_KINDS));
 }
 
-/* The sizes are those of C's types. */
+/* The sizes are those of the C types. */
 static void every_index(void **state) {
   static const size_t sizes[][2] = {{sizeof(float), sizeof(float)},
                                     {sizeof(double), sizeof(double)},

@@ -1,5 +1,5 @@
-/* Results in memory: what is found, what goes when there is no room, and that nothing is half
- * kept. */
+/* Results in memory: which are found, which are removed when there is no room, and that no result
+ * is kept in part. */
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stddef.h>
@@ -39,7 +39,7 @@ static mpt_cache_entry place_of(int64_t first, int ranks) {
   return (mpt_cache_entry){.first = first, .count = 2, .rows = 4, .ranks = ranks};
 }
 
-/* A result of two pieces, filled with its number. */
+/* Keeps a result of two pieces, filled with its number. */
 static mpt_identity keep_result(mpt_cache *cache, int number, bool complete) {
   char data[PAIRS / 2], path[64];
   const mpt_identity identity = make_file(number);
@@ -92,7 +92,7 @@ static void least_recently_used_goes_first(void **state) {
 static void what_is_too_large_or_unfinished_is_not_kept(void **state) {
   mpt_cache small = {.most = PAIRS}, cache = {.most = 10 * PAIRS};
   (void)state;
-  mpt_identity file = keep_result(&small, 1, true); /* its second piece has no room */
+  mpt_identity file = keep_result(&small, 1, true); /* no room for its second piece */
   assert_null(mpt_cache_find(&small, &file, ID, "/H"));
   assert_int_equal(small.bytes, 0);
   file = keep_result(&cache, 2, false);
@@ -122,8 +122,8 @@ static void what_belongs_to_no_file_goes(void **state) {
   for (int k = 7; k < 52; k++) remove_file(k);
 }
 
-/* Also where the file system's clock and numbers cannot tell: a file of another making is another.
- */
+/* A file that was made again is another file, even where the file system's clock and inode numbers
+ * do not show it. */
 static void what_was_made_again_is_not_found(void **state) {
   mpt_cache cache = {.most = 1000 * PAIRS};
   (void)state;

@@ -1,6 +1,6 @@
-/* What a column-major caller gets (multiplet/eigh.h), read as Julia or Fortran would read it:
- * element (i, j) of matrix k stands at i + j n + k n^2. The same calls from Fortran are
- * portability/columns.f90. */
+/* What a column-major caller gets (multiplet/eigh.h), read as Julia or Fortran would: element (i,
+ * j) of matrix k is at i + j n + k n^2. portability/columns.f90 makes the same calls from
+ * Fortran. */
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stddef.h>
@@ -15,12 +15,12 @@ static double _Complex at(const void *array, int64_t rows, int64_t k, int64_t i,
   return ((const double _Complex *)array)[i + j * rows + k * rows * N];
 }
 
-/* Eigenvector j of matrix k is the conjugate of row j of v. */
+/* Eigenvector j of matrix k: the conjugate of row j of v. */
 static double _Complex vector(const arrays *x, int64_t k, int64_t i, int64_t j) {
   return conj(at(x->v, N, k, j, i));
 }
 
-/* sum_j x_j f_j x_j^H of matrix k, at (i, l). */
+/* Element (i, l) of sum_j x_j f_j x_j^H of matrix k. */
 static double _Complex composed(const arrays *x, int64_t k, const double *f, int64_t i, int64_t l) {
   double _Complex sum = 0;
   for (int64_t j = 0; j < N; j++) sum += f[j] * vector(x, k, i, j) * conj(vector(x, k, l, j));
@@ -89,7 +89,7 @@ static void functions_are_as_they_are(void **state) {
   release(&x);
 }
 
-/* The frame of the reference R is given as R^H, [columns, n], and comes as F^H: with R made of
+/* The reference R is given as R^H, [columns, n], and the frame is returned as F^H. If R consists of
  * eigenvectors, F is R. */
 static void frames_are_conjugate_transposes(void **state) {
   double _Complex reference[COLUMNS * N * COUNT_OF], value[COLUMNS * N * COUNT_OF];

@@ -1,4 +1,5 @@
-/* The config: what is read, what is refused and where, and that the resolved text reads back. */
+/* The config: what is accepted, what is refused and at which place, and that the resolved text
+ * reads back. */
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stddef.h>
@@ -24,7 +25,7 @@ static void write_text(const char *name, const char *text) {
   fclose(file);
 }
 
-/* Loads with standard error going to a file, whose text is returned. */
+/* Loads with standard error redirected to a file, and returns its text in `errors`. */
 static mpt_code load(const char *text, const char *const *overrides, mpt_config *config,
                      char *errors, size_t size) {
   size_t count = 0;

@@ -1,6 +1,6 @@
-/* Memory that runs out while a config is read: an error that says so and nothing else, or the whole
- * config; its text, by which jobs are told apart, is never cut. Linked with --wrap for the
- * allocators. */
+/* Memory runs out while a config is read: the result is an error that says so and nothing else, or
+ * the complete config. The config's text, by which jobs are compared, is never truncated. Linked
+ * with --wrap for the allocators. */
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stddef.h>
@@ -10,7 +10,7 @@
 #include <string.h>
 #include "config/config.h"
 
-static int64_t left = -1; /* allocations until one fails, or all from there on; negative: none */
+static int64_t left = -1; /* allocations until one fails, or all later ones; negative: none fails */
 static bool lasting, failed;
 
 void *__real_malloc(size_t size);
@@ -63,7 +63,7 @@ static int count(const char *text, const char *what) {
   return found;
 }
 
-/* One allocation after the other fails, or all from it on. */
+/* Each allocation in turn fails, or that one and all later ones. */
 static void exhaust(const char *text, bool from_there_on) {
   mpt_config whole, config;
   mpt_text all, errors;
@@ -78,7 +78,7 @@ static void exhaust(const char *text, bool from_there_on) {
     if (code == MPT_DONE)
       assert_string_equal(config.resolved, whole.resolved);
     else if (!errors.exhausted && !strstr(errors.data, "out of memory"))
-      assert_int_equal(count(errors.data, "line "), count(all.data, "line ")); /* all of it */
+      assert_int_equal(count(errors.data, "line "), count(all.data, "line ")); /* none is missing */
     assert_true(code == expected || code == MPT_NO_RESOURCE);
     mpt_config_release(&config);
     mpt_text_release(&errors);

@@ -1,5 +1,5 @@
-/* Memory that runs out anywhere on the way: a call fails and says so, or a problem is INTERNAL and
- * all of its outputs are zero, or every output is what it is without the failure. */
+/* Memory runs out at any allocation: a call fails with a message, or a problem is INTERNAL and all
+ * of its outputs are zero, or every output is the same as without the failure. */
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stddef.h>
@@ -13,7 +13,7 @@
 
 enum { COUNT_OF = 3, OUTPUTS = 9 };
 
-/* A batch with all kinds of outputs; out[] are those of `each` bytes a problem. */
+/* A batch with all kinds of outputs; out[] are the outputs, with `each` bytes for each problem. */
 typedef struct everything {
   arrays x;
   mpt_batch batch;
@@ -78,7 +78,7 @@ static bool is_zero(const char *bytes, size_t size) {
   return true;
 }
 
-/* All of each problem's outputs are zero, or those of `whole`. */
+/* For each problem, all outputs are zero or equal to those of `whole`. */
 static void judge(const everything *e, const everything *whole, int64_t turn) {
   for (int k = 0; k < COUNT_OF; k++) {
     const bool lost = mpt_status_is_failure(e->report[k].status);
@@ -94,7 +94,7 @@ static void judge(const everything *e, const everything *whole, int64_t turn) {
   }
 }
 
-/* One allocation after the other fails, when the engine is opened or afterwards. */
+/* Each allocation in turn fails, while the engine is opened or afterwards. */
 static void exhaust(const mpt_engine *engine, mpt_type type, wanted what, mpt_select select) {
   static const mpt_options options;
   const mpt_team alone = mpt_team_of_one();

@@ -1,5 +1,6 @@
-/* Divided differences against 50-digit arithmetic (tests/oracle/divided_differences.h5), chemical
- * potentials against their definition, and where functions do not exist. */
+/* Divided differences compared with 50-digit arithmetic (tests/oracle/divided_differences.h5),
+ * chemical potentials compared with their definition, and the cases where functions do not
+ * exist. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,7 +29,7 @@ static int read_rows(hid_t file, const char *kind, double rows[MOST_ROWS][COLUMN
   return (int)size[0];
 }
 
-/* The largest relative error of both orders of a pair. */
+/* The largest relative error of a pair, in either order. */
 static double pair_error(int kind, const double row[COLUMNS]) {
   const mpt_function f = {.kind = (mpt_function_kind)kind,
                           .scale = row[0],
@@ -61,7 +62,7 @@ static void divided_differences(void **state) {
   H5Fclose(file);
 }
 
-/* Each row of the table is whole, and its parameters are members of mpt_function. */
+/* Each row of the table is complete, and its parameters are members of mpt_function. */
 static void kinds(void **state) {
   const mpt_parameter *p;
   (void)state;
@@ -86,7 +87,7 @@ static void kinds(void **state) {
   assert_null(mpt_function_parameter(MPT_FUNCTION_EXP, -1));
 }
 
-/* What a caller in C may give of an n x n matrix, n = 4. */
+/* The arguments that a C caller may give for an n x n matrix, n = 4. */
 static void arguments(void **state) {
   static const struct {
     mpt_function f;
@@ -115,7 +116,8 @@ static void arguments(void **state) {
     if (mpt_function_fits(&cases[k].f, 4) != cases[k].fits) fail_msg("case %zu", k);
 }
 
-/* A projector is the limit of a cold Fermi function, and its differences reach across the edge. */
+/* A projector is the limit of a cold Fermi function; its divided differences are nonzero only
+ * across the edge. */
 static void projector(void **state) {
   const double w[] = {-1, 0.25, 0.75, 4};
   const mpt_function f = {.kind = MPT_FUNCTION_PROJECTOR, .index = {1, 3}};
@@ -165,7 +167,8 @@ static void undefined(void **state) {
       fail_msg("case %zu: %s at %g", k, mpt_function_name(cases[k].f.kind), cases[k].w);
 }
 
-/* The lowest states are full to `electrons`, in the sum and, in a gap, in particles and holes. */
+/* The lowest states are filled with `electrons`: in the sum and, inside a gap, separately in
+ * particles and holes. */
 static void chemical_potentials(void **state) {
   const double w[] = {-2, -2, -0.5, -0.5, 0.75, 3};
   const int64_t m = 6;

@@ -1,7 +1,7 @@
-/* The lanes engine on mixed batches: residuals and orthogonality in plain loops, eigenvalues,
- * multiplets, diagnostics and gradients against the lapack engine.
+/* The lanes engine on mixed batches: residuals and orthogonality in plain loops; eigenvalues,
+ * multiplets, diagnostics and gradients compared with the lapack engine.
  *
- * MULTIPLET_LONG=1: every n from 1 to 64, type and kind, 10^5 matrices in all. */
+ * MULTIPLET_LONG=1: every n from 1 to 64, every type and kind, 10^5 matrices in all. */
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stddef.h>
@@ -13,7 +13,7 @@
 enum { LARGEST = 64 };
 static const double bound = 4, value_bound = 10, error_factor = 4;
 
-/* Lengths in units of n eps ||A||, with an absolute part for tiny n. */
+/* The unit of errors: n eps ||A||, with an absolute part for tiny n. */
 static double unit_of(const arrays *x) {
   return (double)(x->n + 4) * mpt_type_epsilon(x->type);
 }
@@ -36,11 +36,12 @@ static void complain(const arrays *x, int64_t k, const char *format, ...) {
            (long long)x->n, (long long)k, text);
 }
 
-/* Problem k in double precision; A and w times the power of two that takes the norm to about 1. */
+/* Problem k in double precision. A and w are multiplied by the power of two that brings the norm
+ * near 1. */
 typedef struct problem {
   int64_t n;
   double norm, w[LARGEST];
-  double residual; /* that the forward pass reported */
+  double residual; /* as the forward pass reported it */
   number a[LARGEST * LARGEST], v[LARGEST * LARGEST], g[LARGEST * LARGEST];
 } problem;
 
@@ -97,8 +98,8 @@ static double orthogonality(const problem *p) {
   return worst;
 }
 
-/* The first component that is as large as the largest is real and positive; of those at the edge
- * of the tolerance, either may be it. */
+/* The first component that is as large as the largest is real and positive. If several are within
+ * the tolerance, any of them may be. */
 static bool phase_is_right(const problem *p, int64_t j, double tolerance) {
   const int64_t n = p->n;
   double largest = 0;
@@ -127,7 +128,7 @@ static void check_pairs(const arrays *x, int64_t k, const problem *p) {
   }
 }
 
-/* Whether rounding may make a multiplet of other eigenvalues. */
+/* Whether rounding may change the multiplets. */
 static bool ambiguous(const problem *q, double epsilon) {
   const double tolerance = 5 * sqrt((double)q->n) * epsilon * q->norm;
   const double rounding = value_bound * (double)q->n * epsilon * q->norm;
@@ -139,7 +140,7 @@ static bool ambiguous(const problem *q, double epsilon) {
   return false;
 }
 
-/* p of x against q of y, which lapack solved. */
+/* Compares problem p of x with problem q of y, which lapack solved. */
 static void compare_values(const arrays *x, const arrays *y, int64_t k, const problem *p,
                            const problem *q) {
   const int64_t n = x->n;
@@ -155,7 +156,7 @@ static void compare_values(const arrays *x, const arrays *y, int64_t k, const pr
          x->report[k].min_gap, y->report[k].min_gap);
 }
 
-/* Where the spectrum is cut for a loss of the projector on its lower part: 0 when there is no wide
+/* Where to cut the spectrum for a loss of the projector on its lower part; 0 when there is no wide
  * gap. */
 static int64_t widest_gap(const problem *p) {
   int64_t at = 0;
@@ -164,8 +165,8 @@ static int64_t widest_gap(const problem *p) {
   return at && p->w[at] - p->w[at - 1] > 1e-2 * p->norm ? at : 0;
 }
 
-/* L = tr(C P) + sum of ||A|| sin(w / ||A||), P the projector below the cut: gV = 2 C V there, and
- * gw. `c`: C. */
+/* Sets the cotangents of L = tr(C P) + sum of ||A|| sin(w / ||A||), P the projector below the cut:
+ * gV = 2 C V there, and gw. `c` is C. */
 static void set_cotangents(arrays *x, int64_t k, const problem *p, int64_t cut, const number *c) {
   const int64_t n = x->n;
   for (int64_t j = 0; j < n; j++)
@@ -178,9 +179,9 @@ static void set_cotangents(arrays *x, int64_t k, const problem *p, int64_t cut, 
   }
 }
 
-/* ||p - q||_F / ||q||_F of the gradients. */
+/* ||p - q||_F / ||q||_F for the gradients. */
 static double gradient_difference(const problem *p, const problem *q) {
-  long double difference = 0, all = 0; /* no square leaves its range */
+  long double difference = 0, all = 0; /* its range is wide enough for every square */
   for (int64_t i = 0; i < p->n * p->n; i++) {
     difference += powl(cabsl((wide)p->g[i] - q->g[i]), 2);
     all += powl(cabsl((wide)q->g[i]), 2);
@@ -188,8 +189,9 @@ static double gradient_difference(const problem *p, const problem *q) {
   return (double)sqrtl(all > 0 ? difference / all : difference);
 }
 
-/* The estimates are of a root mean square and count the noise of kept entries; that eigenpairs are
- * those of a neighbouring matrix, up to 4 n eps ||A|| away, comes on top for tiny n: hence 4. */
+/* The estimates are root mean squares and include the noise of kept elements. For tiny n the
+ * difference due to the eigenpairs adds to this: they are those of a neighbouring matrix, up to 4 n
+ * eps ||A|| away. Hence the factor 4. */
 static void compare_gradients(const arrays *x, const arrays *y, int64_t k, const problem *p,
                               const problem *q) {
   const mpt_report *r = &x->report[k], *s = &y->report[k];
@@ -204,15 +206,15 @@ static void compare_gradients(const arrays *x, const arrays *y, int64_t k, const
          r->cotangent_spread, s->cotangent_spread);
 }
 
-/* Outputs that are not written would show. */
+/* Fills the outputs, so that outputs that are not written are noticed. */
 static void spoil(arrays *x) {
   memset(x->w, 0x5a, values(x));
   memset(x->v, 0x5a, matrices(x));
   memset(x->g, 0x5a, matrices(x));
 }
 
-/* A forward and a backward pass of one engine, problems into p; `reference`: of lapack, which says
- * where spectra are cut. */
+/* A forward and a backward pass of one engine; problems go into p. `reference`: those of lapack,
+ * which determine where spectra are cut. */
 static void both_passes(arrays *x, const arrays *c, const problem *reference, problem *p) {
   number *row = calloc((size_t)(x->n * x->n), sizeof *row);
   spoil(x);
@@ -230,7 +232,7 @@ static void both_passes(arrays *x, const arrays *c, const problem *reference, pr
   for (int64_t k = 0; k < x->count; k++) take(x, k, &p[k]);
 }
 
-/* Every fourth problem of another kind; all scales side by side. */
+/* A batch in which every fourth problem is of another kind; all scales occur. */
 static arrays mixed(mpt_type type, int64_t n, int64_t count, kind main_kind) {
   arrays x = make(type, n, count);
   for (int64_t k = 0; k < count; k++) {
@@ -240,7 +242,8 @@ static arrays mixed(mpt_type type, int64_t n, int64_t count, kind main_kind) {
   return x;
 }
 
-/* To the last bit: as where lanes have handed a problem over. */
+/* Whether two solutions are equal to the last bit, as where lanes have passed a problem on to
+ * lapack. */
 static bool same_solution(const problem *p, const problem *q) {
   const size_t n = (size_t)p->n;
   return p->residual == q->residual && !memcmp(p->w, q->w, n * sizeof *p->w) &&
@@ -284,9 +287,9 @@ static void mixed_batches(void **state) {
   assert_true(!long_tier() || all >= 100000);
 }
 
-/* Random cotangents (`vectors`: gv as well as gw), under which a gradient exists where eigenvalues
- * are apart (of complex vectors but for the phases); A and gv of all scales, so that either part of
- * the gradient may be nothing to the other, or leave the range. */
+/* Random cotangents, of gw and with `vectors` also of gv. A gradient exists where eigenvalues are
+ * separate (for complex vectors except for the phases). A and gv have all scales, so that either
+ * part of the gradient may be negligible, or overflow or underflow. */
 static void random_batch(mpt_type type, int64_t n, int64_t count, bool vectors) {
   arrays x = make(type, n, count);
   problem *p = calloc(1, sizeof *p), *q = calloc(1, sizeof *q);

@@ -1,5 +1,5 @@
-/* The lanes engine, to the last bit: a problem's result hangs on nothing but the problem, what
- * lanes do not solve is solved as lapack does, and what is input is only read. */
+/* The lanes engine, to the last bit: a problem's result depends only on the problem, problems that
+ * lanes do not solve are solved as lapack does, and inputs are only read. */
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stddef.h>
@@ -10,10 +10,10 @@
 #include "base/scalar.h"
 #include "engine/process.h"
 
-/* The first are interleaved backward, the others are not; 16 | 17 and 24 | 25 are where that ends.
- */
+/* The smaller sizes are interleaved in the backward pass, the larger are not; the limits are 16 |
+ * 17 and 24 | 25. */
 static const int64_t sizes[] = {1, 2, 5, 16, 17, 24, 25, 33};
-enum { LARGEST = 64 }; /* every n to here in the long tier */
+enum { LARGEST = 64 }; /* the long tier uses every n up to this */
 
 static bool same_report(const mpt_report *p, const mpt_report *q) {
   const size_t first = offsetof(mpt_report, largest), end = offsetof(mpt_report, refused);
@@ -28,8 +28,8 @@ static void expect(bool same, const arrays *x, int64_t k, int64_t l, const char 
              (long long)l);
 }
 
-/* Problem k of x and problem l of y have the same eigenpairs; `all`: and the same gradients and
- * reports. */
+/* Problem k of x and problem l of y have the same eigenpairs and, with `all`, the same gradients
+ * and reports. */
 static void assert_same(const arrays *x, int64_t k, const arrays *y, int64_t l, bool all) {
   const size_t n = (size_t)x->n, each = n * n * mpt_type_size(x->type);
   const size_t row = n * mpt_real_size(x->type), i = (size_t)k, j = (size_t)l;
@@ -42,7 +42,7 @@ static void assert_same(const arrays *x, int64_t k, const arrays *y, int64_t l, 
   expect(same_report(&x->report[k], &y->report[l]), x, k, l, "reports");
 }
 
-/* Problem k of y becomes problem l of x, input and output. */
+/* Copies inputs and outputs of problem k of y to problem l of x. */
 static void copy(arrays *y, int64_t k, const arrays *x, int64_t l) {
   const size_t n = (size_t)x->n, each = n * n * mpt_type_size(x->type);
   const size_t row = n * mpt_real_size(x->type), i = (size_t)k, j = (size_t)l;
@@ -60,7 +60,7 @@ static void spoil(arrays *x) {
   memset(x->multiplet, 0x5a, (size_t)(x->count * x->n) * sizeof *x->multiplet);
 }
 
-/* All kinds and scales, and now and then one that cannot be solved or differentiated. */
+/* A batch of all kinds and scales, with some problems that cannot be solved or differentiated. */
 static arrays motley(mpt_type type, int64_t n, int64_t count) {
   arrays x = make(type, n, count);
   x.options.solver = MPT_SOLVER_LANES;
@@ -73,7 +73,7 @@ static arrays motley(mpt_type type, int64_t n, int64_t count) {
   return x;
 }
 
-/* Every problem of x alone, into x. */
+/* Solves every problem of x alone; the results go into x. */
 static void solve_alone(arrays *x, pass which) {
   arrays one = make(x->type, x->n, 1);
   one.options = x->options;
@@ -92,7 +92,7 @@ static void solve_alone(arrays *x, pass which) {
   release(&one);
 }
 
-/* The first `count` of x's problems, turned round by `shift`. */
+/* The first `count` problems of x in a batch, rotated by `shift` places. */
 static void turned_round(const arrays *x, int64_t count, int64_t shift) {
   arrays y = make(x->type, x->n, count);
   y.options = x->options;
@@ -114,7 +114,8 @@ static void on_sizes(void (*test)(const mpt_lanes_set *set, mpt_type type, int64
         }
 }
 
-/* Batches of 1 to 3 chunk + 1; a problem comes to every place of a chunk where n is small. */
+/* Batches of 1 to 3 chunk + 1 problems. Where n is small, a problem is in every place of a chunk
+ * once. */
 static void alone_or_not(const mpt_lanes_set *set, mpt_type type, int64_t n) {
   const int64_t chunk = set->kernels[type].chunk, most = 3 * chunk + 1;
   const int64_t step = n <= 5 ? 1 : n <= 17 ? chunk / 3 + 1 : chunk + 1;
@@ -130,7 +131,7 @@ static void neighbours_do_not_matter(void **state) {
   on_sizes(alone_or_not);
 }
 
-/* The gradient and what is said of it. */
+/* The gradient and its diagnostics are the same. */
 static void assert_same_gradient(const arrays *x, const arrays *y, int64_t k) {
   const size_t each = (size_t)(x->n * x->n) * mpt_type_size(x->type), at = (size_t)k * each;
   const mpt_report *p = &x->report[k], *q = &y->report[k];
@@ -140,8 +141,9 @@ static void assert_same_gradient(const arrays *x, const arrays *y, int64_t k) {
   assert_true(p->cotangent_spread == q->cotangent_spread && p->gradient_error == q->gradient_error);
 }
 
-/* Forward alone, both passes at once, and a backward pass with given pairs, with the matrix and
- * without: the same eigenpairs, the same gradient. run() lets nobody write to what is given. */
+/* The forward pass alone, both passes at once, and a backward pass with given eigenpairs, with and
+ * without the matrix, give the same eigenpairs and the same gradient. run() makes inputs
+ * read-only. */
 static void by_passes(const mpt_lanes_set *set, mpt_type type, int64_t n) {
   const int64_t count = set->kernels[type].chunk + 3;
   arrays x = motley(type, n, count), y = anew(&x);
@@ -212,7 +214,8 @@ static void threads_do_not_matter(void **state) {
   on_sizes(on_threads);
 }
 
-/* A batch whose diagonal problems need no sweep; the others need more than the one they get. */
+/* A batch whose diagonal problems need no sweep; the other problems need more sweeps than the one
+ * that they get. */
 static arrays slow(mpt_type type, int64_t n, int64_t count, mpt_solver solver) {
   arrays x = make(type, n, count);
   x.options.solver = solver;
@@ -222,14 +225,14 @@ static arrays slow(mpt_type type, int64_t n, int64_t count, mpt_solver solver) {
 }
 
 static void handed_over(const mpt_lanes_set *set, mpt_type type, int64_t n) {
-  if (n < 5) return; /* one sweep may do */
+  if (n < 5) return; /* one sweep may be enough */
   const int64_t count = set->kernels[type].chunk + 5;
   arrays x = slow(type, n, count, MPT_SOLVER_LANES), y = anew(&x), z = anew(&x);
   for (int triangle = MPT_TRIANGLE_FULL; triangle <= MPT_TRIANGLE_UPPER; triangle++) {
     x.options.triangle = y.options.triangle = z.options.triangle = (mpt_triangle)triangle;
     y.options.solver = MPT_SOLVER_LAPACK;
-    solve_alone(&y, BOTH); /* as lapack gives it */
-    succeed(&z, BOTH);     /* as lanes do */
+    solve_alone(&y, BOTH); /* solved by lapack */
+    succeed(&z, BOTH);     /* solved by lanes */
     mpt_lanes_limit_sweeps(1);
     spoil(&x);
     succeed(&x, BOTH);
@@ -277,7 +280,7 @@ static void limit_memory(const mpt_batch *batch, mpt_state *state) {
   setrlimit(RLIMIT_AS, &before);
 }
 
-/* No memory for lapack's workspace when the first problem is lost. */
+/* Memory for lapack's workspace runs out when the first problem is passed on. */
 static void no_memory(void **state) {
   (void)state;
 #if defined(__SANITIZE_ADDRESS__)
@@ -305,8 +308,8 @@ static void no_memory(void **state) {
 
 static const long double bad_values[] = {NAN, INFINITY, -INFINITY};
 
-/* NaN or infinity in each part of each element of one problem, which another place has each time;
- * cotangents likewise. */
+/* NaN or infinity in each part of each element of one problem, at a different place each time, and
+ * of its cotangents. */
 static void spoilt(const mpt_lanes_set *set, mpt_type type, int64_t n) {
   const int64_t count = set->kernels[type].chunk + 1, parts = mpt_type_is_complex(type) ? 2 : 1;
   if (n > 5 && n != 17) return;
@@ -338,7 +341,7 @@ static void nonfinite_problems_fail_alone(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(no_memory), /* first: freed memory would do */
+      cmocka_unit_test(no_memory), /* first, since freed memory would be enough */
       cmocka_unit_test(neighbours_do_not_matter),
       cmocka_unit_test(passes_agree),
       cmocka_unit_test(values_alone),

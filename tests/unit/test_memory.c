@@ -1,5 +1,4 @@
-/* The calls on arrays in memory: what they give hangs on nothing but the matrix, and what they take
- * is only read. */
+/* The calls on arrays in memory: results depend only on the matrix, and inputs are only read. */
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stddef.h>
@@ -10,7 +9,7 @@
 #include <sys/resource.h>
 #include "memory_arrays.h"
 
-/* Another place for the outputs of the same inputs. */
+/* Other memory for the outputs of the same inputs. */
 static arrays anew(const arrays *x) {
   arrays y = make(x->type, x->n, x->count);
   memcpy(y.a, x->a, matrices(x));
@@ -26,7 +25,7 @@ static void assert_same_reports(const mpt_report *p, const mpt_report *q) {
   assert_memory_equal((const char *)p + first, (const char *)q + first, end - first);
 }
 
-/* Problems `from` to `end` of the outputs equal to the last bit. */
+/* The outputs of problems `from` to `end` - 1 are equal to the last bit. */
 static void assert_same(const arrays *x, const arrays *y, int64_t from, int64_t end) {
   const size_t each = (size_t)(x->n * x->n) * mpt_type_size(x->type), many = (size_t)(end - from);
   const size_t row = (size_t)x->n * mpt_real_size(x->type), start = (size_t)from;
@@ -39,12 +38,13 @@ static void assert_same(const arrays *x, const arrays *y, int64_t from, int64_t 
   for (int64_t k = from; k < end; k++) assert_same_reports(&x->report[k], &y->report[k]);
 }
 
-/* A random loss on complex vectors depends on their phases, hence not OK. */
+/* No problem has failed. A random loss of complex vectors depends on their phases, so the status
+ * need not be OK. */
 static void assert_all_solved(const arrays *x) {
   for (int64_t k = 0; k < x->count; k++) assert_false(mpt_status_is_failure(x->report[k].status));
 }
 
-/* One pass may keep more digits than what the eigenpairs are stored with. */
+/* One pass may keep more digits than stored eigenpairs have. */
 static void agreeing(mpt_type type) {
   arrays x = make(type, 6, 200), y = anew(&x);
   succeed(&x, FORWARD);
@@ -82,7 +82,7 @@ static void threaded(mpt_type type, int64_t n, int64_t count) {
     for (int passes = 1; passes <= 2; passes++) {
       arrays y = anew(&x);
       y.options.threads = threads;
-      omp_set_num_threads(4); /* which BLAS must not go by */
+      omp_set_num_threads(4); /* the BLAS must not use this number */
       if (passes == 2) succeed(&y, FORWARD);
       succeed(&y, passes == 2 ? BACKWARD : BOTH);
       assert_int_equal(omp_get_max_threads(), 4);
@@ -101,7 +101,7 @@ static void threads_do_not_matter(void **state) {
   threaded(MPT_COMPLEX64, 3, 2);
 }
 
-/* `count` problems of x, from `first` on. */
+/* A view of `count` problems of x from `first` on. */
 static arrays slice(const arrays *x, int64_t first, int64_t count) {
   const size_t real = mpt_real_size(x->type), element = mpt_type_size(x->type);
   arrays y = *x;
@@ -147,7 +147,7 @@ static void nan_in_the_middle(mpt_type type) {
   arrays x = make(type, N, 200), y = anew(&x);
   succeed(&x, BOTH);
   put(type, y.a, BAD * N * N + 5, NAN);
-  memset(y.w, 1, values(&y)); /* what was there before must not stay */
+  memset(y.w, 1, values(&y)); /* old contents must be overwritten */
   memset(y.v, 1, matrices(&y));
   memset(y.g, 1, matrices(&y));
   succeed(&y, BOTH);
@@ -157,7 +157,7 @@ static void nan_in_the_middle(mpt_type type) {
   assert_zero((char *)y.v + BAD * each, each);
   assert_zero((char *)y.g + BAD * each, each);
   assert_zero((char *)y.w + BAD * N * mpt_real_size(type), N * mpt_real_size(type));
-  put(type, x.a, BAD * N * N + 5, NAN); /* x.w and x.v are good, and input now */
+  put(type, x.a, BAD * N * N + 5, NAN); /* x.w and x.v are correct, and now inputs */
   memset(x.g, 1, matrices(&x));
   succeed(&x, BACKWARD);
   assert_int_equal(x.report[BAD].status, MPT_STATUS_NONFINITE_INPUT);
@@ -173,7 +173,7 @@ static void nan_fails_alone(void **state) {
   on_types(nan_in_the_middle);
 }
 
-/* The part that is not read holds NaN; run() gives arrays that cannot be written. */
+/* The triangle that is not used holds NaN; run() makes inputs read-only. */
 static void triangles(mpt_type type) {
   enum { N = 5 };
   for (int solver = MPT_SOLVER_AUTO; solver <= MPT_SOLVER_LAPACK; solver += MPT_SOLVER_LAPACK)
@@ -240,7 +240,7 @@ static void bad_arguments(void **state) {
   release(&x);
 }
 
-/* Address space for some threads and not for all; a sanitizer needs too much of it. */
+/* Runs with address space for some of the threads only. A sanitizer needs too much of it itself. */
 static void no_memory(void **state) {
   (void)state;
 #if defined(__has_feature)
@@ -312,16 +312,16 @@ static mpt_code with_select(const arrays *x, const void *read) {
   return mpt_select_columns(read, x->n) == x->n ? MPT_DONE : MPT_BAD_USAGE;
 }
 
-/* `older`: bytes of a header that knew fewer members, at the end of which memory ends. */
+/* `older` is the size of the structure in an older header; memory ends right after it. */
 static void sizes_of(const arrays *x, structure_call *make_call, structure whole, size_t older) {
   static const size_t refused[] = {0, 1, 7, 4097, SIZE_MAX};
   const size_t size = whole.size;
   _Alignas(structure) char larger[sizeof(structure) + 8] = {0}, *smaller = malloc(older);
   memcpy(larger, &whole, size);
   assert_int_equal(make_call(x, larger), MPT_DONE);
-  *(size_t *)(void *)larger = size + 8; /* a newer program that does not use what is new */
+  *(size_t *)(void *)larger = size + 8; /* a newer program that does not use the new member */
   assert_int_equal(make_call(x, larger), MPT_DONE);
-  larger[size + 7] = 1; /* one that does */
+  larger[size + 7] = 1; /* a newer program that uses it */
   assert_int_equal(make_call(x, larger), MPT_BAD_USAGE);
   for (size_t k = 0; k < COUNT(refused); k++) {
     *(size_t *)(void *)larger = refused[k];

@@ -1,4 +1,4 @@
-/* The calls on arrays in memory against closed forms, for all four types. */
+/* The calls on arrays in memory compared with closed forms, for all four types. */
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stddef.h>
@@ -10,7 +10,8 @@ static void assert_all_ok(const arrays *x) {
   for (int64_t k = 0; k < x->count; k++) assert_int_equal(x->report[k].status, MPT_STATUS_OK);
 }
 
-/* Matrix k is (k + 1) times the first, so are its eigenvalues; A v = w v in that orientation. */
+/* Matrix k is (k + 1) times the first, so its eigenvalues are, too. Checks A v = w v in the
+ * documented orientation. */
 static void expect_multiples(arrays *x, const long double *w, const int32_t *multiplet) {
   const int64_t n = x->n, n2 = n * n;
   const double tolerance = 20 * (double)n * mpt_type_epsilon(x->type);
@@ -50,7 +51,7 @@ static void spin(mpt_type type) {
   release(&x);
 }
 
-/* The Laplacian of a cube of D dimensions: 2 k, D choose k times. */
+/* The Laplacian of a cube of dimension D: eigenvalues 2 k, each (D choose k) times. */
 static void hypercube(mpt_type type) {
   enum { D = 4, N = 1 << D };
   static const int times[D + 1] = {1, 4, 6, 4, 1};
@@ -80,7 +81,8 @@ static void closed_forms(void **state) {
 enum { P = 5 }; /* of the projector's matrices */
 static const long double pair_spectrum[P] = {-2, 1, 1, 2.5L, 4};
 
-/* f(A) with f's values for the spectrum above: columns of the reflector 1 - 2 u u^H / u^H u. */
+/* f(A), with f's values on the spectrum above; the eigenvectors are the columns of the reflector 1
+ * - 2 u u^H / u^H u. */
 static void reflected(const wide *u, const long double *f, wide out[P][P]) {
   long double norm2 = 0;
   for (int i = 0; i < P; i++) norm2 += creall(u[i] * conjl(u[i]));
@@ -93,8 +95,8 @@ static void reflected(const wide *u, const long double *f, wide out[P][P]) {
     }
 }
 
-/* L = tr(C P), P the projector on the pair: with R = sum of the others' projectors / (1 - w),
- * dP = R dA P + P dA R, hence G = R C P + P C R. For the call gV = 2 C V on the pair. */
+/* L = tr(C P), P the projector on the pair. With R = sum of the others' projectors / (1 - w), dP =
+ * R dA P + P dA R, hence G = R C P + P C R. The call gets gV = 2 C V on the pair. */
 static void projector_loss(mpt_type type) {
   static const long double pair[P] = {0, 1, 1, 0, 0}, rest[P] = {1 / 3.L, 0, 0, -2 / 3.L, -1 / 3.L};
   const int64_t count = 70, n2 = P * P;

@@ -17,14 +17,14 @@ static const struct {
   double w[MOST], tolerance;
   int32_t id[MOST];
   int64_t count;
-  double min_gap; /* for norm 2 */
+  double min_gap; /* relative to norm 2 */
 } spectra[] = {
     {0, {0}, 1, {0}, 0, 2},
     {1, {5}, 1, {0}, 1, 2},
     {2, {1, 1}, 0, {0, 0}, 1, 2},
     {2, {1, 1 + DBL_EPSILON}, 0, {0, 1}, 2, DBL_EPSILON / 2},
     {3, {0, 1, 3}, 1, {0, 0, 1}, 2, 1},               /* a gap equal to the tolerance is inside */
-    {5, {0, 1, 2, 3, 4}, 1, {0, 0, 1, 1, 2}, 3, 0.5}, /* by width: neighbours make no chain */
+    {5, {0, 1, 2, 3, 4}, 1, {0, 0, 1, 1, 2}, 3, 0.5}, /* by width: no chains */
     {5, {0, 1, 2.5, 3, 4}, 1, {0, 0, 1, 1, 2}, 3, 0.5},
     {6, {-3, -3, -1, 0.5, 0.5, 2}, 0.1, {0, 0, 1, 2, 2, 3}, 4, 0.75},
     {2, {-DBL_MAX, DBL_MAX}, 1, {0, 1}, 2, 2},

@@ -1,5 +1,5 @@
-/* The plan and the schedule: what goes where, and that nothing is lost, on up to thousands of
- * ranks. */
+/* The plan and the schedule: the assignment of work, and that no problem is lost, for up to
+ * thousands of ranks. */
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stddef.h>
@@ -17,7 +17,7 @@
 enum { MOST = 12 };
 static const double rate = 5e9;
 
-/* A job: datasets of complex matrices, with vectors and gradients. */
+/* A job of datasets of complex matrices, with vectors and gradients. */
 typedef struct job {
   mpt_config config;
   mpt_dataset datasets[MOST];
@@ -57,11 +57,11 @@ static void grids(void **state) {
     mpt_choose_grid(ranks, grid);
     assert_true(grid[0] >= 1 && grid[0] <= grid[1] && grid[1] <= 3 * grid[0]);
     assert_true(grid[0] * grid[1] <= ranks);
-    assert_true(grid[0] * grid[1] * 4 >= ranks * 3); /* few are left idle */
+    assert_true(grid[0] * grid[1] * 4 >= ranks * 3); /* few ranks are left idle */
   }
 }
 
-/* Each PENDING problem in exactly one unit, units for teams first, teams that exist. */
+/* Each PENDING problem is in exactly one unit, units for teams come first, and the teams exist. */
 static void check_schedule(const job *j, const mpt_plan *plan, const int8_t *const *statuses) {
   mpt_schedule s;
   mpt_error error;
@@ -92,8 +92,8 @@ static const struct {
   const char *name;
   int ranks;
   int64_t count, sizes[MOST][2];
-  double lost;   /* at most this fraction of the rank-seconds waits, matrix by matrix */
-  double groups; /* likewise with lanes, where eight matrices are the smallest piece */
+  double lost;   /* the largest fraction of rank-seconds lost to waiting, without lanes */
+  double groups; /* the same with lanes, where the smallest piece has eight matrices */
 } jobs[] = {
     {"one large on 2", 2, 1, {{1, 4000}}, 0.01, 0.01},
     {"one large on 4", 4, 1, {{1, 4000}}, 0.01, 0.01},
@@ -119,7 +119,7 @@ static const struct {
     {"nothing at all", 4, 2, {{0, 10}, {5, 0}}, 1, 1},
 };
 
-/* With lanes: what it can solve, in whole groups. */
+/* Lanes get matrices that they can solve, in complete groups. */
 static void check_engine(const job *j, const mpt_plan *plan, int64_t d) {
   const mpt_task_plan *w = &plan->tasks[d];
   const bool small = j->datasets[d].n <= mpt_lanes_largest(j->datasets[d].type);
@@ -184,7 +184,7 @@ static void representative_jobs(void **state) {
   }
 }
 
-/* A continued run: any pattern of finished problems. */
+/* A continued run, with any pattern of finished problems. */
 static void only_pending_problems(void **state) {
   static const int64_t sizes[][2] = {{300, 64}, {40, 200}, {3, 2000}};
   int8_t status[3][300];
@@ -228,7 +228,7 @@ static void many_small_matrices_stay_whole(void **state) {
   static const struct {
     int64_t sizes[1][2];
     const mpt_engine *engine;
-    int64_t piece; /* that all shares can be a multiple of */
+    int64_t piece; /* all shares can be multiples of this */
   } cases[] = {{{{200, 40}}, &mpt_lanes, 8}, {{{200, 129}}, &mpt_lapack, 1}};
   (void)state;
   for (int64_t k = 0; k < COUNT(cases); k++)
@@ -246,7 +246,7 @@ static void many_small_matrices_stay_whole(void **state) {
     }
 }
 
-/* What the config forces is done. */
+/* The plan follows the config. */
 static const struct {
   mpt_engine_id solver;
   int64_t from, grid[2], n;
@@ -301,7 +301,8 @@ static void grid_larger_than_the_job(void **state) {
   assert_non_null(strstr(error.text, "6 ranks"));
 }
 
-/* Three matrices of 16 n^2 bytes and more on one rank: 10 GiB hold n = 8000 only spread. */
+/* One rank would need three matrices of 16 n^2 bytes, and more: in 10 GiB, n = 8000 fits only when
+ * spread. */
 static void memory_limits(void **state) {
   static const int64_t sizes[][2] = {{100, 8000}};
   job j;
@@ -312,7 +313,8 @@ static void memory_limits(void **state) {
   j.request.memory = 4 * GIB;
   assert_int_equal(mpt_plan_make(&j.request, &plan, &error), MPT_DONE);
   assert_ptr_equal(plan.tasks[0].engine, &mpt_scalapack);
-  /* Slabs of a, v, gv, g and three work matrices: at least 7 * 16 n^2 over the ranks. */
+  /* Slabs of a, v, gv, g and three work matrices: at least 7 * 16 n^2 bytes, divided among the
+   * ranks. */
   assert_true((double)plan.tasks[0].bytes >= 7.0 * 16 * 8000 * 8000 / plan.tasks[0].ranks);
   assert_true(plan.tasks[0].bytes <= j.request.memory);
   mpt_plan_release(&plan);
@@ -323,11 +325,11 @@ static void memory_limits(void **state) {
   assert_non_null(said);
   j.request.ranks = atoi(said + strlen("run on "));
   assert_true(j.request.ranks > 16);
-  assert_int_equal(mpt_plan_make(&j.request, &plan, &error), MPT_DONE); /* it was good advice */
+  assert_int_equal(mpt_plan_make(&j.request, &plan, &error), MPT_DONE); /* the advice was right */
   mpt_plan_release(&plan);
 }
 
-/* What cannot be counted, or scheduled, costs neither time nor memory. */
+/* Sizes that cannot be counted or scheduled are refused, at no cost of time or memory. */
 static void absurd_sizes(void **state) {
   static const int64_t sizes[][1][2] = {{{INT64_C(1) << 40, 1 << 20}},
                                         {{1, INT64_C(1) << 26}},
@@ -347,7 +349,8 @@ static void absurd_sizes(void **state) {
   }
 }
 
-/* By hand: two teams of 2 on 4 ranks take 3 and 2 s, then five pieces of 1 s fill in. */
+/* Computed by hand: two teams of 2 on 4 ranks take 3 and 2 s, then five pieces of 1 s fill the
+ * gaps. */
 static void simulation_by_hand(void **state) {
   mpt_task_plan work[2] = {{.ranks = 2, .chunk = 1, .seconds = 3},
                            {.ranks = 1, .chunk = 1, .seconds = 1}};
@@ -362,7 +365,7 @@ static void simulation_by_hand(void **state) {
   assert_true(fabs(simulation.lost - 1.0 / 16) < 1e-15);
 }
 
-/* A team of 4 holds ranks 0 to 3 for 10 s: the teams of 2 belong on ranks 4 to 7 meanwhile. */
+/* A team of 4 uses ranks 0 to 3 for 10 s: the teams of 2 should use ranks 4 to 7 meanwhile. */
 static void teams_of_two_sizes(void **state) {
   mpt_task_plan work[2] = {{.ranks = 4, .chunk = 1, .seconds = 10},
                            {.ranks = 2, .chunk = 1, .seconds = 5}};
@@ -417,7 +420,7 @@ static void frames_and_selections_count(void **state) {
   assert_true(mpt_operations(&selection) < mpt_operations(&plain) / 2);
 }
 
-/* What results call an engine is its own name. */
+/* Results store each engine's own name. */
 static void engines_by_number(void **state) {
   (void)state;
   for (mpt_engine_id id = MPT_ENGINE_NONE + 1; id < MPT_ENGINE_COUNT; id++) {

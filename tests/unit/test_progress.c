@@ -1,4 +1,4 @@
-/* Progress lines with a clock of the test's own. */
+/* Progress lines, with a clock of the test's own. */
 #define _GNU_SOURCE
 #include <stdarg.h>
 #include <setjmp.h>
@@ -22,7 +22,7 @@ static double fake_clock(void) {
   return clock_now;
 }
 
-/* From here on standard error goes to a file. */
+/* Begins with standard error redirected to a file. */
 static mpt_progress begin(bool shown, bool terminal, double total) {
   mpt_progress p;
   fflush(stderr);
@@ -31,7 +31,7 @@ static mpt_progress begin(bool shown, bool terminal, double total) {
   kept = dup(2);
   dup2(file, 2);
   mpt_progress_begin(&p, shown, total);
-  assert_false(p.terminal); /* a file is none */
+  assert_false(p.terminal); /* a file is no terminal */
   p.terminal = terminal;
   p.now = fake_clock;
   p.started = p.printed = clock_now = 100;
@@ -61,7 +61,7 @@ static void test_lines(void **state) {
   show_at(&p, 15, 60);   /* too soon after the last */
   show_at(&p, 20, 100);  /* half in 20 s */
   show_at(&p, 120, 150); /* three quarters in 120 s */
-  show_at(&p, 140, 900); /* more than was expected is all */
+  show_at(&p, 140, 900); /* more than the expected total counts as all of it */
   mpt_progress_end(&p);
   assert_string_equal(end(), "multiplet: 25 % done, 30 s left\n"
                              "multiplet: 50 % done, 20 s left\n"
@@ -89,7 +89,7 @@ static void test_other_ranks_are_silent(void **state) {
   }
 }
 
-/* Draws over itself, five times a second at most, and is wiped away at the end. */
+/* The bar is drawn over itself, at most five times a second, and erased at the end. */
 static void test_bar(void **state) {
   (void)state;
   mpt_progress p = begin(true, true, 8);
@@ -123,7 +123,7 @@ static void listen(void *context, mpt_level level, const char *line) {
   strcat(strcat(context, line), "|");
 }
 
-/* Of a terminal, nothing is for a listener to know: he gets lines. */
+/* A listener gets lines even on a terminal. */
 static void test_listener(void **state) {
   (void)state;
   char told[200] = "";

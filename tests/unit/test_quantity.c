@@ -1,5 +1,4 @@
-/* The table of quantities against what is written elsewhere: SCHEMA.md, mpt_report, shapes by hand.
- */
+/* The table of quantities compared with other places: SCHEMA.md, mpt_report, and shapes by hand. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,8 +24,8 @@ static const char *type_of(mpt_element element) {
   return types[element];
 }
 
-/* Each dataset of a result has one row in SCHEMA.md, in its shape and type; the text has no other.
- */
+/* Each dataset of a result has one row in SCHEMA.md with its shape and type, and SCHEMA.md has no
+ * other rows. */
 static void schema_md_is_the_table(void **state) {
   char line[1024];
   mpt_quantityset seen = 0, stored = 0;
@@ -59,8 +58,8 @@ static void schema_md_is_the_table(void **state) {
     if ((stored & ~seen) & MPT_BIT(q)) fail_msg("SCHEMA.md lacks %s", mpt_quantities[q].name);
 }
 
-/* The members cover mpt_report up to `reserved`: in order, and no gap in which one more would fit.
- */
+/* The members cover mpt_report up to `reserved`: in order, and without a gap large enough for
+ * another member. */
 static void members_cover_the_report(void **state) {
   size_t offset, bytes, at = 0;
   int count = 0;
@@ -104,7 +103,7 @@ static void shapes_by_hand(void **state) {
     mpt_quantity quantity;
     bool rows;
     int64_t columns;
-    size_t bytes; /* of an element of complex64 */
+    size_t bytes; /* of an element, for complex64 */
   } cases[] = {{MPT_MATRIX, true, 7, 8},        {MPT_EIGENVALUES, false, 3, 4},
                {MPT_EIGENVECTORS, true, 3, 8},  {MPT_TAU, false, 7, 8},
                {MPT_SPECTRUM, false, 7, 4},     {MPT_FRAME, true, 2, 8},

@@ -1,5 +1,5 @@
-/* A library that gives wrong results is named before it is used for anything. Linked with --wrap
- * for two of LAPACK's drivers. */
+/* A LAPACK library that gives wrong results is reported before it is used. Linked with --wrap for
+ * two of LAPACK's drivers. */
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stddef.h>
@@ -9,9 +9,9 @@
 #include "memory_arrays.h"
 #include "engine/self_test.h"
 
-static int spoilt; /* 1: one eigenvector is turned; 2: eigenvalues come shifted */
+static int spoilt; /* 1: one eigenvector is rotated; 2: eigenvalues are shifted */
 
-typedef size_t length; /* of a string argument, behind the others */
+typedef size_t length; /* of a string argument, passed after the others */
 void __real_dsyevd_(const char *, const char *, const int *, double *, const int *, double *,
                     double *, const int *, int *, const int *, int *, length, length);
 void __wrap_dsyevd_(const char *, const char *, const int *, double *, const int *, double *,
@@ -36,7 +36,8 @@ void __wrap_cheevd_(const char *job, const char *uplo, const int *n, void *a, co
   for (int i = 0; spoilt == 2 && *lwork > 0 && i < *n; i++) w[i] += 0.01f;
 }
 
-/* The call fails by name, also when the library has become sound again, and for this type alone. */
+/* The call fails and names the routine, also after the library has become correct again, and for
+ * this type only. */
 static void refused(mpt_type type, int how) {
   arrays x = make(type, 30, 2);
   mpt_error error = {0};
@@ -67,7 +68,7 @@ static void sound_ones_pass(void **state) {
       assert_int_equal(mpt_self_test(&mpt_lanes, (mpt_type)type, &alone, &error), MPT_DONE);
 }
 
-/* Lanes that never converge are no use, and lapack does their work, unless they were asked for. */
+/* Lanes that never converge are replaced by lapack, unless the caller asked for them. */
 static void lapack_stands_in(void **state) {
   arrays x = make(MPT_COMPLEX128, 4, 20);
   mpt_error error = {0};

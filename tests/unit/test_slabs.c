@@ -33,7 +33,8 @@ static void on_types(void (*test)(mpt_type type)) {
   for (int type = 0; type < MPT_TYPE_COUNT; type++) test((mpt_type)type);
 }
 
-/* Distinct in each place, with an imaginary part where the type has one; exact in float. */
+/* A number that is different in each place, with an imaginary part if the type has one; exact in
+ * float. */
 static wide element(int64_t i, int64_t j) {
   return (long double)(i * 64 + j) + I * (long double)(j * 64 - i + 1);
 }
@@ -154,7 +155,7 @@ static void columns(void **state) {
   on_types(norms_and_conversions);
 }
 
-/* Columns of four, as they come and as they have to be: turned by conj(pivot)/|pivot|. */
+/* Columns of four elements before and after normalization by conj(pivot)/|pivot|. */
 static void phases(mpt_type type) {
   const wide i = mpt_type_is_complex(type) ? I : 1;
   const long double h = sqrtl(0.5L), near = 1 - 100 * mpt_type_epsilon(type);

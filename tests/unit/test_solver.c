@@ -1,5 +1,5 @@
-/* A handle: the same bits with it as without, whatever calls came before; and what it keeps, which
- * is bounded. */
+/* A handle: results are the same to the last bit with it and without, whatever calls came before;
+ * and what it keeps is bounded. */
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stddef.h>
@@ -14,7 +14,7 @@
 #include "failing_allocations.h"
 #include "memory_arrays.h"
 
-/* What a call takes, and all that it gives. */
+/* A call's inputs and all of its outputs. */
 typedef struct subject {
   arrays x;
   void *f; /* of a function or a frame, or the derivative by a frame's reference */
@@ -76,7 +76,7 @@ static mpt_code do_call(const subject *s, calls which) {
   return MPT_BAD_USAGE;
 }
 
-/* What may differ between two calls is what a clock says. */
+/* Only times may differ between two calls. */
 static void forget_seconds(const arrays *x) {
   for (int64_t k = 0; k < x->count; k++) x->report[k].seconds = 0;
 }
@@ -98,7 +98,7 @@ static void assert_same_outputs(const subject *s, const subject *t) {
     assert_memory_equal(all[k].mine, all[k].other, all[k].bytes);
 }
 
-/* A call that leaves NaN, and infinity, in whatever it works with. */
+/* A call that leaves NaN and infinity in its workspace. */
 static void spoil(mpt_type type, int64_t n, calls which, const mpt_options *options) {
   subject s = new_subject(type, n, 3);
   s.x.options = *options;
@@ -109,8 +109,8 @@ static void spoil(mpt_type type, int64_t n, calls which, const mpt_options *opti
   drop(&s);
 }
 
-/* All calls on the same matrices, with the handle and without, so that each finds what another
- * left. */
+/* All calls on the same matrices, with the handle and without, so that each call finds what another
+ * one left. */
 static void compare(mpt_type type, int64_t n, int64_t count, mpt_options options) {
   subject with = new_subject(type, n, count);
   const uint64_t before = seed;
@@ -134,8 +134,8 @@ static void compare(mpt_type type, int64_t n, int64_t count, mpt_options options
   drop(&without);
 }
 
-/* Sizes of both of the lanes' backward passes, batches of one, of part of the lanes, of several
- * chunks; solvers, conventions and threads by turns. */
+/* Sizes of both backward passes of lanes; batches of one problem, of some lanes, of several chunks.
+ * Solvers, conventions and threads vary from case to case. */
 static void same_bits(mpt_type type) {
   static const int64_t shapes[][2] = {{4, 1},  {4, 200}, {0, 3}, {17, 5}, {2, 70},
                                       {30, 3}, {1, 9},   {4, 1}, {17, 2}, {30, 20}};
@@ -163,7 +163,7 @@ static int64_t allocations_of(const subject *s, calls which) {
   return allocations - before;
 }
 
-/* The second call with a handle allocates less than one without, and so do those after it. */
+/* The second call and later calls with a handle allocate less than a call without. */
 static void workspaces_are_used_again(void **state) {
   (void)state;
   for (int solver = MPT_SOLVER_LANES; solver <= MPT_SOLVER_LAPACK; solver++) {
@@ -185,12 +185,13 @@ static void workspaces_are_used_again(void **state) {
   }
 }
 
-/* Shapes that differ in a number which lapack does not look at. */
+/* Shapes that differ in a number that lapack does not use. */
 static mpt_shape shape_of(int64_t n, int64_t number) {
   return (mpt_shape){.type = MPT_FLOAT64, .n = n, .vectors = true, .block = number};
 }
 
-/* Whether such a workspace is kept, and then the last used; another is not left there. */
+/* Whether such a workspace is kept; then it becomes the most recently used. If not, none is
+ * added. */
 static bool is_kept(mpt_solver_handle *handle, int64_t n, int64_t number) {
   mpt_workspace *w;
   const mpt_shape shape = shape_of(n, number);
@@ -213,7 +214,7 @@ static void what_is_kept_is_bounded(void **state) {
   mpt_solver_handle *handle;
   assert_int_equal(mpt_solver_create(&handle, NULL), MPT_DONE);
   for (int64_t k = 0; k < 256; k++) keep(handle, 3, k);
-  assert_true(is_kept(handle, 3, 0)); /* so that 1 is the least recently used */
+  assert_true(is_kept(handle, 3, 0)); /* now 1 is the least recently used */
   keep(handle, 3, 256);
   assert_false(is_kept(handle, 3, 1));
   for (int64_t k = 2; k <= 256; k++) assert_true(is_kept(handle, 3, k));
@@ -222,14 +223,14 @@ static void what_is_kept_is_bounded(void **state) {
   assert_false(is_kept(handle, 1000, 0));
   assert_true(is_kept(handle, 1000, 1));
   assert_true(is_kept(handle, 1000, 2));
-  keep(handle, 2000, 0); /* too large by itself: nothing goes for its sake */
+  keep(handle, 2000, 0); /* too large: nothing is removed for it */
   assert_false(is_kept(handle, 2000, 0));
   assert_true(is_kept(handle, 1000, 1));
   mpt_solver_destroy(handle);
   mpt_solver_destroy(NULL);
 }
 
-/* One allocation after the other fails in a call with a handle that is empty or full. */
+/* Each allocation in turn fails in a call with a handle that is empty or full. */
 static void exhaust(mpt_solver solver, calls which, bool full) {
   subject s = new_subject(MPT_COMPLEX64, 5, 3);
   s.x.options.solver = solver;
@@ -286,7 +287,7 @@ static void *repeat(void *argument) {
   return NULL;
 }
 
-/* Threads that share a handle, half of them on one shape. */
+/* Threads share a handle; half of them use one shape. */
 static void calls_at_the_same_time(void **state) {
   (void)state;
   enum { THREADS = 4 };
@@ -315,7 +316,7 @@ static void calls_at_the_same_time(void **state) {
   mpt_solver_destroy(handle);
 }
 
-/* Nobody's workspace is anybody else's meanwhile. */
+/* No thread gets a workspace that another one uses. */
 static void *take_and_give_back(void *argument) {
   mpt_solver_handle *handle = argument;
   const mpt_shape shape = shape_of(3, 0);

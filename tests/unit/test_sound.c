@@ -1,8 +1,8 @@
-/* No false alarm: sound matrices of all kinds are never INTERNAL, nor solved a second time,
- * forward, backward and for eigenvalues alone and of selections, over lanes and lapack.
+/* No false alarm: correct solutions of matrices of all kinds are never INTERNAL and never computed
+ * twice. Forward, backward, eigenvalues alone and selections, with lanes and lapack.
  *
- * MULTIPLET_SOUND: this many matrices of n <= 8, and a hundredth of them larger, instead of 10^5;
- * and a table of how near to the bounds they came. */
+ * MULTIPLET_SOUND: this many matrices with n <= 8, and a hundredth of that larger ones, instead of
+ * 10^5; prints a table of how near to the bounds they came. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -43,7 +43,7 @@ static double eigenvalue(kind which, mpt_type type, int64_t j) {
   return ldexp(uniform(), -(int)(4 * j));
 }
 
-/* The lower triangle of a random matrix; of `graded` rows. */
+/* The lower triangle of a random matrix; with `graded`, of graded rows. */
 static void fill_random(int64_t n, bool is_complex, bool graded, double *a) {
   for (int64_t i = 0; i < n; i++)
     for (int64_t j = 0; j <= i; j++) {
@@ -53,8 +53,8 @@ static void fill_random(int64_t n, bool is_complex, bool graded, double *a) {
     }
 }
 
-/* The lower triangle of D - 2 (u (D u)^H + (D u) u^H) + 4 (u^H D u) u u^H, u of length 1: D turned
- * by a reflection. */
+/* The lower triangle of D - 2 (u (D u)^H + (D u) u^H) + 4 (u^H D u) u u^H, u of length 1: D
+ * transformed by a reflection. */
 static void fill_chosen(int64_t n, bool is_complex, const double *d, double *a) {
   double u[2 * MOST_N], norm2 = 0, middle = 0;
   for (int64_t i = 0; i < n; i++) {
@@ -101,7 +101,7 @@ static void fill_matrix(mpt_type type, int64_t n, int64_t k, void *a) {
     }
 }
 
-/* One type's batch for all n. */
+/* The arrays of a batch of one type, with room for all n. */
 typedef struct arrays {
   mpt_batch batch;
   void *a, *gv;
@@ -140,7 +140,7 @@ static void close_arrays(arrays *s) {
   free(s->batch.report);
 }
 
-/* What one engine made of one type: of each check the largest share of its bound. */
+/* The results of one engine for one type: for each check the largest share of its bound. */
 typedef struct tally {
   int64_t sound, alarms;
   double residual, orthogonality, output;
@@ -166,7 +166,7 @@ static void look_at(const mpt_batch *b, tally *t) {
 
 typedef enum mode { VALUES, WHOLE, SELECTION, MODES } mode; /* the last two with gradients */
 
-/* `count` matrices of one n. */
+/* Solves `count` matrices of one n. */
 static void solve(const mpt_engine *engine, arrays *s, int64_t n, mode what, int64_t count,
                   tally *t) {
   static const mpt_options options = {0};

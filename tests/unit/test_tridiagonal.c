@@ -1,4 +1,4 @@
-/* Tridiagonal equations at an eigenvalue, against closed forms. */
+/* Tridiagonal equations at an eigenvalue, compared with closed forms. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,8 +11,7 @@
 enum { N = 50 };
 static double memory[MPT_TRIDIAGONAL_MEMORY * N];
 
-/* T falls apart into numbers: those within the blur are kept out, others right to (blur / gap)^4.
- */
+/* T is diagonal: components within the blur are excluded, others are correct to (blur / gap)^4. */
 static void diagonal(void **state) {
   (void)state;
   const double d[6] = {0, 1e-12, 1, -2, 0, 1e-3}, e[5] = {0}, blur = 1e-4;
@@ -39,7 +38,7 @@ static double eigenvalue(int k) {
   return 2 - 2 * cos(k * acos(-1) / (N + 1));
 }
 
-/* c without its component k, up to rounding, as callers have it. */
+/* c without its component k, up to rounding, as callers give it. */
 static void fill(double (*c)[2], int k) {
   for (int i = 0; i < N; i++) c[i][0] = cos(i * i), c[i][1] = sin(3 * i);
   for (int part = 0; part < 2; part++) {
@@ -48,7 +47,7 @@ static void fill(double (*c)[2], int k) {
   }
 }
 
-/* The chain 2, -1 has sines as eigenvectors; Re and Im apart. */
+/* The chain with elements 2, -1 has sines as eigenvectors; Re and Im are separate. */
 static void chain(void **state) {
   (void)state;
   double d[N], e[N - 1], c[N][2], y[N][2];
@@ -67,7 +66,7 @@ static void chain(void **state) {
         size2 += exact * exact;
       }
       assert_true(sqrt(error2 / size2) < 1e-12);
-      assert_true(fabs(component(y, part, k)) < sqrt(size2)); /* what projection then takes out */
+      assert_true(fabs(component(y, part, k)) < sqrt(size2)); /* to be projected out */
     }
   }
 }

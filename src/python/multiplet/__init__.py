@@ -1,4 +1,4 @@
-"""Hermitian eigenproblems with gradients that stay right where eigenvalues coincide.
+"""Hermitian eigenproblems with gradients that are correct where eigenvalues coincide.
 
     multiplet.eigh(a)                 and eigh_backward, matrix_function, projector, frame, for NumPy arrays
     multiplet.torch.eigh(A)           and matrix_function, projector, frame, for PyTorch
@@ -40,6 +40,7 @@ def __dir__():
 
 
 def plot(result, group=None):
-    """Four panels about a result (a path or an open one): see multiplet.figure.plot. Returns matplotlib's Figure."""
+    """A figure of a result (a path or an open result) in four panels: see multiplet.figure.plot. Returns matplotlib's
+    Figure."""
     from .figure import plot as draw
     return draw(result, group)

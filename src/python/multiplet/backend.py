@@ -1,13 +1,13 @@
-"""Who solves: an object with the six methods of `Library`, on NumPy arrays of a flat batch.
+"""Backends: objects with the six methods of `Library`, which solve a flat batch given as NumPy arrays.
 
-multiplet.torch is written in terms of such an object alone, the one that `current()` gives. Another one, which
-answers the same requests elsewhere, is put in its place for a while by
+multiplet.torch is written entirely in terms of such an object, the one that `current()` returns. Another backend,
+which answers the same calls elsewhere, replaces it for a while by
 
     with using(other): ...
 
 Arrays are C-contiguous: matrices [count, n, n], eigenvalues [count, n], references [n, c] or [count, n, c]. Every
-method returns its arrays and then a Certificate. The methods *_backward are given the forward pass's certificate,
-in whose `origin` a backend may keep what it needs to recognise that pass.
+method returns its arrays and then a Certificate. The methods *_backward get the forward pass's certificate; in its
+`origin` a backend can keep what it needs to recognise that pass.
 """
 import contextlib
 import contextvars
@@ -23,7 +23,7 @@ FAILED = [s.value for s in Status if s.failed]
 
 
 class Options(typing.NamedTuple):
-    """How to solve; tolerance 0 is what rounding cannot tell apart, 5 sqrt(n) eps, relative to ||A||_2."""
+    """How to solve. tolerance is relative to ||A||_2; 0 stands for the uncertainty due to rounding, 5 sqrt(n) eps."""
     triangle: str = "lower"
     tolerance: float = 0.0
     spread: str = "mean"
@@ -45,7 +45,7 @@ class Function(typing.NamedTuple):
 
 
 class Certificate:
-    """What became of each matrix of a batch, and how far its numbers can be trusted.
+    """The outcome for each matrix of a batch, and how far its numbers can be trusted.
 
     Arrays of the batch's shape (a single matrix has shape ()):
       status            a number of multiplet.Status
@@ -54,11 +54,11 @@ class Certificate:
       gauge_violation   how much of the loss depends on the basis inside a multiplet, 0 to 1; 0 before backward
       cotangent_spread  how much eigenvalue cotangents differ inside a multiplet / the largest
       gradient_error    upper estimate of the gradient's relative error; 0 before backward
-      rule              what carried the gradient through equal and near eigenvalues, an index of multiplet.library.RULES
+      rule              how the gradient at equal and near eigenvalues was made, an index of multiplet.library.RULES
       frame_condition   1 at best; 0 without a frame
       refused           true where a policy refused the gradient
       seconds           of the solution
-    multiplet [*batch, n]: which multiplet each eigenvalue belongs to, from 0.
+    multiplet [*batch, n]: the number of each eigenvalue's multiplet, from 0.
     """
 
     def __init__(self, report, multiplet, origin=None):
@@ -88,7 +88,7 @@ class Certificate:
 
     @property
     def statuses(self):
-        """Of the flat batch."""
+        """The statuses of the flat batch."""
         return self.report["status"]
 
     @property
@@ -97,7 +97,8 @@ class Certificate:
         return np.flatnonzero(np.isin(self.statuses, FAILED))
 
     def inherit(self, forward):
-        """What the backward pass has not looked at again: residuals, and what had failed already."""
+        """Takes over what the backward pass does not compute again: residuals, and statuses of matrices that had failed
+        before."""
         report, earlier = self.report, forward.report
         for name in ("largest", "residual", "orthogonality"):
             report[name] = earlier[name]
@@ -106,7 +107,7 @@ class Certificate:
 
 
 class Library:
-    """libmultiplet in this process. Nothing is copied."""
+    """libmultiplet in this process. Arrays are not copied."""
 
     def eigh(self, a, options, vectors=True):
         """w [count, n], v [count, n, n] or None."""
@@ -135,7 +136,7 @@ class Library:
         return f, w, v, self._call("mpt_frame", a, options, _frame(index, reference), a, f, w, v)
 
     def frame_backward(self, w, v, index, reference, gf, forward, options):
-        """G, and the derivative by each matrix's reference, [count, n, c]."""
+        """G, and the derivative with respect to each matrix's reference, [count, n, c]."""
         g, gr = np.empty_like(v), np.empty_like(gf)
         certificate = self._call("mpt_frame_backward", v, options, _frame(index, reference), None, w, v, gf, g, gr)
         return g, gr, certificate.inherit(forward)
@@ -167,13 +168,13 @@ _current = contextvars.ContextVar("multiplet_backend", default=Library())
 
 
 def current():
-    """The backend of this thread or task."""
+    """The backend of the current thread or task."""
     return _current.get()
 
 
 @contextlib.contextmanager
 def using(backend):
-    """`backend` answers all calls made inside."""
+    """Inside, `backend` answers all calls."""
     token = _current.set(backend)
     try:
         yield backend

@@ -2,13 +2,13 @@
 
     python3 -m multiplet.benchmark [--n 16] [--batch 1000] [--type complex128] [--repeat 9] [--service RANKS]
 
-A step is forward and backward of a loss that no choice of phases changes, loss included, on one thread each, in
-turns. Two losses, since PyTorch's arithmetic on large arrays is part of the step on both sides: one looks at all
-eigenvalues and the vectors' first components (a local density), one at all components. Medians are printed, and how
-many times as fast multiplet is. The gradients have to agree.
+A step is the forward and backward pass, including the loss, of a loss that does not depend on phases. Both sides run
+on one thread each and take turns. There are two losses, since PyTorch's arithmetic on large arrays is part of the step
+on both sides: one depends on all eigenvalues and the vectors' first components (a local density), the other on all
+components. The output is the medians, and how many times as fast multiplet is. The gradients must agree.
 
---service starts a service of so many ranks for the time of the benchmark, in the directory for temporary files, and
-takes the same step through it, too; and says how long a small request takes, from its rename to its answer.
+--service starts a service with that number of ranks during the benchmark, in the directory for temporary files, and
+also takes the same step through it. It prints how long a small request takes, from its rename to its answer.
 """
 import argparse
 import contextlib
@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 
-# Both sides call BLAS, which is slower by these where they are set, and reads them when it is loaded.
+# Both sides call a BLAS that these variables make slower; it reads them when it is loaded.
 HELD_BACK = {"OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"}
 
 
@@ -34,7 +34,7 @@ def matrices(torch, dtype, batch, n):
     return ((a + a.mH) / 2).contiguous()
 
 
-# What of the vectors, real and imaginary parts apart, [batch, n, n, 2], a loss sees.
+# The part of the vectors, [batch, n, n, 2] with real and imaginary parts separate, on which each loss depends.
 LOSSES = {"sum c_j w_j + sum d_0j |V_0j|^2": slice(0, 1), "sum c_j w_j + sum d_ij |V_ij|^2": slice(None)}
 
 
@@ -50,7 +50,7 @@ def step(torch, eigh, a, c, d, rows):
 
 
 def compare(dtype, batch, n, repeat, rows, backend):
-    """Seconds of a step with torch and with the backend."""
+    """Seconds of a step with torch, and with the backend."""
     import torch
     import multiplet.torch
     from multiplet.backend import using
@@ -74,7 +74,7 @@ def compare(dtype, batch, n, repeat, rows, backend):
 
 
 def program():
-    """$MULTIPLET, on PATH, or beside the library: in a build, or where both are installed."""
+    """The program: $MULTIPLET, or on PATH, or beside the library, in a build or where both are installed."""
     from . import library
     here = pathlib.Path(library.load().path).resolve().parent
     found = [os.environ.get("MULTIPLET"), shutil.which("multiplet"), here / "bin/multiplet", here.parent / "bin/multiplet"]
@@ -86,7 +86,7 @@ def program():
 
 @contextlib.contextmanager
 def running_service(ranks):
-    """A client of a service that is started for it; None for no ranks."""
+    """A client of a service that is started for it; None when the number of ranks is 0."""
     import multiplet
     if not ranks:
         yield None
@@ -106,7 +106,7 @@ def running_service(ranks):
 
 
 def latency(client, count, n, repeat):
-    """Seconds from the rename of a request of `count` matrices to its answer."""
+    """Seconds from the rename of a request with `count` matrices to its answer."""
     import h5py
     import numpy as np
     a = np.random.default_rng(n).standard_normal((count, n, n))

@@ -1,4 +1,4 @@
-"""What can go wrong, as exceptions."""
+"""Errors and warnings, as exceptions."""
 
 
 class Error(RuntimeError):
@@ -6,19 +6,19 @@ class Error(RuntimeError):
 
 
 class LibraryNotFound(Error, ImportError):
-    """libmultiplet.so is not there, or is of another version."""
+    """libmultiplet.so was not found, or is of another version."""
 
 
 class OutOfMemory(Error, MemoryError):
-    """There is no memory for a call's workspace."""
+    """There is not enough memory for a call's workspace."""
 
 
 class ServiceError(Error):
-    """A service that does not answer, or refused a request."""
+    """A service does not answer, or refused a request."""
 
 
 class ProblemError(Error):
-    """Matrices of a batch that have no answer.
+    """Matrices of a batch that have no result.
 
     certificate: the multiplet.backend.Certificate of the call, whose status says which and why.
     """
@@ -29,17 +29,18 @@ class ProblemError(Error):
 
 
 class GaugeError(ProblemError):
-    """The loss depends on the arbitrary basis inside a multiplet, which was not to be."""
+    """The loss depends on the arbitrary basis inside a multiplet, and the caller asked for an error in that case."""
 
 
 class SubgradientError(GaugeError):
-    """The loss tells equal eigenvalues apart and no form of it is certified, which was not to be."""
+    """The loss distinguishes equal eigenvalues, no form of it is certified, and the caller asked for an error in that
+    case."""
 
 
 class SubgradientWarning(UserWarning):
-    """The loss tells equal eigenvalues apart, and no form of it is certified: its gradient there is one of many, their
-    mean."""
+    """The loss distinguishes equal eigenvalues, and no form of it is certified: its gradient there is one of many,
+    their mean."""
 
 
 class GaugeWarning(UserWarning):
-    """The loss depends on the arbitrary basis inside a multiplet: that part of it has no gradient, and was dropped."""
+    """The loss depends on the arbitrary basis inside a multiplet: that part of it has no gradient and was dropped."""

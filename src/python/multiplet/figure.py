@@ -1,4 +1,4 @@
-"""A picture of a result file. Needs matplotlib."""
+"""A figure of a result file. Needs matplotlib."""
 import h5py
 import numpy as np
 
@@ -8,9 +8,9 @@ from . import reader
 def plot(result, group=None):
     """matplotlib's Figure with four panels, about one group of a result (a path or an open Result).
 
-    Spectrum with its multiplets marked; histogram of the gaps between neighbours, relative to ||A||, those inside
-    multiplets apart; estimated error of each gradient against the smallest gap of its matrix; when which ranks solved
-    how long. A panel whose data the job did not store says so.
+    The spectrum with its multiplets marked; a histogram of the gaps between neighbours, relative to ||A||, with those
+    inside multiplets separate; the estimated error of each gradient against the smallest gap of its matrix; which ranks
+    solved when and for how long. A panel says so if the job did not store its data.
     """
     from matplotlib.figure import Figure  # without pyplot: no window, no global state
     if not isinstance(result, reader.Result):
@@ -36,7 +36,7 @@ def _note(axes, text):
 
 
 def _spectrum(axes, group, solved, most=200):
-    """Of `most` matrices at most, evenly chosen."""
+    """The spectra of at most `most` matrices, evenly chosen."""
     axes.set(title="spectrum, multiplets in red", xlabel="matrix", ylabel="eigenvalue")
     chosen = np.flatnonzero(solved)
     chosen = chosen[np.linspace(0, len(chosen) - 1, min(most, len(chosen))).astype(int)]
@@ -48,7 +48,7 @@ def _spectrum(axes, group, solved, most=200):
 
 
 def _in_multiplets(multiplet):
-    """Whether an eigenvalue has an equal neighbour, [B, m]."""
+    """Whether each eigenvalue has an equal neighbour, [B, m]."""
     same = multiplet[:, 1:] == multiplet[:, :-1]
     inside = np.zeros(multiplet.shape, bool)
     inside[:, 1:] |= same
@@ -79,14 +79,14 @@ def _errors(axes, group, solved):
 
 
 def _times(axes, group, solved):
-    """A bar for each piece that a rank solved at once, as high as it has ranks."""
+    """A bar for each piece that was solved at once; its height is the number of ranks."""
     from matplotlib.collections import PolyCollection
     d = group.diagnostics
     started = d.started
     done = started > 0
     if not done.any():
         return _note(axes, "nothing has been solved")
-    # Problems of a piece have its start in common; their seconds are equal shares of its time.
+    # Problems of a piece have the same start; their seconds are equal shares of the piece's time.
     pieces, which = np.unique(np.stack([started, d.rank, d.ranks, d.solver])[:, done], axis=1, return_inverse=True)
     length = np.bincount(which.ravel(), d.seconds[done])
     pieces[0] -= pieces[0].min()

@@ -1,4 +1,4 @@
-"""libmultiplet.so in this process: where it is, and its calls (include/multiplet/*.h) through ctypes.
+"""libmultiplet.so in this process: finding it, and its calls (include/multiplet/*.h) through ctypes.
 
 It is looked for, in this order,
   where the environment variable MULTIPLET_LIBRARY says (and then nowhere else);
@@ -36,7 +36,7 @@ NO_RESOURCE = 6  # an mpt_code
 
 
 class _Sized(ctypes.Structure):
-    """What a call reads: it begins with its size."""
+    """A structure that a call reads: its first member is its size."""
 
     def __init__(self, **members):
         super().__init__(size=ctypes.sizeof(self), **members)
@@ -77,7 +77,7 @@ class CallError(ctypes.Structure):
 
 REPORT_BYTES = 160  # of an mpt_report
 
-# How many arrays a call takes between its options (and its spec) and its error.
+# The number of arrays that a call takes between its options (and its spec) and its error.
 _ARRAYS = {"mpt_eigh": 5, "mpt_eigh_backward": 8, "mpt_matrix_function": 6, "mpt_matrix_function_backward": 7,
            "mpt_frame": 6, "mpt_frame_backward": 8}
 _SPECS = {"mpt_matrix_function": Function, "mpt_matrix_function_backward": Function, "mpt_frame": FrameSpec,
@@ -85,7 +85,7 @@ _SPECS = {"mpt_matrix_function": Function, "mpt_matrix_function_backward": Funct
 
 
 def candidates():
-    """[(path or bare name, where that is)], in the order in which they are tried."""
+    """[(path or bare name, description of the place)], in the order in which they are tried."""
     here = pathlib.Path(__file__).resolve()
     if os.environ.get("MULTIPLET_LIBRARY"):
         return [(os.environ["MULTIPLET_LIBRARY"], "MULTIPLET_LIBRARY")]
@@ -120,7 +120,7 @@ def _open():
 
 @functools.lru_cache(maxsize=None)
 def load():
-    """The library, its calls declared; LibraryNotFound says what was tried. Opened once in a process."""
+    """The library with its calls declared. LibraryNotFound says what was tried. Opened once in a process."""
     from . import __version__
     library, path = _open()
     library.mpt_version.restype = ctypes.c_char_p
@@ -138,23 +138,23 @@ def load():
 
 
 def _handle(library):
-    """The mpt_solver_handle in which all calls of this process keep their workspaces, or NULL without memory for it.
+    """The mpt_solver_handle in which all calls of this process keep their workspaces; NULL when memory is out.
 
-    It bounds what it keeps, serves calls of several threads at once, and goes on in the child of a fork. It is never
-    destroyed: a daemon's call may outlive the interpreter's end.
+    It limits what it keeps, serves calls of several threads at once, and still works in the child of a fork. It is
+    never destroyed: a daemon thread's call may outlive the interpreter.
     """
     handle = ctypes.c_void_p()
     library.mpt_solver_create(ctypes.byref(handle), None)
     return handle
 
 
-# A parameter of a matrix function: its domain of DOMAINS, its need of NEEDS.
+# A parameter of a matrix function; `domain` is an index of DOMAINS, `need` one of NEEDS.
 Parameter = collections.namedtuple("Parameter", "name domain need standard")
 
 
 @functools.lru_cache(maxsize=None)
 def kinds():
-    """{kind of matrix function: {name: Parameter}} as the library has them, both in its order."""
+    """{kind of matrix function: {name: Parameter}}, both in the library's order."""
     name, parameter = load().mpt_function_name, load().mpt_function_parameter
     name.restype, parameter.restype = ctypes.c_char_p, ctypes.POINTER(_Parameter)
 
@@ -172,7 +172,7 @@ def kinds():
 
 @functools.lru_cache(maxsize=None)
 def report_type():
-    """An mpt_report as the library has it."""
+    """The NumPy type of an mpt_report, as the library describes it."""
     member, offset, size = load().mpt_report_member, ctypes.c_size_t(), ctypes.c_size_t()
     member.restype = ctypes.c_char_p
     rows = []
@@ -186,7 +186,7 @@ def report_type():
 
 
 def address(array):
-    """Of a C-contiguous array, or None for NULL."""
+    """The address of a C-contiguous array; None for NULL."""
     if array is None:
         return None
     assert array.flags.c_contiguous
@@ -194,9 +194,9 @@ def address(array):
 
 
 def call(name, shape, options, spec, *arrays):
-    """Calls `name` for shape = (dtype, n, count); Error with the library's own line if it refuses.
+    """Calls `name` for shape = (dtype, n, count); Error with the library's own message if it refuses.
 
-    The interpreter's lock is released meanwhile, and Ctrl-C takes effect when the call returns.
+    The interpreter's lock is released during the call; Ctrl-C takes effect when the call returns.
     """
     error = CallError()
     dtype, n, count = shape

@@ -16,15 +16,15 @@ SOLVED = [Status.OK.value, Status.GAUGE_DEPENDENT.value, Status.SUBGRADIENT.valu
 
 
 class Failed(typing.NamedTuple):
-    """A problem without an answer, or whose gradient a policy refused."""
+    """A problem without a result, or whose gradient a policy refused."""
     group: str
-    index: typing.Union[int, tuple] # of the leading dimensions: a number where there is one
+    index: typing.Union[int, tuple] # over the leading dimensions; a number if there is one
     status: Status
     text: str
 
 
 def open(path):
-    """The Result at `path`, to be closed, or used in a `with` statement."""
+    """The Result at `path`. Close it, or use it in a `with` statement."""
     return Result(path)
 
 
@@ -33,7 +33,7 @@ class NotStored(AttributeError):
 
 
 class Arrays(collections.abc.Mapping):
-    """Datasets of one HDF5 group by name, each read whole when it is asked for; also as attributes."""
+    """Datasets of one HDF5 group by name, also as attributes. Each is read completely when it is asked for."""
 
     def __init__(self, group):
         self._group = group
@@ -66,13 +66,13 @@ class Arrays(collections.abc.Mapping):
 
 
 class Group(Arrays):
-    """What one dataset of the input gave. As attributes or items, as far as the job stored them (B matrices):
+    """The results of one dataset of the input, as attributes or items, as far as the job stored them (B matrices):
 
     eigenvalues [B, m], eigenvectors [B, n, m], multiplet [B, m], found [B], frame [B, n, c], gradient [B, n, n],
     gradient_reference [B, n, c], status [B] (int8, comparable with multiplet.Status);
     functions, tangent and diagnostics are mappings of the same kind: diagnostics.min_gap [B],
-    functions["rho"] [B, n, n], tangent.eigenvalues [B, m]. Of an input [*, n, n], all have its leading dimensions
-    in the place of B.
+    functions["rho"] [B, n, n], tangent.eigenvalues [B, m]. For an input [*, n, n], all have its leading dimensions
+    in place of B.
     """
 
     def __init__(self, group, refusals):
@@ -94,17 +94,17 @@ class Group(Arrays):
         return int(np.prod(self.shape, dtype=np.int64))
 
     def names(self):
-        """All datasets, those below as "functions/rho"."""
+        """The names of all datasets; those in subgroups are like "functions/rho"."""
         found = []
         self._group.visititems(lambda name, item: found.append(name) if isinstance(item, h5py.Dataset) else None)
         return found
 
     def read(self, name, index=()):
-        """A part of a dataset, as NumPy indexing gives it, without reading the rest."""
+        """Reads a part of a dataset, selected by NumPy indexing, without reading the rest."""
         return self._group[name][index]
 
     def status_of(self, k):
-        """Of matrix k, a multiplet.Status; k is an index, or a number that counts flat over the leading dimensions."""
+        """The multiplet.Status of matrix k; k is an index, or a number that counts flat over the leading dimensions."""
         if len(self.shape) > 1 and np.ndim(k) == 0:
             k = tuple(map(int, np.unravel_index(k, self.shape)))
         return Status(self._group["status"][k])
@@ -119,7 +119,7 @@ class Group(Arrays):
             yield Failed(self.name, k if len(k) > 1 else k[0], found, text)
 
     def _refused(self, status):
-        """Problems of a warning that the job's policies made failures of."""
+        """Problems with a warning that the job's policies count as failed."""
         return np.isin(status, self._refusals)
 
     def _real(self):
@@ -132,14 +132,14 @@ class Group(Arrays):
 class Result(collections.abc.Mapping):
     """An open result file: a mapping from the input's dataset names, without the first slash, to Groups.
 
-    attributes: the root attributes as a dict; complete: whether every problem has been done. A file with one group
-    has that group's attributes for its own: result.eigenvalues. Error when the file is not a result.
+    attributes: the root attributes as a dict; complete: whether every problem has been done. If the file has only one
+    group, the group's attributes are also the result's: result.eigenvalues. Error when the file is not a result.
     """
 
     def __init__(self, path):
         self.path = str(path)
         if not h5py.is_hdf5(self.path):
-            with builtins.open(self.path, "rb"):  # FileNotFoundError, PermissionError say it better
+            with builtins.open(self.path, "rb"):  # raises FileNotFoundError or PermissionError, which are clearer
                 pass
             raise Error(f"cannot read {path}: not an HDF5 file (a result of `multiplet run` is needed)")
         self.file = h5py.File(self.path, "r")
@@ -163,7 +163,7 @@ class Result(collections.abc.Mapping):
         found = {}
         config = self.attributes.get("config", "")
         policies = (("gauge_dependent_loss", [Status.GAUGE_DEPENDENT]), ("eigenvalue_cotangents", [Status.SUBGRADIENT]))
-        if self.attributes["schema_version"] == "1.0":  # which had one status for both
+        if self.attributes["schema_version"] == "1.0":  # which had one status for both cases
             policies = tuple((key, [Status.GAUGE_DEPENDENT]) for key, _ in policies)
         refusals = [s.value for key, statuses in policies if re.search(rf"^  {key}: fail$", config, re.M)
                     for s in statuses]
@@ -179,7 +179,7 @@ class Result(collections.abc.Mapping):
         return bool(self.attributes["complete"])
 
     def only(self, name=None):
-        """The group of that name, or without a name the file's only one."""
+        """The group with that name; without a name, the file's only group."""
         if name is None and len(self._groups) == 1:
             return next(iter(self._groups.values()))
         if name is None:
@@ -188,7 +188,7 @@ class Result(collections.abc.Mapping):
         return self[name]
 
     def failed(self):
-        """Of all groups, see Group.failed."""
+        """Iterates over the failed problems of all groups, see Group.failed."""
         for group in self._groups.values():
             yield from group.failed()
 

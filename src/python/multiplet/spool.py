@@ -3,8 +3,8 @@
     with multiplet.service("/scratch/spool"):
         w, v = multiplet.torch.eigh(A)      # the same functions, the same numbers
 
-A request is two files in a directory of this client's inside the spool, matrices in and results out, and a config
-that is renamed into the inbox. The forward pass's files stay until its gradient can no longer be asked for.
+A request consists of a config that is renamed into the inbox, and of two files, the matrices and the results, in a
+directory of this client inside the spool. The forward pass's files stay until its gradient can no longer be asked for.
 """
 import contextlib
 import ctypes
@@ -31,16 +31,16 @@ DIAGNOSTICS = ("residual", "orthogonality", "min_gap", "gauge_violation", "cotan
                "frame_condition", "seconds")
 PATIENT = 2.0  # seconds before a wait is shown
 LARGE = 1 << 18  # bytes from which an array is mapped
-SPARE = 8  # input files that are kept for the next requests
-SILENT = 10.0  # seconds without a new status.json after which nobody is thought to be there
+SPARE = 8  # input files kept for later requests
+SILENT = 10.0  # seconds without a new status.json after which the service is assumed to be gone
 
 
 @contextlib.contextmanager
 def service(spool, timeout=600.0, progress=None):
-    """multiplet.torch's calls inside are answered by the service at `spool`.
+    """Inside, the service at `spool` answers multiplet.torch's calls.
 
-    timeout: seconds to wait for one answer; a ServiceError then says what the service was doing.
-    progress: shows long waits on standard error; None: when that is a terminal.
+    timeout: seconds to wait for one answer; after that, a ServiceError says what the service was doing.
+    progress: shows long waits on standard error; None: if standard error is a terminal.
     """
     client = Client(spool, timeout, progress)
     try:
@@ -51,7 +51,7 @@ def service(spool, timeout=600.0, progress=None):
 
 
 class Client:
-    """A backend (see multiplet.backend) that asks a service. Use `service()`."""
+    """A backend (see multiplet.backend) that sends its calls to a service. Use `service()`."""
 
     def __init__(self, spool, timeout=600.0, progress=None):
         self.spool = pathlib.Path(spool).resolve()
@@ -64,9 +64,9 @@ class Client:
         self._finalizer = weakref.finalize(self, shutil.rmtree, self.directory, ignore_errors=True)
 
     def close(self):
-        """Removes this client's files. Gradients of its forward passes are out of reach then."""
+        """Removes this client's files. Gradients of its forward passes can no longer be computed."""
         for certificate in self._certificates:
-            with contextlib.suppress(OSError):  # somebody removed them already
+            with contextlib.suppress(OSError):  # already removed by others
                 certificate.load()
         self._finalizer()
 
@@ -125,7 +125,7 @@ class Client:
         try:
             answer = self._wait(answers)
         except BaseException:
-            with contextlib.suppress(OSError):  # not accepted yet: nobody needs it any more
+            with contextlib.suppress(OSError):  # not accepted yet: no longer needed
                 inbox.unlink()
             raise
         outcome = answer.read_text().rpartition("outcome: ")[2]
@@ -177,8 +177,8 @@ class Client:
 
 
 class _Watch:
-    """Sleeps until a file is renamed into one of the directories. Linux tells of this machine's renames (inotify);
-    otherwise it sleeps a little."""
+    """Sleeps until a file is renamed into one of the directories. Linux reports renames of this machine (inotify);
+    without that, it sleeps for a short time."""
 
     MOVED_TO = 0x80
 
@@ -202,14 +202,14 @@ class _Watch:
 
 
 class _Files:
-    """The input files of a client. One that nobody needs any more is written over by the next of its kind, which
-    costs a fraction of a new one."""
+    """The input files of a client. A file that is no longer needed is overwritten by the next one of its kind, which
+    costs a fraction of creating a new one."""
 
     def __init__(self, directory):
         self.directory, self._spare, self._numbers = directory, [], itertools.count()
 
     def put(self, datasets):
-        """(kind, path, where each array begins) of a file with these arrays."""
+        """Writes the arrays to a file; returns (kind, path, offset of each array)."""
         kind = tuple((name, array.shape, array.dtype) for name, array in datasets.items())
         spare = next((k for k, (other, *_) in enumerate(self._spare) if other == kind), None)
         path, places = self._create(datasets) if spare is None else self._spare.pop(spare)[1:]
@@ -220,7 +220,7 @@ class _Files:
         return kind, path, places
 
     def _create(self, datasets):
-        """A file with room for these arrays: (path, where each begins in it)."""
+        """Creates a file with room for these arrays; returns (path, offset of each)."""
         path, how = self.directory / f"in-{next(self._numbers)}.h5", h5py.h5p.create(h5py.h5p.DATASET_CREATE)
         how.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
         how.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
@@ -241,7 +241,8 @@ class _Held:
         self.files, self.out, self.put, self.asked = files, out, [], False
 
     def release(self):
-        """Those of a request without an answer may still be read: they go with the client's directory."""
+        """Releases the files. Those of a request without an answer may still be read; they are removed with the
+        client's directory."""
         if self.asked:
             return
         for put in self.put:
@@ -267,16 +268,16 @@ class _Job:
                                       "basis": options.basis, "seed": options.seed}}
 
     def put(self, datasets):
-        """The name of a file with these arrays, as a request names it."""
+        """Writes the arrays to a file; returns its name as a request gives it."""
         self._held.put.append(self.client._files.put(datasets))
         return self._name(self._held.put[-1][1])
 
     def _name(self, path):
-        """Relative to the spool."""
+        """The path relative to the spool."""
         return f"{self.client.directory.name}/{path.name}"
 
     def run(self):
-        """The result's datasets."""
+        """Runs the request; returns the result's datasets."""
         name = f"{self.client._name}-{self.number}"
         self._held.asked = True
         code, error = self.client.ask(name, "".join(f"{k}: {_yaml(v)}\n" for k, v in self.config.items()))
@@ -286,8 +287,8 @@ class _Job:
         return self._read()
 
     def _read(self):
-        """What the config asks for. The certificate's numbers, which few look at, are read when they are asked for:
-        opening datasets one by one is most of the cost of small requests."""
+        """Reads what the config asks for. The certificate's numbers, which are rarely looked at, are read only when
+        they are used: opening datasets one by one is most of the cost of small requests."""
         config, backward = self.config, "gradient" in self.config
         names = ["status", *(["gradient"] if backward else ["eigenvalues"])]
         if not backward and config.get("solve", {}).get("eigenvectors", True):
@@ -299,14 +300,15 @@ class _Job:
         return self.read(names)
 
     def read(self, names):
-        """Those that are there."""
+        """Reads those datasets that exist."""
         with h5py.File(self.out, "r") as f:
             group = f["H"].id
             keys = [name.encode() for name in names]
             return {name: self._array(h5py.h5d.open(group, key)) for name, key in zip(names, keys) if key in group}
 
     def _array(self, dataset):
-        """Large ones are mapped, privately: no copy is made, and they outlive the file's name."""
+        """Reads an array. Large ones are mapped privately: no copy is made, and they outlive the removal of the
+        file."""
         if dataset.get_storage_size() >= LARGE and dataset.get_offset() is not None:
             return np.memmap(self.out, dataset.dtype, "c", dataset.get_offset(), dataset.shape).view(np.ndarray)
         array = np.empty(dataset.shape, dataset.dtype)
@@ -320,15 +322,15 @@ class _Job:
 
 
 class _Certificate(Certificate):
-    """Reads its numbers when they are asked for, or when the client closes."""
+    """A certificate that reads its numbers when they are used, or when the client closes."""
 
-    statuses = None  # an attribute here
+    statuses = None  # an attribute here, not a property
 
     def __init__(self, job, statuses):
         self.origin, self.statuses, self.batch, self._loaded = job, statuses, statuses.shape, None
 
     def load(self):
-        """(report, multiplet)"""
+        """Reads (report, multiplet)."""
         if self._loaded is None:
             found = self.origin.read(["multiplet", *(f"diagnostics/{name}" for name in DIAGNOSTICS)])
             report = np.zeros(self.statuses.shape, [("status", "i1"), *((name, "f8") for name in DIAGNOSTICS)])
@@ -353,7 +355,7 @@ def _write_all(file, data):
 
 
 def _function(function):
-    """As a config has it: of parameters that exclude one another, the one that is not 0."""
+    """The function as a config describes it: of the parameters that exclude one another, the one that is not 0."""
     values = {"name": "f", "kind": function.kind}
     rows = library.kinds()[function.kind].values()
     chosen = [row.name for row in rows if row.need == "one of"]

@@ -1,9 +1,9 @@
-"""What became of a problem: the numbers of include/multiplet/status.h and of result files."""
+"""The outcome of a problem: the numbers of include/multiplet/status.h and of result files."""
 import enum
 
 
 class Status(enum.IntEnum):
-    """`text` is a sentence that says what it means; `failed` is true where the outputs are zero."""
+    """`text` is a sentence with the status's meaning; `failed` is true where the outputs are zero."""
 
     PENDING = 0
     OK = 1

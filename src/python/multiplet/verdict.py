@@ -1,4 +1,4 @@
-"""From certificates to warnings and errors that name the matrix, the multiplet and the number."""
+"""Warnings and errors made from certificates; they name the matrix, the multiplet and the number."""
 import warnings
 
 import numpy as np
@@ -8,7 +8,7 @@ from .status import Status
 
 
 def name_of(certificate, k):
-    """Of matrix k of the flat batch."""
+    """The name of matrix k of the flat batch."""
     if not certificate.batch:
         return "the matrix"
     return "matrix [" + ", ".join(map(str, np.unravel_index(k, certificate.batch))) + "]"
@@ -30,7 +30,8 @@ def check_solved(certificate, what):
 
 
 def worst_pair(v, gv, multiplet):
-    """(i, j) inside one multiplet, of the largest 2 |K_ij| / (||gv_i|| + ||gv_j||), K = skew(V^H gV): [n, n] each."""
+    """The pair (i, j) inside one multiplet with the largest 2 |K_ij| / (||gv_i|| + ||gv_j||), K = skew(V^H gV): [n, n]
+    each."""
     k = v.conj().T @ gv
     k = np.abs(k - k.conj().T)
     norm = np.linalg.norm(gv, axis=0)
@@ -61,8 +62,8 @@ def _spread_text(certificate, k):
 
 
 def check_spread(certificate, policy):
-    """One SubgradientWarning about the worst matrix, SubgradientError where the gradient was refused; nothing of what
-    was asked for."""
+    """One SubgradientWarning about the worst matrix; SubgradientError where the gradient was refused. Nothing where the
+    caller asked for that behaviour."""
     differ = np.flatnonzero(certificate.statuses == Status.SUBGRADIENT)
     if not differ.size or policy in ("raw", "unbiased"):
         return

@@ -1,4 +1,4 @@
-"""torch.linalg.eigh and matrix functions with gradients that are right at repeated eigenvalues, too.
+"""torch.linalg.eigh and matrix functions with gradients that are also correct at repeated eigenvalues.
 
     w, v = multiplet.torch.eigh(A)
     rho = multiplet.torch.matrix_function(A, "fermi", beta=40.0, electrons=4)
@@ -6,8 +6,8 @@
     x = multiplet.torch.frame(A, reference, (0, 2))
 
 A is a tensor [*batch, n, n] on the CPU, float32, float64, complex64 or complex128; one triangle is read. The batch
-is solved on torch.get_num_threads() threads. `last_certificate()` says of each matrix how far to trust the numbers;
-`Dataset` serves result files to a DataLoader. Errors and warnings are those of multiplet.errors.
+is solved on torch.get_num_threads() threads. `last_certificate()` says for each matrix how far to trust the numbers;
+`Dataset` feeds result files to a DataLoader. Errors and warnings are those of multiplet.errors.
 """
 from .data import Dataset
 from .linalg import eigh, eigvalsh, frame, last_certificate, matrix_function, projector

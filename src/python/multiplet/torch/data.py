@@ -13,13 +13,13 @@ class Dataset(torch.utils.data.Dataset):
 
         loader = torch.utils.data.DataLoader(multiplet.torch.Dataset("result.h5"), batch_size=64, num_workers=4)
 
-    group: which, when the file has several. fields: names of datasets as "eigenvalues", "gradient",
-    "functions/rho", "diagnostics/min_gap"; by default all but the diagnostics. statuses: those of the problems that
-    are served, by default OK, GAUGE_DEPENDENT and SUBGRADIENT, so that no item is a failed problem's zeros; `index[k]` is the
-    number in the file of item k, or its index tuple where there are several leading dimensions.
+    group: which one, when the file has several. fields: names of datasets such as "eigenvalues", "gradient",
+    "functions/rho", "diagnostics/min_gap"; by default all except the diagnostics. statuses: the problems with these
+    statuses are items; by default OK, GAUGE_DEPENDENT and SUBGRADIENT, so that no item holds a failed problem's zeros.
+    `index[k]` is the number in the file of item k, or its index tuple where there are several leading dimensions.
 
-    The file is opened when the first item is read, in every worker process for itself, and a dataset can be
-    pickled: it is then the same file's, unopened.
+    The file is opened when the first item is read, separately in every worker process. A dataset can be pickled: the
+    copy refers to the same file and has not opened it.
     """
 
     def __init__(self, path, group=None, fields=None, statuses=(Status.OK, Status.GAUGE_DEPENDENT, Status.SUBGRADIENT)):

@@ -1,22 +1,23 @@
 """Eigenpairs, matrix functions and frames of Hermitian matrices, with their gradients.
 
-The gradient G that reaches A is Hermitian, dL = Re tr(G^H dA) for Hermitian dA: what torch.linalg.eigh gives for a
-matrix that was made Hermitian, as (B + B.mH) / 2, symmetric parts of a product, or the like. Only one triangle is
-read, yet G has both: with a leaf A whose triangles are independent numbers, take A.tril() into both triangles
-first. torch.linalg.eigh is the same in this, but that its gradient may have an anti-Hermitian part, which no
-Hermitian dA sees.
+The gradient G that reaches A is Hermitian, dL = Re tr(G^H dA) for Hermitian dA. It is the gradient that
+torch.linalg.eigh gives for a matrix that was made Hermitian, as (B + B.mH) / 2, symmetric parts of a product, or the
+like. G has both triangles although only one triangle of A is read: if the triangles of a leaf A are independent
+numbers, copy A.tril() into both triangles first. torch.linalg.eigh behaves in the same way, except that its gradient
+may have an anti-Hermitian part, which does not matter for Hermitian dA.
 
-Second derivatives (create_graph=True) exist of matrix_function(), projector() and frame() at any degeneracy; of
-eigh() and eigvalsh() where all eigenvalues are simple, and at a multiplet if the loss sees its subspace and the sum of
-its eigenvalues alone, or nothing of it. They are computed by PyTorch, for functions in memory of n^3 numbers a matrix.
-Elsewhere, and where rounding is most of them, one raises an error that names the matrix, rather than be left out of a
-sum; under failed='zero' such a matrix has zeros.
+Second derivatives (create_graph=True) of matrix_function(), projector() and frame() exist at any degeneracy. Those of
+eigh() and eigvalsh() exist where all eigenvalues are simple, and at a multiplet if the loss depends only on its
+subspace and the sum of its eigenvalues, or not on the multiplet at all. PyTorch computes them; for functions they need
+memory for n^3 numbers per matrix. Where a second derivative does not exist, or is mostly rounding error, it is not
+silently left out of a sum: an error names the matrix; under failed='zero' such a matrix has zeros.
 
 Keywords that are common to several functions:
   UPLO                   'L' or 'U', the triangle that is read
-  tolerance              the width of a multiplet, relative to ||A||_2; None: what rounding cannot tell apart, 5 sqrt(n) eps
-  failed                 'raise': ProblemError for a matrix that has no answer (NaN, a logarithm of a negative
-                         spectrum, ...); 'zero': its outputs and gradient are zero, its status says why
+  tolerance              the width of a multiplet, relative to ||A||_2; None: the uncertainty due to rounding,
+                         5 sqrt(n) eps
+  failed                 'raise': ProblemError for a matrix without a result (NaN, a logarithm of a negative
+                         spectrum, ...); 'zero': its outputs and gradient are zero, and its status says why
 """
 import collections
 import contextvars
@@ -36,23 +37,23 @@ _last = contextvars.ContextVar("multiplet_last_certificate", default=None)
 
 
 def last_certificate():
-    """The multiplet.backend.Certificate of this thread's last call, forward or backward; None before the first."""
+    """The multiplet.backend.Certificate of this thread's last call, forward or backward; None before the first call."""
     return _last.get()
 
 
 def eigh(A, UPLO="L", *, gauge="warn", eigenvalue_cotangents="mean", tolerance=None, failed="raise"):
     """(eigenvalues [*batch, n], ascending, eigenvectors [*batch, n, n], in columns) of A [*batch, n, n].
 
-    Each column has unit norm, its largest component real and positive. The gradient is finite at repeated
+    Each column has unit norm, and its largest component is real and positive. The gradient is finite at repeated
     eigenvalues. Where the loss depends on the arbitrary basis inside a multiplet, or on a phase, that part has no
-    gradient: it is dropped, with one GaugeWarning a backward pass; gauge='error' raises GaugeError instead.
-    A loss of V f(w) V^H has its exact gradient at every gap, none included: that form is recognised and certified.
-    eigenvalue_cotangents, where they differ inside a multiplet and no form is certified: 'mean' replaces them by their
-    mean, with one SubgradientWarning a backward pass; 'raw' keeps them; 'error' raises SubgradientError; 'unbiased'
-    estimates the gradient in a random basis, drawn anew by PyTorch's generator in each forward pass, so that its mean
-    is the exact gradient of any loss that depends on no basis.
-    Where a gradient may be asked for, the vectors inside a multiplet are turned by a fixed pseudo-random matrix, so that
-    no loss can hide that it depends on them.
+    gradient: it is dropped, with one GaugeWarning for each backward pass; gauge='error' raises GaugeError instead.
+    A loss of V f(w) V^H has its exact gradient at every gap, also at gap zero: that form is recognised and certified.
+    eigenvalue_cotangents decides what happens where they differ inside a multiplet and no form is certified: 'mean'
+    replaces them by their mean, with one SubgradientWarning for each backward pass; 'raw' keeps them; 'error' raises
+    SubgradientError; 'unbiased' estimates the gradient in a random basis, which PyTorch's generator draws anew in each
+    forward pass, so that the estimate's mean is the exact gradient of any loss that does not depend on a basis.
+    Where a gradient may be asked for, the vectors inside a multiplet are rotated by a fixed pseudo-random matrix, so
+    that a loss that depends on them is always noticed.
     """
     call = _Call(A, UPLO, tolerance, failed, gauge, eigenvalue_cotangents)
     w, v = _Eigh.apply(A, call)
@@ -72,7 +73,7 @@ def eigvalsh(A, UPLO="L", *, eigenvalue_cotangents="mean", tolerance=None, faile
 def matrix_function(A, kind, *, UPLO="L", tolerance=None, failed="raise", **parameters):
     """f(A) = V f(w) V^H, [*batch, n, n], with a gradient that is exact at any degeneracy.
 
-    kind, with its parameters (configs/README.md has the table of all kinds, the error for any other name a list):
+    kind, with its parameters (configs/README.md has the table of all kinds; the error for an unknown name lists them):
       'exp', 'log', 'sqrt', 'tanh', ...     f(scale A); scale=1.0
       'power'        (scale A)^exponent; exponent, scale=1.0
       'fermi'        1 / (exp(beta (A - mu)) + 1); beta, and mu, or electrons: then mu is the one with
@@ -89,7 +90,7 @@ def matrix_function(A, kind, *, UPLO="L", tolerance=None, failed="raise", **para
 def projector(A, index, *, UPLO="L", tolerance=None, failed="raise"):
     """V_s V_s^H [*batch, n, n] of eigenvectors s = index[0] ... index[1] - 1, in ascending order of eigenvalues.
 
-    Multiplets inside the range do no harm; a range that cuts one has no projector: SPLIT_MULTIPLET.
+    Multiplets inside the range are allowed; a range that cuts a multiplet has no projector: SPLIT_MULTIPLET.
     """
     return matrix_function(A, "projector", index=index, UPLO=UPLO, tolerance=tolerance, failed=failed)
 
@@ -97,9 +98,9 @@ def projector(A, index, *, UPLO="L", tolerance=None, failed="raise"):
 def frame(A, reference, index, *, UPLO="L", tolerance=None, failed="raise"):
     """P R (R^H P R)^(-1/2), P = projector(A, index) and R = reference, [n, c] or [*batch, n, c]: [*batch, n, c].
 
-    The smooth stand-in for eigenvectors inside a multiplet: orthonormal columns in its subspace, as near to R as
-    they can be, whatever basis a solver returns. 1 <= c <= index[1] - index[0]. Differentiable by A and by R.
-    FUNCTION_UNDEFINED where R misses the subspace; last_certificate().frame_condition says how near that is.
+    The smooth replacement for eigenvectors inside a multiplet: orthonormal columns in its subspace, as near to R as
+    possible, whatever basis a solver returns. 1 <= c <= index[1] - index[0]. Differentiable with respect to A and R.
+    FUNCTION_UNDEFINED where R has no part in the subspace; last_certificate().frame_condition says how near that is.
     """
     call = _Call(A, UPLO, tolerance, failed)
     n = A.shape[-1]
@@ -117,7 +118,8 @@ def frame(A, reference, index, *, UPLO="L", tolerance=None, failed="raise"):
 
 
 class _Call:
-    """What the passes of one call share: who solves and how, the batch's shape, the forward certificate."""
+    """The state that the passes of one call share: the backend and its options, the batch's shape, the forward
+    certificate."""
 
     def __init__(self, A, UPLO, tolerance, failed, gauge="warn", spread="mean"):
         if not torch.is_tensor(A) or A.dim() < 2 or A.shape[-1] != A.shape[-2]:
@@ -139,7 +141,7 @@ class _Call:
                                spread=arguments.SPREADS[spread], threads=torch.get_num_threads(),
                                basis="turned" if backward else "solver", seed=seed)
         self.certificate = None
-        self.notes = []  # from second derivatives on their way to eigh's backward pass: see pairs.py
+        self.notes = []  # notes of second derivatives for eigh's backward pass: see pairs.py
 
     def array(self, tensor, rank=2):
         """A tensor [*batch, ...] as an array [count, ...], without a copy if it is contiguous; None stays None."""
@@ -150,7 +152,7 @@ class _Call:
         return tensor.numpy().reshape(count, *tensor.shape[tensor.dim() - rank:])
 
     def tensor(self, array):
-        """The way back."""
+        """The inverse of array()."""
         return torch.from_numpy(array).reshape(*self.batch, *array.shape[1:])
 
     def check(self, what, certificate=None):
@@ -246,7 +248,7 @@ class _Frame(AutogradFunction):
 
 
 def _frame_gradients(A, reference, gf, call, index):
-    """The gradients by A and the reference in steps that can be differentiated: P R (R^H P R)^(-1/2)."""
+    """The gradients with respect to A and the reference, in differentiable steps: P R (R^H P R)^(-1/2)."""
     options = {"UPLO": "L" if call.options.triangle == "lower" else "U", "tolerance": call.options.tolerance or None,
                "failed": call.failed}
     inputs = [x if x.requires_grad else None for x in (A, reference)]
@@ -257,7 +259,7 @@ def _frame_gradients(A, reference, gf, call, index):
 
 
 def _reference(call, reference):
-    """[n, c] for all matrices, or [count, n, c]."""
+    """The reference as an array: [n, c] for all matrices, or [count, n, c]."""
     if reference.dim() > 2:
         return call.array(reference)
     return reference.detach().resolve_conj().resolve_neg().contiguous().numpy()

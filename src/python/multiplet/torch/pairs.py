@@ -1,19 +1,21 @@
-"""Second derivatives of losses that see eigenpairs: the gradient of eigh() as something to differentiate again.
+"""Second derivatives of losses that depend on eigenpairs: the gradient of eigh() as a function to differentiate again.
 
-G = V X V^H, X_ij = K_ij / (w_j - w_i) + diag(gw), K = skew(V^H gV), is made once more in PyTorch's steps; what those
-steps give back by w and V goes through eigh's own backward pass. Rounding needs care where eigenvalues are near:
+G = V X V^H, X_ij = K_ij / (w_j - w_i) + diag(gw), K = skew(V^H gV), is computed once more in PyTorch's steps; the
+cotangents that these steps give w and V go through eigh's own backward pass. Rounding needs care where eigenvalues are
+near:
 
-  K is rounding alone    it counts as zero, as in the first pass: -K / gap^2 is what w would get. Its derivative
-                         stays, since K may be zero by chance, at a minimum of the loss, say.
-  a whole group          of eigenvalues, a multiplet or near ones, of which the loss sees the subspace and the sum
-                         alone, to second order (two probes of the loss tell): pairs inside have no part in X. The
-                         group's block W of A stands for its eigenvalues: X_ck w_k - W X_ck = K_ck gives the
-                         derivative by W at once, and no gap inside the group is asked:
+  K is only rounding     it counts as zero, as in the first pass: otherwise w would get -K / gap^2. Its derivative
+                         stays, since K may be zero by chance, for example at a minimum of the loss.
+  a whole group          of eigenvalues: a multiplet, or near eigenvalues, of which the loss depends only on the
+                         subspace and the sum, to second order (two probes of the loss decide). Pairs inside have no
+                         part in X. The group's block W of A replaces its eigenvalues: X_ck w_k - W X_ck = K_ck gives
+                         the derivative with respect to W at once, without a gap inside the group:
                            Y_ij = sum_k c_ik X_kj / (w_k - w_i) + X_ik c_kj / (w_k - w_j),  k outside,
-                         c the cotangent of G in the eigenbasis.
+                         with c the cotangent of G in the eigenbasis.
 
-Multiplets that are not whole are refused: what the loss does when they split, eigenpairs do not tell. So is what is
-mostly rounding, as second derivatives of tr(M V f(w) V^H) near eps (||A|| / gap)^2 = 1.
+Multiplets that are not whole are refused: eigenpairs do not determine how the loss changes when they split. Refused,
+too, are results that are mostly rounding, such as second derivatives of tr(M V f(w) V^H) near
+eps (||A|| / gap)^2 = 1.
 """
 import torch
 from torch.autograd import Function as AutogradFunction
@@ -22,9 +24,9 @@ from .. import verdict
 from ..errors import ProblemError
 from .second import THIRD, hermitian, refused
 
-NEAR = 1e-3  # of ||A||: neighbours nearer than this are worth a probe
-LARGEST_ERROR = 0.1  # relative, estimated: beyond it second derivatives are refused
-SEEN = 1e3  # of sqrt(n) eps: a probe's answer above it is more than rounding
+NEAR = 1e-3  # of ||A||: neighbours nearer than this are probed
+LARGEST_ERROR = 0.1  # relative, estimated: second derivatives with a larger error are refused
+SEEN = 1e3  # of sqrt(n) eps: a probe's result above it is more than rounding
 
 ELSEWHERE = "matrix_function(), projector() and frame() have second derivatives there: sum f(w) is the trace of f(A)"
 
@@ -39,17 +41,17 @@ def _size(x, dims):
 
 
 def _means(length):
-    """Of pairs."""
+    """For all pairs, the mean of the two eigenvalues' numbers."""
     return (length.unsqueeze(-1) + length.unsqueeze(-2)) / 2
 
 
 def _quotient(x, gap, left_out):
-    """x / gap, 0 where left out."""
+    """x / gap; 0 where `left_out`."""
     return torch.where(left_out, torch.zeros_like(x), x / torch.where(left_out, torch.ones_like(gap), gap))
 
 
 class Rule:
-    """Which pairs count, decided from numbers alone; and which matrices of the batch have no second derivatives.
+    """The pairs that count, decided from numbers alone, and the matrices of the batch that have no second derivatives.
 
     gap [*batch, n, n]    w_j - w_i
     inside                pairs of one multiplet
@@ -57,7 +59,7 @@ class Rule:
     members [*batch, n]   eigenvalues in a multiplet of several or in a whole group
     dropped               pairs without a part in X
     quiet                 K is rounding, and counts as zero
-    lost                  what rounding does to -K / gap^2 of the others
+    lost                  the error of -K / gap^2 due to rounding, for the other pairs
     length [*batch, n]    norms of gv's columns
     refused [*batch]      multiplets that are not whole
     """
@@ -94,7 +96,7 @@ class Rule:
         self.lost = _quotient(2 * self.bound * length + uncertain, self.gap ** 2, self.dropped | self.quiet)
 
     def _near_groups(self, w):
-        """Pairs of runs of neighbours in which every K is rounding."""
+        """Pairs within runs of neighbouring eigenvalues in which every K is rounding."""
         n = w.shape[-1]
         step = w[..., 1:] - w[..., :-1] > NEAR * self.norm[..., None]
         run = torch.cat([torch.zeros_like(step[..., :1]), step], -1).cumsum(-1) if n > 1 else w
@@ -104,7 +106,7 @@ class Rule:
         return same & ~loud.unsqueeze(-1)
 
     def _is_whole(self, same, v, gw, gv):
-        """Of each matrix: whether the loss sees nothing of its groups but subspaces and sums."""
+        """For each matrix, whether the loss depends on its groups only through subspaces and sums."""
         inside = same & ~torch.eye(same.shape[-1], dtype=torch.bool)
         whole = torch.ones(same.shape[:-2], dtype=torch.bool)
         if gv is not None:
@@ -112,15 +114,15 @@ class Rule:
         return whole if gw is None else whole & self._sees_sums(same, gw)
 
     def _back(self, output, direction):
-        """What `direction`, a cotangent of gw or gv, becomes on the way back to v and w, or None."""
+        """The cotangents of v and w, or None, that `direction`, a cotangent of gw or gv, gives."""
         if not output.requires_grad:
             return None, None
         with torch.enable_grad():
             return torch.autograd.grad(output, self.graph, direction, retain_graph=True, allow_unused=True)
 
     def _is_invariant(self, pairs, v, gv):
-        """Whether turns V exp(t T), T on these pairs, leave the loss alone to second order: then its Hessian takes
-        V T to gV T."""
+        """Whether rotations V exp(t T), T on these pairs, leave the loss unchanged to second order: then its Hessian
+        maps V T to gV T."""
         generator = torch.Generator().manual_seed(1)
         turn = skew(torch.randn(v.shape, dtype=v.dtype, generator=generator)) * pairs
         expected = gv @ turn
@@ -131,7 +133,7 @@ class Rule:
         return unseen if by_w is None else unseen & (_size(by_w, 1) * self.norm <= allowed)
 
     def _sees_sums(self, same, gw):
-        """Whether a loss sees no more of the eigenvalues of a group than their sum, to second order."""
+        """Whether a loss depends on a group's eigenvalues only through their sum, to second order."""
         mean = same.to(gw.dtype)
         mean = mean / mean.sum(-1, keepdim=True)
         largest = gw.abs().amax(-1)
@@ -164,8 +166,8 @@ def differentiable(call, g, A, w, v, gw, gv):
 
 
 class _Second(AutogradFunction):
-    """The identity on G. Backward it refuses what cannot be had, adds what whole groups' own blocks of A get, and
-    leaves a note to eigh's backward pass, which comes next."""
+    """The identity on G. Its backward pass refuses second derivatives that do not exist, adds the part that comes from
+    whole groups' own blocks of A, and leaves a note for eigh's backward pass, which comes next."""
 
     @staticmethod
     def forward(ctx, g, A, v, x, rule, call):
@@ -185,7 +187,7 @@ class _Second(AutogradFunction):
         with torch.no_grad():
             turned = v.mH @ hermitian(c) @ v
             scale = _size(c, 2) * ctx.size
-            back = _quotient(turned.abs(), rule.gap.abs(), rule.dropped)  # what K gets
+            back = _quotient(turned.abs(), rule.gap.abs(), rule.dropped)  # the cotangent of K
             parts = (back.square() @ rule.length.square().unsqueeze(-1)).squeeze(-1).sqrt()
             note = Note(rule, _size(turned.abs() * rule.lost, 2), parts,
                         torch.where(rule.norm > 0, scale / rule.norm, scale))
@@ -201,9 +203,9 @@ class _Second(AutogradFunction):
 
 
 class Note:
-    """What _Second tells eigh's backward pass: an error of w's cotangents, how long the parts are that v's were added
-    up from, a size that second derivatives have in general, and Y between near eigenvalues, where that pass would
-    divide a rounding by their gap."""
+    """A note from _Second to eigh's backward pass: an error of w's cotangents; the lengths of the parts of which v's
+    cotangents are sums; a typical size of second derivatives; and Y between near eigenvalues, where that pass would
+    divide a rounding error by their gap."""
 
     def __init__(self, rule, lost, parts, scale):
         self.rule, self.lost, self.parts, self.scale, self.y = rule, lost, parts, scale, None
@@ -217,8 +219,8 @@ class Note:
 
     @torch.no_grad()
     def take(self, v, gv):
-        """gv without what this note answers for, or what is rounding where nothing can be: near pairs, inside
-        multiplets, phases; and the near pairs' part of the gradient."""
+        """Returns gv without the part that this note accounts for (near pairs), or that is rounding where no gradient
+        exists (inside multiplets, phases); and the near pairs' part of the gradient."""
         self.error = self.lost
         if gv is None:
             return None, None
@@ -227,7 +229,7 @@ class Note:
         k = skew(v.mH @ gv)
         y = torch.zeros_like(k) if self.y is None else self.y
         answered = rule.near | rule.inside | torch.eye(k.shape[-1], dtype=torch.bool)
-        answered = answered & ((k - y * rule.gap).abs() <= 8 * noise)  # else the loss itself has a part there
+        answered = answered & ((k - y * rule.gap).abs() <= 8 * noise)  # otherwise the loss itself has a part there
         left = _quotient(2 * noise, rule.gap, answered | (rule.dropped & ~rule.near))
         self.error = torch.hypot(self.lost, _size(left, 2))
         return gv - v @ (k * answered), hermitian(v @ (y * answered) @ v.mH)
@@ -244,7 +246,7 @@ def _why_multiplet(call, rule, wanted):
 
 @torch.no_grad()
 def check(call, certificate, g, note):
-    """Of the second derivative g that eigh's backward pass gave: refused where it is mostly rounding."""
+    """Refuses the second derivative g that eigh's backward pass gave where it is mostly rounding."""
     size, report = _size(g, 2).double().reshape(-1), certificate.report
     error = note.error.double().reshape(-1) + 2 * note.rule.bound * size
     relative = torch.where(size > 0, error / size, torch.zeros_like(size))

@@ -1,18 +1,18 @@
 """Second derivatives: gradients that can be differentiated once more, in PyTorch's own arithmetic.
 
-Of matrix functions and projectors, at any degeneracy: with f[x, y, z] the second divided difference, the derivative
-of <C, G> by A, G the gradient for the cotangent E, is V S V^H with
+Of matrix functions and projectors, at any degeneracy: let f[x, y, z] be the second divided difference, and G the
+gradient for the cotangent E. Then the derivative of <C, G> with respect to A is V S V^H with
 
     S_ij = sum_k f[w_i, w_k, w_j] (E_ik C_kj + C_ik E_kj),    E and C in the eigenbasis and Hermitian.
 
-Of frames, through the projector. Of losses that see eigenpairs: pairs.py.
+Frames are differentiated through the projector. Losses that depend on eigenpairs: pairs.py.
 """
 import torch
 from torch.autograd import Function as AutogradFunction
 
-ORDER = 10  # Taylor terms where points are near
-NEAR = 0.05  # of a function's radius: plain quotients have lost 1 / NEAR^2 of eps there, and Taylor's rest is below
-ELEMENTS = 1 << 22  # of an array over all triples
+ORDER = 10  # Taylor terms used where points are near
+NEAR = 0.05  # of a function's radius: plain quotients lose 1 / NEAR^2 of eps there, and the Taylor remainder is less
+ELEMENTS = 1 << 22  # of one array over all triples
 
 
 def hermitian(x):
@@ -20,7 +20,8 @@ def hermitian(x):
 
 
 class _Refused(AutogradFunction):
-    """The identity on a gradient. It depends on all that the gradient was made of, and refuses to pass further."""
+    """The identity on a gradient. It depends on everything that the gradient was made of, and its backward pass raises
+    an error."""
 
     @staticmethod
     def forward(ctx, why, gradient, *made_of):
@@ -33,18 +34,18 @@ class _Refused(AutogradFunction):
 
 
 def refused(why, gradient, *made_of):
-    """The gradient; an error instead of a missing term when it is differentiated again."""
+    """The gradient; differentiating it again raises an error, instead of leaving out a term."""
     if not torch.is_grad_enabled():
         return gradient
     return _Refused.apply(why, gradient, *(x for x in made_of if x is not None))
 
 
-# The functions of which it is known here how to go on.
+# The functions whose second divided differences are implemented.
 KINDS = {"exp", "log", "sqrt", "inv_sqrt", "inverse", "power", "tanh", "sin", "cos", "fermi", "projector"}
 
 
 def lacking(function):
-    """Why a function has no second derivatives here, or None."""
+    """The reason why a function has no second derivatives here, or None."""
     if function.electrons:
         return "fermi at a fixed number of electrons has first derivatives only"
     return None if function.kind in KINDS else f"{function.kind} has first derivatives only"
@@ -54,7 +55,8 @@ THIRD = "third derivatives are not there (take differences of second ones)"
 
 
 class FunctionGradient(AutogradFunction):
-    """G of a matrix function, as a function of A and of the cotangent gf; `again(c)` is G for another cotangent."""
+    """The gradient G of a matrix function, as a function of A and of the cotangent gf; `again(c)` is G for another
+    cotangent."""
 
     @staticmethod
     def forward(ctx, A, gf, g, w, v, function, bad, again):
@@ -80,7 +82,7 @@ class FunctionGradient(AutogradFunction):
 
 
 def contract(function, w, v, e, c):
-    """V S V^H of a part of the batch."""
+    """V S V^H for a part of the batch."""
     e, c = v.mH @ e @ v, v.mH @ c @ v
     f = second_differences(function, w.double()).to(w.dtype)
     s = torch.einsum("bikj,bik,bkj->bij", f.to(v.dtype), e, c)
@@ -88,7 +90,7 @@ def contract(function, w, v, e, c):
 
 
 def second_differences(function, w):
-    """f[w_i, w_k, w_j] of [b, n] as [b, n, n, n], symmetric in all three."""
+    """f[w_i, w_k, w_j] for w of shape [b, n], as [b, n, n, n], symmetric in all three indices."""
     n = w.shape[-1]
     if function.kind == "projector":
         return _of_steps(w, function.index)
@@ -100,8 +102,9 @@ def second_differences(function, w):
 
 
 def _of_steps(w, index):
-    """Of 1 for eigenvalues index[0] to index[1] - 1 and 0 for the others. No multiplet has some of both. Of a triple
-    that has, with x alone on its side, it is (f(x) - f(y)) / ((x - y) (x - z))."""
+    """Second divided differences of the function that is 1 for eigenvalues index[0] to index[1] - 1 and 0 for the
+    others. No multiplet has both kinds. For a triple with both kinds, in which x is the only one of its kind, the value
+    is (f(x) - f(y)) / ((x - y) (x - z))."""
     inside = torch.zeros_like(w)
     inside[:, index[0]:index[1]] = 1
     step = inside.unsqueeze(-1) - inside.unsqueeze(-2)
@@ -132,7 +135,7 @@ class Scalar:
         return getattr(torch, self.kind)(u)
 
     def radius(self, low, high):
-        """How far Taylor's series carries."""
+        """The distance within which Taylor's series is accurate."""
         if self.kind in ("power", "log"):
             return torch.minimum(low.abs(), high.abs())
         return torch.ones_like(low)
@@ -154,14 +157,14 @@ class Scalar:
         return terms
 
     def _tanh(self, c):
-        """By t' = 1 - t^2."""
+        """Taylor coefficients by t' = 1 - t^2."""
         t = [torch.tanh(c)]
         for m in range(ORDER):
             t.append((float(m == 0) - sum(t[i] * t[m - i] for i in range(m + 1))) / (m + 1))
         return [-x / 2 for x in t] if self.kind == "fermi" else t
 
     def first(self, a, b):
-        """g[a, b]"""
+        """The first divided difference g[a, b]."""
         near = (b - a).abs() <= NEAR * self.radius(a, b)
         plain = (self.value(b) - self.value(a)) / torch.where(near, torch.ones_like(a), b - a)
         c = (a + b) / 2
@@ -169,7 +172,7 @@ class Scalar:
         return torch.where(near, series, plain)
 
     def second(self, a, b, d):
-        """g[a, b, d] for a <= b <= d or a >= b >= d."""
+        """The second divided difference g[a, b, d] for a <= b <= d or a >= b >= d."""
         if self.kind == "power" and self.exponent >= 0 and self.exponent == int(self.exponent) <= ORDER:
             return _symmetric(int(self.exponent) - 1, a, b, d)[-1] if self.exponent >= 2 else torch.zeros_like(a)
         near = (d - a).abs() <= NEAR * self.radius(a, d)
