@@ -66,9 +66,8 @@ def ranks_of(launcher):
 
 
 def start(path, ranks=2):
-    process = subprocess.Popen(command(path, ranks=ranks), stdout=subprocess.DEVNULL,
-                               stderr=subprocess.PIPE, text=True)
-    return process
+    """A rank alone has Open MPI's daemon, as it has for users."""
+    return subprocess.Popen(command(path, ranks=ranks, alone=()), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 
 def wait_for_end(process):
