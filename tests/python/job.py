@@ -72,17 +72,21 @@ def run(path, *arguments, ranks=1, expect=0, verb="run", timeout=120, alone=NO_D
 
 
 def solve(directory, matrices, *arguments, name="job", ranks=1, expect=0, cotangents=None, **sections):
-    """Writes in.h5 (and cotangents.h5), runs, and gives the open result's group /H as arrays."""
+    """Writes in.h5 (and cotangents.h5), runs, and gives the open result's group /H as arrays. Or, in one job, of
+    `matrices` and `cotangents` by dataset the results by dataset."""
     directory = pathlib.Path(directory)
     for stale in ("in.h5", "cotangents.h5"):
         (directory / stale).unlink(missing_ok=True)
-    write(directory / "in.h5", H=matrices)
+    several = isinstance(matrices, dict)
+    write(directory / "in.h5", **(matrices if several else {"H": matrices}))
     if cotangents:
-        write(directory / "cotangents.h5", **{f"H/{k}": v for k, v in cotangents.items()})
+        write(directory / "cotangents.h5", **{f"{group}/{k}": v for group, of in
+                                              (cotangents if several else {"H": cotangents}).items() for k, v in of.items()})
         sections.setdefault("gradient", {})["cotangents"] = "cotangents.h5"
     path = config(directory, name, **sections)
     run(path, "--fresh", *arguments, ranks=ranks, expect=expect)
-    return read(directory / f"{name}-out.h5")
+    results = {group: read(directory / f"{name}-out.h5", group) for group in (matrices if several else ["H"])}
+    return results if several else results["H"]
 
 
 def read(path, group="H"):
