@@ -80,8 +80,8 @@ def solve(directory, matrices, *arguments, name="job", ranks=1, expect=0, cotang
     several = isinstance(matrices, dict)
     write(directory / "in.h5", **(matrices if several else {"H": matrices}))
     if cotangents:
-        write(directory / "cotangents.h5", **{f"{group}/{k}": v for group, of in
-                                              (cotangents if several else {"H": cotangents}).items() for k, v in of.items()})
+        by_group = cotangents if several else {"H": cotangents}
+        write(directory / "cotangents.h5", **{f"{group}/{k}": v for group, of in by_group.items() for k, v in of.items()})
         sections.setdefault("gradient", {})["cotangents"] = "cotangents.h5"
     path = config(directory, name, **sections)
     run(path, "--fresh", *arguments, ranks=ranks, expect=expect)

@@ -67,7 +67,8 @@ def ranks_of(launcher):
 
 def start(path, ranks=2):
     """A rank alone has Open MPI's daemon, as it has for users."""
-    return subprocess.Popen(command(path, ranks=ranks, alone=()), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command(path, ranks=ranks, alone=()), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                            text=True)
 
 
 def wait_for_end(process):
