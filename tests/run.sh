@@ -75,9 +75,9 @@ check_scripts() {
 }
 
 run_tests() {
-  # One more than there are cores: much of a test is waiting for programs to start.
+  # Two more than there are cores: of a test's time much is waiting, for programs to start, disks, SLURM, time limits.
   ctest --test-dir build --output-on-failure --no-tests=error --timeout 600 \
-    --parallel $(($(env -u OMP_NUM_THREADS nproc) + 1)) "$@"
+    --parallel $(($(env -u OMP_NUM_THREADS nproc) + 2)) "$@"
 }
 
 # Some minutes, hence apart from the rest. Any finding ends the program that made it.
