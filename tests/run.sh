@@ -95,7 +95,7 @@ run_sanitized() {
   # Not for leaks: LeakSanitizer's own tracer crashes at the end of processes that MPI has given threads to. The
   # tests above look for them.
   ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 MULTIPLET=$build/bin/multiplet "$PYTHON" -m pytest -q tests/cli \
-    tests/python/test_{run,inputs,faults,writers,serve,average}.py
+    tests/python/test_{run,inputs,faults,interrupted,writers,serve,average}.py
 }
 
 # clang's, since GCC's takes every barrier of libgomp for a race; Archer tells it of OpenMP's.

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 from job import *
-from test_faults import ranks_of
+from test_interrupted import ranks_of
 
 PROBLEMS, N = 1200, 40
 SLOWLY = {"solver": "lapack"}
