@@ -75,9 +75,9 @@ check_scripts() {
 }
 
 run_tests() {
-  # One more than there are cores: much of a test is waiting for programs to start.
+  # Two more than there are cores: of a test's time much is waiting, for programs to start, disks, SLURM, time limits.
   ctest --test-dir build --output-on-failure --no-tests=error --timeout 600 \
-    --parallel $(($(env -u OMP_NUM_THREADS nproc) + 1)) "$@"
+    --parallel $(($(env -u OMP_NUM_THREADS nproc) + 2)) "$@"
 }
 
 # Some minutes, hence apart from the rest. Any finding ends the program that made it.
@@ -95,7 +95,7 @@ run_sanitized() {
   # Not for leaks: LeakSanitizer's own tracer crashes at the end of processes that MPI has given threads to. The
   # tests above look for them.
   ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 MULTIPLET=$build/bin/multiplet "$PYTHON" -m pytest -q tests/cli \
-    tests/python/test_{run,inputs,faults,writers,serve,average}.py
+    tests/python/test_{run,inputs,faults,interrupted,writers,serve,average}.py
 }
 
 # clang's, since GCC's takes every barrier of libgomp (of the BLAS, of test_memory) for a race; Archer tells it of those.

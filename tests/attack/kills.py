@@ -16,7 +16,7 @@ import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "python"))
 from job import command, config, hermitian, read, run, same, write  # noqa: E402
-from test_faults import ranks_of, wait_for_end  # noqa: E402
+from test_interrupted import ranks_of, wait_for_end  # noqa: E402
 
 GROUPS = {"small": (200, 20), "middle": (20, 80), "large": (6, 150)}
 COMPARED = ("eigenvalues", "eigenvectors", "gradient", "multiplet", "status")

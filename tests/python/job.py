@@ -9,6 +9,9 @@ import numpy as np
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MULTIPLET = os.environ.get("MULTIPLET", str(ROOT / "build/bin/multiplet"))
 TYPES = ["float32", "float64", "complex64", "complex128"]
+# A rank without mpirun starts a daemon of Open MPI's beside it, which takes longer than a small job. What asks for
+# none has no use for Open MPI's folders, either, and two such ranks would call theirs alike.
+NO_DAEMON = ("env", "OMPI_MCA_ess_singleton_isolated=1", "OMPI_MCA_orte_create_session_dirs=0")
 OK, GAUGE, NONFINITE, NOT_HERMITIAN, NONFINITE_COTANGENT, SUBGRADIENT = 1, 2, 3, 4, 8, 11
 
 
@@ -56,30 +59,34 @@ def yaml(value):
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def command(path, *arguments, ranks=1, verb="run"):
-    launcher = ["mpirun", "-n", str(ranks)] if ranks > 1 else []
+def command(path, *arguments, ranks=1, verb="run", alone=NO_DAEMON):
+    launcher = ["mpirun", "-n", str(ranks)] if ranks > 1 else alone
     return [*launcher, MULTIPLET, verb, str(path), *arguments]
 
 
-def run(path, *arguments, ranks=1, expect=0, verb="run", timeout=120):
-    done = subprocess.run(command(path, *arguments, ranks=ranks, verb=verb), capture_output=True,
+def run(path, *arguments, ranks=1, expect=0, verb="run", timeout=120, alone=NO_DAEMON):
+    done = subprocess.run(command(path, *arguments, ranks=ranks, verb=verb, alone=alone), capture_output=True,
                           text=True, timeout=timeout)
     assert done.returncode == expect, (done.returncode, done.stdout, done.stderr)
     return done
 
 
 def solve(directory, matrices, *arguments, name="job", ranks=1, expect=0, cotangents=None, **sections):
-    """Writes in.h5 (and cotangents.h5), runs, and gives the open result's group /H as arrays."""
+    """Writes in.h5 (and cotangents.h5), runs, and gives the open result's group /H as arrays. Or, in one job, of
+    `matrices` and `cotangents` by dataset the results by dataset."""
     directory = pathlib.Path(directory)
     for stale in ("in.h5", "cotangents.h5"):
         (directory / stale).unlink(missing_ok=True)
-    write(directory / "in.h5", H=matrices)
+    several = isinstance(matrices, dict)
+    write(directory / "in.h5", **(matrices if several else {"H": matrices}))
     if cotangents:
-        write(directory / "cotangents.h5", **{f"H/{k}": v for k, v in cotangents.items()})
+        by_group = cotangents if several else {"H": cotangents}
+        write(directory / "cotangents.h5", **{f"{group}/{k}": v for group, of in by_group.items() for k, v in of.items()})
         sections.setdefault("gradient", {})["cotangents"] = "cotangents.h5"
     path = config(directory, name, **sections)
     run(path, "--fresh", *arguments, ranks=ranks, expect=expect)
-    return read(directory / f"{name}-out.h5")
+    results = {group: read(directory / f"{name}-out.h5", group) for group in (matrices if several else ["H"])}
+    return results if several else results["H"]
 
 
 def read(path, group="H"):

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from job import OK, SUBGRADIENT, ROOT, config, eps, read, run, write
+from job import OK, SUBGRADIENT, ROOT, config, eps, read, run, solve, write
 
 ORACLE = ROOT / "tests/oracle"
 ENGINES = {"lanes": ("lanes", 1), "lapack": ("lapack", 1), "scalapack": ("scalapack", 2)}
@@ -115,57 +115,69 @@ def test_functions_frames_and_tangents(name, group, engine, tmp_path):
     assert np.abs((v.conj().T @ dv)[inside]).max() <= 1e-13 * max(np.abs(dv).max(), 1)  # the parallel gauge
 
 
-def two_passes(tmp_path, case, pairs, engine, select):
-    """Forward; a loss of its eigenvectors; backward."""
-    a = case["matrix"]
-    write(tmp_path / "in.h5", H=a)
-    solver, ranks = ENGINES[engine]
-    sections = engine_sections(solver)
+def every_case():
+    return {f"{name}{group.rstrip('/').replace('/', '-')}": case_of(name, group) for name, group in groups()}
+
+
+def two_passes(tmp_path, cases, pairs, engine, select=None):
+    """Of all cases, with one of each one's `pairs`. Forward; a loss of its eigenvectors; backward: results by case."""
+    sections = engine_sections(ENGINES[engine][0])
     if select:
         sections["solve"]["select"] = select
-    run(config(tmp_path, "forward", output={"file": "forward.h5"}, **sections), ranks=ranks)
-    v = read(tmp_path / "forward.h5")["eigenvectors"][0]
-    write(tmp_path / "cotangents.h5", **{"H/eigenvectors": 2 * (pairs["observable"] @ v * pairs["weights"])[None]})
-    run(config(tmp_path, "backward", gradient={"cotangents": "cotangents.h5", "eigenpairs": "forward.h5"}, **sections),
-        ranks=ranks)
-    return read(tmp_path / "backward-out.h5")
+    how = {"ranks": ENGINES[engine][1], **sections}
+    a = {name: case["matrix"] for name, case in cases.items()}
+    forward = solve(tmp_path, a, name="forward", **how)
+    v = {name: r["eigenvectors"][0] for name, r in forward.items()}
+    loss = {name: {"eigenvectors": 2 * (p["observable"] @ v[name] * p["weights"])[None]} for name, p in pairs.items()}
+    return solve(tmp_path, a, name="backward", cotangents=loss, gradient={"eigenpairs": "forward-out.h5"}, **how)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("name, group", list(groups()))
-def test_eigenvectors(name, group, engine, tmp_path):
-    case = case_of(name, group)
-    pairs = case["eigenpairs"][f"0_{len(case['matrix'])}"]
-    r = two_passes(tmp_path, case, pairs, engine, None)
-    assert (r["status"] == OK).all()
-    gap = min(r["diagnostics/min_gap"][0], 1)
-    norm = np.abs(case["eigenvalues"]).max()
-    near(r["gradient"][0], pairs["observable_gradient"], max(r["diagnostics/gradient_error"][0], eps("float64") / gap),
-         1 / norm, "observable")
-
-
-@pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("name, group", list(groups()))
-def test_selections(name, group, engine, tmp_path):
-    """The lowest multiplet, and all but that: eigenvectors in two passes, eigenvalues in one."""
-    case = case_of(name, group)
-    a, norm = case["matrix"], np.abs(case["eigenvalues"]).max()
-    for pairs in entries(case["eigenpairs"]).values():
-        start, stop = map(int, pairs["attrs"]["index"])
-        if stop - start == len(a):
-            continue
-        select = {"lowest": stop} if start == 0 else {"index": [start, stop]}
-        at = tmp_path / str(start)
-        at.mkdir()
-        r = two_passes(at, case, pairs, engine, select)
-        assert (r["status"] == OK).all() and r["eigenvalues"].shape == (1, stop - start)
+def test_eigenvectors(engine, tmp_path):
+    cases = every_case()
+    assert len(cases) == 19
+    pairs = {name: case["eigenpairs"][f"0_{len(case['matrix'])}"] for name, case in cases.items()}
+    for name, r in two_passes(tmp_path, cases, pairs, engine).items():
+        assert (r["status"] == OK).all(), name
         gap = min(r["diagnostics/min_gap"][0], 1)
-        near(r["gradient"][0], pairs["observable_gradient"],
-             max(r["diagnostics/gradient_error"][0], eps("float64") / gap), 1 / norm, "observable")
-        write(at / "values.h5", **{"H/eigenvalues": pairs["eigenvalue_cotangent"][None]})
-        sections = engine_sections(ENGINES[engine][0])
-        sections["solve"]["select"] = select
-        run(config(at, "values", gradient={"cotangents": "values.h5"}, **sections), ranks=ENGINES[engine][1])
-        r = read(at / "values-out.h5")
-        near(r["eigenvalues"][0], case["eigenvalues"][start:stop], 0, norm, "eigenvalues")
-        near(r["gradient"][0], pairs["eigenvalue_gradient"], eps("float64") / gap, 0.1, "gradient")
+        norm = np.abs(cases[name]["eigenvalues"]).max()
+        near(r["gradient"][0], pairs[name]["observable_gradient"],
+             max(r["diagnostics/gradient_error"][0], eps("float64") / gap), 1 / norm, f"{name}: observable")
+
+
+def selections():
+    """The lowest multiplet, and all but that, of each case: which cases have a range of indices."""
+    found = {}
+    for name, case in every_case().items():
+        for pairs in entries(case["eigenpairs"]).values():
+            start, stop = map(int, pairs["attrs"]["index"])
+            if stop - start < len(case["matrix"]):
+                found.setdefault((start, stop), []).append((name, pairs))
+    return found
+
+
+def test_the_selections_are_there():
+    assert sum(map(len, selections().values())) == 34
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("start, stop", list(selections()))
+def test_selections(start, stop, engine, tmp_path):
+    """Eigenvectors in two passes, eigenvalues in one; all cases that have this selection in one job."""
+    pairs = dict(selections()[start, stop])
+    cases = {name: every_case()[name] for name in pairs}
+    select, gaps = {"lowest": stop} if start == 0 else {"index": [start, stop]}, {}
+    for name, r in two_passes(tmp_path, cases, pairs, engine, select).items():
+        norm = np.abs(cases[name]["eigenvalues"]).max()
+        assert (r["status"] == OK).all() and r["eigenvalues"].shape == (1, stop - start), name
+        gap = gaps[name] = min(r["diagnostics/min_gap"][0], 1)
+        near(r["gradient"][0], pairs[name]["observable_gradient"],
+             max(r["diagnostics/gradient_error"][0], eps("float64") / gap), 1 / norm, f"{name}: observable")
+    sections = engine_sections(ENGINES[engine][0])
+    sections["solve"]["select"] = select
+    values = {name: {"eigenvalues": p["eigenvalue_cotangent"][None]} for name, p in pairs.items()}
+    a = {name: case["matrix"] for name, case in cases.items()}
+    for name, r in solve(tmp_path, a, name="values", cotangents=values, ranks=ENGINES[engine][1], **sections).items():
+        norm = np.abs(cases[name]["eigenvalues"]).max()
+        near(r["eigenvalues"][0], cases[name]["eigenvalues"][start:stop], 0, norm, f"{name}: eigenvalues")
+        near(r["gradient"][0], pairs[name]["eigenvalue_gradient"], eps("float64") / gaps[name], 0.1, f"{name}: gradient")

@@ -45,12 +45,14 @@ def ends(w, first, stop):
     return first, stop
 
 
-@pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.parametrize("name, solver, grid, block, selection", CASES)
-def test_one_pass_two_passes_and_kept_factors(tmp_path, dtype, name, solver, grid, block, selection):
-    """L = sum_j s_j v_j^H C v_j + gw . w: C's part is the same for every basis inside multiplets where s is."""
-    w, rng = SPECTRA[name], np.random.default_rng(2)
-    a, c = hermitian(rng, 1, N, dtype, w), hermitian(rng, 1, N, dtype)[0]
+def test_one_pass_two_passes_and_kept_factors(tmp_path, name, solver, grid, block, selection):
+    """L = sum_j s_j v_j^H C v_j + gw . w: C's part is the same for every basis inside multiplets where s is. All types in
+    one job."""
+    w, a, c = SPECTRA[name], {}, {}
+    for dtype in TYPES:
+        rng = np.random.default_rng(2)
+        a[dtype], c[dtype] = hermitian(rng, 1, N, dtype, w), hermitian(rng, 1, N, dtype)[0]
     multiplet = np.unique(np.round(w, 6), return_inverse=True)[1]
     kind, first, stop = SELECTIONS[selection]
     first, stop = (first, ends(w, first, stop)[1]) if kind == "lowest" else ends(w, first, stop)
@@ -62,22 +64,29 @@ def test_one_pass_two_passes_and_kept_factors(tmp_path, dtype, name, solver, gri
     ranks = grid[0] * grid[1]
     forward = solve(tmp_path, a, name="forward", ranks=ranks, **keys,
                     output={"file": "forward-out.h5", "store": ["eigenvalues", "eigenvectors", "factor"]})
-    assert (forward["status"] == OK).all() and np.abs(forward["eigenvalues"] - w[first:stop]).max() < 50 * N * eps(dtype)
-    cotangents = {"eigenvectors": 2 * (c @ forward["eigenvectors"][0] * s)[None].astype(dtype), "eigenvalues": gw[None]}
-    expected = full_gradient(a[0], multiplet, first, stop, gw, lambda x: 2 * (c @ x) * s)
-    error = lambda r: np.abs(r["gradient"][0] - expected).max() / np.abs(expected).max()
-    bound = 4000 * eps(dtype)
+    cotangents = {}
+    for dtype, f in forward.items():
+        assert (f["status"] == OK).all() and np.abs(f["eigenvalues"] - w[first:stop]).max() < 50 * N * eps(dtype), dtype
+        cotangents[dtype] = {"eigenvectors": 2 * (c[dtype] @ f["eigenvectors"][0] * s)[None].astype(dtype),
+                             "eigenvalues": gw[None]}
+    expected = {dtype: full_gradient(a[dtype][0], multiplet, first, stop, gw, lambda x: 2 * (c[dtype] @ x) * s)
+                for dtype in TYPES}
+    error = lambda r, dtype: np.abs(r[dtype]["gradient"][0] - expected[dtype]).max() / np.abs(expected[dtype]).max()
+    bound = lambda dtype: 4000 * eps(dtype)
     kept = solve(tmp_path, a, ranks=ranks, cotangents=cotangents, gradient={"eigenpairs": "forward-out.h5"}, **keys)
-    assert (kept["status"] == told).all() and error(kept) < bound, (kind, error(kept))
-    assert kept["diagnostics/residual"][0] < 10 and kept["diagnostics/gauge_violation"][0] < np.sqrt(eps(dtype))
-    assert error(kept) < 1e4 * kept["diagnostics/gradient_error"][0]
+    for dtype, k in kept.items():
+        assert (k["status"] == told).all() and error(kept, dtype) < bound(dtype), (dtype, kind, error(kept, dtype))
+        assert k["diagnostics/residual"][0] < 10 and k["diagnostics/gauge_violation"][0] < np.sqrt(eps(dtype)), dtype
+        assert error(kept, dtype) < 1e4 * k["diagnostics/gradient_error"][0], dtype
     with h5py.File(tmp_path / "forward-out.h5", "a") as f:
-        del f["H/factor"]
+        for dtype in TYPES:
+            del f[f"{dtype}/factor"]
     again = solve(tmp_path, a, ranks=ranks, cotangents=cotangents, gradient={"eigenpairs": "forward-out.h5"}, **keys)
-    assert error(again) < bound
-    once = solve(tmp_path, a, ranks=ranks, cotangents={"eigenvalues": gw[None]}, **keys)
-    expected = full_gradient(a[0], multiplet, first, stop, gw, np.zeros_like)
-    assert (once["status"] == told).all() and error(once) < bound
+    assert all(error(again, dtype) < bound(dtype) for dtype in TYPES)
+    once = solve(tmp_path, a, ranks=ranks, cotangents={dtype: {"eigenvalues": gw[None]} for dtype in TYPES}, **keys)
+    for dtype in TYPES:
+        expected[dtype] = full_gradient(a[dtype][0], multiplet, first, stop, gw, np.zeros_like)
+        assert (once[dtype]["status"] == told).all() and error(once, dtype) < bound(dtype), dtype
 
 
 def factor(r):
@@ -92,20 +101,20 @@ def factor(r):
     return q @ (np.diag(d) + np.diag(e, 1) + np.diag(e, -1)) @ q.conj().T
 
 
-@pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.parametrize("solver, grid, block", ROUTES)
-def test_what_is_kept(tmp_path, dtype, solver, grid, block):
-    a = hermitian(np.random.default_rng(3), 1, N, dtype)
+def test_what_is_kept(tmp_path, solver, grid, block):
+    a = {dtype: hermitian(np.random.default_rng(3), 1, N, dtype) for dtype in TYPES}
     keys = keys_of("lowest", 0, 4, solver, grid, block)
     output = {"file": "job-out.h5", "store": ["eigenvalues", "eigenvectors", "factor"]}
-    r = solve(tmp_path, a, ranks=grid[0] * grid[1], **keys, output=output)
-    assert np.abs(factor(r) - a[0].conj()).max() < 100 * eps(dtype) * np.abs(a).max()
-    assert np.abs(r["factor/eigenvalues"][0] - np.linalg.eigvalsh(a[0])).max() < 100 * eps(dtype) * np.abs(a).max()
-    a = np.concatenate([a, a])
-    a[1, 3, 3] = np.nan
-    r = solve(tmp_path, a, ranks=grid[0] * grid[1], expect=4, **keys, output=output)
-    assert r["factor/tau"][0].any()
-    assert not any(r[f"factor/{x}"][1].any() for x in ("reflectors", "tau", "diagonal", "offdiagonal", "eigenvalues"))
+    for dtype, r in solve(tmp_path, a, ranks=grid[0] * grid[1], **keys, output=output).items():
+        one, bound = a[dtype][0], 100 * eps(dtype) * np.abs(a[dtype]).max()
+        assert np.abs(factor(r) - one.conj()).max() < bound, dtype
+        assert np.abs(r["factor/eigenvalues"][0] - np.linalg.eigvalsh(one)).max() < bound, dtype
+        a[dtype] = np.stack([one, one])
+        a[dtype][1, 3, 3] = np.nan
+    for dtype, r in solve(tmp_path, a, ranks=grid[0] * grid[1], expect=4, **keys, output=output).items():
+        assert r["factor/tau"][0].any(), dtype
+        assert not any(r[f"factor/{x}"][1].any() for x in ("reflectors", "tau", "diagonal", "offdiagonal", "eigenvalues"))
 
 
 def test_a_kept_factor_is_used_by_another_engine(tmp_path):
@@ -127,23 +136,24 @@ def test_a_kept_factor_is_used_by_another_engine(tmp_path):
     assert (r["status"] == 9).all() and not r["gradient"].any()
 
 
-@pytest.mark.parametrize("dtype", TYPES)
-@pytest.mark.parametrize("scale", [2.0 ** 110, 2.0 ** -110])
 @pytest.mark.parametrize("solver, ranks", [("lapack", 1), ("scalapack", 2)])
-def test_scales(tmp_path, dtype, scale, solver, ranks):
+def test_scales(tmp_path, solver, ranks):
     """Powers of two go through exactly: w scales, G of an eigenvector loss by the inverse."""
-    a, keys = hermitian(np.random.default_rng(4), 1, 40, dtype), {"solve": {"select": {"lowest": 5}, "solver": solver}}
-    output = {"file": "f-out.h5", "store": ["eigenvalues", "eigenvectors", "factor"]}
-    results = []
-    for s in (1.0, scale):
-        scaled = a * np.dtype(dtype).type(s)
-        forward = solve(tmp_path, scaled, name="f", ranks=ranks, **keys, output=output)
-        gv = np.diag(np.arange(40)).astype(dtype) @ forward["eigenvectors"]
-        r = solve(tmp_path, scaled, ranks=ranks, **keys, cotangents={"eigenvectors": gv}, gradient={"eigenpairs": "f-out.h5"})
-        assert (r["status"] == OK).all()
-        results.append((forward["eigenvalues"].astype("float64") / s, r["gradient"].astype("complex128") * s))
-    for plain, far in zip(*results):
-        assert np.abs(far - plain).max() < 1e4 * eps(dtype) * np.abs(plain).max()
+    scales, keys = (1.0, 2.0 ** 110, 2.0 ** -110), {"solve": {"select": {"lowest": 5}, "solver": solver}}
+    cases = {f"{dtype}-{k}": (dtype, s) for dtype in TYPES for k, s in enumerate(scales)}
+    a = {key: hermitian(np.random.default_rng(4), 1, 40, dtype) * np.dtype(dtype).type(s)
+         for key, (dtype, s) in cases.items()}
+    forward = solve(tmp_path, a, name="f", ranks=ranks, **keys,
+                    output={"file": "f-out.h5", "store": ["eigenvalues", "eigenvectors", "factor"]})
+    gv = {key: {"eigenvectors": np.diag(np.arange(40)).astype(cases[key][0]) @ f["eigenvectors"]}
+          for key, f in forward.items()}
+    r = solve(tmp_path, a, ranks=ranks, **keys, cotangents=gv, gradient={"eigenpairs": "f-out.h5"})
+    for key, (dtype, s) in cases.items():
+        assert (r[key]["status"] == OK).all(), key
+        plain = f"{dtype}-0"
+        for name, of, scale in (("eigenvalues", forward, 1 / s), ("gradient", r, s)):
+            near, far = of[plain][name].astype("complex128"), of[key][name].astype("complex128") * scale
+            assert np.abs(far - near).max() < 1e4 * eps(dtype) * np.abs(near).max(), key
 
 
 def test_the_same_estimate_as_from_all_pairs(tmp_path):

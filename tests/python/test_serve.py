@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from job import MULTIPLET, OK, hermitian, read, write
-from test_faults import ranks_of
+from test_interrupted import ranks_of
 
 OUTCOME = "outcome: "
 

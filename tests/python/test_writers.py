@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 from job import *
-from test_faults import ranks_of
+from test_interrupted import ranks_of
 
 PROBLEMS, N = 1200, 40
 SLOWLY = {"solver": "lapack"}
@@ -349,7 +349,7 @@ UNKNOWN = {
 def test_copies_of_an_unknown_launcher_are_refused(work, tmp_path, launcher, verb):
     word, environment = UNKNOWN[launcher]
     what = config(tmp_path, "job", input={"file": str(work / "first.h5")}) if verb == "run" else tmp_path / "spool"
-    copies = [subprocess.Popen(command(what, verb=verb), stderr=subprocess.PIPE, text=True,
+    copies = [subprocess.Popen(command(what, verb=verb, alone=()), stderr=subprocess.PIPE, text=True,
                                env={**os.environ, **environment(k)}) for k in range(3)]
     told = "".join(copy.communicate(timeout=60)[1] for copy in copies)
     assert [copy.returncode for copy in copies] == [2, 2, 2]
@@ -371,4 +371,4 @@ def test_single_rank_in_a_larger_allocation_runs(work, tmp_path, environment, ra
         pytest.skip("mpirun sets its own")
     monkeypatch.setenv("OMPI_MCA_ras", "^slurm") # the allocation is a pretence
     monkeypatch.setenv("OMPI_MCA_plm", "^slurm")
-    run(config(tmp_path, "job", input={"file": str(work / "first.h5")}), ranks=ranks)
+    run(config(tmp_path, "job", input={"file": str(work / "first.h5")}), ranks=ranks, alone=())
