@@ -74,6 +74,22 @@ def check_spread(certificate, policy):
     warnings.warn(f"{text}. They were replaced by their mean ({remedy})", SubgradientWarning, stacklevel=3)
 
 
+def check_split(certificate, splitting, epsilon, policy):
+    """One GaugeWarning where a direction splits a multiplet, by more than sqrt(eps) of its norm; GaugeError under policy
+    'error'. splitting: of each matrix of the flat batch."""
+    split = np.flatnonzero(np.asarray(splitting) > epsilon ** 0.5)
+    if not split.size:
+        return
+    worst = split[np.asarray(splitting)[split].argmax()]
+    text = (f"the direction splits a multiplet of {name_of(certificate, worst)}, by {splitting[worst]:.2g} of its norm"
+            f"{_others(split.size)}")
+    remedy = "use multiplet.torch.matrix_function or projector there"
+    if policy == "error":
+        raise GaugeError(f"{text}: its single eigenvalues and vectors have no derivative ({remedy})", certificate)
+    warnings.warn(f"{text}. Its eigenvalues move by their mean here, and its vectors not among themselves ({remedy})",
+                  GaugeWarning, stacklevel=3)
+
+
 def check_gauge(certificate, w, v, gv, policy):
     """One GaugeWarning about the worst matrix; GaugeError under policy 'error'."""
     dependent = np.flatnonzero(certificate.statuses == Status.GAUGE_DEPENDENT)

@@ -28,7 +28,7 @@ from torch.autograd import Function as AutogradFunction
 
 from .. import arguments, verdict
 from ..backend import Options, current, using
-from . import pairs, second
+from . import forward, pairs, second
 
 Eigh = collections.namedtuple("Eigh", "eigenvalues eigenvectors")
 TYPES = (torch.float32, torch.float64, torch.complex64, torch.complex128)
@@ -63,7 +63,7 @@ def eigh(A, UPLO="L", *, gauge="warn", eigenvalue_cotangents="mean", tolerance=N
 def eigvalsh(A, UPLO="L", *, eigenvalue_cotangents="mean", tolerance=None, failed="raise"):
     """The eigenvalues alone, [*batch, n], ascending. Vectors are computed only if a gradient may be asked for."""
     call = _Call(A, UPLO, tolerance, failed, "warn", eigenvalue_cotangents)
-    if A.requires_grad and torch.is_grad_enabled():
+    if A.requires_grad and torch.is_grad_enabled() or forward.is_dual(A):
         return _Eigh.apply(A, call)[0]
     w, _, call.certificate = call.backend.eigh(call.array(A), call.options, vectors=False)
     call.check("eigvalsh")
@@ -83,6 +83,9 @@ def matrix_function(A, kind, *, UPLO="L", tolerance=None, failed="raise", **para
     A matrix whose spectrum leaves the function's domain is FUNCTION_UNDEFINED.
     """
     call = _Call(A, UPLO, tolerance, failed)
+    for name, value in parameters.items():
+        if torch.is_tensor(value) and (value.requires_grad or forward.is_dual(value)):
+            raise TypeError(f"{kind}: {name} asks for a gradient, and parameters have none yet ({name}.detach())")
     function = arguments.function(kind, parameters, A.shape[-1])
     return _MatrixFunction.apply(A, call, function)
 
@@ -172,8 +175,13 @@ class _Eigh(AutogradFunction):
         w, v = call.tensor(w), call.tensor(v)
         ctx.call = call
         ctx.save_for_backward(A, w, v)
+        ctx.save_for_forward(w, v)
         ctx.set_materialize_grads(False)
         return w, v
+
+    @staticmethod
+    def jvp(ctx, dA, _):
+        return forward.along_eigh(ctx.call, *ctx.saved_tensors[-2:], dA)
 
     @staticmethod
     def backward(ctx, gw, gv):
@@ -204,6 +212,10 @@ class _MatrixFunction(AutogradFunction):
         return call.tensor(f)
 
     @staticmethod
+    def jvp(ctx, dA, *_):
+        return forward.along_function(ctx.call, ctx.pairs, ctx.function, dA)
+
+    @staticmethod
     def backward(ctx, gf):
         call, function, pairs, (A,) = ctx.call, ctx.function, ctx.pairs, ctx.saved_tensors
 
@@ -230,7 +242,12 @@ class _Frame(AutogradFunction):
         call.check("frame")
         ctx.call, ctx.index, ctx.pairs = call, index, (w, v)
         ctx.save_for_backward(A, reference)
+        ctx.save_for_forward(reference)
         return call.tensor(f)
+
+    @staticmethod
+    def jvp(ctx, dA, dR, *_):
+        return forward.along_frame(ctx.call, ctx.pairs, ctx.index, ctx.saved_tensors[-1], dA, dR)
 
     @staticmethod
     def backward(ctx, gf):

@@ -1,0 +1,107 @@
+"""Forward mode of multiplet.torch: by PyTorch's own check, by differences, and where it cannot be."""
+import warnings
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+import multiplet  # noqa: E402
+import multiplet.torch as mt  # noqa: E402
+from job import hermitian  # noqa: E402
+from torch.autograd import forward_ad  # noqa: E402
+
+DOUBLES, TYPES = ("float64", "complex128"), ("float32", "float64", "complex64", "complex128")
+PAIRS, APART = [1.0, 1.0, 2.0, 3.5, 3.5], [0.5, 1.0, 2.0, 3.0, 4.5]
+
+
+def make(spectrum, dtype, batch=(2,), seed=0):
+    a = hermitian(np.random.default_rng(seed), int(np.prod(batch, dtype=int)), len(spectrum), dtype, spectrum)
+    return torch.from_numpy(a).reshape(*batch, len(spectrum), len(spectrum))
+
+
+def along(f, *pairs):
+    """The tangents of f's outputs for (value, tangent) of each argument."""
+    with forward_ad.dual_level():
+        out = f(*(forward_ad.make_dual(x, d) for x, d in pairs))
+        return [forward_ad.unpack_dual(y).tangent for y in (out if isinstance(out, tuple) else (out,))]
+
+
+FUNCTIONS = {"exp": lambda A: mt.matrix_function(A, "exp"), "log": lambda A: mt.matrix_function(A, "log"),
+             "fermi": lambda A: mt.matrix_function(A, "fermi", beta=2.0, electrons=2.2),
+             "projector": lambda A: mt.projector(A, (2, 3)), "abs": lambda A: mt.matrix_function(A, "abs"),
+             "frame": lambda A: mt.frame(A, torch.ones(5, 2, dtype=A.dtype).tril(), (0, 2))}
+
+
+@pytest.mark.parametrize("dtype", DOUBLES)
+@pytest.mark.parametrize("batch", [(), (2,), (1, 2), (0,)])
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions(name, batch, dtype):
+    """At repeated eigenvalues, against differences."""
+    A, d, h = make(PAIRS, dtype, batch), make(APART, dtype, batch, 1) - 2, 1e-5
+    found, = along(FUNCTIONS[name], (A, d))
+    expected = (FUNCTIONS[name](A + h * d) - FUNCTIONS[name](A - h * d)) / (2 * h)
+    assert found.shape == expected.shape and torch.allclose(found, expected, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("dtype", DOUBLES)
+def test_torchs_own_check(dtype):
+    A = make(PAIRS, dtype, ()).requires_grad_()
+    R = torch.ones(5, 2, dtype=A.dtype).tril().requires_grad_()
+    hermitian_part = lambda x: (x + x.mH) / 2
+    assert torch.autograd.gradcheck(lambda x: mt.matrix_function(hermitian_part(x), "exp"), A, check_forward_ad=True)
+    assert torch.autograd.gradcheck(lambda x, r: mt.frame(hermitian_part(x), r, (0, 2)), (A, R), check_forward_ad=True)
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_forward_is_the_adjoint_of_backward(dtype):
+    """<gw, dw> + <gv, dv> = <G, dA> for a loss that no basis and no phase changes; no tangent is left out."""
+    A, d = make(PAIRS, dtype), make(APART, dtype, seed=3)
+    m = make(APART, dtype, seed=4)
+
+    def loss(A):
+        w, v = mt.eigh(A)
+        return ((w ** 2).sum(-1) + (v[..., :2].mH @ m @ v[..., :2]).diagonal(dim1=-2, dim2=-1).real.sum(-1)).sum()
+
+    x = A.clone().requires_grad_()
+    loss(x).backward()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", multiplet.GaugeWarning)
+        found, = along(loss, (A, d))
+        values, = along(mt.eigvalsh, (A, d))
+        pairs = along(lambda A: tuple(mt.eigh(A)), (A, d))
+    eps = torch.finfo(A.real.dtype).eps
+    assert torch.allclose(found, (x.grad.conj() * d).real.sum(), rtol=1e4 * eps, atol=1e4 * eps)
+    assert torch.equal(values, pairs[0]) and values.dtype == A.real.dtype and pairs[1].dtype == A.dtype
+
+
+@pytest.mark.parametrize("dtype", DOUBLES)
+def test_pairs_by_differences(dtype):
+    """Of simple eigenvalues; a vector up to its phase. And of a direction that keeps multiplets whole."""
+    A, d, h = make(APART, dtype), make(APART, dtype, seed=5), 1e-5
+    w, v = along(lambda A: tuple(mt.eigh(A)), (A, d))
+    up, down, at = mt.eigh(A + h * d), mt.eigh(A - h * d), mt.eigh(A)
+    assert torch.allclose(w, (up[0] - down[0]) / (2 * h), rtol=1e-6, atol=1e-8)
+    moved = (up[1] - down[1]) / (2 * h)
+    phase = (at[1].conj() * moved).sum(-2, keepdim=True)
+    assert torch.allclose(v, moved - at[1] * phase, rtol=1e-5, atol=1e-6)
+    B = make(PAIRS, dtype)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        w, = along(mt.eigvalsh, (B, B @ B))
+    assert torch.allclose(w, torch.tensor(PAIRS, dtype=torch.float64) ** 2, rtol=1e-12)
+
+
+def test_a_direction_that_splits():
+    A, d = torch.diag(torch.tensor([4.0, 1.0, 1.0])), torch.diag(torch.tensor([0.0, 1.0, 3.0]))
+    with pytest.warns(multiplet.GaugeWarning, match=r"splits a multiplet of the matrix, by 0\.32"):
+        w, v = along(lambda A: tuple(mt.eigh(A)), (A, d))
+    assert torch.allclose(w, torch.tensor([2.0, 2.0, 0.0])) and not v.any()
+    with pytest.raises(multiplet.GaugeError, match="no derivative"):
+        along(lambda A: tuple(mt.eigh(A, gauge="error")), (A, d))
+
+
+def test_parameters_do_not_lose_their_gradient():
+    beta = torch.tensor(2.0, requires_grad=True)
+    with pytest.raises(TypeError, match=r"fermi: beta asks for a gradient.*beta\.detach\(\)"):
+        mt.matrix_function(torch.eye(2), "fermi", beta=beta, mu=0.0)
+    assert torch.isfinite(mt.matrix_function(torch.eye(2), "fermi", beta=beta.detach(), mu=0.0)).all()
