@@ -10,8 +10,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 MULTIPLET = os.environ.get("MULTIPLET", str(ROOT / "build/bin/multiplet"))
 TYPES = ["float32", "float64", "complex64", "complex128"]
 # A rank without mpirun starts a daemon of Open MPI's beside it, which takes longer than a small job. What asks for
-# none has no use for Open MPI's folders, either, and two such ranks would call theirs alike.
-NO_DAEMON = ("env", "OMPI_MCA_ess_singleton_isolated=1", "OMPI_MCA_orte_create_session_dirs=0")
+# none has no use for Open MPI's folders, either, and two such ranks would call theirs alike. Symbols are bound at the
+# start: once in some thousand runs Open MPI's own thread bound one while its components were unloaded, and crashed.
+NO_DAEMON = ("env", "OMPI_MCA_ess_singleton_isolated=1", "OMPI_MCA_orte_create_session_dirs=0", "LD_BIND_NOW=1")
 OK, GAUGE, NONFINITE, NOT_HERMITIAN, NONFINITE_COTANGENT, SUBGRADIENT = 1, 2, 3, 4, 8, 11
 
 
