@@ -15,6 +15,7 @@ Keywords that are common to several functions:
   threads    None: OMP_NUM_THREADS, else as many as this process may run on
 """
 import collections
+import math
 import os
 
 import numpy as np
@@ -181,7 +182,7 @@ class _Call:
 
     def flat(self, array, rank=2):
         """[*batch, ...] as [count, ...], contiguous."""
-        count = int(np.prod(self.batch, dtype=np.int64))
+        count = math.prod(self.batch)
         return np.ascontiguousarray(array).reshape(count, *array.shape[array.ndim - rank:])
 
     def shaped(self, array):

@@ -21,8 +21,8 @@ Keywords that are common to several functions:
 """
 import collections
 import contextvars
+import math
 
-import numpy as np
 import torch
 from torch.autograd import Function as AutogradFunction
 
@@ -151,7 +151,7 @@ class _Call:
         if tensor is None:
             return None
         tensor = tensor.detach().resolve_conj().resolve_neg().contiguous()
-        count = int(np.prod(self.batch, dtype=np.int64))
+        count = math.prod(self.batch)
         return tensor.numpy().reshape(count, *tensor.shape[tensor.dim() - rank:])
 
     def tensor(self, array):
