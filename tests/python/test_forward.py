@@ -105,3 +105,57 @@ def test_parameters_do_not_lose_their_gradient():
     with pytest.raises(TypeError, match=r"fermi: beta asks for a gradient.*beta\.detach\(\)"):
         mt.matrix_function(torch.eye(2), "fermi", beta=beta, mu=0.0)
     assert torch.isfinite(mt.matrix_function(torch.eye(2), "fermi", beta=beta.detach(), mu=0.0)).all()
+
+
+@pytest.mark.parametrize("name", [*FUNCTIONS, "eigh", "eigvalsh"])
+def test_no_further_derivative_is_left_out(name):
+    """A gradient of a tangent and a tangent of a gradient are errors, not sums without some terms."""
+    f = {"eigh": lambda A: mt.eigh(A)[0], "eigvalsh": mt.eigvalsh, **FUNCTIONS}[name]
+    A, d = make(APART, "float64", ()), make(APART, "float64", (), 1)
+    with forward_ad.dual_level():
+        x = forward_ad.make_dual(A.clone().requires_grad_(), d)
+        with pytest.raises(RuntimeError, match="no tangents of a gradient"):
+            torch.autograd.grad((f(x) ** 2).sum(), x)
+    for leaf in (0, 1):
+        y = [A.clone(), d.clone()]
+        y[leaf].requires_grad_()
+        with forward_ad.dual_level():
+            tangent = forward_ad.unpack_dual((f(forward_ad.make_dual(*y)) ** 2).sum()).tangent
+            with pytest.raises(RuntimeError, match="of a tangent there are no further derivatives"):
+                tangent.backward()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "complex64"])
+@pytest.mark.parametrize("name", [*FUNCTIONS, "softplus", "sign", "eigvalsh"])
+@pytest.mark.parametrize("n", [5, 40])
+def test_single_precision(name, n, dtype):
+    """Ordinary matrices against double precision."""
+    f = {"softplus": lambda A: mt.matrix_function(A, "softplus"), "eigvalsh": mt.eigvalsh, **FUNCTIONS,
+         "sign": lambda A: mt.matrix_function(A - 2.03 * torch.eye(n, dtype=A.dtype), "sign")}[name]
+    if name == "frame":
+        f = lambda A: mt.frame(A, torch.ones(n, 2, dtype=A.dtype).tril(), (0, 2))
+    spectrum = list(0.5 + 4.0 * np.arange(n) / n)
+    A, d = make(spectrum, dtype), make(list(np.cos(np.arange(n))), dtype, seed=1)
+    wide = getattr(torch, "float64" if dtype == "float32" else "complex128")
+    (found,), (exact,) = along(f, (A, d)), along(f, (A.to(wide), d.to(wide)))
+    assert found.dtype in (A.dtype, A.real.dtype)
+    f(A)
+    condition = float(np.max(mt.last_certificate().frame_condition))  # 0 without a frame
+    assert (found - exact).norm() <= 1e-7 * n ** 2 * exact.norm() * max(1, condition)
+
+
+def test_directions_that_are_not_finite():
+    A = torch.stack([torch.diag(torch.tensor([4.0, 2.0, 1.0]))] * 2)
+    d = torch.ones(2, 3, 3)
+    d[1, 0, 0] = float("nan")
+    R = torch.ones(2, 3, 1)
+    for f, pairs in ((mt.eigvalsh, [(A, d)]), (lambda A: mt.matrix_function(A, "exp"), [(A, d)]),
+                     (lambda R: mt.frame(A, R, (0, 2)), [(R, d[..., :1])])):
+        with pytest.raises(multiplet.ProblemError, match=r"matrix \[1\] is NONFINITE_COTANGENT"):
+            along(f, *pairs)
+    w, v = along(lambda A: tuple(mt.eigh(A, failed="zero")), (A, d))
+    assert torch.allclose(w, torch.tensor([[1.0] * 3, [0.0] * 3])) and not v[1].any() and v[0].any()
+    assert list(mt.last_certificate().status) == [multiplet.Status.OK, multiplet.Status.NONFINITE_COTANGENT]
+    for shape in ((0, 3, 3), (2, 0, 0)):
+        w, v = along(lambda A: tuple(mt.eigh(A)), (torch.zeros(shape), torch.zeros(shape)))
+        assert w.shape == shape[:-1] and v.shape == shape

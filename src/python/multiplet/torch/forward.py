@@ -5,15 +5,19 @@ function computes it, as exactly as gradients. Eigenpairs move as in the jobs' t
 eigenvalue moves by (V^H dA V)_jj, inside a multiplet by the mean of these unless eigenvalue_cotangents is 'raw' or
 'unbiased'. A vector moves in the parallel gauge, by V (F o V^H dA V) with F_ij = 1 / (w_j - w_i) between multiplets;
 entries below their noise, 8 eps ||dA||_F, are dropped.
+
+Tangents are first derivatives: one that is differentiated again, and a gradient of what has a tangent, are errors.
 """
 import torch
 from torch.autograd import forward_ad
 
 from .. import verdict
-from ..backend import Function
-from .second import hermitian
+from ..backend import Certificate, Function
+from ..status import Status
+from .second import hermitian, refused
 
 NOISE = 8
+AGAIN = "of a tangent there are no further derivatives (differentiate the gradient again: create_graph=True)"
 
 
 def is_dual(A):
@@ -21,6 +25,37 @@ def is_dual(A):
     return forward_ad.unpack_dual(A).tangent is not None
 
 
+def refuse_tangents(*tensors):
+    """For backward passes, whose results would have no tangent."""
+    if any(x is not None and is_dual(x) for x in tensors):
+        raise RuntimeError("multiplet.torch has no tangents of a gradient (differentiate the gradient again: "
+                           "create_graph=True)")
+
+
+def finite(call, what, d):
+    """The direction, with zeros for the matrices where it is not finite: those are NONFINITE_COTANGENT."""
+    bad = ~torch.isfinite(d).flatten(-2).all(-1)
+    if not bad.any():
+        return d
+    report = call.certificate.report.copy()
+    report["status"][bad.expand(call.batch).reshape(-1).numpy()] = Status.NONFINITE_COTANGENT
+    call.check(f"derivative of {what} along a direction", Certificate(report, call.certificate._multiplet))
+    return torch.where(bad[..., None, None], torch.zeros_like(d), d)
+
+
+def once(along):
+    """Makes of along(call, ...) a function (call, made_of, ...) whose results refuse to be differentiated by any tensor of
+    made_of."""
+    def outputs(call, made_of, *arguments):
+        with torch.no_grad():
+            found = along(call, *(x.detach() if torch.is_tensor(x) else x for x in arguments))
+        if not isinstance(found, tuple):
+            return refused(AGAIN, found, *made_of)
+        return tuple(refused(AGAIN, x, *made_of) for x in found)
+    return outputs
+
+
+@once
 def along_function(call, pairs, function, dA):
     """The derivative of f(A)."""
     direction = call.array(hermitian(dA))
@@ -29,26 +64,32 @@ def along_function(call, pairs, function, dA):
     return call.tensor(moved)
 
 
+@once
 def along_frame(call, pairs, index, R, dA, dR):
-    """The derivative of P R S^(-1/2), S = R^H P R; dA or dR None: zero."""
-    v = call.tensor(pairs[1])[..., index[0]:index[1]]
-    PR = v @ (v.mH @ R)
-    moved = torch.zeros_like(PR) if dR is None else v @ (v.mH @ dR)
+    """The derivative of P R S^(-1/2), S = R^H P R = Z^H Z with Z = V_s^H R; dA or dR None: zero.
+
+    In double precision, and by Z: what is made of S itself loses the square of the frame's condition."""
+    narrow, wide = R.dtype, torch.complex128 if R.is_complex() else torch.float64
+    v, R = call.tensor(pairs[1])[..., index[0]:index[1]].to(wide), R.to(wide)
+    moved = torch.zeros_like(v @ (v.mH @ R))  # dP R + P dR
+    if dR is not None:
+        moved = moved + v @ (v.mH @ finite(call, "frame", dR).to(wide))
     if dA is not None:
-        moved = moved + along_function(call, pairs, Function("projector", index=index), dA) @ R
-    s, u = torch.linalg.eigh(hermitian(R.mH @ PR))
-    dS = hermitian(R.mH @ moved + (0 if dR is None else dR.mH @ PR))
-    root = s.sqrt()
-    sums = root.unsqueeze(-1) + root.unsqueeze(-2)
-    quotient = -1 / (root.unsqueeze(-1) * root.unsqueeze(-2) * sums)  # of x^(-1/2)
-    inverse = (u / root.unsqueeze(-2)) @ u.mH
-    return moved @ inverse + PR @ (u @ (quotient * (u.mH @ dS @ u)) @ u.mH)
+        moved = moved + along_function(call, (), pairs, Function("projector", index=index), dA).to(wide) @ R
+    z, dz = v.mH @ R, v.mH @ moved
+    _, root, wh = torch.linalg.svd(z, full_matrices=False)
+    inverse = (wh.mH / root.unsqueeze(-2)) @ wh
+    rows, columns = root.unsqueeze(-1), root.unsqueeze(-2)
+    ds = wh @ (z.mH @ dz) @ wh.mH
+    turned = wh.mH @ (-(ds + ds.mH) / (rows * columns * (rows + columns))) @ wh  # of S^(-1/2)
+    return ((moved - v @ dz) @ inverse + v @ (dz @ inverse + z @ turned)).to(narrow)
 
 
+@once
 def along_eigh(call, w, v, dA):
     """The derivatives of eigenvalues and eigenvectors. A direction that splits a multiplet has no such derivatives
     there: verdict.check_split says so."""
-    dA = hermitian(dA.detach())
+    dA = hermitian(finite(call, "eigh", dA))
     c = v.mH @ dA @ v
     ids = torch.from_numpy(call.certificate.multiplet.reshape(w.shape)).long()
     same = ids.unsqueeze(-1) == ids.unsqueeze(-2)

@@ -175,17 +175,19 @@ class _Eigh(AutogradFunction):
         w, v = call.tensor(w), call.tensor(v)
         ctx.call = call
         ctx.save_for_backward(A, w, v)
-        ctx.save_for_forward(w, v)
+        ctx.save_for_forward(A, w, v)
         ctx.set_materialize_grads(False)
         return w, v
 
     @staticmethod
     def jvp(ctx, dA, _):
-        return forward.along_eigh(ctx.call, *ctx.saved_tensors[-2:], dA)
+        A, w, v = ctx.saved_tensors
+        return forward.along_eigh(ctx.call, (A, dA), w, v, dA)
 
     @staticmethod
     def backward(ctx, gw, gv):
         call, (A, w, v) = ctx.call, ctx.saved_tensors
+        forward.refuse_tangents(A, gw, gv)
         notes, call.notes = call.notes, []
         if gw is None and gv is None:
             return None, None
@@ -209,15 +211,17 @@ class _MatrixFunction(AutogradFunction):
         call.check(function.kind)
         ctx.call, ctx.function, ctx.pairs = call, function, (w, v)
         ctx.save_for_backward(A)
+        ctx.save_for_forward(A)
         return call.tensor(f)
 
     @staticmethod
     def jvp(ctx, dA, *_):
-        return forward.along_function(ctx.call, ctx.pairs, ctx.function, dA)
+        return forward.along_function(ctx.call, (*ctx.saved_tensors, dA), ctx.pairs, ctx.function, dA)
 
     @staticmethod
     def backward(ctx, gf):
         call, function, pairs, (A,) = ctx.call, ctx.function, ctx.pairs, ctx.saved_tensors
+        forward.refuse_tangents(A, gf)
 
         def gradient(cotangent):
             g, certificate = call.backend.function_backward(*pairs, function, call.array(cotangent), call.certificate,
@@ -242,16 +246,18 @@ class _Frame(AutogradFunction):
         call.check("frame")
         ctx.call, ctx.index, ctx.pairs = call, index, (w, v)
         ctx.save_for_backward(A, reference)
-        ctx.save_for_forward(reference)
+        ctx.save_for_forward(A, reference)
         return call.tensor(f)
 
     @staticmethod
     def jvp(ctx, dA, dR, *_):
-        return forward.along_frame(ctx.call, ctx.pairs, ctx.index, ctx.saved_tensors[-1], dA, dR)
+        A, reference = ctx.saved_tensors
+        return forward.along_frame(ctx.call, (A, reference, dA, dR), ctx.pairs, ctx.index, reference, dA, dR)
 
     @staticmethod
     def backward(ctx, gf):
         call, (A, reference) = ctx.call, ctx.saved_tensors
+        forward.refuse_tangents(A, reference, gf)
         g, gr, certificate = call.backend.frame_backward(*ctx.pairs, ctx.index, _reference(call, reference),
                                                          call.array(gf), call.certificate, call.options)
         call.check("gradient of frame", certificate)
