@@ -129,10 +129,10 @@ bool mpt_loss_terms_function(mpt_loss_terms *t, const mpt_function *function, co
                              mpt_spectral_function *f, mpt_function_size *size) {
   if (mpt_function_start(function, t->n, w, t->apart, t->memory, f) != MPT_STATUS_OK) return false;
   *size = (mpt_function_size){.reach = mpt_function_reach(f)};
-  if (mpt_function_range(function)) size->steepest = 1 / size->reach;
   for (int64_t i = 0; i < t->n; i++) {
     size->largest = fmax(size->largest, fabs(f->value[i]));
-    size->steepest = fmax(size->steepest, fabs(f->slope[i]));
+    for (int64_t j = 0; j <= i; j++)
+      size->steepest = fmax(size->steepest, fabs(mpt_divided_difference(f, i, j)));
   }
   return true;
 }

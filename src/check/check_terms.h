@@ -40,7 +40,8 @@ void mpt_loss_terms_release(mpt_loss_terms *terms);
 bool mpt_loss_terms_prepare(mpt_loss_terms *terms, const double *w, const mpt_wide *v);
 
 /* The size of a function on a spectrum: the distance over which it changes by about its own value,
- * its largest value and its largest slope; false where the function does not exist. */
+ * its largest value and its largest divided difference (a step has no slope anywhere); false where
+ * the function does not exist. */
 typedef struct mpt_function_size {
   double reach, largest, steepest;
 } mpt_function_size;

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 import multiplet
-from job import TYPES, hermitian
+from job import TYPES, hermitian, run, solve, write
 
 W = [-2.5, -1.0, -1.0, 0.25, 3.0, 3.0]
 SCALARS = {"softplus": lambda x: np.logaddexp(0, x), "abs": np.abs, "sign": np.sign}
@@ -45,3 +45,23 @@ def test_at_zero():
         multiplet.matrix_function(a, "sign")
     near = multiplet.matrix_function(np.diag([1e-17, -1e-17, 2.0]), "sign")
     assert multiplet.matrix_function_backward(near, np.eye(3) + 1).certificate.gradient_error > 0.1
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("solver, ranks", [("lanes", 1), ("lapack", 1), ("scalapack", 2)])
+def test_jobs(tmp_path, solver, ranks, dtype):
+    """Values, gradients and tangents by every engine; check finds nothing in right ones, in single precision either."""
+    rng = np.random.default_rng(1)
+    w = np.sort(np.r_[rng.standard_normal(20) * 2, [-1.5, -1.5, 0.7, 0.7]])
+    a, d = hermitian(rng, 2, len(w), dtype, list(w)), hermitian(rng, 2, len(w), dtype)
+    write(tmp_path / "d.h5", H=d)
+    result = solve(tmp_path, a, ranks=ranks, solve={"solver": solver}, tangent="d.h5",
+                   functions=[{"name": kind, "kind": kind, "scale": -2.0} for kind in SCALARS],
+                   cotangents={f"functions/{kind}": hermitian(rng, 2, len(w), dtype) for kind in SCALARS})
+    v, x = np.linalg.eigh(a.astype("complex128"))
+    for kind, f in SCALARS.items():
+        exact = (x * f(-2.0 * v)[:, None]) @ x.conj().swapaxes(-1, -2)
+        assert np.abs(result[f"functions/{kind}"] - exact).max() < 400 * np.finfo(dtype).eps
+    assert (result["status"] == multiplet.Status.OK).all()
+    assert (result["diagnostics/gradient_error"] < 1e3 * np.finfo(dtype).eps).all()
+    run(tmp_path / "job-out.h5", "--gradients", "2", verb="check")
