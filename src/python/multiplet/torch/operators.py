@@ -26,6 +26,7 @@ SCHEMAS = {
     "split": "(Tensor x, Tensor splitting, Tensor A, Tensor ids, Tensor report, str how) -> Tensor",
     "settled": "(Tensor x, Tensor? error, Tensor A, Tensor ids, Tensor report, str how) -> Tensor",
     "simple": "(Tensor x, Tensor A, Tensor ids, Tensor report, str how) -> Tensor",
+    "constant": "(Tensor x) -> Tensor",
     "certificate": "(Tensor report) -> Tensor",
     "refused": "(Tensor x, Tensor[] made_of, str why) -> Tensor",
 }
@@ -49,11 +50,11 @@ def _pairs(A):
 
 
 def _outcome(A):
-    return A.new_empty(A.shape[:-1], dtype=torch.int32), _reports(A)
+    return A.new_empty(A.shape[:-1], dtype=_real(A)), _reports(A)
 
 
 def _reports(A):
-    return A.new_empty((*A.shape[:-2], REPORT_BYTES), dtype=torch.uint8)
+    return A.new_empty((*A.shape[:-2], REPORT_BYTES // 8), dtype=torch.float64)
 
 
 def _like(x):
@@ -73,6 +74,7 @@ EMPTY = {
     "split": lambda x, *_: _like(x),
     "settled": lambda x, *_: _like(x),
     "simple": lambda x, *_: _like(x),
+    "constant": _like,
     "certificate": lambda report: report.new_empty((*report.shape[:-1], len(REPORT)), dtype=torch.float64),
     "refused": lambda x, *_: _like(x),
 }
