@@ -289,9 +289,9 @@ class Constant(Node):
 
 class Refused(Node):
     @staticmethod
-    def forward(ctx, x, why, *made_of):
+    def forward(ctx, x, made_of, why):
         ctx.why = why
-        return Node.below(ctx, "refused", x, list(made_of), why)
+        return Node.below(ctx, "refused", x, made_of, why)
 
     @staticmethod
     def jvp(ctx, *_):
@@ -320,9 +320,8 @@ def _eigvalsh(A, how):
 for _name, _node in (("eigh", Eigh), ("eigh_backward", EighBackward), ("function", FunctionOf),
                      ("function_map", FunctionMap), ("function_second", FunctionSecond), ("frame", Frame),
                      ("frame_backward", FrameBackward), ("simple", Simple),
-                     ("constant", Constant)):
+                     ("constant", Constant), ("refused", Refused)):
     _register(_name, _node.apply)
 for _name in ("finite", "split", "settled"):
     _register(_name, lambda *x, name=_name: Through.apply(name, *x))
-_register("refused", lambda x, made_of, why: Refused.apply(x, why, *made_of))
 _register("eigvalsh", _eigvalsh)

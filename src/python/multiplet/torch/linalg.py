@@ -41,9 +41,9 @@ Certified = collections.namedtuple("Certified", "value certificate")
 TYPES = (torch.float32, torch.float64, torch.complex64, torch.complex128)
 
 
-class Certificate(collections.namedtuple("Certificate", (*library.REPORT, "multiplet"))):
-    """The outcome for each matrix, as tensors [*batch] (and multiplet [*batch, n]): see multiplet.backend.Certificate.
-    `status` holds numbers of multiplet.Status."""
+Certificate = collections.namedtuple("Certificate", (*library.REPORT, "multiplet"))
+Certificate.__doc__ = """The outcome for each matrix, as tensors [*batch] (and multiplet [*batch, n]): see
+multiplet.backend.Certificate. `status` holds numbers of multiplet.Status."""
 
 
 def _certificate(ids, report):

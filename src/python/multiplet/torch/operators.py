@@ -28,7 +28,7 @@ SCHEMAS = {
     "simple": "(Tensor x, Tensor A, Tensor ids, Tensor report, str how) -> Tensor",
     "constant": "(Tensor x) -> Tensor",
     "certificate": "(Tensor report) -> Tensor",
-    "refused": "(Tensor x, Tensor[] made_of, str why) -> Tensor",
+    "refused": "(Tensor x, Tensor made_of, str why) -> Tensor",
 }
 
 library = Library("multiplet", "DEF")
@@ -97,7 +97,7 @@ def on_host(kernel):
     """The kernel for tensors of another device: one copy each way, on the current stream."""
     def run(*arguments):
         device = arguments[0].device
-        arguments = [[_to_host(y) for y in x] if isinstance(x, (list, tuple)) else _to_host(x) for x in arguments]
+        arguments = [_to_host(x) for x in arguments]
         if device.type == "cuda":
             torch.cuda.current_stream(device).synchronize()
         out = kernel(*arguments)
@@ -111,8 +111,6 @@ def _batched(name):
     seeds = [word.endswith(" seed") for word in words]
 
     def front(x, dim, size):
-        if isinstance(x, (list, tuple)):
-            return [front(y, d, size) for y, d in zip(x, dim)]
         if not torch.is_tensor(x):
             return x
         return x.movedim(dim, 0) if dim is not None else x.expand(size, *x.shape)
