@@ -31,18 +31,30 @@ typedef enum mpt_function_kind {
   MPT_FUNCTION_SOFTPLUS = 11,  /* log(1 + exp(A)) */
   MPT_FUNCTION_ABS = 12,       /* |A| = (A^2)^(1/2); 0 has the derivative 0 */
   MPT_FUNCTION_SIGN = 13,      /* A |A|^-1 */
+  MPT_FUNCTION_CLAMP_MIN = 14, /* max(A, minimum); at the minimum the derivative 1/2 */
+  /* Occupations at x = (A - mu) / sigma; for methfessel_paxton and cold see mpt_function.mu */
+  MPT_FUNCTION_GAUSSIAN = 15,          /* erfc(x) / 2 */
+  MPT_FUNCTION_METHFESSEL_PAXTON = 16, /* of order 1: erfc(x) / 2 - x exp(-x^2) / (2 sqrt(pi)) */
+  MPT_FUNCTION_COLD = 17, /* erfc(u) / 2 + exp(-u^2) / sqrt(2 pi), u = x + 1/sqrt(2) (Marzari and
+                             Vanderbilt) */
   MPT_FUNCTION_KINDS
 } mpt_function_kind;
 
 typedef struct mpt_function {
   size_t size; /* sizeof(mpt_function) */
   mpt_function_kind kind;
-  double scale;     /* f(scale * A) for all but fermi and projector; 0: 1 */
+  double scale;     /* f(scale * A) for all but occupations and projector; 0: 1 */
   double exponent;  /* power */
-  double beta, mu;  /* fermi */
-  double electrons; /* fermi: if above 0, mu is solved for, tr f(A) = electrons; the member mu is
-                       not read, and the response of mu is part of the gradient */
+  double beta, mu;  /* fermi; mu of all occupations */
+  double electrons; /* occupations: if above 0, mu is solved for, tr f(A) = electrons; the member mu
+                       is not read, and the response of mu is part of the gradient. With
+                       methfessel_paxton and cold, which do not fall everywhere, several mu may do:
+                       it is the one nearest to gaussian's for the same sigma, as far as a search in
+                       steps of sigma / 16 sees them */
   int64_t index[2]; /* projector: eigenvalues index[0] to index[1] - 1 in ascending order */
+  double sigma;     /* gaussian, methfessel_paxton and cold: the width */
+  double order;     /* methfessel_paxton: a whole number from 1 to 8; 0: 1 */
+  double minimum;   /* clamp_min */
 } mpt_function;
 
 /* Which eigenpairs are wanted. */
@@ -116,7 +128,8 @@ typedef enum mpt_domain {
   MPT_DOMAIN_NONZERO = 1,
   MPT_DOMAIN_POSITIVE = 2,
   MPT_DOMAIN_BELOW_N = 3, /* above 0 and below n */
-  MPT_DOMAIN_INDEX = 4    /* [2], 0 <= [0] < [1] <= n */
+  MPT_DOMAIN_INDEX = 4,   /* [2], 0 <= [0] < [1] <= n */
+  MPT_DOMAIN_ORDER = 5    /* a whole number from 1 to 8 */
 } mpt_domain;
 
 typedef enum mpt_need {
