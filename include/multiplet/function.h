@@ -57,6 +57,31 @@ typedef struct mpt_function {
   double minimum;   /* clamp_min */
 } mpt_function;
 
+/* Occupations of eigenvalues w [count, n], which need not ascend, by a function that is fermi,
+ * gaussian, methfessel_paxton or cold. Where it gives `electrons`, mu is solved for: without
+ * weights, of each matrix, mu [count]; with weights [count], not negative, one mu for all, mu [1]:
+ *
+ *   sum_k weights_k sum_i f(w_ki) = electrons
+ *
+ * Weights that are not whole numbers have rounding errors, so electrons within 8 eps of what fills
+ * whole levels are taken to fill them. occupations, slopes (df/dw at fixed mu) and response
+ * (dmu/dw, which is weights_k slopes_ki / S with S = sum weights slopes; of each mu its sum is 1,
+ * also where S underflows, as in a gap; 0 where mu was given) are [count, n]. Each output may be
+ * NULL. With these,
+ *
+ *   d f_ki = slopes_ki (dw_ki - dmu),  dmu = sum response dw + electrons' change / -S
+ *
+ * and for a loss of f(A_k), given its cotangents gF_k and C_k = V_k^H gF_k V_k,
+ *
+ *   G_k = (mpt_matrix_function_backward at fixed mu) - T V_k diag(response_k) V_k^H,
+ *   T = sum_ki slopes_ki C_k,ii
+ *
+ * MPT_BAD_USAGE for an invalid argument and for as many electrons as the levels hold or more;
+ * MPT_NO_RESOURCE without memory. */
+MPT_API mpt_code mpt_occupations(int64_t n, int64_t count, const mpt_function *function,
+                                 const double *weights, const double *w, double *occupations,
+                                 double *slopes, double *response, double *mu, mpt_error *error);
+
 /* Which eigenpairs are wanted. */
 typedef enum mpt_select_kind {
   MPT_SELECT_ALL = 0,

@@ -167,7 +167,7 @@ typedef struct filling {
   const mpt_function *f;
   mpt_levels levels;
   int64_t filled;
-  double rest, most; /* and the sum of the weights */
+  double rest, most, holes; /* and the sum of the weights; what that exceeds f->electrons by */
   double factor, factor_low;
 } filling;
 
@@ -201,6 +201,8 @@ static void fill_levels(filling *t) {
     t->rest = rest;
   }
   t->most = sum + low;
+  t->holes = (sum - electrons) + low;
+  if (!whole && t->holes <= 8 * 0x1p-52 * electrons) t->holes = 0;
   if (!whole && fabs(t->rest) <= 8 * 0x1p-52 * electrons) t->rest = 0;
 }
 
@@ -270,9 +272,8 @@ static double root_between(const filling *t, double low, double high, double mu,
 }
 
 static void ends(const filling *t, double *low, double *high) {
-  const double n = t->most, electrons = t->f->electrons, holes = n - electrons;
-  const double reach = log((double)t->levels.m) + fabs(log(electrons / n)) + 40 +
-                       (holes > 0 ? fabs(log(holes / n)) : 40);
+  const double reach = log((double)t->levels.m) + fabs(log(t->f->electrons / t->most)) + 40 +
+                       fabs(log(t->holes / t->most));
   *low = t->levels.w[0] - reach / t->factor;
   *high = t->levels.w[t->levels.m - 1] + reach / t->factor;
 }
@@ -392,4 +393,25 @@ void mpt_occupation_response(const mpt_function *f, const mpt_levels *levels, do
                           ? weight * tail->slope * ratio(tail, &sum.of) / sum.of.slope
                           : 0;
     }
+}
+
+bool mpt_electrons_fit(const mpt_function *f, const mpt_levels *levels, double *hold) {
+  filling t = {.f = f, .levels = *levels};
+  fill_levels(&t);
+  *hold = t.most;
+  return t.holes > 0;
+}
+
+void mpt_occupy_levels(const mpt_function *f, const mpt_levels *levels, double mu, double mu_low,
+                       double *occupied, double *slope) {
+  filling t = {.f = f, .levels = *levels};
+  t.factor = mpt_occupation_factor(f, &t.factor_low);
+  for (int64_t i = 0; i < levels->m; i++) {
+    double low;
+    scaled of[2];
+    const double x = argument(&t, i, mu, mu_low, &low);
+    occupy(f, x, low, &of[0], &of[1]);
+    if (occupied) occupied[i] = plain(of[0].mantissa, of[0].high, of[0].low);
+    if (slope) slope[i] = -t.factor * plain(of[0].slope, of[0].high, of[0].low);
+  }
 }

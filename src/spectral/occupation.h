@@ -48,6 +48,14 @@ typedef struct mpt_levels {
  * levels to 8 eps of their number are taken to fill them. */
 double mpt_chemical_potential(const mpt_function *f, const mpt_levels *levels, double *low);
 
+/* Whether f->electrons are fewer than the levels hold, *hold. */
+bool mpt_electrons_fit(const mpt_function *f, const mpt_levels *levels, double *hold);
+
+/* Puts f into occupied[m] and df/dw at fixed mu into slope[m]; either may be NULL. The levels need
+ * not ascend. */
+void mpt_occupy_levels(const mpt_function *f, const mpt_levels *levels, double mu, double mu_low,
+                       double *occupied, double *slope);
+
 /* Puts the response of mu to each level, weight_i f'_i / sum weight f', into response[m]: their sum
  * is 1, also where every f' underflows. The levels need not ascend. */
 void mpt_occupation_response(const mpt_function *f, const mpt_levels *levels, double mu,

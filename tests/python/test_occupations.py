@@ -6,6 +6,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 
+import multiplet
 from job import OK, ROOT, config, hermitian, read, run, write
 from multiplet.backend import Function, Library, Options
 
@@ -127,3 +128,67 @@ def test_jobs(kind, extra, tmp_path):
         assert np.abs(r[f"diagnostics/chemical_potential/f{k}"] - float(truth.mu)).max() < 1e-13 * slope
         assert np.abs(np.trace(r[f"functions/f{k}"], axis1=-2, axis2=-1) - x).max() < 1e-13
     run(tmp_path / "job-out.h5", "--gradients", "2", verb="check")
+
+
+LEVELS = {"insulator": ([[-1.0, -0.9, 1.0, 2.0], [-1.5, -0.8, 0.7, 1.1]], [2.0]),
+          "degenerate": ([[-1.0, 0.25, 0.25, 2.0], [-1.5, 0.25, 0.25, 0.5]], [1.75, 2.0]),
+          "metal": ([[-1.0, 0.0, 0.1, 2.0], [-1.5, 0.05, 0.2, 0.5]], [1.5, 2.2, 1e-9, 4 - 2.0 ** -40])}
+
+
+@pytest.mark.parametrize("weights", [[0.25, 0.75], [1 / 3, 2 / 3]])
+@pytest.mark.parametrize("width", [0.25, 0.04])
+@pytest.mark.parametrize("kind, extra", KINDS)
+def test_many_matrices(kind, extra, width, weights):
+    parameters = widened(kind, extra, width)
+    for w, counts in LEVELS.values():
+        flat, each = np.ravel(w), np.repeat(weights, 4)
+        for electrons in counts[:4 if weights[0] == 0.25 else 2]:  # few electrons, or holes, feel how a third is rounded
+            exactly = [mp.mpf(round(12 * x)) / 12 for x in each]  # a third is not the double beside it
+            truth = Truth(kind, parameters, flat, electrons, exactly)
+            made = [np.empty(8) for _ in range(3)] + [np.empty(1)]
+            function = multiplet.library.Function(kind=list(multiplet.library.kinds()).index(kind), electrons=electrons,
+                                                  **parameters)
+            multiplet.library.occupations(4, 2, function, np.array(weights), flat, *made)
+            steep = max(1.0, float(max(abs(x) for x in truth.response)))
+            exact = [np.array([float(x) for x in y]) for y in (truth.f, truth.slope, truth.response)]
+            assert abs(made[3][0] - float(truth.mu)) < 5e-16 * steep * max(1, abs(made[3][0])), (electrons, made[3][0], truth.mu)
+            assert np.abs(made[0] - exact[0]).max() < 1e-14 * steep
+            assert np.abs(made[1] - exact[1]).max() < 1e-13 * steep * max(np.abs(exact[1]).max(), 1e-300)
+            assert np.abs(made[2] - exact[2]).max() < 1e-12 * steep and abs(made[2].sum() - 1) < 1e-14 * steep
+            found = multiplet.occupations(w, kind, electrons=electrons, weights=weights, **parameters)
+            assert np.array_equal(found.occupations.ravel(), made[0]) and found.mu == made[3][0]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
+def test_gradients_of_many_matrices(dtype):
+    """Against differences, levels of the two matrices in any order."""
+    rng, weights = np.random.default_rng(5), [0.25, 0.75]
+    a = np.concatenate([hermitian(rng, 1, 4, dtype, w) for w in ([-1, 0.1, 0.1, 2], [0.1, 0.1, 0.5, 0.75])])
+    c, h = hermitian(rng, 2, 4, dtype), 1e-5 * hermitian(rng, 2, 4, dtype)
+    for kind, extra in KINDS:
+        parameters = {**widened(kind, extra, 0.3), "electrons": 1.7, "weights": weights}
+
+        def f(x):
+            return multiplet.matrix_function(x, kind, **parameters)
+        assert np.isclose(np.trace(f(a).value, axis1=-2, axis2=-1).real @ weights, 1.7, rtol=1e-13)
+        found = np.sum(multiplet.matrix_function_backward(f(a), c).gradient.conj() * h).real
+        assert np.isclose(found, np.sum(c.conj() * (f(a + h).value - f(a - h).value)).real / 2, rtol=1e-6), kind
+
+
+def test_what_occupations_refuse():
+    w = np.array([[0.0, 1.0], [0.5, 2.0]])
+    with pytest.raises(multiplet.Error, match="2 electrons, and the levels hold 2"):
+        multiplet.occupations(w, "cold", sigma=0.1, electrons=2.0, weights=[0.25, 0.75])
+    with pytest.raises(multiplet.Error, match="bad argument, weights"):
+        multiplet.occupations(w, "cold", sigma=0.1, electrons=1.0, weights=[-1, 0.75])
+    with pytest.raises(multiplet.Error, match="bad argument, function"):
+        multiplet.occupations(w, "exp")
+    with pytest.raises(multiplet.Error, match="not finite"):
+        multiplet.occupations(w * np.nan, "fermi", beta=1.0, mu=0.0)
+    with pytest.raises(ValueError, match="weights has the shape"):
+        multiplet.occupations(w, "fermi", beta=1.0, electrons=1.0, weights=[1.0])
+    with pytest.raises(ValueError, match="weights needs electrons"):
+        multiplet.matrix_function(np.eye(2), "fermi", beta=1.0, mu=1.0, weights=[1.0])
+    made = multiplet.occupations(w, "fermi", beta=1.0, electrons=1.0)
+    assert made.mu.shape == (2,) and np.allclose(made.mu, [0.5, 1.25]) and np.allclose(made.occupations.sum(-1), 1)
+    assert multiplet.occupations(w, "gaussian", sigma=1.0, mu=0.0).occupations[0, 0] == 0.5

@@ -207,3 +207,13 @@ def call(name, shape, options, spec, *arrays):
                                  ctypes.byref(error))
     if code:
         raise (OutOfMemory if code == NO_RESOURCE else Error)(error.text.decode())
+
+
+def occupations(n, count, function, weights, w, *outputs):
+    """mpt_occupations; outputs: occupations, slopes, response and mu, float64 or None."""
+    error = CallError()
+    code = load().mpt_occupations(
+        ctypes.c_int64(n), ctypes.c_int64(count), ctypes.byref(function),
+        *(ctypes.c_void_p(address(x)) for x in (weights, w, *outputs)), ctypes.byref(error))
+    if code:
+        raise (OutOfMemory if code == NO_RESOURCE else Error)(error.text.decode())
