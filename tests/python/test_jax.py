@@ -163,8 +163,9 @@ def test_hessians(kind, point, dtype):
     reference = np.array([[(c * moved_twice(functools.partial(apply, kind), a, e, h)).sum().real for h in steps]
                           for e in steps])
     x = jnp.zeros(2, real)
-    for outer in (jax.jacfwd, jax.jacrev):
-        for inner in (jax.jacfwd, jax.jacrev):
+    modes = [jax.jacfwd, jax.jacrev]
+    for outer in modes if real == np.float64 else modes[:1]:
+        for inner in modes if real == np.float64 else modes[1:]:
             same(jax.jit(outer(inner(loss)))(x), reference, dtype, 100)
     same(jax.grad(lambda x: (jax.grad(loss)(x) * jnp.asarray([1, -2], real)).sum())(x), reference @ [1, -2], dtype, 200)
 
@@ -284,8 +285,10 @@ BATCHES = [(), (2,), (1, 3), (0,), (2, 0)]
 def test_batches(batch, dtype):
     rng = np.random.default_rng(7)
     a, c, r = hermitian(draw(rng, dtype, *batch, 4, 4)), draw(rng, dtype, *batch, 4, 4), draw(rng, dtype, *batch, 4, 2)
-    each = lambda f, *arrays: np.array([f(*(x[k] for x in arrays)) for k in np.ndindex(*batch)]).reshape(  # noqa: E731
-        *batch, *jax.eval_shape(f, *(jax.ShapeDtypeStruct(x.shape[len(batch):], x.dtype) for x in arrays)).shape)
+
+    def each(f, *arrays):
+        one = jax.eval_shape(f, *(jax.ShapeDtypeStruct(x.shape[len(batch):], x.dtype) for x in arrays))
+        return np.array([f(*(x[k] for x in arrays)) for k in np.ndindex(*batch)]).reshape((*batch, *one.shape))
     mapped = lambda f: functools.reduce(lambda f, _: jax.vmap(f), batch, f)  # noqa: E731
     for loss in (lambda a, c, r: (c * mj.matrix_function(a, "tanh")).sum().real,
                  lambda a, c, r: mj.eigvalsh(a).prod(-1).sum() + jnp.abs(mj.eigh(a)[1] * c).sum(),
@@ -333,10 +336,10 @@ def test_steps_of_training():
     same(jax.grad(lambda a: jax.lax.cond(a[0, 0] > 0, loss, lambda a: a.sum(), a))(a), expected, "float64")
     through = jax.grad(lambda a: jax.lax.scan(lambda a, _: (mj.matrix_function(a, "tanh"), None), a, None, 2)[0].sum())(a)
     same(through, jax.grad(lambda a: mj.matrix_function(mj.matrix_function(a, "tanh"), "tanh").sum())(a), "float64")
-    b = a + jnp.diag(jnp.arange(3.0))
+    b = a + jnp.diag(jnp.array([3.0, 1, 0]))
     value, linear = jax.linearize(mj.eigvalsh, b)
     v = mj.eigh(b).eigenvectors
-    same(value, np.array([2.0, 2, 3]), "float64")
+    same(value, np.array([1.0, 2, 5]), "float64")
     same(linear(a), np.diagonal(v.T @ a @ v), "float64")
 
 
@@ -395,7 +398,7 @@ def test_certificate_under_transforms():
     for name in ("status", "residual", "orthogonality", "min_gap"):
         found = np.asarray(getattr(c, name))
         assert found.shape == (3,) and np.allclose(found[[0, 2]], getattr(there, name)[[0, 2]], atol=2)
-    assert np.isnan(w[1]).all() and np.isnan(v[1]).all() and np.isfinite(w[[0, 2]]).all()
+    assert np.isnan(w[1]).all() and np.isnan(v[1]).all() and np.isfinite(np.asarray(w)[[0, 2]]).all()
     _, c = jax.jit(lambda a: mj.frame(a, jnp.ones((3, 1)), (0, 1), certificate=True))(a[2])
     assert c.frame_condition > 1 and c.status == 1
     assert jax.grad(lambda a: mj.eigvalsh(a, certificate=True)[1].min_gap)(a[2]).shape == (3, 3)

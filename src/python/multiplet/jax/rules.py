@@ -258,19 +258,19 @@ def _(primals, tangents, **static):
 
 @frame_along.transpose
 def _(cotangents, a, w, v, status, r, da, dr, *, operands, settings, index):
-    del a, operands
+    del operands
     linear = [ad.is_undefined_primal(x) for x in (da, dr)]
     if is_zero(cotangents[0]):
         return [None] * 5 + [ad.Zero(x.aval) if wanted else None for x, wanted in zip((da, dr), linear)]
-    found = frame_backward(w, v, status, r, cotangents[0], operands="wMsCC", index=index,
+    found = frame_backward(a, w, v, status, r, cotangents[0], operands="AwMsCC", index=index,
                            settings=settings._replace(convention=JAX))
     return [None] * 5 + [g if wanted else None for g, wanted in zip(found, linear)]
 
 
 @frame_backward.derivative
 def _(primals, tangents, **static):
-    refuse(AGAIN, *tangents[:4])
-    if is_zero(tangents[4]):
-        found = frame_backward(*primals, **static)
+    refuse(AGAIN, tangents[0], tangents[4])
+    found = frame_backward(*primals, **static)
+    if is_zero(tangents[5]):
         return found, zeros_of(found)
-    return frame_backward(*primals, **static), frame_backward(*primals[:4], tangents[4], **static)
+    return found, frame_backward(*primals[:5], tangents[5], **static)
