@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "base/crash.h"
 
 /* The variables in which launchers state the rank and the number of processes. The launcher nearest
  * to the program comes first. A batch script has SLURM_NTASKS and SLURM_PROCID of its own, which do
@@ -54,6 +55,7 @@ mpt_code mpt_launch_mpi(mpt_error *error) {
   mpt_lookout_start();                  /* this process may fork only before MPI_Init */
   setenv("OMPI_MCA_io", "romio321", 0); /* several times faster than OMPIO for row slabs */
   MPI_Init(NULL, NULL);
+  mpt_on_crash(NULL);
   MPI_Comm_size(MPI_COMM_WORLD, &size);
   if (!l || size > 1 || (claimed <= 1 && claimed_rank <= 0)) return MPT_DONE;
   char library[MPI_MAX_LIBRARY_VERSION_STRING] = "";

@@ -2,16 +2,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "base/crash.h"
 #include "serve/spool.h"
 
-static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
-enum { FAULTS = sizeof faults / sizeof *faults };
-static struct sigaction before[FAULTS];
 static char crash_note[PATH_MAX];
 
 static char *path_of(const mpt_spool *s, const char *name) {
@@ -46,18 +43,13 @@ char *mpt_spool_left_suspect(const mpt_spool *s, int *endings, bool *crashed) {
   return there ? mpt_format("%s", name) : NULL;
 }
 
-/* Notes the crash, restores the previous action and raises the signal again. */
-static void note(int signal_number) {
+static void note(void) {
   const int file = open(crash_note, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
   if (file >= 0) close(file);
-  for (int k = 0; k < FAULTS; k++)
-    if (faults[k] == signal_number) sigaction(signal_number, &before[k], NULL);
-  raise(signal_number);
 }
 
 void mpt_spool_note_crashes(const mpt_spool *s) {
-  struct sigaction action = {.sa_handler = note, .sa_flags = SA_NODEFER};
   if (!s->path) return;
   snprintf(crash_note, sizeof crash_note, "%s/work/.crashed", s->path);
-  for (int k = 0; k < FAULTS; k++) sigaction(faults[k], &action, &before[k]);
+  mpt_on_crash(note);
 }

@@ -4,7 +4,7 @@ import warnings
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", "2.4")
 import multiplet  # noqa: E402
 import multiplet.torch as mt  # noqa: E402
 from job import hermitian  # noqa: E402
@@ -107,21 +107,57 @@ def test_parameters_do_not_lose_their_gradient():
     assert torch.isfinite(mt.matrix_function(torch.eye(2), "fermi", beta=beta.detach(), mu=0.0)).all()
 
 
-@pytest.mark.parametrize("name", [*FUNCTIONS, "eigh", "eigvalsh"])
-def test_no_further_derivative_is_left_out(name):
-    """A gradient of a tangent and a tangent of a gradient are errors, not sums without some terms."""
-    f = {"eigh": lambda A: mt.eigh(A)[0], "eigvalsh": mt.eigvalsh, **FUNCTIONS}[name]
-    A, d = make(APART, "float64", ()), make(APART, "float64", (), 1)
-    with forward_ad.dual_level():
-        x = forward_ad.make_dual(A.clone().requires_grad_(), d)
-        with pytest.raises(RuntimeError, match="no tangents of a gradient"):
-            torch.autograd.grad((f(x) ** 2).sum(), x)
-    for leaf in (0, 1):
-        y = [A.clone(), d.clone()]
-        y[leaf].requires_grad_()
+SECOND = {"eigh": lambda A: mt.eigh(A)[0] ** 2, "eigvalsh": lambda A: mt.eigvalsh(A) ** 2,
+          "vectors": lambda A: mt.eigh(A)[1].abs().square(), **FUNCTIONS}
+
+
+@pytest.mark.parametrize("dtype", DOUBLES)
+@pytest.mark.parametrize("name", SECOND)
+def test_a_tangent_of_a_gradient(name, dtype):
+    """And a gradient of a tangent: by differences of gradients; where there is none, an error."""
+    f = lambda A: (SECOND[name](A).abs() ** 2).sum()
+    A, d, h = make(APART, dtype, ()), make(APART, dtype, (), 1), 1e-5
+
+    def gradient(A):
+        x = A.clone().requires_grad_()
+        return torch.autograd.grad(f(x), x)[0]
+
+    def tangent_of_gradient():
         with forward_ad.dual_level():
-            tangent = forward_ad.unpack_dual((f(forward_ad.make_dual(*y)) ** 2).sum()).tangent
-            with pytest.raises(RuntimeError, match="of a tangent there are no further derivatives"):
+            x = forward_ad.make_dual(A.clone().requires_grad_(), d)
+            g, = torch.autograd.grad(f(x), x, create_graph=True)
+            return forward_ad.unpack_dual(g).tangent
+
+    def gradient_of_tangent():
+        x = A.clone().requires_grad_()
+        with forward_ad.dual_level():
+            tangent = forward_ad.unpack_dual(f(forward_ad.make_dual(x, d))).tangent
+            return torch.autograd.grad(tangent, x)[0]
+
+    if name in ("fermi", "abs"):
+        for way in (tangent_of_gradient, gradient_of_tangent):
+            with pytest.raises(RuntimeError, match="has first derivatives only"):
+                way()
+        return
+    expected = (gradient(A + h * d) - gradient(A - h * d)) / (2 * h)
+    for found in (tangent_of_gradient(), gradient_of_tangent()):
+        assert torch.allclose((found + found.mH) / 2, expected, rtol=1e-5, atol=1e-6 * float(expected.abs().max()))
+
+
+@pytest.mark.parametrize("name", ["eigh", "eigvalsh"])
+def test_a_tangent_of_a_gradient_at_a_multiplet(name):
+    """The loss cannot be asked there whether it has one."""
+    f = {"eigh": lambda A: mt.eigh(A)[0], "eigvalsh": mt.eigvalsh}[name]
+    A, d = make(PAIRS, "float64", ()), make(APART, "float64", (), 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", multiplet.GaugeWarning)
+        with forward_ad.dual_level(), pytest.raises(multiplet.ProblemError, match="need simple eigenvalues"):
+            x = forward_ad.make_dual(A.clone().requires_grad_(), d)
+            torch.autograd.grad((f(x) ** 2).sum(), x, create_graph=True)
+        with forward_ad.dual_level():
+            x = A.clone().requires_grad_()
+            tangent = forward_ad.unpack_dual((f(forward_ad.make_dual(x, d)) ** 2).sum()).tangent
+            with pytest.raises(multiplet.ProblemError, match="need simple eigenvalues"):
                 tangent.backward()
 
 

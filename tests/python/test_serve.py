@@ -1,6 +1,7 @@
 """The service as its clients see it: files in a spool."""
 import json
 import os
+import pathlib
 import signal
 import subprocess
 import threading
@@ -424,6 +425,17 @@ def end_in_the_middle(spool, how, ranks):
     service.process.communicate(timeout=30)
     subprocess.run(["pkill", "-9", "-f", f"serve {spool}"], check=False)
     (spool / "status.json").unlink()
+
+
+def test_a_crash_ends_a_process_whose_stack_trace_waits_for_ever(spool, monkeypatch):
+    """As Open MPI's does when the crash is within malloc()."""
+    monkeypatch.setenv("LD_PRELOAD", str(pathlib.Path(MULTIPLET).parents[1] / "lib/libtrace.so"))
+    service = Service(spool, 1).start()
+    monkeypatch.delenv("LD_PRELOAD")
+    service.process.send_signal(signal.SIGSEGV)
+    service.process.communicate(timeout=30)
+    assert service.process.returncode == -signal.SIGALRM
+    assert (spool / "work/.crashed").exists()
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSEGV])

@@ -165,6 +165,14 @@ def test_matrix_of_the_forum():
     assert torch.isfinite(a.grad).all() and gradcheck(lambda a: mt.frame(herm(a), r, (0, 2)).sum(), a)
 
 
+@pytest.mark.skipif(torch.__version__ >= "2", reason="has forward mode")
+def test_old_pytorch():
+    with torch.autograd.forward_ad.dual_level():
+        x = torch.autograd.forward_ad.make_dual(torch.eye(2), torch.eye(2))
+        with pytest.raises(RuntimeError, match=r"forward mode with PyTorch 2\.4 and newer, and this is 1\."):
+            mt.eigh(x)
+
+
 def test_gauge_warning():
     a = torch.stack([make(APART, torch.float64)[:4, :4], FORUM]).requires_grad_()
     with pytest.warns(GaugeWarning) as caught:

@@ -17,18 +17,54 @@ Multiplets that are not whole are refused: eigenpairs do not determine how the l
 too, are results that are mostly rounding, such as second derivatives of tr(M V f(w) V^H) near
 eps (||A|| / gap)^2 = 1.
 """
+import typing
+
 import torch
 from torch.autograd import Function as AutogradFunction
 
 from .. import verdict
+from ..backend import Certificate
 from ..errors import ProblemError
-from .second import THIRD, hermitian, refused
+from . import kernels
+from .operators import ops
+from .second import THIRD, hermitian
 
 NEAR = 1e-3  # of ||A||: neighbours nearer than this are probed
 LARGEST_ERROR = 0.1  # relative, estimated: second derivatives with a larger error are refused
 SEEN = 1e3  # of sqrt(n) eps: a probe's result above it is more than rounding
 
 ELSEWHERE = "matrix_function(), projector() and frame() have second derivatives there: sum f(w) is the trace of f(A)"
+
+
+class Pass(typing.NamedTuple):
+    """A forward pass of eigh: its certificate, its settings, and the notes of second derivatives for its backward
+    pass."""
+    certificate: Certificate
+    how: str
+    notes: list
+
+    @property
+    def failed(self):
+        return kernels.settings(self.how).failed
+
+
+def gradient(call, eigen, gw, gv, seed):
+    """The gradient of eigh where autograd alone is at work, differentiable again if a graph of it is made."""
+    A, w, v, ids, report = eigen
+    notes = call.notes[:]
+    call.notes.clear()
+    with torch.no_grad():
+        note = Note.sum(notes) if notes else None
+        left, answered = note.take(v.detach(), gv) if note else (gv, None)
+        g = ops.eigh_backward(A, w, v, ids, report, gw, left, seed, call.how)[0]
+        if note:
+            g = check(call, kernels.last_certificate(), g if answered is None else g + answered, note)
+    return differentiable(call, g, A, w, v, gw, gv) if torch.is_grad_enabled() else g
+
+
+def refused(why, x, *made_of):
+    """x; differentiating it again raises an error, instead of leaving out a term."""
+    return ops.refused(x, [y for y in made_of if y is not None], why)
 
 
 def skew(x):
@@ -43,6 +79,12 @@ def _size(x, dims):
 def _means(length):
     """For all pairs, the mean of the two eigenvalues' numbers."""
     return (length.unsqueeze(-1) + length.unsqueeze(-2)) / 2
+
+
+def _fixed_noise(like, seed):
+    """Normal numbers, the same in each call."""
+    generator = torch.Generator(device="cpu").manual_seed(seed)
+    return torch.randn(like.shape, dtype=like.dtype, generator=generator, device="cpu").to(like.device)
 
 
 def _quotient(x, gap, left_out):
@@ -70,8 +112,8 @@ class Rule:
         self.bound, self.graph = self.eps * n ** 0.5, [x for x in (v, w) if x.requires_grad]
         self.norm = w.abs().amax(-1) if n else w.new_zeros(w.shape[:-1])
         self.gap = w.unsqueeze(-2) - w.unsqueeze(-1)
-        group = torch.as_tensor(call.certificate.multiplet).reshape(w.shape)
-        same, itself = group.unsqueeze(-1) == group.unsqueeze(-2), torch.eye(n, dtype=torch.bool)
+        group = torch.as_tensor(call.certificate.multiplet, device=w.device).reshape(w.shape)
+        same, itself = group.unsqueeze(-1) == group.unsqueeze(-2), torch.eye(n, dtype=torch.bool, device=w.device)
         self.inside = same & ~itself
         self.dropped = same | (self.gap == 0)
         self.quiet, self.lost = torch.ones_like(same), torch.zeros_like(self.gap)
@@ -101,14 +143,14 @@ class Rule:
         step = w[..., 1:] - w[..., :-1] > NEAR * self.norm[..., None]
         run = torch.cat([torch.zeros_like(step[..., :1]), step], -1).cumsum(-1) if n > 1 else w
         same = run.unsqueeze(-1) == run.unsqueeze(-2)
-        loud = (same & ~self.quiet & ~torch.eye(n, dtype=torch.bool)).any(-1)
+        loud = (same & ~self.quiet & ~torch.eye(n, dtype=torch.bool, device=w.device)).any(-1)
         loud = (same & loud.unsqueeze(-2)).any(-1)
         return same & ~loud.unsqueeze(-1)
 
     def _is_whole(self, same, v, gw, gv):
         """For each matrix, whether the loss depends on its groups only through subspaces and sums."""
-        inside = same & ~torch.eye(same.shape[-1], dtype=torch.bool)
-        whole = torch.ones(same.shape[:-2], dtype=torch.bool)
+        inside = same & ~torch.eye(same.shape[-1], dtype=torch.bool, device=same.device)
+        whole = torch.ones(same.shape[:-2], dtype=torch.bool, device=same.device)
         if gv is not None:
             whole = ~(inside & ~self.quiet).flatten(-2).any(-1) & self._is_invariant(inside, v, gv)
         return whole if gw is None else whole & self._sees_sums(same, gw)
@@ -123,8 +165,7 @@ class Rule:
     def _is_invariant(self, pairs, v, gv):
         """Whether rotations V exp(t T), T on these pairs, leave the loss unchanged to second order: then its Hessian
         maps V T to gV T."""
-        generator = torch.Generator().manual_seed(1)
-        turn = skew(torch.randn(v.shape, dtype=v.dtype, generator=generator)) * pairs
+        turn = skew(_fixed_noise(v, 1)) * pairs
         expected = gv @ turn
         by_v, by_w = self._back(gv, v @ turn)
         found = torch.zeros_like(expected) if by_v is None else by_v
@@ -138,7 +179,7 @@ class Rule:
         mean = mean / mean.sum(-1, keepdim=True)
         largest = gw.abs().amax(-1)
         apart = (gw - (mean @ gw.unsqueeze(-1)).squeeze(-1)).abs().amax(-1) > SEEN * self.bound * largest
-        d = torch.randn(gw.shape, dtype=gw.dtype, generator=torch.Generator().manual_seed(2))
+        d = _fixed_noise(gw, 2)
         d = d - (mean @ d.unsqueeze(-1)).squeeze(-1)
         by_v, by_w = self._back(gw, d)
         allowed = SEEN * self.bound * largest * _size(d, 1)
@@ -228,7 +269,7 @@ class Note:
         noise = rule.bound * _means(gv.abs().square().sum(-2).sqrt() + 2 * self.parts)
         k = skew(v.mH @ gv)
         y = torch.zeros_like(k) if self.y is None else self.y
-        answered = rule.near | rule.inside | torch.eye(k.shape[-1], dtype=torch.bool)
+        answered = rule.near | rule.inside | torch.eye(k.shape[-1], dtype=torch.bool, device=k.device)
         answered = answered & ((k - y * rule.gap).abs() <= 8 * noise)  # otherwise the loss itself has a part there
         left = _quotient(2 * noise, rule.gap, answered | (rule.dropped & ~rule.near))
         self.error = torch.hypot(self.lost, _size(left, 2))
@@ -250,12 +291,12 @@ def check(call, certificate, g, note):
     size, report = _size(g, 2).double().reshape(-1), certificate.report
     error = note.error.double().reshape(-1) + 2 * note.rule.bound * size
     relative = torch.where(size > 0, error / size, torch.zeros_like(size))
-    report["gradient_error"] = relative.numpy()
+    report["gradient_error"] = relative.cpu().numpy()
     bad = error > LARGEST_ERROR * torch.maximum(size, note.scale.double().reshape(-1))
     if not bad.any():
         return g
     if call.failed == "zero":
-        return torch.where(bad.reshape(*call.batch, 1, 1), torch.zeros_like(g), g)
+        return torch.where(bad.reshape(*g.shape[:-2], 1, 1), torch.zeros_like(g), g)
     k = int(bad.nonzero()[0])
     gap = certificate.report["min_gap"][k]
     raise ProblemError(
@@ -263,3 +304,103 @@ def check(call, certificate, g, note):
         f"{float(relative[k]):.2g} of their size: its eigenvalues come as near to each other as {gap:.2g} ||A||, and "
         f"rounding counts as eps (||A|| / gap)^2 ({ELSEWHERE}; failed='zero' gives zeros for such matrices)",
         certificate)
+
+
+# Under torch.func, in forward mode and in compiled code there are no probes of the loss: multiplets are refused there.
+
+NEEDS_AUTOGRAD = "outside torch.func and compiled code, create_graph=True decides by the loss whether they exist"
+
+
+def _parts(saved):
+    """(K, 1 / gap, the error of K / gap^2, X): G = V X V^H, X = K / gap + diag(gw). K that is rounding counts as zero."""
+    _, w, v, ids, _, gw, gv = saved
+    gap = w.unsqueeze(-2) - w.unsqueeze(-1)
+    dropped = (ids.unsqueeze(-1) == ids.unsqueeze(-2)) | (gap == 0)
+    q = _quotient(torch.ones_like(gap), gap, dropped)
+    k, lost = torch.zeros_like(v), torch.zeros_like(gap)
+    if gv is not None:
+        epsilon = torch.finfo(w.dtype).eps
+        bound, length = epsilon * w.shape[-1] ** 0.5, _means(gv.abs().square().sum(-2).sqrt())
+        k = skew(v.mH @ gv)
+        quiet = k.abs() <= 8 * bound * length
+        k = torch.where(quiet, torch.zeros_like(k), k)
+        norm = w.abs().amax(-1)[..., None, None] if w.shape[-1] else 0
+        lost = torch.where(quiet, lost, (2 * bound * length + 2 * epsilon * norm * k.abs() * q.abs()) * q.square())
+    x = k * q
+    return k, q, lost, x if gw is None else x + torch.diag_embed(gw).to(v.dtype)
+
+
+def _error(saved, direction, lost, x):
+    """The relative error of a second derivative along `direction`, an upper estimate, [*batch]."""
+    w, v = saved[1:3]
+    if not w.shape[-1]:
+        return torch.zeros_like(w.sum(-1))
+    turned = v.mH @ hermitian(direction) @ v
+    scale = _size(turned, 2) * _size(x, 2) / w.abs().amax(-1).clamp_min(torch.finfo(w.dtype).tiny)
+    return _size(turned.abs() * lost, 2) / scale.clamp_min(torch.finfo(w.dtype).tiny)
+
+
+def along(saved, dA, dw, dv, dgw, dgv, how):
+    """The derivative of eigh's gradient along these directions; None: zero."""
+    A, w, v, ids, report, gw, gv = saved
+    k, q, lost, x = _parts(saved)
+    dk, dx = torch.zeros_like(v), torch.zeros_like(v)
+    if dgv is not None:
+        dk = dk + v.mH @ dgv
+    if dv is not None and gv is not None:
+        dk = dk + dv.mH @ gv
+    if dw is not None:
+        dx = dx - k * q.square() * (dw.unsqueeze(-2) - dw.unsqueeze(-1))
+    if dgw is not None:
+        dx = dx + torch.diag_embed(dgw).to(v.dtype)
+    moved = v @ (dx + skew(dk) * q) @ v.mH
+    if dv is not None:
+        moved = moved + 2 * hermitian(dv @ x @ v.mH)
+    if dA is not None:
+        let = ops.settled(dA, _error(saved, dA, lost, x), A, ids, report, how)
+        stopped = ((let == 0) & (dA != 0)).flatten(-2).any(-1)
+        moved = torch.where(stopped[..., None, None], torch.zeros_like(moved), moved)
+    return refused(THIRD, hermitian(moved), *saved, dA, dw, dv, dgw, dgv)
+
+
+def back(saved, c, how):
+    """The cotangents of w, v, gw and gv from that of eigh's gradient."""
+    A, w, v, ids, report, gw, gv = saved
+    k, q, lost, x = _parts(saved)
+    c = ops.settled(c, _error(saved, c, lost, x), A, ids, report, how)
+    h = hermitian(c)
+    t = v.mH @ h @ v
+    by_k = t * q
+    by_gap = -(t.conj() * k * q.square()).real
+    by_w, by_v = by_gap.sum(-2) - by_gap.sum(-1), 2 * h @ v @ x
+    if gv is not None:
+        by_v = by_v - gv @ by_k
+    found = (by_w, by_v, None if gw is None else t.diagonal(dim1=-2, dim2=-1).real,
+             None if gv is None else v @ by_k)
+    return tuple(y if y is None else refused(THIRD, y, *saved, c) for y in found)
+
+
+def settled(call, certificate, x, error):
+    """The kernel of multiplet::settled: x, or zeros for matrices whose second derivatives do not exist or are mostly
+    rounding; an error unless that was asked for. error None: eps (||A|| / gap)^2."""
+    ids = torch.from_numpy(certificate.multiplet)
+    live = (x != 0).reshape(*call.batch, -1).any(-1)
+    several = (ids[..., 1:] == ids[..., :-1]).any(-1) & live
+    if error is None:
+        gap = torch.from_numpy(certificate.min_gap.astype("f8"))
+        error = torch.finfo(x.real.dtype).eps / gap.square().clamp_min(1e-300)
+    bad = several | ((error > LARGEST_ERROR) & live)
+    if not bad.any():
+        return x.clone()
+    if call.settings.failed == "zero":
+        return torch.where(bad.reshape(*call.batch, *(x.dim() - len(call.batch)) * [1]), torch.zeros_like(x), x)
+    k = int(bad.reshape(-1).nonzero()[0])
+    name = verdict.name_of(certificate, k)
+    if several.reshape(-1)[k]:
+        raise ProblemError(f"second derivatives of eigenpairs need simple eigenvalues, and those of {name} are not simple "
+                           f"within rounding ({ELSEWHERE}; {NEEDS_AUTOGRAD}; failed='zero' gives zeros for such "
+                           "matrices)", certificate)
+    raise ProblemError(f"second derivatives through the eigenpairs of {name} would be wrong by about "
+                       f"{float(error.reshape(-1)[k]):.2g} of their size, which rounding makes of its gap of "
+                       f"{certificate.report['min_gap'][k]:.2g} ||A|| ({ELSEWHERE}; failed='zero' gives zeros for such "
+                       "matrices)", certificate)

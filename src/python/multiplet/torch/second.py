@@ -1,14 +1,14 @@
-"""Second derivatives: gradients that can be differentiated once more, in PyTorch's own arithmetic.
+"""Second derivatives of matrix functions and projectors, in PyTorch's own arithmetic.
 
-Of matrix functions and projectors, at any degeneracy: let f[x, y, z] be the second divided difference, and G the
-gradient for the cotangent E. Then the derivative of <C, G> with respect to A is V S V^H with
+At any degeneracy: let f[x, y, z] be the second divided difference, and G the gradient for the cotangent E. Then the derivative of <C, G> with respect to A is V S V^H with
 
     S_ij = sum_k f[w_i, w_k, w_j] (E_ik C_kj + C_ik E_kj),    E and C in the eigenbasis and Hermitian.
 
 Frames are differentiated through the projector. Losses that depend on eigenpairs: pairs.py.
 """
+import math
+
 import torch
-from torch.autograd import Function as AutogradFunction
 
 ORDER = 10  # Taylor terms used where points are near
 NEAR = 0.05  # of a function's radius: plain quotients lose 1 / NEAR^2 of eps there, and the Taylor remainder is less
@@ -17,27 +17,6 @@ ELEMENTS = 1 << 22  # of one array over all triples
 
 def hermitian(x):
     return (x + x.mH) / 2
-
-
-class _Refused(AutogradFunction):
-    """The identity on a gradient. It depends on everything that the gradient was made of, and its backward pass raises
-    an error."""
-
-    @staticmethod
-    def forward(ctx, why, gradient, *made_of):
-        ctx.why = why
-        return gradient.view_as(gradient)
-
-    @staticmethod
-    def backward(ctx, _):
-        raise RuntimeError(f"multiplet.torch has no derivative here: {ctx.why}")
-
-
-def refused(why, gradient, *made_of):
-    """The gradient; differentiating it again raises an error, instead of leaving out a term."""
-    if not torch.is_grad_enabled():
-        return gradient
-    return _Refused.apply(why, gradient, *(x for x in made_of if x is not None))
 
 
 # The functions whose second divided differences are implemented.
@@ -54,31 +33,17 @@ def lacking(function):
 THIRD = "third derivatives are not there (take differences of second ones)"
 
 
-class FunctionGradient(AutogradFunction):
-    """The gradient G of a matrix function, as a function of A and of the cotangent gf; `again(c)` is G for another
-    cotangent."""
-
-    @staticmethod
-    def forward(ctx, A, gf, g, w, v, function, bad, again):
-        ctx.save_for_backward(A, gf, w, v)
-        ctx.function, ctx.bad, ctx.again = function, bad, again
-        return g.view_as(g)
-
-    @staticmethod
-    def backward(ctx, c):
-        A, gf, w, v = ctx.saved_tensors
-        with torch.no_grad():
-            n = w.shape[-1]
-            shape, step = c.shape, max(1, ELEMENTS // max(1, n ** 3))
-            e, h = (hermitian(x).reshape(-1, n, n) for x in (gf, c))
-            by_matrix = torch.zeros_like(h)
-            good = torch.ones(h.shape[0], dtype=torch.bool)
-            good[ctx.bad] = False
-            for part in good.nonzero().squeeze(-1).split(step):
-                by_matrix[part] = contract(ctx.function, w[part], v[part], e[part], h[part])
-            by_matrix = by_matrix.reshape(shape)
-        by_cotangent = ctx.again(hermitian(c).detach())
-        return (refused(THIRD, by_matrix, A, gf, c), refused(THIRD, by_cotangent, A, c), *6 * [None])
+def second_derivative(function, w, v, e, c, bad):
+    """V S V^H for a batch; zero for the matrices with the flat numbers `bad`."""
+    n = w.shape[-1]
+    step = max(1, ELEMENTS // max(1, n ** 3))
+    count = math.prod(w.shape[:-1])
+    w, (v, e, h) = w.reshape(count, n), (x.reshape(count, n, n) for x in (v, hermitian(e), hermitian(c)))
+    found, good = torch.zeros_like(h), torch.ones(count, dtype=torch.bool, device="cpu")
+    good[bad] = False
+    for part in good.nonzero().squeeze(-1).split(step):
+        found[part] = contract(function, w[part], v[part], e[part], h[part])
+    return found.reshape(c.shape)
 
 
 def contract(function, w, v, e, c):

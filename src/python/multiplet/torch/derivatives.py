@@ -1,0 +1,295 @@
+"""Derivatives of the operators, for autograd, forward mode and torch.func in any nesting.
+
+Each operator's rule is written in operators again, and in PyTorch's products, so that rules can be differentiated: an
+operator's first argument is the matrix A, for the sake of its derivatives, and eigenpairs w and v are what the forward
+kernel returned for it. For functions w and v are constants, and all dependence is through A:
+
+    f(A)                       d f = Df(A)[dA]
+    Df(A)[E]    function_map     d = D2f(A)[E, dA] + Df(A)[dE]
+    D2f(A)[E, C]    function_second, symmetric in both; its derivative by A is refused
+
+and each map is its own adjoint. Eigenpairs are differentiable outputs of eigh, and eigh_backward is a function of them
+and of their cotangents: forward.py, pairs.py.
+"""
+import contextlib
+
+import torch
+from torch.autograd import forward_ad
+
+from . import forward, frames, kernels, pairs, second
+from .operators import library, ops
+
+try:  # one level of torch.func's at a time, as PyTorch's own operators
+    from torch._functorch.utils import enable_single_level_autograd_function as _one_level
+    from torch.autograd.function import _SingleLevelFunction as _Function
+    _tangents = forward_ad._set_fwd_grad_enabled
+    _OLD, _transforms, _below = False, torch._C._are_functorch_transforms_active, torch._C._AutoDispatchBelowAutograd
+except ImportError:  # before PyTorch 2.0: autograd and forward mode alone
+    _Function, _one_level, _tangents = torch.autograd.Function, contextlib.nullcontext, contextlib.nullcontext
+    _OLD, _transforms = True, bool
+
+    @contextlib.contextmanager
+    def _below():
+        guard = torch._C._AutoDispatchBelowAutograd()
+        yield
+        del guard
+
+
+def is_plain(A):
+    """Whether neither torch.func, nor forward mode, nor a compiler is at work."""
+    return type(A) is torch.Tensor and not _transforms() and forward_ad._current_level < 0
+
+
+class Node(_Function):
+    """A rule. `forward` calls `below`; the levels of torch.func below this one differentiate on their own."""
+
+    @staticmethod
+    def below(ctx, name, *arguments):
+        with torch.enable_grad(), _tangents(True), _below():
+            out = getattr(ops, name)(*arguments)
+        ctx.certificate, ctx.backend = kernels.forward_of_last() if is_plain(arguments[0]) else None, kernels.current()
+        ctx.set_materialize_grads(False)
+        return out
+
+    @staticmethod
+    def keep(ctx, *tensors):
+        ctx.save_for_backward(*tensors)
+        ctx.save_for_forward(*tensors)
+
+
+class Eigh(Node):
+    @staticmethod
+    def forward(ctx, A, seed, how, turned):
+        w, v, ids, report = Node.below(ctx, "eigh", A, seed, how, turned or ctx.needs_input_grad[0])
+        Node.keep(ctx, A, w, v, ids, report, seed)
+        ctx.mark_non_differentiable(ids, report)
+        ctx.how, ctx.notes = how, []
+        return w, v, ids, report
+
+    @staticmethod
+    def jvp(ctx, dA, *_):
+        *eigen, _ = ctx.saved_tensors
+        return (*forward.along_eigh(*eigen, dA, ctx.how), None, None)
+
+    @staticmethod
+    def backward(ctx, gw, gv, *_):
+        *eigen, seed = ctx.saved_tensors
+        if gw is None and gv is None:
+            return 4 * (None,)
+        with kernels.forward_certificate(ctx.certificate):
+            if ctx.certificate is not None and is_plain(eigen[0]):
+                return pairs.gradient(pairs.Pass(ctx.certificate, ctx.how, ctx.notes), eigen, gw, gv, seed), *3 * [None]
+            return ops.eigh_backward(*eigen, gw, gv, seed, ctx.how)[0], *3 * [None]
+
+
+class EighBackward(Node):
+    @staticmethod
+    def forward(ctx, A, w, v, ids, report, gw, gv, seed, how):
+        g, report2 = Node.below(ctx, "eigh_backward", A, w, v, ids, report, gw, gv, seed, how)
+        Node.keep(ctx, A, w, v, ids, report, gw, gv)
+        ctx.mark_non_differentiable(report2)
+        ctx.how = how
+        return g, report2
+
+    @staticmethod
+    def jvp(ctx, dA, dw, dv, _, __, dgw, dgv, *___):
+        return pairs.along(ctx.saved_tensors, dA, dw, dv, dgw, dgv, ctx.how), None
+
+    @staticmethod
+    def backward(ctx, c, _):
+        if c is None:
+            return 9 * (None,)
+        w, v, gw, gv = pairs.back(ctx.saved_tensors, c, ctx.how)
+        return None, w, v, None, None, gw, gv, None, None
+
+
+class FunctionOf(Node):
+    @staticmethod
+    def forward(ctx, A, what, how):
+        f, *eigen = Node.below(ctx, "function", A, what, how)
+        Node.keep(ctx, A, *eigen)
+        ctx.mark_non_differentiable(*eigen)
+        ctx.what, ctx.how = what, how
+        return (f, *eigen)
+
+    @staticmethod
+    def jvp(ctx, dA, *_):
+        doing = f"derivative of {kernels.function_of(ctx.what).kind} along a direction"
+        return (ops.function_map(*ctx.saved_tensors, dA, ctx.what, ctx.how, doing), *4 * [None])
+
+    @staticmethod
+    def backward(ctx, gf, *_):
+        if gf is None:
+            return None, None, None
+        doing = f"gradient of {kernels.function_of(ctx.what).kind}"
+        with kernels.forward_certificate(ctx.certificate):
+            return ops.function_map(*ctx.saved_tensors, gf, ctx.what, ctx.how, doing), None, None
+
+
+class FunctionMap(Node):
+    @staticmethod
+    def forward(ctx, A, w, v, ids, report, E, what, how, doing):
+        Node.keep(ctx, A, w, v, ids, report, E)
+        ctx.what, ctx.how, ctx.doing = what, how, doing
+        return Node.below(ctx, "function_map", A, w, v, ids, report, E, what, how, doing)
+
+    @staticmethod
+    def second(ctx, *directions):
+        why = second.lacking(kernels.function_of(ctx.what))
+        if why:
+            raise RuntimeError(f"multiplet.torch has no derivative here: {why}")
+        return ops.function_second(*ctx.saved_tensors[:5], *directions, ctx.what, ctx.how)
+
+    @staticmethod
+    def first(ctx, E):
+        with kernels.forward_certificate(ctx.certificate):
+            return ops.function_map(*ctx.saved_tensors[:5], E, ctx.what, ctx.how, ctx.doing)
+
+    @staticmethod
+    def jvp(ctx, dA, _, __, ___, ____, dE, *_____):
+        moved = None if dA is None else FunctionMap.second(ctx, ctx.saved_tensors[5], dA)
+        if dE is None:
+            return moved
+        return FunctionMap.first(ctx, dE) if moved is None else moved + FunctionMap.first(ctx, dE)
+
+    @staticmethod
+    def backward(ctx, c):
+        by_matrix = by_direction = None
+        if c is not None and ctx.needs_input_grad[0]:
+            by_matrix = FunctionMap.second(ctx, ctx.saved_tensors[5], c)
+        if c is not None and ctx.needs_input_grad[5]:
+            by_direction = FunctionMap.first(ctx, c)
+        return by_matrix, *4 * [None], by_direction, *3 * [None]
+
+
+class FunctionSecond(Node):
+    @staticmethod
+    def forward(ctx, A, w, v, ids, report, E, C, what, how):
+        Node.keep(ctx, A, w, v, ids, report, E, C)
+        ctx.what, ctx.how = what, how
+        return Node.below(ctx, "function_second", A, w, v, ids, report, E, C, what, how)
+
+    @staticmethod
+    def again(ctx, E, C):
+        return ops.function_second(*ctx.saved_tensors[:5], E, C, ctx.what, ctx.how)
+
+    @staticmethod
+    def jvp(ctx, dA, _, __, ___, ____, dE, dC, *_____):
+        E, C = ctx.saved_tensors[5:]
+        if dA is not None:
+            raise RuntimeError(f"multiplet.torch has no derivative here: {second.THIRD}")
+        parts = [FunctionSecond.again(ctx, *x) for x in ((dE, C), (E, dC)) if x[0] is not None and x[1] is not None]
+        return sum(parts[1:], parts[0])
+
+    @staticmethod
+    def backward(ctx, c):
+        E, C = ctx.saved_tensors[5:]
+        if ctx.needs_input_grad[0]:
+            raise RuntimeError(f"multiplet.torch has no derivative here: {second.THIRD}")
+        by_e = FunctionSecond.again(ctx, C, c) if ctx.needs_input_grad[5] else None
+        by_c = FunctionSecond.again(ctx, E, c) if ctx.needs_input_grad[6] else None
+        return *5 * [None], by_e, by_c, None, None
+
+
+class Frame(Node):
+    @staticmethod
+    def forward(ctx, A, R, start, stop, how):
+        f, *eigen = Node.below(ctx, "frame", A, R, start, stop, how)
+        Node.keep(ctx, A, R, *eigen)
+        ctx.mark_non_differentiable(*eigen)
+        ctx.index, ctx.how = (start, stop), how
+        return (f, *eigen)
+
+    @staticmethod
+    def jvp(ctx, dA, dR, *_):
+        return (frames.along(ctx.saved_tensors, dA, dR, ctx.index, ctx.how), *4 * [None])
+
+    @staticmethod
+    def backward(ctx, gf, *_):
+        if gf is None:
+            return 5 * (None,)
+        with kernels.forward_certificate(ctx.certificate):
+            return *frames.back(ctx.saved_tensors, gf, ctx.index, ctx.how), None, None, None
+
+
+class FrameBackward(Node):
+    """Its derivatives are those of the steps that frames.back() adds to it."""
+
+    @staticmethod
+    def forward(ctx, *arguments):
+        out = Node.below(ctx, "frame_backward", *arguments)
+        ctx.mark_non_differentiable(*out)
+        return out
+
+
+class Through(Node):
+    """A check of its first argument on the way: the same check of its derivatives."""
+
+    @staticmethod
+    def forward(ctx, name, x, *others):
+        ctx.name, ctx.others = name, len(others)
+        return Node.below(ctx, name, x, *others)
+
+    @staticmethod
+    def jvp(ctx, _, dx, *__):
+        return dx.clone()
+
+    @staticmethod
+    def backward(ctx, c):
+        return None, c, *ctx.others * [None]
+
+
+class Simple(Node):
+    @staticmethod
+    def forward(ctx, x, A, ids, report, how):
+        Node.keep(ctx, A, ids, report)
+        ctx.how = how
+        return Node.below(ctx, "simple", x, A, ids, report, how)
+
+    @staticmethod
+    def jvp(ctx, dx, *_):
+        return ops.settled(dx, None, *ctx.saved_tensors, ctx.how)
+
+    @staticmethod
+    def backward(ctx, c):
+        return c if c is None else ops.settled(c, None, *ctx.saved_tensors, ctx.how), *4 * [None]
+
+
+class Refused(Node):
+    @staticmethod
+    def forward(ctx, x, why, *made_of):
+        ctx.why = why
+        return Node.below(ctx, "refused", x, list(made_of), why)
+
+    @staticmethod
+    def jvp(ctx, *_):
+        raise RuntimeError(f"multiplet.torch has no derivative here: {ctx.why}")
+
+    @staticmethod
+    def backward(ctx, _):
+        raise RuntimeError(f"multiplet.torch has no derivative here: {ctx.why}")
+
+
+def _register(name, node):
+    def run(*arguments):
+        if _OLD and forward_ad._current_level >= 0:
+            raise RuntimeError(f"multiplet.torch has forward mode with PyTorch 2.4 and newer, and this is "
+                               f"{torch.__version__} (take gradients, or install a newer PyTorch)")
+        with _one_level():
+            return node(*arguments)
+    library.impl(name, run, "Autograd")
+
+
+def _eigvalsh(A, how):
+    w, _, ids, report = ops.eigh(A, None, how, False)
+    return w, ids, report
+
+
+for _name, _node in (("eigh", Eigh), ("eigh_backward", EighBackward), ("function", FunctionOf),
+                     ("function_map", FunctionMap), ("function_second", FunctionSecond), ("frame", Frame),
+                     ("frame_backward", FrameBackward), ("simple", Simple)):
+    _register(_name, _node.apply)
+for _name in ("finite", "split", "settled"):
+    _register(_name, lambda *x, name=_name: Through.apply(name, *x))
+_register("refused", lambda x, made_of, why: Refused.apply(x, why, *made_of))
+_register("eigvalsh", _eigvalsh)

@@ -1,0 +1,273 @@
+"""The kernels of the operators multiplet::*: one call of a backend each, on CPU tensors, outside of autograd.
+
+Every kernel takes tensors [*batch, ...] and the words of a call (`Settings`, and a `Function`, as text), and returns
+new tensors: outputs are no views. A forward kernel returns, after its values, what backward kernels need of it: the
+eigenpairs, the multiplets [*batch, n] (int32), and the reports [*batch, 160] (uint8, one mpt_report each).
+
+Errors and warnings are made here, from certificates, so that they also come where a graph was traced earlier.
+"""
+import contextlib
+import contextvars
+import functools
+import math
+import typing
+import weakref
+
+import numpy as np
+import torch
+
+from .. import arguments, library, verdict
+from ..backend import Certificate, Function, Library, Options, current
+from ..errors import ServiceError
+from ..status import Status
+
+_last = contextvars.ContextVar("multiplet_last_certificate", default=None)
+_forward = contextvars.ContextVar("multiplet_forward_certificate", default=None)
+_backends = weakref.WeakValueDictionary()
+_LIBRARY = Library()
+
+
+def last_certificate():
+    """The multiplet.backend.Certificate of this thread's last call, forward or backward; None before the first call."""
+    return _last.get()
+
+
+def note(certificate):
+    """Makes it the last one."""
+    _last.set(certificate)
+
+
+def forward_of_last():
+    """The forward pass's certificate, after a kernel's call: of its own if it was one."""
+    return _forward.get() or _last.get()
+
+
+@contextlib.contextmanager
+def forward_certificate(certificate):
+    """Inside, backward kernels get this object as their forward pass's certificate, with the origin that a backend may
+    have noted there; elsewhere one made of the tensors."""
+    token = _forward.set(certificate)
+    try:
+        yield
+    finally:
+        _forward.reset(token)
+
+
+class Settings(typing.NamedTuple):
+    """How a call solves and what it says, as words; `backend` is 0 for the library in this process."""
+    triangle: str = "lower"
+    tolerance: float = 0.0
+    spread: str = "mean"
+    gauge: str = "warn"
+    failed: str = "raise"
+    backend: int = 0
+
+    def text(self):
+        return " ".join(map(str, self))
+
+
+@functools.lru_cache(maxsize=1024)
+def settings(text):
+    """The Settings of a text."""
+    words = text.split()
+    return Settings(words[0], float(words[1]), *words[2:5], int(words[5]))
+
+
+def backend_number():
+    """A number for the backend in force, 0 for the library itself; settings keep it from forward to backward."""
+    backend = current()
+    if type(backend) is Library:
+        return 0
+    _backends[id(backend)] = backend
+    return id(backend)
+
+
+def function_text(function):
+    """A Function as one word: kind, and the parameters that are not 0."""
+    given = (f"{name}={':'.join(map(repr, value)) if name == 'index' else repr(value)}"
+             for name, value in zip(function._fields[1:], function[1:]) if value != function._field_defaults[name])
+    return ",".join([function.kind, *given])
+
+
+@functools.lru_cache(maxsize=1024)
+def function_of(text):
+    """The Function of a text."""
+    kind, *given = text.split(",")
+    pairs = (word.split("=") for word in given)
+    return Function(kind, **{name: tuple(map(int, value.split(":"))) if name == "index" else float(value)
+                             for name, value in pairs})
+
+
+class Call:
+    """What a kernel needs around its backend's call: arrays of tensors, the options, the verdict."""
+
+    def __init__(self, A, how, turned=False, seed=None):
+        self.batch, self.settings = A.shape[:-2], settings(how)
+        s = self.settings
+        self.backend = _backends.get(s.backend) if s.backend else _LIBRARY
+        if self.backend is None:
+            raise ServiceError("the backend of the forward pass is gone (take the gradient while it exists)")
+        self.options = Options(triangle=s.triangle, tolerance=s.tolerance, spread=arguments.SPREADS[s.spread],
+                               threads=torch.get_num_threads(), basis="turned" if turned else "solver",
+                               seed=0 if seed is None else int(seed.reshape(-1)[0]))
+
+    def array(self, tensor, rank=2):
+        """A tensor [*batch, ...] as an array [count, ...], without a copy if it is contiguous; None stays None."""
+        if tensor is None:
+            return None
+        tensor = tensor.detach().resolve_conj().resolve_neg().contiguous()
+        return tensor.numpy().reshape(math.prod(self.batch), *tensor.shape[tensor.dim() - rank:])
+
+    def tensor(self, array):
+        """The way back."""
+        return torch.from_numpy(np.ascontiguousarray(array).reshape(*self.batch, *array.shape[1:]))
+
+    def certificate(self, ids, report):
+        """Of the forward pass."""
+        kept = _forward.get()
+        if kept is not None:
+            return kept
+        kind = library.report_type()
+        report = report.detach().contiguous().numpy().reshape(-1, kind.itemsize)
+        return Certificate(report.view(kind).reshape(-1), self.array(ids, 1))
+
+    def outcome(self, certificate):
+        """(multiplets, reports) as tensors."""
+        kind, report = library.report_type(), certificate.report
+        if report.dtype != kind:
+            named = np.zeros(report.shape, kind)
+            for name in set(report.dtype.names) & set(kind.names):
+                named[name] = report[name]
+            report = named
+        reports = np.ascontiguousarray(report).view(np.uint8).reshape(-1, kind.itemsize)
+        return self.tensor(certificate._multiplet), self.tensor(reports)
+
+    def check(self, what, certificate):
+        """Notes the certificate; raises ProblemError for a failed matrix unless zeros were asked for."""
+        certificate.batch = tuple(self.batch)
+        _last.set(certificate)
+        if self.settings.failed == "raise":
+            verdict.check_solved(certificate, what)
+
+
+def eigh(A, seed, how, turned):
+    """(w, v, multiplets, reports); turned: the basis inside multiplets is drawn from `seed`, as gradients need it."""
+    call = Call(A, how, turned, seed)
+    w, v, certificate = call.backend.eigh(call.array(A), call.options)
+    call.check("eigh", certificate)
+    return (call.tensor(w), call.tensor(v), *call.outcome(certificate))
+
+
+def eigvalsh(A, how):
+    """(w, multiplets, reports)"""
+    call = Call(A, how)
+    w, _, certificate = call.backend.eigh(call.array(A), call.options, vectors=False)
+    call.check("eigvalsh", certificate)
+    return (call.tensor(w), *call.outcome(certificate))
+
+
+def eigh_backward(A, w, v, ids, report, gw, gv, seed, how):
+    """(G, reports)"""
+    call = Call(A, how, True, seed)
+    arrays = call.array(w, 1), call.array(v), call.array(gw, 1), call.array(gv)
+    g, certificate = call.backend.eigh_backward(*arrays, call.certificate(ids, report), call.options)
+    call.check("gradient of eigh", certificate)
+    verdict.check_gauge(certificate, arrays[0], arrays[1], arrays[3], call.settings.gauge)
+    verdict.check_spread(certificate, call.settings.spread)
+    return call.tensor(g), call.outcome(certificate)[1]
+
+
+def function(A, what, how):
+    """(f(A), w, v, multiplets, reports)"""
+    call, function = Call(A, how), function_of(what)
+    f, w, v, certificate = call.backend.function(call.array(A), function, call.options)
+    call.check(function.kind, certificate)
+    return (call.tensor(f), call.tensor(w), call.tensor(v), *call.outcome(certificate))
+
+
+def function_map(A, w, v, ids, report, E, what, how, doing):
+    """The derivative of f(A) along E, of which the Hermitian part counts: a map that is its own adjoint, and so the
+    gradient for the cotangent E, too. `doing` says which, for messages."""
+    call, function = Call(A, how), function_of(what)
+    moved, certificate = call.backend.function_backward(call.array(w, 1), call.array(v), function, call.array(E),
+                                                        call.certificate(ids, report), call.options)
+    call.check(doing, certificate)
+    return call.tensor(moved)
+
+
+def function_second(A, w, v, ids, report, E, C, what, how):
+    """The second derivative of f(A) along E and C, symmetric in both: second.py."""
+    from . import second
+    bad = Call(A, how).certificate(ids, report).bad
+    return second.second_derivative(function_of(what), w, v, E, C, bad)
+
+
+def frame(A, R, start, stop, how):
+    """(frame, w, v, multiplets, reports); R [*batch, n, c]"""
+    call = Call(A, how)
+    f, w, v, certificate = call.backend.frame(call.array(A), (start, stop), call.array(R), call.options)
+    call.check("frame", certificate)
+    return (call.tensor(f), call.tensor(w), call.tensor(v), *call.outcome(certificate))
+
+
+def frame_backward(A, R, w, v, ids, report, gf, start, stop, how):
+    """(G, gradient of R)"""
+    call = Call(A, how)
+    g, gr, certificate = call.backend.frame_backward(
+        call.array(w, 1), call.array(v), (start, stop), call.array(R), call.array(gf), call.certificate(ids, report),
+        call.options)
+    call.check("gradient of frame", certificate)
+    return call.tensor(g), call.tensor(gr)
+
+
+def finite(d, A, ids, report, what, how):
+    """The direction d [*batch, n, c], with zeros for the matrices where it is not finite: those are
+    NONFINITE_COTANGENT."""
+    bad = ~torch.isfinite(d).flatten(-2).all(-1)
+    if not bad.any():
+        return d.clone()
+    call = Call(A, how)
+    forward = call.certificate(ids, report)
+    reports = forward.report.copy()
+    reports["status"][bad.reshape(-1).numpy()] = Status.NONFINITE_COTANGENT
+    call.check(f"derivative of {what} along a direction", Certificate(reports, forward._multiplet))
+    return torch.where(bad[..., None, None], torch.zeros_like(d), d)
+
+
+def split(x, splitting, A, ids, report, how):
+    """x, after a word about directions that split multiplets; splitting [*batch], 0 to 1."""
+    call = Call(A, how)
+    certificate = call.certificate(ids, report)
+    certificate.batch = tuple(call.batch)
+    verdict.check_split(certificate, splitting.reshape(-1).numpy(), torch.finfo(splitting.dtype).eps,
+                        call.settings.gauge)
+    return x.clone()
+
+
+def settled(x, error, A, ids, report, how):
+    """Second derivatives x [*batch, ...] through eigenpairs, refused where they do not exist (at multiplets) or where
+    their relative error, [*batch], is large. Matrices of which x is zero are let through."""
+    from . import pairs
+    call = Call(A, how)
+    certificate = call.certificate(ids, report)
+    certificate.batch = tuple(call.batch)
+    _last.set(certificate)
+    return pairs.settled(call, certificate, x, error)
+
+
+def simple(x, A, ids, report, how):
+    """x, a derivative of eigenpairs; derivatives of x have to be settled."""
+    return x.clone()
+
+
+def certificate(report):
+    """The members of the reports as numbers, [*batch, members], float64."""
+    kind = library.report_type()
+    reports = report.contiguous().numpy().reshape(-1, kind.itemsize).view(kind).reshape(-1)
+    columns = np.stack([reports[name].astype(np.float64) for name in kind.names], -1)
+    return torch.from_numpy(columns.reshape(*report.shape[:-1], len(kind.names)))
+
+
+def refused(x, made_of, why):
+    """x; whoever differentiates it, by any tensor that it was made of, gets an error."""
+    return x.clone()
