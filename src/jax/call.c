@@ -50,11 +50,12 @@ static const mpt_jax_handler *handler_of(const XLA_FFI_CallFrame *frame,
 }
 
 double mpt_jax_number(mpt_jax_call *call, const char *name) {
+  mpt_error *error = &call->error;
   const XLA_FFI_Scalar *scalar = attribute(call->frame, name, XLA_FFI_AttrType_SCALAR);
   if (scalar && scalar->dtype == XLA_FFI_DataType_F64) return *(const double *)scalar->value;
   if (scalar && scalar->dtype == XLA_FFI_DataType_S64)
     return (double)*(const int64_t *)scalar->value;
-  mpt_fail(&call->error, MPT_BAD_USAGE,
+  mpt_fail(error, MPT_BAD_USAGE,
            "cannot call %s: the number '%s' is not among its attributes (install multiplet's "
            "Python package and libmultiplet-jax from one source)",
            call->handler->what, name);
@@ -143,10 +144,11 @@ static bool call_fits(mpt_jax_call *call, const char *operands) {
 }
 
 static void read_shapes(mpt_jax_call *call) {
+  mpt_error *error = &call->error;
   const char *const *way = call->handler->operands;
   for (int k = 0; k < 3 && way[k]; k++)
     if (call_fits(call, way[k])) return;
-  mpt_fail(&call->error, MPT_BAD_USAGE,
+  mpt_fail(error, MPT_BAD_USAGE,
            "cannot call %s: its arrays have shapes or types that do not belong together (install "
            "multiplet's Python package and libmultiplet-jax from one source)",
            call->handler->what);
@@ -171,6 +173,7 @@ void *mpt_jax_result(const mpt_jax_call *call, char letter, int nth) {
 }
 
 static mpt_code allocate(mpt_jax_call *call) {
+  mpt_error *error = &call->error;
   const size_t count = (size_t)call->count, some = 1;
   call->multiplet = mpt_jax_result(call, 'i', 0);
   const size_t own = call->multiplet ? 0 : count * (size_t)call->n * sizeof(int32_t);
@@ -178,7 +181,7 @@ static mpt_code allocate(mpt_jax_call *call) {
   call->report = (mpt_report *)memory;
   if (!memory)
     return mpt_fail(
-        &call->error, MPT_NO_RESOURCE,
+        error, MPT_NO_RESOURCE,
         "cannot call %s: no memory for the reports of %lld matrices (use a smaller batch)",
         call->handler->what, (long long)call->count);
   if (!call->multiplet) call->multiplet = (int32_t *)(memory + count * sizeof *call->report);
@@ -202,10 +205,11 @@ static bool is_news(const mpt_jax_call *call, int64_t k) {
 }
 
 static mpt_code raise_first(mpt_jax_call *call, mpt_jax_failed failed) {
+  mpt_error *error = &call->error;
   for (int64_t k = 0; k < call->count; k++) {
     const mpt_report *r = &call->report[k];
     if (!r->refused && !(failed == MPT_JAX_RAISE && mpt_status_is_failure(r->status))) continue;
-    return mpt_fail(&call->error, MPT_BAD_INPUT, "%s: matrix %lld of %lld is %s: %s (%s)",
+    return mpt_fail(error, MPT_BAD_INPUT, "%s: matrix %lld of %lld is %s: %s (%s)",
                     call->handler->what, (long long)k, (long long)call->count,
                     mpt_status_name(r->status), mpt_status_meaning(r->status),
                     r->refused ? "gauge='warn' and eigenvalue_cotangents='mean' go on"
@@ -309,9 +313,10 @@ XLA_FFI_Error *mpt_jax_handle(XLA_FFI_CallFrame *frame, const mpt_jax_handler *h
   }
   if (frame->stage != XLA_FFI_ExecutionStage_EXECUTE) return NULL;
   mpt_jax_call call = {.handler = handler_of(frame, handlers, count), .frame = frame};
+  mpt_error *error = &call.error;
   if (!call.handler)
     mpt_fail(
-        &call.error, MPT_BAD_USAGE,
+        error, MPT_BAD_USAGE,
         "cannot call multiplet: no handler is named, or one that is not here (install multiplet's "
         "Python package and libmultiplet-jax from one source)");
   if (!call.error.code) read_shapes(&call);

@@ -28,7 +28,8 @@ def register():
         raise LibraryNotFound(
             f"multiplet.jax has no handlers for XLA: {path}: {error}. They are built with the library where jaxlib's "
             "header is found: install jax first and then this package (pip install --force-reinstall --no-deps "
-            "./src/python), or let the build get jaxlib (MULTIPLET_JAX=1 pip install ./src/python)") from None
+            "./src/python), or let the build get jaxlib (MULTIPLET_JAX=1 pip install ./src/python; of cmake, "
+            "XLA_FFI_INCLUDE_DIR)") from None
     jax.ffi.register_ffi_target(TARGET, jax.ffi.pycapsule(handlers.mpt_jax_handler_of_all), platform="cpu")
     listener = _Listener(_listen)
     handlers.mpt_jax_listen(listener)
