@@ -116,6 +116,21 @@ def multiplet_status(mt):
     return Status(int(mt.last_certificate().status)).name
 
 
+def test_python_jax(capsys):
+    pytest.importorskip("jax")
+    from multiplet import library
+    if not pathlib.Path(library.load().path).with_name("libmultiplet-jax.so").exists():
+        pytest.skip("the handlers were not built")
+    snippet, = [block for block in fenced(PYTHON, "python") if "multiplet.jax as mj" in block]
+    found = {}
+    exec(snippet, found)
+    slope = (np.exp(4) - np.exp(1)) / 3 / 2
+    exact = np.array([[0, slope, 0], [slope, 1, 0], [0, 0, 1]])
+    printed = np.array(re.findall(r"-?\d+\.\d*(?:e[+-]\d+)?", capsys.readouterr().out), float).reshape(3, 3)
+    assert np.allclose(printed, exact, rtol=1e-5, atol=1e-5)
+    assert found["h"].shape == (3, 3, 3, 3) and found["w"].shape == (2, 3) and found["certificate"].status.tolist() == [1, 1]
+
+
 def test_python_torch(capsys):
     torch = pytest.importorskip("torch")
     snippet, = [block for block in fenced(PYTHON, "python") if "multiplet.torch as mt" in block]

@@ -288,6 +288,11 @@ def try_expression(span):
         eval(span, around)
 
 
+def try_jax(span):
+    """test_jax.py tries them."""
+    assert span == "multiplet.jax" or f'"{span.split(".")[2]}"' in text_of("src/python/multiplet/jax/__init__.py"), span
+
+
 def try_variable(span):
     """A variable of the environment, or a macro, that some source looks at; or a status."""
     name, _, value = span.partition("=")
@@ -329,10 +334,11 @@ KINDS = [
     (r"(?:\w+=\S+ )?(?:\$PYTHON|python3) ", try_python),
     (r"bash |jobs/[\w-]+\.sh ", lambda span: try_script(span.removeprefix("bash ").split())),
     (r"cmake ", try_cmake),
-    (r"pip (install|wheel) ", try_install),
+    (r"(MULTIPLET_JAX=1 )?pip (install|wheel) ", try_install),
     (r"--set ", try_set),
     (r"PYTHONPATH=", try_path_variable),
     (r"\{?[\w.]+: (?!error)", try_yaml),
+    (r"multiplet\.jax", try_jax),
     (r"with multiplet|mt\.|numpy\.|multiplet\.(?!def)\w|torch\.|\(v \*|\(F|gauge=|eigenvalue_cot\w*=|failed=", try_expression),
     (r"A\.|problem\.|jax\.|eigh =", try_expression),
     (rf"(?:{'|'.join(SECTIONS)})\.\w+(?:\.\w+)*$", try_key),
@@ -355,7 +361,7 @@ OTHERS = {" ".join(span.split()) for span in (
     "scancel --batch --signal=TERM JOB", "srun --mpi=pmix", "sbatch", "[start, stop]", "{task}",
     "[/H, /a/b]", "[rows, columns]", "mpirun -n N build/bin/test_name", "tests/mpi/check.c:41: ...",
     "project(multiplet VERSION ...)", '"engine/turn.h"', "multiplet::multiplet", "find_package(multiplet)",
-    "libmultiplet.so", "pkg-config --libs multiplet", "pkg-config --libs multiplet-jobs",
+    "libmultiplet.so", "jnp.linalg.eigh", "pkg-config --libs multiplet", "pkg-config --libs multiplet-jobs",
     "[eigenvalues, eigenvectors, functions, frame, gradient, diagnostics]",
 )}
 

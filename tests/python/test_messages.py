@@ -392,6 +392,8 @@ ELSEWHERE = {
         "(show one at a time)", "nothing to show", "there is no such group", "not an index", "holds no problems",
         "index is out of range", "its attribute schema_name", "its schema_version is",
         "is not the schema's"], "cli/test_show.py"),
+    **dict.fromkeys(["the number '%s' is not among its attributes", "shapes or types that do not belong together",
+                     "no handler is named", "%s: matrix %lld of %lld is %s: %s (%s)"], "python/test_jax.py"),
     **dict.fromkeys(["already (give one)", "nothing to check", "for --gradients: not a count", "has changed since",
                      "neither eigenvalues", "no problem has one"], "cli/test_check.py"),
     **dict.fromkeys(["cannot open config", "larger than 1 MiB"], "unit/test_config.c"),
@@ -418,6 +420,7 @@ ELSEWHERE = {
 
 # Memory that runs out for a few bytes, libraries that break their word, files that change within a moment.
 UNREACHABLE = {
+    "no memory for the reports of %lld matrices": "160 bytes a matrix, whose arrays are there already",
     "out of memory": "a small allocation fails",
     "MPI has no communicator left": "thousands that nobody frees",
     "descinit gave INFO": "ScaLAPACK refuses a grid of its own",

@@ -2,17 +2,18 @@
 
     multiplet.eigh(a)                 and eigh_backward, matrix_function, projector, frame, for NumPy arrays
     multiplet.torch.eigh(A)           and matrix_function, projector, frame, for PyTorch
+    multiplet.jax.eigh(a)             the same for JAX
     multiplet.open("result.h5")       results of `multiplet run`, as NumPy arrays
     multiplet.plot("result.h5")       a picture of one (needs matplotlib)
     with multiplet.service(spool):    the same, answered by `multiplet serve SPOOL`
 
-Importing this needs NumPy alone. Results need h5py, multiplet.torch needs PyTorch, and both it and the functions of
-arrays need libmultiplet.so (see multiplet.library). Each is loaded when it is first asked for.
+Importing this needs NumPy alone. Results need h5py, multiplet.torch needs PyTorch, multiplet.jax needs JAX, and all
+of these but results need libmultiplet.so (see multiplet.library). Each is loaded when it is first asked for.
 """
 import importlib
 
-from .errors import (Error, GaugeError, GaugeWarning, LibraryNotFound, OutOfMemory, ProblemError, ServiceError,
-                     SubgradientError, SubgradientWarning)
+from .errors import (Error, GaugeError, GaugeWarning, LibraryNotFound, OutOfMemory, ProblemError, ProblemWarning,
+                     ServiceError, SubgradientError, SubgradientWarning)
 from .status import Status
 
 __version__ = "0.1.0"
@@ -21,10 +22,10 @@ __version__ = "0.1.0"
 _ARRAYS = ("eigh", "eigvalsh", "eigh_backward", "matrix_function", "matrix_function_backward", "occupations", "projector",
            "frame", "frame_backward")
 _HOMES = {**dict.fromkeys(_ARRAYS, "arrays"), "Result": "reader", "open": "reader", "service": "spool"}
-_MODULES = ("arrays", "backend", "library", "reader", "spool", "torch", "verdict")
+_MODULES = ("arrays", "backend", "jax", "library", "reader", "spool", "torch", "verdict")
 
-__all__ = ["Error", "GaugeError", "GaugeWarning", "LibraryNotFound", "OutOfMemory", "ProblemError", "ServiceError",
-           "Status", "SubgradientError", "SubgradientWarning", "plot", *_HOMES]
+__all__ = ["Error", "GaugeError", "GaugeWarning", "LibraryNotFound", "OutOfMemory", "ProblemError", "ProblemWarning",
+           "ServiceError", "Status", "SubgradientError", "SubgradientWarning", "plot", *_HOMES]
 
 
 def __getattr__(name):

@@ -37,6 +37,10 @@ class SubgradientError(GaugeError):
     case."""
 
 
+class ProblemWarning(UserWarning):
+    """Matrices of a batch have no result, and the caller asked for NaN or zero in place of an error."""
+
+
 class SubgradientWarning(UserWarning):
     """The loss distinguishes equal eigenvalues, and no form of it is certified: its gradient there is one of many,
     their mean."""

@@ -1,0 +1,141 @@
+#include "jax/handlers.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <string.h>
+
+/* Keeps the workspaces of all calls of this process, and is never destroyed: XLA's threads may
+ * outlive main. Without memory for it calls do without. */
+static mpt_solver_handle *kept;
+
+static void make_kept(void) {
+  mpt_solver_create(&kept, NULL);
+}
+
+static mpt_options *options_of(mpt_jax_call *call) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, make_kept);
+  call->options.handle = kept;
+  return &call->options;
+}
+
+static char *at(void *array, int64_t matrix, size_t bytes) {
+  return array ? (char *)array + (size_t)matrix * bytes : NULL;
+}
+
+/* Matrices in a row that have one seed are one call. */
+static mpt_code solve(mpt_jax_call *call) {
+  const size_t n = (size_t)call->n, square = n * n * mpt_type_size(call->type);
+  const uint32_t *seeds = mpt_jax_operand(call, 'S', 0);
+  mpt_options *options = options_of(call);
+  mpt_code code = MPT_DONE;
+  for (int64_t from = 0, to; code == MPT_DONE && from < call->count; from = to) {
+    for (to = seeds ? from + 1 : call->count; to < call->count && seeds[to] == seeds[from];) to++;
+    options->seed = seeds ? seeds[from] : 0;
+    code = mpt_eigh(call->type, call->n, to - from, options,
+                    at(mpt_jax_operand(call, 'M', 0), from, square),
+                    at(mpt_jax_result(call, 'w', 0), from, n * mpt_real_size(call->type)),
+                    at(mpt_jax_result(call, 'M', 0), from, square),
+                    call->multiplet + from * call->n, call->report + from, &call->error);
+  }
+  return code;
+}
+
+static mpt_code eigh_backward(mpt_jax_call *call) {
+  return mpt_eigh_backward(
+      call->type, call->n, call->count, options_of(call), NULL, mpt_jax_operand(call, 'w', 0),
+      mpt_jax_operand(call, 'M', 0), mpt_jax_operand(call, 'w', 1), mpt_jax_operand(call, 'M', 1),
+      mpt_jax_result(call, 'M', 0), call->multiplet, call->report, &call->error);
+}
+
+static mpt_function function_of(mpt_jax_call *call) {
+  return (mpt_function){
+      .size = sizeof(mpt_function),
+      .kind = (mpt_function_kind)mpt_jax_number(call, "kind"),
+      .scale = mpt_jax_number(call, "scale"),
+      .exponent = mpt_jax_number(call, "exponent"),
+      .beta = mpt_jax_number(call, "beta"),
+      .mu = mpt_jax_number(call, "mu"),
+      .electrons = mpt_jax_number(call, "electrons"),
+      .index = {(int64_t)mpt_jax_number(call, "start"), (int64_t)mpt_jax_number(call, "stop")}};
+}
+
+static mpt_code function(mpt_jax_call *call) {
+  const mpt_function f = function_of(call);
+  if (call->error.code) return call->error.code;
+  return mpt_matrix_function(call->type, call->n, call->count, options_of(call), &f,
+                             mpt_jax_operand(call, 'M', 0), mpt_jax_result(call, 'M', 0),
+                             mpt_jax_result(call, 'w', 0), mpt_jax_result(call, 'M', 1),
+                             call->multiplet, call->report, &call->error);
+}
+
+static mpt_code function_backward(mpt_jax_call *call) {
+  const mpt_function f = function_of(call);
+  if (call->error.code) return call->error.code;
+  return mpt_matrix_function_backward(call->type, call->n, call->count, options_of(call), &f, NULL,
+                                      mpt_jax_operand(call, 'w', 0), mpt_jax_operand(call, 'M', 0),
+                                      mpt_jax_operand(call, 'M', 1), mpt_jax_result(call, 'M', 0),
+                                      call->multiplet, call->report, &call->error);
+}
+
+static mpt_frame_spec frame_of(mpt_jax_call *call) {
+  return (mpt_frame_spec){
+      .size = sizeof(mpt_frame_spec),
+      .index = {(int64_t)mpt_jax_number(call, "start"), (int64_t)mpt_jax_number(call, "stop")},
+      .columns = call->columns,
+      .reference = mpt_jax_operand(call, 'C', 0),
+      .each = 1};
+}
+
+static mpt_code frame(mpt_jax_call *call) {
+  const mpt_frame_spec f = frame_of(call);
+  if (call->error.code) return call->error.code;
+  return mpt_frame(call->type, call->n, call->count, options_of(call), &f,
+                   mpt_jax_operand(call, 'M', 0), mpt_jax_result(call, 'C', 0),
+                   mpt_jax_result(call, 'w', 0), mpt_jax_result(call, 'M', 0), call->multiplet,
+                   call->report, &call->error);
+}
+
+static mpt_code frame_backward(mpt_jax_call *call) {
+  const mpt_frame_spec f = frame_of(call);
+  if (call->error.code) return call->error.code;
+  return mpt_frame_backward(
+      call->type, call->n, call->count, options_of(call), &f, NULL, mpt_jax_operand(call, 'w', 0),
+      mpt_jax_operand(call, 'M', 0), mpt_jax_operand(call, 'C', 1), mpt_jax_result(call, 'M', 0),
+      mpt_jax_result(call, 'C', 0), call->multiplet, call->report, &call->error);
+}
+
+/* Tangents pass through, [*batch, n] and [*batch, n, n]; a direction that splits a multiplet by
+ * more than sqrt(eps) is GAUGE_DEPENDENT. */
+static mpt_code split(mpt_jax_call *call) {
+  const size_t size = (size_t)(call->count * call->n);
+  const double bound = sqrt(mpt_type_epsilon(call->type));
+  const void *splitting = mpt_jax_operand(call, 'r', 0);
+  for (int64_t k = 0; k < call->count; k++) {
+    mpt_report *r = &call->report[k];
+    r->gauge_violation = mpt_real_size(call->type) == 4 ? (double)((const float *)splitting)[k]
+                                                        : ((const double *)splitting)[k];
+    r->status = r->gauge_violation > bound ? MPT_STATUS_GAUGE_DEPENDENT : MPT_STATUS_OK;
+    r->refused = r->status != MPT_STATUS_OK && call->options.gauge_policy == MPT_GAUGE_FAIL;
+  }
+  const void *dw = mpt_jax_operand(call, 'w', 0), *dv = mpt_jax_operand(call, 'M', 0);
+  void *moved = mpt_jax_result(call, 'w', 0), *turned = mpt_jax_result(call, 'M', 0);
+  if (size && moved != dw) memcpy(moved, dw, size * mpt_real_size(call->type));
+  if (size && turned != dv) memcpy(turned, dv, size * (size_t)call->n * mpt_type_size(call->type));
+  return MPT_DONE;
+}
+
+static const mpt_jax_handler handlers[] = {
+    {"eigh", "eigh", {"M", "MS"}, "wMimd", solve},
+    {"eigvalsh", "eigvalsh", {"M"}, "wimd", solve},
+    {"eigh_backward", "gradient of eigh", {"wMsw", "wMsM", "wMswM"}, "M", eigh_backward},
+    {"function", "matrix_function", {"M"}, "MwMimd", function},
+    {"function_backward", "derivative of matrix_function", {"wMsM"}, "M", function_backward},
+    {"frame", "frame", {"MC"}, "CwMimd", frame},
+    {"frame_backward", "gradient of frame", {"wMsCC"}, "MC", frame_backward},
+    {"split", "derivative of eigh along a direction", {"rwMs"}, "wM", split},
+};
+
+XLA_FFI_Error *mpt_jax_handler_of_all(XLA_FFI_CallFrame *frame) {
+  return mpt_jax_handle(frame, handlers, sizeof handlers / sizeof *handlers);
+}

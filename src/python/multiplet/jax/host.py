@@ -1,0 +1,118 @@
+"""What a handler of src/jax does, in NumPy: where arrays are not on the CPU."""
+import numpy as np
+
+from .. import library
+from ..backend import FAILED
+from ..errors import ProblemError
+from ..status import Status
+from . import handlers
+from .layout import NUMBERS, shapes
+
+# The call of the library, and its arrays between options and multiplets: operands in small letters with their number
+# among those of one letter, results in capitals.
+CALLS = {"eigh": ("mpt_eigh", "m0 W0 M0"), "eigvalsh": ("mpt_eigh", "m0 W0 -"),
+         "eigh_backward": ("mpt_eigh_backward", "- w0 m0 w1 m1 M0"),
+         "function": ("mpt_matrix_function", "m0 M0 W0 M1"),
+         "function_backward": ("mpt_matrix_function_backward", "- w0 m0 m1 M0"),
+         "frame": ("mpt_frame", "m0 C0 W0 M0"), "frame_backward": ("mpt_frame_backward", "- w0 m0 c1 M0 C0")}
+WHAT = {"eigh_backward": "gradient of eigh", "function": "matrix_function", "frame_backward": "gradient of frame",
+        "function_backward": "derivative of matrix_function", "split": "derivative of eigh along a direction"}
+
+
+def answer(name, results, operands, attributes, *arrays):
+    """The results of the handler `name`, as arrays."""
+    arrays = [np.ascontiguousarray(x) for x in arrays]
+    made = [np.zeros(*found) for found in shapes(results, operands, arrays)]
+    like = arrays[operands.index("M")]
+    batch, n = like.shape[:-2], like.shape[-1]
+    count = int(np.prod(batch))
+    flat = {"in": [x.reshape(count, *x.shape[len(batch):]) for x in arrays],
+            "out": [x.reshape(count, *x.shape[len(batch):]) for x in made]}
+    report = np.zeros(count, library.report_type())
+    if name == "split":
+        _split(flat, report, attributes)
+    else:
+        _solve(name, results, operands, attributes, flat, report, (like.dtype, n, count))
+    _finish(WHAT.get(name, name), results, operands, attributes, flat, report)
+    return tuple(made)
+
+
+def _split(flat, report, attributes):
+    splitting, *passing = flat["in"][:3]
+    for to, x in zip(flat["out"], passing):
+        to[:] = x
+    report["gauge_violation"] = splitting
+    apart = splitting > np.finfo(splitting.dtype).eps ** 0.5
+    report["status"] = np.where(apart, Status.GAUGE_DEPENDENT, Status.OK)
+    report["refused"] = apart & bool(attributes["gauge"])
+
+
+def _solve(name, results, operands, attributes, flat, report, shape):
+    call, order = CALLS[name]
+    dtype, n, count = shape
+
+    def find(word):
+        letter, side, letters = word[0], "out" if word[0].isupper() else "in", results if word[0].isupper() else operands
+        letter = {"w": "w", "m": "M", "c": "C"}.get(letter.lower(), letter)
+        places = [k for k, found in enumerate(letters) if found == letter]
+        nth = int(word[1]) if word != "-" else len(places)
+        return flat[side][places[nth]] if nth < len(places) else None
+
+    chosen = [find(word) for word in order.split()]
+    multiplet = flat["out"][results.index("i")] if "i" in results else np.empty((count, n), np.int32)
+    seeds = flat["in"][operands.index("S")] if "S" in operands else np.zeros(count, np.uint32)
+    ends = [0, *(np.flatnonzero(np.diff(seeds)) + 1), count]  # matrices in a row that have one seed are one call
+    for start, stop in zip(ends[:-1], ends[1:]):
+        seed = int(seeds[start]) if count else 0
+        options = library.Options(triangle=attributes["triangle"], tolerance=attributes["tolerance"],
+                                  gauge_policy=attributes["gauge"], spread_policy=attributes["spread"],
+                                  convention=attributes["convention"], threads=attributes["threads"],
+                                  basis=attributes["basis"], seed=seed)
+        references = flat["in"][operands.index("C")][start:stop] if "C" in operands else None
+        library.call(call, (dtype, n, stop - start), options, _spec(name, attributes, references),
+                     *(None if x is None else x[start:stop] for x in chosen), multiplet[start:stop], report[start:stop])
+
+
+def _spec(name, attributes, reference):
+    index = (library.ctypes.c_int64 * 2)(attributes.get("start", 0), attributes.get("stop", 0))
+    if name.startswith("function"):
+        names = ("kind", "scale", "exponent", "beta", "mu", "electrons")
+        return library.Function(index=index, **{x: attributes[x] for x in names})
+    if name.startswith("frame"):
+        return library.FrameSpec(index=index, columns=reference.shape[-1], reference=library.address(reference), each=1)
+    return None
+
+
+def _finish(what, results, operands, attributes, flat, report):
+    """As finish() of src/jax/call.c."""
+    status = report["status"]
+    old = np.zeros(status.shape, bool)
+    if "s" in operands:
+        earlier = flat["in"][operands.index("s")].reshape(-1)
+        old = FAILED[earlier]
+        status[old] = earlier[old]
+        report["refused"][old] = 0
+    bad = FAILED[status]
+    ended = (report["refused"] != 0) | (bad & (attributes["failed"] == 2))
+    if ended.any():
+        k = ended.argmax()
+        found = Status(status[k])
+        raise ProblemError(f"{what}: matrix {k} of {status.size} is {found.name}: {found.text}")
+    if attributes["notices"]:
+        for s in np.unique(status[~old]):
+            quiet = s == Status.SUBGRADIENT and attributes["spread"] != library.SPREADS["mean"]
+            if s == Status.OK or quiet:
+                continue
+            field = "cotangent_spread" if s == Status.SUBGRADIENT else "gauge_violation"
+            such = np.flatnonzero((status == s) & ~old)
+            worst = such[0 if FAILED[s] else report[field][such].argmax()]
+            handlers.notice(what, Status(s), worst, status.size, such.size, float(report[field][worst]))
+    for letter, x in zip(results, flat["out"]):
+        if letter in "MCw":
+            x[old] = 0
+            if attributes["failed"] == 1:
+                x[bad] = np.nan
+        elif letter == "m":
+            x[:] = np.stack([status, report["rule"]], -1)
+        elif letter == "d":
+            x[:] = np.stack([report[name] for name in NUMBERS], -1)

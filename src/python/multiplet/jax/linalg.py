@@ -1,0 +1,154 @@
+"""Eigenpairs, matrix functions and frames of Hermitian matrices, in JAX.
+
+Derivatives are those for Hermitian changes of a: of a direction the Hermitian part counts, and the gradient G is
+Hermitian, in JAX's convention dL = Re tr(G^T dA). It has both triangles although one triangle of a is read. Forward and
+reverse mode, and vmap, in any nesting; second derivatives of matrix_function and projector at any degeneracy. A derivative
+that is not there is a NotImplementedError while tracing.
+
+Keywords that are common to several functions:
+  UPLO         'L' or 'U', the triangle that is read
+  tolerance    the width of a multiplet, relative to ||A||_2; None: what rounding cannot tell apart, 5 sqrt(n) eps
+  failed       what a matrix without a result (NaN, a logarithm of a negative spectrum, ...) gives: 'nan', as
+               jax.numpy.linalg does, 'zero', or 'raise': jax.errors.JaxRuntimeError when the result is waited for
+  certificate  True: (result, Certificate) is returned
+  notices      one ProblemWarning a call where matrices failed, and one GaugeWarning or SubgradientWarning a backward
+               pass; False: none. Compiled programs have them, too; they cost nothing where all is well
+  threads      of a call; None: OMP_NUM_THREADS, else as many as this process may run on
+"""
+import typing
+
+import jax
+import jax.numpy as jnp
+
+from .. import arguments, arrays, library
+from . import rules
+from .layout import NUMBERS
+from .operations import NAN, RAISE, UNBIASED, ZERO, Settings
+
+TYPES = ("float32", "float64", "complex64", "complex128")
+
+
+class Eigh(typing.NamedTuple):
+    """[*batch, n] ascending, and [*batch, n, n] in columns."""
+    eigenvalues: jax.Array
+    eigenvectors: jax.Array
+
+
+class Certificate(typing.NamedTuple):
+    """The outcome of the forward pass, [*batch] each: as multiplet.backend.Certificate has it. status is a number of
+    multiplet.Status; what belongs to gradients is 0 here."""
+    status: jax.Array
+    rule: jax.Array
+    residual: jax.Array
+    orthogonality: jax.Array
+    min_gap: jax.Array
+    gauge_violation: jax.Array
+    cotangent_spread: jax.Array
+    gradient_error: jax.Array
+    frame_condition: jax.Array
+
+
+def eigh(a, UPLO="L", *, gauge="warn", eigenvalue_cotangents="mean", tolerance=None, failed="nan", certificate=False,
+         notices=True, threads=None, seed=None):
+    """Eigh(eigenvalues, eigenvectors) of a [*batch, n, n], as jax.numpy.linalg.eigh.
+
+    Each column has unit norm, its largest component real and positive. The gradient is finite at repeated eigenvalues.
+    What of a loss depends on the arbitrary basis inside a multiplet, or on a phase, has no gradient: it is dropped, with
+    one GaugeWarning a backward pass; gauge='error' makes it a jax.errors.JaxRuntimeError. A loss of V f(w) V^H has its
+    exact gradient at every gap: that form is recognised. eigenvalue_cotangents, where they differ inside a multiplet and
+    no form is certified: 'mean' (one SubgradientWarning), 'raw', 'error', or 'unbiased', an estimate in the random basis
+    that `seed`, an integer (traced, too) that has to be another one in each step, draws: its mean over seeds is the exact
+    gradient of any loss that depends on no basis. Where derivatives are taken, the vectors inside a multiplet are turned
+    by a pseudo-random matrix, so that no loss can hide that it depends on them.
+    """
+    a, settings = _settings(a, UPLO, tolerance, failed, notices, threads, gauge, eigenvalue_cotangents)
+    w, v, _, *report = rules.eigh(a, *_seeds(a, settings, seed), operands="M" if seed is None else "MS",
+                                  settings=settings)
+    return _with(certificate, Eigh(w, v), report)
+
+
+def eigvalsh(a, UPLO="L", *, eigenvalue_cotangents="mean", tolerance=None, failed="nan", certificate=False, notices=True,
+             threads=None):
+    """The eigenvalues alone, [*batch, n], ascending. Vectors are computed where derivatives are taken."""
+    arguments.choice("eigenvalue_cotangents", eigenvalue_cotangents, ("mean", "raw", "error"))
+    a, settings = _settings(a, UPLO, tolerance, failed, notices, threads, spread=eigenvalue_cotangents)
+    w, _, *report = rules.eigvalsh(a, operands="M", settings=settings)
+    return _with(certificate, w, report)
+
+
+def matrix_function(a, kind, *, UPLO="L", tolerance=None, failed="nan", certificate=False, notices=True, threads=None,
+                    **parameters):
+    """f(A) = V f(w) V^H, [*batch, n, n]; kinds and their parameters are those of multiplet.matrix_function. Parameters are
+    numbers, not traced arrays: they have no derivatives."""
+    a, settings = _settings(a, UPLO, tolerance, failed, notices, threads)
+    for name, value in parameters.items():
+        if isinstance(value, jax.core.Tracer):
+            raise TypeError(f"{kind}: {name} is traced, and parameters have to be numbers here (jit's static_argnames)")
+    function = arguments.function(kind, parameters, a.shape[-1])
+    f, _, _, _, *report = rules.function(a, operands="M", settings=settings, function=function)
+    return _with(certificate, f, report)
+
+
+def projector(a, index, **keywords):
+    """V_s V_s^H [*batch, n, n] of eigenvectors s = index[0] ... index[1] - 1; keywords as of matrix_function.
+
+    Multiplets inside the range are allowed; a range that cuts a multiplet has no projector: SPLIT_MULTIPLET.
+    """
+    return matrix_function(a, "projector", index=index, **keywords)
+
+
+def frame(a, reference, index, *, UPLO="L", tolerance=None, failed="nan", certificate=False, notices=True, threads=None):
+    """P R (R^H P R)^(-1/2), P = projector(a, index) and R = reference, [n, c] or [*batch, n, c]: [*batch, n, c].
+
+    The smooth replacement for eigenvectors inside a multiplet. 1 <= c <= index[1] - index[0]. Differentiable by a and R.
+    """
+    a, settings = _settings(a, UPLO, tolerance, failed, notices, threads)
+    n, reference = a.shape[-1], jnp.asarray(reference)
+    index = arguments.index_range(index, n)
+    if reference.ndim < 2 or reference.shape[-2] != n:
+        raise ValueError(f"frame: reference has to be [{n}, c] or [*batch, {n}, c], not {list(reference.shape)}")
+    if not 1 <= reference.shape[-1] <= index[1] - index[0]:
+        raise ValueError(f"frame: reference has {reference.shape[-1]} columns; index {index} takes 1 to "
+                         f"{index[1] - index[0]}")
+    if jnp.iscomplexobj(reference) and not jnp.iscomplexobj(a):
+        raise TypeError(f"frame: reference is {reference.dtype} and a {a.dtype}: make a complex")
+    reference = jnp.broadcast_to(reference.astype(a.dtype), (*a.shape[:-2], *reference.shape[-2:]))
+    f, _, _, _, *report = rules.frame(a, reference, operands="MC", settings=settings, index=index)
+    return _with(certificate, f, report)
+
+
+def _settings(a, UPLO, tolerance, failed, notices, threads, gauge="warn", spread="mean"):
+    """a as an array, and the Settings of a call."""
+    a = jnp.asarray(a)
+    if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
+        raise ValueError(f"a has to be square matrices, [*batch, n, n], not {list(a.shape)}")
+    if a.dtype.kind in "biu":
+        a = a.astype(jnp.result_type(float))
+    if a.dtype.name not in TYPES:
+        raise TypeError(f"a is {a.dtype}; it has to be {', '.join(TYPES[:-1])} or {TYPES[-1]}")
+    arguments.choice("UPLO", UPLO, "LU")
+    arguments.choice("failed", failed, ("nan", "zero", "raise"))
+    arguments.choice("gauge", gauge, ("warn", "error"))
+    arguments.choice("eigenvalue_cotangents", spread, arguments.SPREADS)
+    arguments.check_tolerance(tolerance)
+    return a, Settings(triangle=library.TRIANGLES["lower" if UPLO == "L" else "upper"],
+                       tolerance=float(tolerance or 0), gauge=int(gauge == "error"),
+                       spread=library.SPREADS[arguments.SPREADS[spread]], threads=threads or arrays._thread_count(),
+                       failed={"nan": NAN, "zero": ZERO, "raise": RAISE}[failed], notices=int(notices))
+
+
+def _seeds(a, settings, seed):
+    """[*batch], or nothing."""
+    if seed is None:
+        if settings.spread == UNBIASED:
+            raise TypeError("eigenvalue_cotangents='unbiased' needs a seed, another one in each step")
+        return []
+    return [jnp.broadcast_to(jnp.asarray(seed).astype(jnp.uint32), a.shape[:-2])]
+
+
+def _with(certificate, result, report):
+    if not certificate:
+        return result
+    marks, numbers = report
+    rows = {name: numbers[..., k] for k, name in enumerate(NUMBERS)}
+    return result, Certificate(status=marks[..., 0], rule=marks[..., 1], **rows)

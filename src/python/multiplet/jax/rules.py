@@ -1,0 +1,276 @@
+"""The operations, and how each is differentiated.
+
+f(A) moves along dA by V (f[w_i, w_j] o V^H dA V) V^H. That map of dA is its own adjoint, so one operation, the library's
+backward pass, serves both directions: transposed in JAX's sense (without a conjugate) it is itself in JAX's convention.
+Its own derivative by A is second.py's.
+
+Eigenpairs and frames have a tangent in JAX's own arithmetic, whose transpose is the library's backward pass: the adjoint
+with rounding, forms and multiplets seen to. Of these two there are no further derivatives.
+
+In what the operations take, the eigenpairs w and v of functions and frames are made of A and have no derivatives of their
+own; A itself is handed on for that.
+"""
+import jax
+import jax.numpy as jnp
+from jax.interpreters import ad
+
+from ..backend import FAILED, Function
+from . import second
+from .operations import FAIL, JAX, MEAN, NAN, TORCH, TURNED, Operation
+
+NOISE = 8  # entries of a direction below this times eps ||dA||_F are dropped between the vectors
+AGAIN = ("eigenpairs and frames have first derivatives only (use multiplet.jax.matrix_function or projector, which have "
+         "second ones: sum f(w) is the trace of f(A), and a frame is P R (R^H P R)^(-1/2))")
+
+
+def is_zero(x):
+    return type(x) is ad.Zero
+
+
+def zeros_of(arrays):
+    return [ad.Zero(jax.typeof(x).to_tangent_aval()) for x in arrays]
+
+
+def real_zeros(x, like):
+    return jnp.zeros_like(like) if is_zero(x) else x
+
+
+def refuse(why, *tangents):
+    if not all(map(is_zero, tangents)):
+        raise NotImplementedError(f"multiplet.jax has no derivative here: {why}")
+
+
+def hermitian(x):
+    return (x + adjoint(x)) / 2
+
+
+def adjoint(x):
+    return jnp.conj(jnp.swapaxes(x, -1, -2))
+
+
+def spoil(x, status, settings):
+    """Of failed matrices NaN, or zero."""
+    bad = jnp.asarray(FAILED)[status].reshape(*status.shape, *(x.ndim - status.ndim) * [1])
+    return jnp.where(bad, jnp.asarray(jnp.nan if settings.failed == NAN else 0, x.dtype), x)
+
+
+def flipped(settings):
+    return settings._replace(convention=TORCH if settings.convention == JAX else JAX)
+
+
+# Eigenpairs
+
+eigh = Operation("eigh", "wMimd")
+eigvalsh = Operation("eigvalsh", "wimd")
+eigh_backward = Operation("eigh_backward", "M")
+split = Operation("split", "wM")
+
+
+def _along(vectors):
+    def run(w, v, status, ids, da, *, operands, settings):
+        """The derivatives of w and v: see multiplet/torch/forward.py."""
+        del operands
+        da = hermitian(da)
+        c = adjoint(v) @ da @ v
+        same = ids[..., :, None] == ids[..., None, :]
+        size = jnp.sqrt(jnp.sum(jnp.abs(da) ** 2, (-2, -1)))[..., None, None]
+        eps, tiny = jnp.finfo(w.dtype).eps, jnp.finfo(w.dtype).tiny
+        moved = diagonal = jnp.diagonal(c, axis1=-2, axis2=-1).real
+        if settings.spread in (MEAN, FAIL):
+            share = same.astype(w.dtype)
+            moved = (share @ diagonal[..., None])[..., 0] / share.sum(-1)
+        turned = c
+        if vectors:
+            apart = jnp.where(same, 1, w[..., None, :] - w[..., :, None])
+            turned = v @ jnp.where(same | (jnp.abs(c) <= NOISE * eps * size), 0, c / apart)
+        if settings.notices or settings.gauge:
+            apart = jnp.where(jnp.eye(w.shape[-1], dtype=bool), jnp.abs(diagonal - moved)[..., None], jnp.abs(c))
+            inside = jnp.where(same, apart, 0) / jnp.maximum(size, tiny)
+            moved, turned = split(inside.max((-2, -1), initial=0), moved, turned, status, operands="rwMs",
+                                  settings=settings)
+        return [spoil(moved, status, settings), spoil(turned, status, settings)][:1 + vectors]
+    return run
+
+
+eigh_along = Operation("eigh_along", "wM", _along(True))
+eigvalsh_along = Operation("eigvalsh_along", "w", _along(False))
+
+
+def _eigh_rule(values_alone):
+    def rule(primals, tangents, *, operands, settings):
+        settings = settings._replace(basis=TURNED)
+        w, v, ids, marks, numbers = eigh(*primals, operands=operands, settings=settings)
+        found = [w, ids, marks, numbers] if values_alone else [w, v, ids, marks, numbers]
+        moved = zeros_of(found)
+        if not is_zero(tangents[0]):
+            along = eigvalsh_along if values_alone else eigh_along
+            turns = along(w, v, marks[..., 0], ids, tangents[0], operands="wMsiM", settings=settings)
+            moved[:len(turns)] = turns
+        return found, moved
+    return rule
+
+
+eigh.derivative(_eigh_rule(False))
+eigvalsh.derivative(_eigh_rule(True))
+
+
+def _along_rule(along):
+    @along.derivative
+    def derivative(primals, tangents, **static):
+        refuse(AGAIN, *tangents[:2])
+        return along(*primals, **static), along(*primals[:4], tangents[4], **static)
+
+    @along.transpose
+    def transpose(cotangents, w, v, status, ids, da, *, operands, settings):
+        del ids, operands
+        given = [(x, letter) for x, letter in zip(cotangents, "wM") if not is_zero(x)]
+        if not given:
+            return [None] * 4 + [ad.Zero(da.aval)]
+        found = eigh_backward(w, v, status, *(x for x, _ in given), operands="wMs" + "".join(y for _, y in given),
+                              settings=settings._replace(convention=JAX))
+        return [None] * 4 + found
+
+
+_along_rule(eigh_along)
+_along_rule(eigvalsh_along)
+
+
+@eigh_backward.derivative
+def _(primals, tangents, **static):
+    refuse(AGAIN, *tangents[:2])
+    given = [real_zeros(x, like) for x, like in zip(tangents[3:], primals[3:])]
+    return eigh_backward(*primals, **static), eigh_backward(*primals[:3], *given, **static)
+
+
+# Functions
+
+function = Operation("function", "MwMimd")
+function_along = Operation("function_backward", "M")
+
+
+@function.derivative
+def _(primals, tangents, *, operands, **static):
+    found = function(*primals, operands=operands, **static)
+    moved = zeros_of(found)
+    if not is_zero(tangents[0]):
+        _, w, v, _, marks, _ = found
+        moved[:1] = function_along(*primals, w, v, marks[..., 0], tangents[0], operands="AwMsM", **static)
+    return found, moved
+
+
+
+@function_along.derivative
+def _(primals, tangents, **static):
+    a, w, v, status, e = primals
+    found, parts = function_along(*primals, **static), []
+    if not is_zero(tangents[4]):
+        parts += function_along(a, w, v, status, tangents[4], **static)
+    if not is_zero(tangents[0]):
+        parts.append(_second(a, w, v, status, e, tangents[0], static["settings"], static["function"]))
+    return found, [sum(parts[1:], parts[0])] if parts else zeros_of(found)
+
+
+@function_along.transpose
+def _(cotangents, a, w, v, status, e, *, settings, **static):
+    if is_zero(cotangents[0]):
+        return [None] * 4 + [ad.Zero(e.aval)]
+    return [None] * 4 + function_along(a, w, v, status, cotangents[0], settings=flipped(settings), **static)
+
+
+def _second(a, w, v, status, e, da, settings, f):
+    """The derivative of function_along(a, w, v, status, e) by a, along da."""
+    why = second.lacking(f)
+    if why:
+        refuse(why, da)
+    bad = jnp.asarray(FAILED)[status][..., None]
+    w, v = jnp.where(bad, 1, w), jnp.where(bad[..., None], 0, v)
+    conjugated = settings.convention == JAX
+    e = hermitian(jnp.conj(e) if conjugated else e)
+    found = second.contract(f, w, v, e, hermitian(da))
+    return spoil(guard(a, jnp.conj(found) if conjugated else found, operands="AM")[0], status, settings)
+
+
+# The second operand. Of what is made of second derivatives, there is no further derivative by A, the first one.
+guard = Operation("guard", "M", lambda x, operands: [x])
+
+
+@guard.derivative
+def _(primals, tangents, **static):
+    refuse("third derivatives are not there (take differences of second ones)", tangents[0])
+    return guard(*primals, **static), guard(primals[0], tangents[1], **static)
+
+
+@guard.transpose
+def _(cotangents, a, x, **_):
+    return [None, cotangents[0]]
+
+
+# Frames
+
+frame = Operation("frame", "CwMimd")
+frame_backward = Operation("frame_backward", "MC")
+
+
+def _frame_along(w, v, status, r, da, dr, *, operands, settings, index):
+    """The derivative of P R S^(-1/2), S = R^H P R = Z^H Z with Z = V_s^H R: see multiplet/torch/forward.py."""
+    del operands
+    narrow = r.dtype
+    step, = function_along(v, w, v, status, da, operands="AwMsM", settings=settings,
+                           function=Function("projector", index=index))
+    v = v[..., index[0]:index[1]]
+    if jax.config.jax_enable_x64:  # what is made of S loses the square of the frame's condition
+        wide = jnp.complex128 if jnp.iscomplexobj(r) else jnp.float64
+        v, r, step, dr = (x.astype(wide) for x in (v, r, step, dr))
+    bad = jnp.asarray(FAILED)[status][..., None, None]
+    v = jnp.where(bad, 0, v)
+    moved = v @ (adjoint(v) @ dr) + step @ r  # dP R + P dR
+    z, dz = adjoint(v) @ r, adjoint(v) @ moved
+    _, root, wh = jnp.linalg.svd(z, full_matrices=False)
+    inverse = (adjoint(wh) / root[..., None, :]) @ wh
+    rows, columns = root[..., :, None], root[..., None, :]
+    ds = wh @ (adjoint(z) @ dz) @ adjoint(wh)
+    turned = adjoint(wh) @ (-(ds + adjoint(ds)) / (rows * columns * (rows + columns))) @ wh  # of S^(-1/2)
+    found = (moved - v @ dz) @ inverse + v @ (dz @ inverse + z @ turned)
+    return [spoil(found.astype(narrow), status, settings)]
+
+
+frame_along = Operation("frame_along", "C", _frame_along)
+
+
+@frame.derivative
+def _(primals, tangents, *, operands, settings, index):
+    found = frame(*primals, operands=operands, settings=settings, index=index)
+    moved = zeros_of(found)
+    if not all(map(is_zero, tangents)):
+        a, r = primals
+        _, w, v, _, marks, _ = found
+        steps = (real_zeros(x, like) for x, like in zip(tangents, primals))
+        moved[:1] = frame_along(a, w, v, marks[..., 0], r, *steps, operands="AwMsCMC", settings=settings, index=index)
+    return found, moved
+
+
+@frame_along.derivative
+def _(primals, tangents, **static):
+    refuse(AGAIN, tangents[0], tangents[4])
+    steps = (real_zeros(x, like) for x, like in zip(tangents[5:], primals[5:]))
+    return frame_along(*primals, **static), frame_along(*primals[:5], *steps, **static)
+
+
+@frame_along.transpose
+def _(cotangents, a, w, v, status, r, da, dr, *, operands, settings, index):
+    del operands
+    linear = [ad.is_undefined_primal(x) for x in (da, dr)]
+    if is_zero(cotangents[0]):
+        return [None] * 5 + [ad.Zero(x.aval) if wanted else None for x, wanted in zip((da, dr), linear)]
+    found = frame_backward(a, w, v, status, r, cotangents[0], operands="AwMsCC", index=index,
+                           settings=settings._replace(convention=JAX))
+    return [None] * 5 + [g if wanted else None for g, wanted in zip(found, linear)]
+
+
+@frame_backward.derivative
+def _(primals, tangents, **static):
+    refuse(AGAIN, tangents[0], tangents[4])
+    found = frame_backward(*primals, **static)
+    if is_zero(tangents[5]):
+        return found, zeros_of(found)
+    return found, frame_backward(*primals[:5], tangents[5], **static)

@@ -1,0 +1,615 @@
+"""multiplet.jax against 40 digits (differences in mpmath), its transforms, and what is said where something is wrong.
+
+By hand where JAX is no package of the gate's Python (handlers: cmake -DXLA_FFI_INCLUDE_DIR=$(python -c "import jax;
+print(jax.ffi.include_dir())")):
+
+    PYTHONPATH=src/python:tests/cli MULTIPLET_LIBRARY=$PWD/build/libmultiplet.so python -m pytest tests/python/test_jax.py
+"""
+import functools
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+
+jax = pytest.importorskip("jax", reason="PyPI's jax is not in this Python")
+mpmath = pytest.importorskip("mpmath", reason="mpmath, the reference, is not in this Python")
+
+import jax.numpy as jnp  # noqa: E402
+import multiplet  # noqa: E402
+import multiplet.jax as mj  # noqa: E402
+from multiplet import library  # noqa: E402
+from multiplet.jax import handlers, host, operations, rules  # noqa: E402
+
+if not pathlib.Path(library.load().path).with_name(handlers.NAME).exists():
+    pytest.skip(f"{handlers.NAME} was not built: jaxlib's header was not found", allow_module_level=True)
+
+jax.config.update("jax_enable_x64", True)
+mpmath.mp.dps = 60
+
+DTYPES = ["float32", "float64", "complex64", "complex128"]
+POINTS = {"ordinary": [0.5, 1.1, 1.9], "near": [0.5, 1.1, 1.1 + 1e-9], "equal": [0.5, 1.1, 1.1]}
+FUNCTIONS = {"exp": {"scale": -0.7}, "log": {}, "sqrt": {}, "inv_sqrt": {"scale": 1.5}, "inverse": {},
+             "power": {"exponent": 1.7}, "tanh": {}, "sin": {}, "cos": {}, "fermi": {"beta": 3.0, "mu": 1.0},
+             "projector": {"index": (1, 3)}}
+VALUES = {"exp": lambda x: mpmath.exp(mpmath.mpf(-0.7) * x), "log": mpmath.log, "sqrt": mpmath.sqrt,
+          "inv_sqrt": lambda x: 1 / mpmath.sqrt(mpmath.mpf(1.5) * x), "inverse": lambda x: 1 / x,
+          "power": lambda x: x ** mpmath.mpf(1.7), "tanh": mpmath.tanh, "sin": mpmath.sin, "cos": mpmath.cos,
+          "fermi": lambda x: 1 / (mpmath.exp(3 * (x - 1)) + 1)}
+
+
+def bound(dtype, factor=1.0):
+    return factor * (2e-13 if np.dtype(dtype).itemsize // (1 + (np.dtype(dtype).kind == "c")) == 8 else 1e-4)
+
+
+def draw(rng, dtype, *shape):
+    x = rng.standard_normal(shape)
+    return (x + 1j * rng.standard_normal(shape)).astype(dtype) if np.dtype(dtype).kind == "c" else x.astype(dtype)
+
+
+def hermitian(x):
+    return (x + x.conj().swapaxes(-1, -2)) / 2
+
+
+def at(point, dtype, seed=0):
+    rng = np.random.default_rng(seed)
+    q = np.linalg.qr(draw(rng, dtype, 3, 3).astype(np.complex128 if np.dtype(dtype).kind == "c" else float))[0]
+    return hermitian((q * POINTS[point]) @ q.conj().T).astype(dtype)
+
+
+def basis(dtype, n=3):
+    """Of the Hermitian matrices, as real numbers move them."""
+    for i in range(n):
+        for j in range(i + 1):
+            for unit in [1, 1j] if np.dtype(dtype).kind == "c" and i != j else [1]:
+                e = np.zeros((n, n), dtype)
+                e[i, j], e[j, i] = unit, np.conj(unit)
+                yield e
+
+
+# The reference
+
+def exact(x):
+    return mpmath.matrix(np.asarray(x, np.complex128 if np.iscomplexobj(x) else float).tolist())
+
+
+def eigenpairs(a):
+    w, v = mpmath.eighe(a)
+    return list(w), v
+
+
+def apply(kind, a):
+    w, v = eigenpairs(a)
+    f = [int(1 <= k < 3) for k in range(3)] if kind == "projector" else [VALUES[kind](x) for x in w]
+    return v * mpmath.diag(f) * v.H
+
+
+def numbers(m):
+    return np.array([[complex(m[i, j]) for j in range(m.cols)] for i in range(m.rows)])
+
+
+STEP = mpmath.mpf(10) ** -16
+
+
+def moved(f, a, e):
+    """The derivative of the matrix f(a) along e, by differences, to 30 digits."""
+    a, e = exact(a), exact(e)
+    return numbers((f(a + STEP * e) - f(a - STEP * e)) / (2 * STEP))
+
+
+def moved_twice(f, a, e, h):
+    a, e, h = exact(a), STEP * exact(e), STEP * exact(h)
+    return numbers((f(a + e + h) - f(a + e - h) - f(a - e + h) + f(a - e - h)) / (4 * STEP ** 2))
+
+
+def same(found, reference, dtype, factor=1.0):
+    found = np.asarray(found)
+    assert found.shape == np.shape(reference)
+    assert np.abs(found - reference).max() < bound(dtype, factor) * max(1, np.abs(reference).max())
+
+
+def silent(f):
+    """The test fails on any warning."""
+    @functools.wraps(f)
+    def test(*arguments, **keywords):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            warnings.simplefilter("always", multiplet.GaugeWarning)  # raised in a callback it would be lost
+            with warnings.catch_warnings(record=True) as said:
+                warnings.simplefilter("always")
+                f(*arguments, **keywords)
+        assert not [str(x.message) for x in said if "multiplet" in str(x.filename)]
+    return test
+
+
+# First and second derivatives
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("kind", FUNCTIONS)
+@silent
+def test_functions(kind, point, dtype):
+    a, rng = at(point, dtype), np.random.default_rng(1)
+    if kind == "projector" and point == "ordinary":
+        a = at("near", dtype)
+    c = draw(rng, dtype, 3, 3)
+    f = lambda a: mj.matrix_function(a, kind, **FUNCTIONS[kind])  # noqa: E731
+    same(f(a), numbers(apply(kind, exact(a))), dtype, 4)
+    g = jax.jit(jax.grad(lambda a: (c * f(a)).sum().real))(a)
+    along = jax.jit(lambda a, e: jax.jvp(f, (a,), (e,))[1])
+    assert np.array_equal(g, g.conj().T)
+    for e in basis(dtype):
+        reference = moved(functools.partial(apply, kind), a, e)
+        same(along(a, e), reference, dtype, 10)
+        same((np.asarray(g) * e).sum().real, (c * reference).sum().real, dtype, 20)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("kind", FUNCTIONS)
+def test_hessians(kind, point, dtype):
+    """By each order of the two modes, along real parameters that move A: a Hermitian family, degenerate at 0."""
+    a, rng = at("near" if kind == "projector" and point == "ordinary" else point, dtype), np.random.default_rng(2)
+    c, steps = draw(rng, dtype, 3, 3), hermitian(draw(rng, dtype, 2, 3, 3))
+    real = np.zeros(0, dtype).real.dtype
+
+    def loss(x):
+        return (c * mj.matrix_function(a + jnp.tensordot(x.astype(dtype), steps, 1), kind, **FUNCTIONS[kind])).sum().real
+    reference = np.array([[(c * moved_twice(functools.partial(apply, kind), a, e, h)).sum().real for h in steps]
+                          for e in steps])
+    x = jnp.zeros(2, real)
+    modes = [jax.jacfwd, jax.jacrev]
+    for outer in modes if real == np.float64 else modes[:1]:
+        for inner in modes if real == np.float64 else modes[1:]:
+            same(jax.jit(outer(inner(loss)))(x), reference, dtype, 100)
+    same(jax.grad(lambda x: (jax.grad(loss)(x) * jnp.asarray([1, -2], real)).sum())(x), reference @ [1, -2], dtype, 200)
+
+
+def test_hessian_of_a_matrix():
+    """Of all entries of a real matrix at once, where all eigenvalues are equal: (a^2)'' is 2 whatever a is."""
+    a = np.eye(3)
+    found = jax.hessian(lambda a: jnp.trace(mj.matrix_function(a, "power", exponent=2.0)))(a)
+    pair = jnp.einsum("ik,jl->ijkl", np.eye(3), np.eye(3))
+    same(found, pair + pair.swapaxes(2, 3), "float64")
+
+
+LOSSES = {  # of eigenpairs: in JAX, and from 60 digits
+    "sums": (lambda w, v, c: w[0] ** 2 + (w[1] + w[2]) ** 3 + (jnp.abs(c[0] @ v[:, 0]) ** 2),
+             lambda w, v, c: w[0] ** 2 + (w[1] + w[2]) ** 3 + abs((c[0, :] * v[:, 0])[0]) ** 2),
+    "form": (lambda w, v, c: (c * ((v * jnp.sqrt(w)) @ v.conj().T)).sum().real,
+             lambda w, v, c: mpmath.re(sum(c[i, j] * (v * mpmath.diag(list(map(mpmath.sqrt, w))) * v.H)[i, j]
+                                           for i in range(3) for j in range(3)))),
+}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("loss", LOSSES)
+@silent
+def test_eigenpairs(loss, point, dtype):
+    """Gradients at equal and nearly equal eigenvalues; jnp.linalg.eigh's are nan or far off there."""
+    a, c = at(point, dtype), draw(np.random.default_rng(3), dtype, 3, 3)
+    here, there = LOSSES[loss]
+    value = lambda eigh: lambda a: here(*eigh(a), c)  # noqa: E731
+    g = jax.jit(jax.grad(value(mj.eigh)))(a)
+    assert g.dtype == dtype and np.array_equal(g, g.conj().T)
+    reference = [moved(lambda a: mpmath.matrix([[there(*eigenpairs(a), exact(c))]]), a, e)[0, 0].real
+                 for e in basis(dtype)]
+    same([(np.asarray(g) * e).sum().real for e in basis(dtype)], np.array(reference), dtype, 1e3)
+    theirs = jax.grad(value(jnp.linalg.eigh))(hermitian(a))
+    if point == "ordinary":
+        same(g, np.asarray(theirs), dtype, 100)
+    elif loss == "form" and dtype in ("float64", "complex128"):
+        assert not np.abs(np.asarray(theirs) - g).max() < 1e-9
+
+
+def test_where_jax_has_nan():
+    a = jnp.diag(jnp.array([4.0, 1, 1]))
+    loss = lambda eigh: lambda a: (lambda w, v: w[0] + w[1] + v[0, 2] ** 2 + v[1, 2])(*eigh(a))  # noqa: E731
+    assert np.isnan(jax.grad(loss(jnp.linalg.eigh))(a)).any()
+    exact = np.diag([0.0, 1, 1])
+    exact[0, 1] = exact[1, 0] = 1 / 6
+    same(jax.grad(loss(mj.eigh))(a), exact, "float64")
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_forward_of_eigenpairs(dtype):
+    """Along directions that split no multiplet; elsewhere one GaugeWarning."""
+    a, rng = at("ordinary", dtype), np.random.default_rng(4)
+    for e in [hermitian(draw(rng, dtype, 3, 3)) for _ in range(3)]:
+        w, dw = jax.jvp(mj.eigvalsh, (a,), (e,))
+        v = np.asarray(mj.eigh(a).eigenvectors)
+        projected = lambda a: jnp.abs(mj.eigh(a).eigenvectors) ** 2  # noqa: E731
+        reference = moved(lambda a: mpmath.matrix(eigenpairs(a)[0]), a, e)[:, 0].real
+        same(dw, reference, dtype, 10)
+        same(dw, np.diagonal(v.conj().T @ e @ v).real, dtype, 10)
+        squares = moved(lambda a: (lambda v: mpmath.matrix(3, 3) + mpmath.matrix(
+            [[abs(v[i, j]) ** 2 for j in range(3)] for i in range(3)]))(eigenpairs(a)[1]), a, e).real
+        same(jax.jvp(projected, (a,), (e,))[1], squares, dtype, 100)
+        same(jax.jacfwd(lambda t: mj.eigvalsh(a + t.astype(dtype) * e))(jnp.zeros((), dw.dtype)), reference, dtype, 10)
+        same(jax.jacrev(lambda t: mj.eigvalsh(a + t.astype(dtype) * e))(jnp.zeros((), dw.dtype)), reference, dtype, 10)
+    b = at("equal", dtype)
+    with pytest.warns(multiplet.GaugeWarning, match="splits a multiplet") as said:
+        jax.block_until_ready(jax.jvp(mj.eigvalsh, (b,), (e,)))
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@silent
+def test_frames(dtype):
+    a, rng = at("equal", dtype), np.random.default_rng(5)
+    r, c = draw(rng, dtype, 3, 2), draw(rng, dtype, 3, 2)
+
+    def there(a, r):
+        p = apply("projector", a)
+        s = r.H * p * r
+        w, v = mpmath.eighe(s)
+        return p * r * (v * mpmath.diag([1 / mpmath.sqrt(x) for x in w]) * v.H)
+    f = lambda a, r: mj.frame(a, r, (1, 3))  # noqa: E731
+    same(f(a, r), numbers(there(exact(a), exact(r))), dtype, 10)
+    ga, gr = jax.jit(jax.grad(lambda a, r: (c * f(a, r)).sum().real, (0, 1)))(a, r)
+    for e in basis(dtype):
+        reference = moved(lambda a: there(a, exact(r)), a, e)
+        same(jax.jvp(lambda a: f(a, r), (a,), (e,))[1], reference, dtype, 100)
+        same((np.asarray(ga) * e).sum().real, (c * reference).sum().real, dtype, 100)
+    e = draw(rng, dtype, 3, 2)
+    reference = moved(lambda r: there(exact(a), r), r, e)
+    same(jax.jvp(lambda r: f(a, r), (r,), (e,))[1], reference, dtype, 100)
+    same((np.asarray(gr) * e).sum().real, (c * reference).sum().real, dtype, 100)
+
+
+def test_fixed_electrons():
+    """The response of mu is in the gradient; second derivatives are refused by name."""
+    a, c = at("equal", "complex128"), draw(np.random.default_rng(6), "complex128", 3, 3)
+    f = lambda a: (c * mj.matrix_function(a, "fermi", beta=3.0, electrons=1.4)).sum().real  # noqa: E731
+    g = np.asarray(jax.grad(f)(a))
+    for e in basis("complex128"):
+        assert abs((g * e).sum().real - (f(a + 1e-5 * e) - f(a - 1e-5 * e)) / 2e-5) < 1e-9
+    same(jax.jvp(f, (a,), (e,))[1], (g * e).sum().real, "complex128")
+    with pytest.raises(NotImplementedError, match="fixed number of electrons"):
+        jax.hessian(lambda t: f(a + t * e))(0.0)
+
+
+# Transforms
+
+BATCHES = [(), (2,), (1, 3), (0,), (2, 0)]
+
+
+@pytest.mark.parametrize("batch", BATCHES)
+@pytest.mark.parametrize("dtype", ["float32", "complex128"])
+def test_batches(batch, dtype):
+    rng = np.random.default_rng(7)
+    a, c, r = hermitian(draw(rng, dtype, *batch, 4, 4)), draw(rng, dtype, *batch, 4, 4), draw(rng, dtype, *batch, 4, 2)
+
+    def each(f, *arrays):
+        one = jax.eval_shape(f, *(jax.ShapeDtypeStruct(x.shape[len(batch):], x.dtype) for x in arrays))
+        return np.array([f(*(x[k] for x in arrays)) for k in np.ndindex(*batch)]).reshape((*batch, *one.shape))
+    mapped = lambda f: functools.reduce(lambda f, _: jax.vmap(f), batch, f)  # noqa: E731
+    for loss in (lambda a, c, r: (c * mj.matrix_function(a, "tanh")).sum().real,
+                 lambda a, c, r: mj.eigvalsh(a).prod(-1).sum() + jnp.abs(mj.eigh(a)[1] * c).sum(),
+                 lambda a, c, r: (mj.frame(a, r, (0, 2)) * c[..., :2]).sum().real):
+        g = jax.grad(loss)
+        assert np.array_equal(jax.jit(g)(a, c, r), each(jax.jit(g), a, c, r))
+        assert np.array_equal(jax.jit(mapped(g))(a, c, r), each(jax.jit(g), a, c, r))
+        assert np.array_equal(g(a, c, r), each(jax.jit(g), a, c, r))
+        jvp = lambda a, c, r: jax.jvp(lambda a: loss(a, c, r), (a,), (c,))[1]  # noqa: E731
+        assert np.allclose(jax.jit(mapped(jvp))(a, c, r), each(jax.jit(jvp), a, c, r), rtol=1e-4, atol=1e-5)
+    two = lambda a, c: jax.jvp(jax.grad(lambda a: (c * mj.projector(a, (0, 2))).sum().real), (a,), (c,))[1]  # noqa: E731
+    assert np.allclose(jax.jit(mapped(two))(a, c), each(jax.jit(two), a, c), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_smallest(n):
+    a = jnp.ones((2, n, n))
+    w, v = mj.eigh(a)
+    assert w.shape == (2, n) and v.shape == (2, n, n) and mj.matrix_function(a, "exp").shape == (2, n, n)
+    assert jax.grad(lambda a: mj.eigh(a)[0].sum())(a).shape == a.shape
+    assert jax.jvp(mj.eigh, (a,), (a,))[1].eigenvalues.shape == (2, n)
+    assert jax.hessian(lambda a: mj.matrix_function(a, "exp").sum())(a).shape == 2 * a.shape
+
+
+def test_one_array_is_mapped_and_the_others_are_not():
+    rng = np.random.default_rng(8)
+    a, b = hermitian(rng.standard_normal((3, 3))), rng.standard_normal((5, 3, 2))
+    found = jax.vmap(lambda r: mj.frame(a, r, (0, 2)))(b)
+    assert np.array_equal(found, np.array([mj.frame(a, r, (0, 2)) for r in b]))
+    assert jax.vmap(lambda x: mj.eigvalsh(x), in_axes=1, out_axes=1)(np.stack([a] * 4, 1)).shape == (3, 4)
+    w, back = jax.vjp(mj.eigvalsh, a)
+    v = np.asarray(mj.eigh(a)[1])
+    same(jax.vmap(back)(jnp.eye(3))[0], np.einsum("ik,jk->kij", v, v), "float64")
+
+
+def test_steps_of_training():
+    """In scan, under checkpoint and in a branch; and eager, compiled and mapped give the same."""
+    a = jnp.diag(jnp.array([2.0, 1, 1]))
+    loss = lambda a: (lambda w, v: ((v * jnp.exp(w)) @ v.T)[0].sum() + w.sum())(*mj.eigh(a))  # noqa: E731
+    expected = jax.grad(loss)(a)
+    step = lambda a, _: (a - 0.1 * jax.grad(loss)(a), loss(a))  # noqa: E731
+    stepped, losses = jax.lax.scan(step, a, None, length=3)
+    assert (np.diff(losses) < 0).all()
+    same(jax.grad(jax.checkpoint(loss))(a), expected, "float64")
+    same(jax.grad(lambda a: jax.lax.cond(a[0, 0] > 0, loss, lambda a: a.sum(), a))(a), expected, "float64")
+    through = jax.grad(lambda a: jax.lax.scan(lambda a, _: (mj.matrix_function(a, "tanh"), None), a, None, 2)[0].sum())(a)
+    same(through, jax.grad(lambda a: mj.matrix_function(mj.matrix_function(a, "tanh"), "tanh").sum())(a), "float64")
+    b = a + jnp.diag(jnp.array([3.0, 1, 0]))
+    value, linear = jax.linearize(mj.eigvalsh, b)
+    v = mj.eigh(b).eigenvectors
+    same(value, np.array([1.0, 2, 5]), "float64")
+    same(linear(a), np.diagonal(v.T @ a @ v), "float64")
+
+
+def test_without_wide_numbers():
+    with jax.enable_x64(False):
+        a = jnp.asarray(at("equal", "float64"))
+        assert a.dtype == "float32"
+        (w, v), certificate = jax.jit(functools.partial(mj.eigh, certificate=True))(a)
+        assert {x.dtype.name for x in (w, v, *certificate)} == {"float32", "int32"}
+        g = jax.grad(lambda a: mj.frame(a, jnp.ones((3, 1)), (1, 3)).sum())(a)
+        step = jax.jvp(lambda a: mj.frame(a, jnp.ones((3, 1)), (1, 3)).sum(), (a,), (jnp.ones((3, 3)),))[1]
+        same(step, np.asarray(g).sum(), "float32")
+        h = jax.hessian(lambda a: mj.projector(a, (1, 3))[0, 1])(a)
+        assert h.dtype == "float32" and np.isfinite(h).all()
+        assert mj.eigvalsh(np.eye(2, dtype=int)).dtype == "float32"
+
+
+def test_triangles():
+    a = np.random.default_rng(9).standard_normal((4, 4))
+    for uplo, part in (("L", np.tril(a)), ("U", np.triu(a))):
+        whole = part + part.T - np.diag(np.diag(a))
+        same(mj.eigvalsh(a, uplo), np.linalg.eigvalsh(whole), "float64", 10)
+        same(mj.eigh(a, UPLO=uplo).eigenvalues, np.linalg.eigvalsh(whole), "float64", 10)
+        same(mj.matrix_function(a, "tanh", UPLO=uplo), mj.matrix_function(whole, "tanh"), "float64", 10)
+
+
+def test_convention_is_the_conjugate_of_pytorchs():
+    torch = pytest.importorskip("torch")
+    mt = pytest.importorskip("multiplet.torch")
+    rng = np.random.default_rng(10)
+    a, c, r = at("equal", "complex128"), draw(rng, "complex128", 3, 3), draw(rng, "complex128", 3, 2)
+    losses = [lambda m, x, c, r: (c * m.matrix_function(x, "sqrt")).sum(),
+              lambda m, x, c, r: (c * m.projector(x, (1, 3))).sum(),
+              lambda m, x, c, r: (c[:, :2] * m.frame(x, r, (1, 3))).sum(),
+              lambda m, x, c, r: (lambda w, v: (v[:, :1] * v[:, :1].conj().T * c).sum() + w[0])(*m.eigh(x))]
+    for loss in losses:
+        A = torch.tensor(a, requires_grad=True)
+        R = torch.tensor(r, requires_grad=True)
+        loss(mt, A, torch.tensor(c), R).real.backward()
+        ga, gr = jax.grad(lambda a, r: loss(mj, a, c, r).real, (0, 1))(a, r)
+        same(ga, A.grad.numpy().conj(), "complex128", 10)
+        assert np.abs(np.asarray(ga).imag).max() > 0.01
+        if R.grad is not None:
+            same(gr, R.grad.numpy().conj(), "complex128", 10)
+
+
+# What is said
+
+def test_certificate_under_transforms():
+    a = np.stack([at("equal", "float64"), np.full((3, 3), np.nan), at("ordinary", "float64")])
+    with pytest.warns(multiplet.ProblemWarning, match=r"^eigh: matrix 1 of 3 is NONFINITE_INPUT") as said:
+        (w, v), c = jax.block_until_ready(jax.jit(jax.vmap(functools.partial(mj.eigh, certificate=True)))(a))
+    assert len(said) == 1
+    assert c.status.tolist() == [1, 3, 1] and c.rule.tolist() == [0, 0, 0]
+    there = multiplet.eigh(a, failed="zero").certificate
+    for name in ("status", "residual", "orthogonality", "min_gap"):
+        found = np.asarray(getattr(c, name))
+        assert found.shape == (3,) and np.allclose(found[[0, 2]], getattr(there, name)[[0, 2]], atol=2)
+    assert np.isnan(w[1]).all() and np.isnan(v[1]).all() and np.isfinite(np.asarray(w)[[0, 2]]).all()
+    _, c = jax.jit(lambda a: mj.frame(a, jnp.ones((3, 1)), (0, 1), certificate=True))(a[2])
+    assert c.frame_condition > 1 and c.status == 1
+    assert jax.grad(lambda a: mj.eigvalsh(a, certificate=True)[1].min_gap)(a[2]).shape == (3, 3)
+
+
+CALLS = {"eigh": lambda a, **k: mj.eigh(a, **k).eigenvalues.sum(), "eigvalsh": lambda a, **k: mj.eigvalsh(a, **k).sum(),
+         "log": lambda a, **k: mj.matrix_function(a, "log", **k).sum(),
+         "projector": lambda a, **k: mj.projector(a, (0, 2), **k).sum(),
+         "frame": lambda a, **k: mj.frame(a, jnp.ones((3, 1)), (0, 2), **k).sum()}
+BAD = {"eigh": np.full((3, 3), np.inf), "eigvalsh": np.full((3, 3), np.nan), "log": -np.eye(3), "projector": np.eye(3),
+       "frame": np.eye(3)}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_failed_matrices(call):
+    """The others are right; theirs are NaN or zero, and so are their gradients and tangents, said once."""
+    good = at("ordinary", "float64")
+    a = np.stack([good, BAD[call], good])
+    for failed, reference in (("nan", np.nan), ("zero", 0.0)):
+        f = jax.vmap(lambda x: CALLS[call](x, failed=failed))
+        with pytest.warns(multiplet.ProblemWarning, match="matrix 1 of 3") as said:
+            values, back = jax.vjp(f, a)
+            g, = back(jnp.ones(3))
+            steps = jax.block_until_ready(jax.jvp(f, (a,), (np.ones((3, 3, 3)),)))[1]
+        assert {str(x.message) for x in said} == {str(said[0].message)} and len(said) == 2
+        for found in (values, g, steps):
+            found = np.asarray(found)
+            assert np.array_equal(found[1], np.full(found[1].shape, reference), equal_nan=True), found
+            assert np.isfinite(found[[0, 2]]).all() and np.array_equal(found[0], found[2])
+        same(g[0], np.asarray(jax.grad(CALLS[call])(good)), "float64")
+        if call in ("log", "projector"):
+            h = jax.jvp(jax.grad(lambda a: CALLS[call](a, failed=failed, notices=False)), (a[1],), (good,))[1]
+            assert np.array_equal(h, np.full((3, 3), reference), equal_nan=True)
+    with pytest.raises(jax.errors.JaxRuntimeError, match=r"matrix 1 of 3 is [A-Z_]+: .*\(failed='nan'"):
+        jax.block_until_ready(jax.jit(lambda a: jax.vmap(lambda x: CALLS[call](x, failed="raise"))(a))(a))
+
+
+def gauge_loss(a, **keywords):
+    return mj.eigh(a, **keywords).eigenvectors[1, 0]
+
+
+def spread_loss(a, **keywords):
+    return mj.eigh(a, **keywords).eigenvalues[0]
+
+
+@pytest.mark.parametrize("loss,keyword,category", [
+    (gauge_loss, "gauge", multiplet.GaugeWarning), (spread_loss, "eigenvalue_cotangents", multiplet.SubgradientWarning)])
+def test_warnings(loss, keyword, category):
+    """One a backward pass, also of a mapped one; none where all is well; none where none are wanted; errors on demand."""
+    a = jnp.diag(jnp.array([1.0, 1, 4]))
+    batch = jnp.stack([at("ordinary", "float64"), a, 2 * a])
+    for f, what in ((jax.grad(loss), "of the matrix"), (jax.jit(jax.grad(loss)), "of the matrix")):
+        with pytest.warns(category, match=what) as said:
+            jax.block_until_ready(f(a))
+        assert len(said) == 1
+    with pytest.warns(category, match=r"of matrix [12] of 3.*\(2 such matrices in all\)") as said:
+        g = jax.block_until_ready(jax.jit(jax.vmap(jax.grad(loss)))(batch))
+    assert len(said) == 1 and np.isfinite(g).all()
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        jax.block_until_ready(jax.grad(lambda a: loss(a, notices=False))(a))
+        jax.block_until_ready(jax.jit(jax.grad(loss))(batch[0]))
+    assert not said
+    with pytest.raises(jax.errors.JaxRuntimeError, match="the matrix|matrix 0 of 1 is (GAUGE_DEPENDENT|SUBGRADIENT)"):
+        jax.block_until_ready(jax.jit(jax.grad(lambda a: loss(a, **{keyword: "error"})))(a))
+
+
+def test_raw_and_mean():
+    a = jnp.diag(jnp.array([1.0, 1, 4]))
+    with pytest.warns(multiplet.SubgradientWarning):
+        same(jax.grad(spread_loss)(a), np.diag([0.5, 0.5, 0]), "float64")
+    raw = jax.grad(lambda a: spread_loss(a, eigenvalue_cotangents="raw"))(a)
+    v = jax.linearize(mj.eigh, a)[0].eigenvectors[:, 0]  # as derivatives see it
+    same(raw, np.outer(v, v), "float64")
+
+
+def test_unbiased():
+    """The mean over seeds is the gradient of two functions at once, which no form covers; the mean rule's is not."""
+    a, c = at("equal", "float64"), np.random.default_rng(11).standard_normal((2, 3, 3))
+
+    def loss(a, **keywords):
+        w, v = mj.eigh(a, **keywords)
+        return (c[0] * ((v * jnp.exp(w)) @ v.T)).sum() + (c[1] * ((v * w ** 2) @ v.T)).sum()
+    exact = jax.grad(lambda a: (c[0] * mj.matrix_function(a, "exp")).sum()
+                     + (c[1] * mj.matrix_function(a, "power", exponent=2.0)).sum())(a)
+    seeded = jax.grad(lambda a, s: loss(a, eigenvalue_cotangents="unbiased", seed=s))
+    g = np.asarray(jax.jit(jax.vmap(seeded, (None, 0)))(a, jnp.arange(4000)))
+    assert g.std(0).max() > 0.1 and (np.abs(g.mean(0) - exact) < 5 * g.std(0) / 4000 ** 0.5 + 1e-12).all()
+    with pytest.warns(multiplet.SubgradientWarning):
+        assert np.abs(jax.grad(loss)(a) - exact).max() > 0.1
+    with pytest.raises(TypeError, match="needs a seed"):
+        mj.eigh(a, eigenvalue_cotangents="unbiased")
+
+
+def test_what_is_not_there_is_an_error():
+    a = jnp.eye(3) + 0.0
+    power = lambda a: mj.matrix_function(a, "exp").sum()  # noqa: E731
+    for f, text in ((lambda: jax.hessian(lambda a: mj.eigvalsh(a).sum())(a), "first derivatives only"),
+                    (lambda: jax.jacfwd(jax.jacfwd(lambda a: mj.eigvalsh(a).sum()))(a), "first derivatives only"),
+                    (lambda: jax.hessian(lambda a: mj.frame(a, jnp.ones((3, 1)), (0, 3)).sum())(a), "first deriv"),
+                    (lambda: jax.jacfwd(jax.jacfwd(lambda a: mj.frame(a, jnp.ones((3, 1)), (0, 3)).sum()))(a), "first d"),
+                    (lambda: jax.hessian(lambda a: mj.matrix_function(a, "softplus").sum())(a), "softplus has first"),
+                    (lambda: jax.jacfwd(jax.hessian(power))(a), "third derivatives"),
+                    (lambda: jax.jacrev(jax.hessian(power))(a), "third derivatives")):
+        with pytest.raises(NotImplementedError, match=text):
+            f()
+    for f, error, text in ((lambda: mj.eigh(jnp.ones((2, 3))), ValueError, "square matrices"),
+                           (lambda: mj.eigh(a.astype("float16")), TypeError, "float16"),
+                           (lambda: mj.eigh(a, "X"), ValueError, "UPLO"), (lambda: mj.eigh(a, failed="x"), ValueError, "failed"),
+                           (lambda: mj.projector(a, (2, 5)), ValueError, "within 0"),
+                           (lambda: mj.matrix_function(a, "nonsense"), ValueError, "no matrix function"),
+                           (lambda: jax.jit(lambda b: mj.matrix_function(a, "fermi", beta=b, mu=0.0))(1.0), TypeError,
+                            "beta is traced"),
+                           (lambda: mj.frame(a, jnp.ones((3, 3)), (0, 2)), ValueError, "takes 1 to 2"),
+                           (lambda: mj.frame(a, 1j * jnp.ones((3, 1)), (0, 2)), TypeError, "make a complex")):
+        with pytest.raises(error, match=text):
+            f()
+
+
+# What XLA gets
+
+def test_only_handlers_of_our_own_are_called():
+    a = at("equal", "complex128")
+    loss = lambda a: ((lambda w, v: w.sum() + jnp.abs(v[0, 0]))(*mj.eigh(a)) + mj.eigvalsh(a).prod()  # noqa: E731
+                      + (mj.matrix_function(a, "exp") + mj.projector(a, (1, 3))).sum().real
+                      + mj.frame(a, np.ones((3, 1)), (1, 3)).sum().real)
+    text = jax.jit(jax.value_and_grad(loss)).lower(a).as_text()
+    assert set(re.findall(r"custom_call @(\w+)", text)) == {handlers.TARGET} and "callback" not in text
+    used = set(re.findall(r'handler = "(\w+)"', text))
+    assert used == {"eigh", "eigh_backward", "function", "function_backward", "frame", "frame_backward"}
+    text = jax.jit(lambda a: jax.jvp(mj.eigh, (a,), (a,))).lower(a).as_text() + jax.jit(mj.eigvalsh).lower(a).as_text()
+    assert set(re.findall(r"custom_call @(\w+)", text)) == {handlers.TARGET} and "callback" not in text
+    assert set(re.findall(r'handler = "(\w+)"', text)) == {"eigh", "split", "eigvalsh"}
+
+
+def test_a_call_that_does_not_fit_is_an_error():
+    """Of XLA, with the library's line: of shapes, of attributes, of names, of values."""
+    handlers.register()
+    a = jnp.eye(3)
+    settings = mj.linalg._settings(a, "L", None, "nan", True, 1)[1]
+    outputs = [jax.ShapeDtypeStruct(s, d) for s, d in operations.shapes("wMimd", "M", (a,))]
+
+    def call(a=a, outputs=outputs, drop="", **change):
+        numbers = {name: np.float64(x) if isinstance(x, float) else np.int64(x)
+                   for name, x in {**settings._asdict(), **change}.items() if name not in ("handler", drop)}
+        jax.block_until_ready(jax.ffi.ffi_call(handlers.TARGET, outputs)(
+            a, handler=change.get("handler", "eigh"), **numbers))
+    call()
+    for arguments, text in (({"handler": "nonsense"}, "no handler is named"), ({"drop": "tolerance"}, "'tolerance'"),
+                            ({"a": jnp.eye(4)}, "do not belong together"), ({"a": jnp.eye(3, dtype=int)}, "do not belong"),
+                            ({"outputs": outputs[:2]}, "do not belong"), ({"triangle": 17}, "bad argument, triangle"),
+                            ({"outputs": outputs[1:] + outputs[:1]}, "do not belong")):
+        with pytest.raises(jax.errors.JaxRuntimeError, match=text):
+            call(**arguments)
+
+
+def test_host_gives_the_same(monkeypatch):
+    """The way of other devices, in NumPy, with arrays, statuses and notices to the bit."""
+    rng = np.random.default_rng(12)
+    a = hermitian(draw(rng, "complex128", 2, 3, 4, 4))
+    a[0, 1], a[1, 2] = np.nan, np.eye(4)
+    r, c = draw(rng, "complex128", 2, 3, 4, 2), draw(rng, "complex128", 2, 3, 4, 4)
+    settings = mj.linalg._settings(a, "L", None, "nan", True, 1)[1]._replace(basis=0)
+    function = multiplet.backend.Function("tanh")
+    with warnings.catch_warnings(record=True):
+        warnings.simplefilter("always")
+        w, v, ids, marks, _ = rules.eigh(a, operands="M", settings=settings)
+    s, jx = marks[..., 0], settings._replace(convention=1)
+    calls = [(rules.eigh, (a,), "M", {}), (rules.eigh, (a, np.array([[1, 1, 1], [1, 2, 3]], np.uint32)), "MS", {}),
+             (rules.eigvalsh, (a,), "M", {}), (rules.eigh_backward, (w, v, s, w), "wMsw", {"settings": jx}),
+             (rules.eigh_backward, (w, v, s, c), "wMsM", {"settings": jx}),
+             (rules.eigh_backward, (w, v, s, w, c), "wMswM", {"settings": jx._replace(failed=0)}),
+             (rules.function, (a,), "M", {"function": function}),
+             (rules.function_along, (w, v, s, c), "wMsM", {"function": function, "settings": jx}),
+             (rules.frame, (a, r), "MC", {"index": (1, 3)}),
+             (rules.frame_backward, (w, v, s, r, r), "wMsCC", {"index": (1, 3), "settings": jx}),
+             (rules.split, (np.array([[0, 1, 0], [0.2, 0, 0]]), w, v, s), "rwMs", {})]
+    for operation, arrays, letters, static in calls:
+        static = {"settings": settings, **static}
+        found = []
+        for way in (operation._call_handler, operation._call_host):
+            with warnings.catch_warnings(record=True) as said:
+                warnings.simplefilter("always")
+                out = jax.block_until_ready(jax.jit(functools.partial(way, operands=letters, **static))(*arrays))
+            found.append([*map(np.asarray, out), [(x.category, str(x.message)) for x in said]])
+        for x, y in zip(*found):
+            assert np.array_equal(x, y, equal_nan=True) if isinstance(x, np.ndarray) else x == y, (operation.name, x, y)
+    assert any("callback" in jax.jit(functools.partial(rules.eigh._call_host, operands="M", settings=settings)).lower(
+        a).as_text() for _ in "a")
+
+
+def test_without_handlers(tmp_path):
+    """One error that says what to do, and NumPy's functions go on."""
+    shutil.copy(library.load().path, tmp_path / "libmultiplet.so")
+    done = subprocess.run([sys.executable, "-c", "import numpy as np, multiplet, multiplet.jax as mj\n"
+                           "print(multiplet.eigh(np.eye(2)).eigenvalues)\nmj.eigh(np.eye(2))"], capture_output=True,
+                          text=True, timeout=100, env={**os.environ, "MULTIPLET_LIBRARY": str(tmp_path / "libmultiplet.so")})
+    assert done.stdout == "[1. 1.]\n" and done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert "multiplet.jax has no handlers for XLA" in done.stderr and "install jax first" in done.stderr, last
+
+
+def test_threads():
+    a = hermitian(np.random.default_rng(13).standard_normal((500, 8, 8)))
+    one, two = (mj.eigh(a, threads=k) for k in (1, 2))
+    assert np.array_equal(one.eigenvalues, two.eigenvalues) and np.array_equal(one.eigenvectors, two.eigenvectors)
+
+
+def test_it_ends_quietly():
+    """A process that ends while a computation is under way."""
+    program = ("import jax, numpy as np, multiplet.jax as mj\n"
+               "x = jax.jit(mj.eigh)(np.full((2000, 16, 16), np.nan))\n")
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0 and done.stderr == "", done.stderr
