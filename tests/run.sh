@@ -29,6 +29,22 @@ bash jobs/install-packages.sh tests
 
 failed=()
 
+# PyPI's newest PyTorch and JAX in an environment that is kept from run to run, made while other things are built and
+# tested: tests/python/test_peers.py waits for it.
+begin_peers() {
+  export MULTIPLET_PEERS="${MULTIPLET_PEERS:-${XDG_CACHE_HOME:-$HOME/.cache}/multiplet/peers}"
+  rm -f "$MULTIPLET_PEERS"/ready "$MULTIPLET_PEERS"/failed
+  mkdir -p "$MULTIPLET_PEERS"
+  {
+    if "$PYTHON" -m venv "$MULTIPLET_PEERS" && "$MULTIPLET_PEERS/bin/python" -m pip install --quiet --upgrade \
+      --disable-pip-version-check torch jax numpy scipy h5py mpmath pytest; then
+      touch "$MULTIPLET_PEERS/ready"
+    else
+      touch "$MULTIPLET_PEERS/failed"
+    fi
+  } >"$MULTIPLET_PEERS/log" 2>&1 &
+}
+
 # A failed check does not keep the others from being made.
 check() {
   printf '\n== %s\n' "$1"
@@ -185,6 +201,9 @@ case ${1:-} in
   --attack) run_attack "${2:?how many hours?}"; exit ;;
 esac
 
+if [ "${1:-}" != --quick ]; then
+  begin_peers
+fi
 printf '\n== build, warnings are errors\n'
 build
 check "layers" "$PYTHON" tests/layers.py
