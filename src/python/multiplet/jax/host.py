@@ -109,7 +109,6 @@ def _finish(what, results, operands, attributes, flat, report):
             handlers.notice(what, Status(s), worst, status.size, such.size, float(report[field][worst]))
     for letter, x in zip(results, flat["out"]):
         if letter in "MCw":
-            x[old] = 0
             if attributes["failed"] == 1:
                 x[bad] = np.nan
         elif letter == "m":
