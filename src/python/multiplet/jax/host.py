@@ -52,8 +52,8 @@ def _solve(name, results, operands, attributes, flat, report, shape):
     dtype, n, count = shape
 
     def find(word):
-        letter, side, letters = word[0], "out" if word[0].isupper() else "in", results if word[0].isupper() else operands
-        letter = {"w": "w", "m": "M", "c": "C"}.get(letter.lower(), letter)
+        side, letters = ("out", results) if word[0].isupper() else ("in", operands)
+        letter = {"w": "w", "m": "M", "c": "C"}.get(word[0].lower())
         places = [k for k, found in enumerate(letters) if found == letter]
         nth = int(word[1]) if word != "-" else len(places)
         return flat[side][places[nth]] if nth < len(places) else None
