@@ -31,19 +31,56 @@ typedef enum mpt_function_kind {
   MPT_FUNCTION_SOFTPLUS = 11,  /* log(1 + exp(A)) */
   MPT_FUNCTION_ABS = 12,       /* |A| = (A^2)^(1/2); 0 has the derivative 0 */
   MPT_FUNCTION_SIGN = 13,      /* A |A|^-1 */
+  MPT_FUNCTION_CLAMP_MIN = 14, /* max(A, minimum); at the minimum the derivative 1/2 */
+  /* Occupations at x = (A - mu) / sigma; for methfessel_paxton and cold see mpt_function.mu */
+  MPT_FUNCTION_GAUSSIAN = 15,          /* erfc(x) / 2 */
+  MPT_FUNCTION_METHFESSEL_PAXTON = 16, /* of order 1: erfc(x) / 2 - x exp(-x^2) / (2 sqrt(pi)) */
+  MPT_FUNCTION_COLD = 17, /* erfc(u) / 2 + exp(-u^2) / sqrt(2 pi), u = x + 1/sqrt(2) (Marzari and
+                             Vanderbilt) */
   MPT_FUNCTION_KINDS
 } mpt_function_kind;
 
 typedef struct mpt_function {
   size_t size; /* sizeof(mpt_function) */
   mpt_function_kind kind;
-  double scale;     /* f(scale * A) for all but fermi and projector; 0: 1 */
+  double scale;     /* f(scale * A) for all but occupations and projector; 0: 1 */
   double exponent;  /* power */
-  double beta, mu;  /* fermi */
-  double electrons; /* fermi: if above 0, mu is solved for, tr f(A) = electrons; the member mu is
-                       not read, and the response of mu is part of the gradient */
+  double beta, mu;  /* fermi; mu of all occupations */
+  double electrons; /* occupations: if above 0, mu is solved for, tr f(A) = electrons; the member mu
+                       is not read, and the response of mu is part of the gradient. With
+                       methfessel_paxton and cold, which do not fall everywhere, several mu may do:
+                       it is the one nearest to gaussian's for the same sigma, as far as a search in
+                       steps of sigma / 16 sees them */
   int64_t index[2]; /* projector: eigenvalues index[0] to index[1] - 1 in ascending order */
+  double sigma;     /* gaussian, methfessel_paxton and cold: the width */
+  double order;     /* methfessel_paxton: a whole number from 1 to 8; 0: 1 */
+  double minimum;   /* clamp_min */
 } mpt_function;
+
+/* Occupations of eigenvalues w [count, n], which need not ascend, by a function that is fermi,
+ * gaussian, methfessel_paxton or cold. Where it gives `electrons`, mu is solved for: without
+ * weights, of each matrix, mu [count]; with weights [count], not negative, one mu for all, mu [1]:
+ *
+ *   sum_k weights_k sum_i f(w_ki) = electrons
+ *
+ * Weights that are not whole numbers have rounding errors, so electrons within 8 eps of what fills
+ * whole levels are taken to fill them. occupations, slopes (df/dw at fixed mu) and response
+ * (dmu/dw, which is weights_k slopes_ki / S with S = sum weights slopes; of each mu its sum is 1,
+ * also where S underflows, as in a gap; 0 where mu was given) are [count, n]. Each output may be
+ * NULL. With these,
+ *
+ *   d f_ki = slopes_ki (dw_ki - dmu),  dmu = sum response dw + electrons' change / -S
+ *
+ * and for a loss of f(A_k), given its cotangents gF_k and C_k = V_k^H gF_k V_k,
+ *
+ *   G_k = (mpt_matrix_function_backward at fixed mu) - T V_k diag(response_k) V_k^H,
+ *   T = sum_ki slopes_ki C_k,ii
+ *
+ * MPT_BAD_USAGE for an invalid argument and for as many electrons as the levels hold or more;
+ * MPT_NO_RESOURCE without memory. */
+MPT_API mpt_code mpt_occupations(int64_t n, int64_t count, const mpt_function *function,
+                                 const double *weights, const double *w, double *occupations,
+                                 double *slopes, double *response, double *mu, mpt_error *error);
 
 /* Which eigenpairs are wanted. */
 typedef enum mpt_select_kind {
@@ -116,7 +153,8 @@ typedef enum mpt_domain {
   MPT_DOMAIN_NONZERO = 1,
   MPT_DOMAIN_POSITIVE = 2,
   MPT_DOMAIN_BELOW_N = 3, /* above 0 and below n */
-  MPT_DOMAIN_INDEX = 4    /* [2], 0 <= [0] < [1] <= n */
+  MPT_DOMAIN_INDEX = 4,   /* [2], 0 <= [0] < [1] <= n */
+  MPT_DOMAIN_ORDER = 5    /* a whole number from 1 to 8 */
 } mpt_domain;
 
 typedef enum mpt_need {

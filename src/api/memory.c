@@ -25,7 +25,7 @@ typedef struct call {
 /* A structure must end with its last member: a member added later in its padding would not change
  * its size, and programs built with an older version would not set it. */
 #define ENDS_WITH(type, member) (offsetof(type, member) + sizeof((type *)0)->member == sizeof(type))
-_Static_assert(ENDS_WITH(mpt_options, handle) && ENDS_WITH(mpt_function, index) &&
+_Static_assert(ENDS_WITH(mpt_options, handle) && ENDS_WITH(mpt_function, minimum) &&
                    ENDS_WITH(mpt_frame_spec, reserved) && ENDS_WITH(mpt_select, at_most),
                "a structure of the interface ends with padding");
 _Static_assert(sizeof(mpt_report) == 160, "the stride of reports is part of the interface");

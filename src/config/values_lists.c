@@ -121,7 +121,8 @@ static void take_parameter(const taking *t, const mpt_parameter *p, mpt_function
                                      [MPT_DOMAIN_POSITIVE] = "give a finite number above 0",
                                      [MPT_DOMAIN_BELOW_N] = "give a finite number above 0",
                                      [MPT_DOMAIN_INDEX] =
-                                         "give [start, stop] with 0 <= start < stop"};
+                                         "give [start, stop] with 0 <= start < stop",
+                                     [MPT_DOMAIN_ORDER] = "give a whole number from 1 to 8"};
   const mpt_yaml *value = given(t, p);
   void *member = (char *)f + p->offset;
   const char *why = NULL;

@@ -1,7 +1,7 @@
 #include "spectral/function.h"
 
 #include <math.h>
-#include "spectral/fermi.h"
+#include "spectral/occupation.h"
 #include "spectral/kinds.h"
 
 static bool is_kind(int kind) {
@@ -44,6 +44,8 @@ bool mpt_parameter_takes(const mpt_parameter *p, double x) {
     return isfinite(x) && x > 0;
   case MPT_DOMAIN_INDEX:
     return false;
+  case MPT_DOMAIN_ORDER:
+    return x == floor(x) && x >= 1 && x <= MPT_MOST_ORDER;
   }
   return isfinite(x);
 }
@@ -78,7 +80,8 @@ static void set_argument(mpt_spectral_function *f, int64_t i) {
   double low;
   const double shifted = mpt_two_sum(f->w[i], -f->mu, &low), product = f->factor * shifted;
   f->x[i] = product;
-  f->low[i] = isfinite(product) ? fma(f->factor, shifted, -product) + f->factor * low : 0;
+  const double rest = f->factor * (low - f->mu_low) + f->factor_low * shifted;
+  f->low[i] = isfinite(product) ? fma(f->factor, shifted, -product) + rest : 0;
 }
 
 static mpt_status start_scaled(mpt_spectral_function *f) {
@@ -105,7 +108,8 @@ mpt_status mpt_function_start(const mpt_function *function, int64_t m, const dou
   }
   for (int64_t i = 0; i < m && status == MPT_STATUS_OK; i++)
     f.slope[i] = mpt_divided_difference(&f, i, i);
-  if (f.weight) mpt_fermi_weights(m, f.x, f.weight);
+  if (f.weight)
+    mpt_occupation_response(function, &(mpt_levels){.m = m, .w = w}, f.mu, f.mu_low, f.weight);
   *out = f;
   return status;
 }

@@ -17,13 +17,15 @@ typedef struct mpt_spectral_function {
   const mpt_function *function;
   int64_t m;
   const double *w;
-  double factor;   /* df/dw = factor * df/dx: the scale, or beta */
-  double mu;       /* fermi: the chemical potential in use */
-  double *x, *low; /* arguments scale w or beta (w - mu) as x + low, to twice the precision */
+  double factor, factor_low; /* df/dw = factor * df/dx: the scale, beta or 1/sigma, to twice the
+                                precision where it is a quotient */
+  double mu, mu_low;         /* occupations: the chemical potential in use, mu + mu_low */
+  double *x, *low; /* arguments scale w or (w - mu) / width as x + low, to twice the precision */
   double *value;   /* f(w_i) */
-  double *rest;    /* further values of a kind; fermi: 1 - f(w_i), never by subtraction */
+  double *rest;    /* further values of a kind; occupations: 1 - f(w_i), not by subtraction */
   double *slope;   /* f'(w_i) */
-  double *weight;  /* fermi at fixed electron number: f'_i / sum f', in the log domain; else NULL */
+  double *weight;  /* occupations at fixed electron number: the response of mu to each eigenvalue,
+                      f'_i / sum f', also where these underflow; else NULL */
 } mpt_spectral_function;
 
 enum { MPT_FUNCTION_MEMORY = 6 }; /* doubles per eigenvalue */

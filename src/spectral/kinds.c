@@ -2,7 +2,7 @@
 
 #include <math.h>
 #include <stddef.h>
-#include "spectral/fermi.h"
+#include "spectral/occupation.h"
 
 /* (1 - exp(-d)) / d for d >= 0. */
 static double slowing(double d) {
@@ -190,41 +190,38 @@ static double cos_difference(const mpt_spectral_function *f, int64_t i, int64_t 
   return f->factor * (-sinc * (sin(s) + cos(s) * low));
 }
 
-static mpt_status start_fermi(mpt_spectral_function *f, const int32_t *multiplet) {
+static mpt_status start_occupation(mpt_spectral_function *f, const int32_t *multiplet) {
   const mpt_function *function = f->function;
-  const bool fixed = function->electrons > 0;
+  const mpt_levels levels = {.m = f->m, .w = f->w};
   (void)multiplet;
-  f->factor = function->beta;
+  f->factor = mpt_occupation_factor(function, &f->factor_low);
   f->mu = function->mu;
-  if (!fixed) return MPT_STATUS_OK;
-  f->mu = mpt_chemical_potential(f->m, f->w, function->beta, function->electrons);
+  if (!(function->electrons > 0)) return MPT_STATUS_OK;
+  f->mu = mpt_chemical_potential(function, &levels, &f->mu_low);
   f->weight = f->slope + f->m; /* at the end of the memory */
   return MPT_STATUS_OK;
-}
-
-/* 1 / (1 + exp(x + low)), given e = exp(-|x|). */
-static double occupation(double e, double x, double low) {
-  const double other = x > 0 ? 1 / (1 + e) : e / (1 + e);
-  return (x > 0 ? e / (1 + e) : 1 / (1 + e)) * (1 - low * other);
-}
-
-/* rest: the occupation of empty states, 1 - f. */
-static double fermi_value(const mpt_function *f, double x, double low, double *rest) {
-  const double e = exp(-fabs(x));
-  (void)f;
-  *rest = occupation(e, -x, -low);
-  return occupation(e, x, low);
 }
 
 static double fermi_difference(const mpt_spectral_function *f, int64_t i, int64_t j) {
   return -f->factor * f->value[j] * f->rest[i] * slowing(apart(f, i, j));
 }
 
+static double smearing_difference(const mpt_spectral_function *f, int64_t i, int64_t j) {
+  const mpt_occupation_pair pair = {f->x[i],
+                                    f->low[i],
+                                    f->x[j],
+                                    f->low[j],
+                                    apart(f, i, j),
+                                    {f->value[i], f->value[j]},
+                                    {f->rest[i], f->rest[j]}};
+  return f->factor * mpt_smearing_difference(f->function, &pair);
+}
+
 /* rest: the derivative, 1 / (1 + exp(-x)). */
 static double softplus_value(const mpt_function *f, double x, double low, double *rest) {
   const double e = exp(-fabs(x));
   (void)f;
-  *rest = occupation(e, -x, -low);
+  *rest = (x < 0 ? e * (1 + low) : 1) / (1 + e);
   return fmax(x, 0) + log1p(e) + *rest * low;
 }
 
@@ -253,6 +250,33 @@ static double abs_difference(const mpt_spectral_function *f, int64_t i, int64_t 
   const double x = f->x[i], y = f->x[j], d = apart(f, i, j);
   if (!(d > 0) || y >= 0 || x <= 0) return f->factor * (sign_of(x) + sign_of(y)) / (x && y ? 2 : 1);
   return f->factor * (((x + y) + (f->low[i] + f->low[j])) / d);
+}
+
+/* x less the minimum. */
+static double above_minimum(const mpt_function *f, double x, double low) {
+  double rest;
+  const double above = mpt_two_sum(x, -f->minimum, &rest);
+  return above + (isfinite(above) ? rest + low : 0);
+}
+
+/* rest: the height above the minimum. */
+static double clamp_min_value(const mpt_function *f, double x, double low, double *rest) {
+  *rest = above_minimum(f, x, low);
+  return *rest > 0 ? x + low : f->minimum;
+}
+
+static double clamp_min_difference(const mpt_spectral_function *f, int64_t i, int64_t j) {
+  const double high = f->rest[i], low = f->rest[j];
+  if (low > 0) return f->factor;
+  if (high > 0) return f->factor * (high / apart(f, i, j));
+  return high == 0 && low == 0 ? f->factor / 2 : 0;
+}
+
+/* The distance to the kink. */
+static double reach_to_minimum(const mpt_spectral_function *f) {
+  double nearest = INFINITY;
+  for (int64_t i = 0; i < f->m; i++) nearest = fmin(nearest, fabs(f->rest[i] / f->factor));
+  return nearest;
 }
 
 static double sign_value(const mpt_function *f, double x, double low, double *rest) {
@@ -310,6 +334,8 @@ static double reach_to_edges(const mpt_spectral_function *f) {
 #define PARAMETER(member, domain, need, standard)                                                  \
   { #member, MPT_DOMAIN_##domain, MPT_NEED_##need, standard, offsetof(mpt_function, member) }
 #define SCALE PARAMETER(scale, NONZERO, OPTIONAL, 1)
+#define SIGMA PARAMETER(sigma, POSITIVE, REQUIRED, 0)
+#define FILLING PARAMETER(mu, NUMBER, ONE_OF, 0), PARAMETER(electrons, BELOW_N, ONE_OF, 0)
 
 const mpt_kind mpt_kinds[] = {
     [MPT_FUNCTION_EXP] = {.name = "exp",
@@ -369,12 +395,10 @@ const mpt_kind mpt_kinds[] = {
                           .difference = cos_difference,
                           .reach = reach_of_factor},
     [MPT_FUNCTION_FERMI] = {.name = "fermi",
-                            .parameters = {PARAMETER(beta, POSITIVE, REQUIRED, 0),
-                                           PARAMETER(mu, NUMBER, ONE_OF, 0),
-                                           PARAMETER(electrons, BELOW_N, ONE_OF, 0)},
+                            .parameters = {PARAMETER(beta, POSITIVE, REQUIRED, 0), FILLING},
                             .one_of = "says how full it is",
-                            .start = start_fermi,
-                            .value = fermi_value,
+                            .start = start_occupation,
+                            .value = mpt_occupied,
                             .difference = fermi_difference,
                             .reach = reach_of_factor},
     [MPT_FUNCTION_PROJECTOR] = {.name = "projector",
@@ -401,5 +425,32 @@ const mpt_kind mpt_kinds[] = {
                            .difference = sign_difference,
                            .reach = reach_to_zero,
                            .turn = sign_turn},
+    [MPT_FUNCTION_CLAMP_MIN] = {.name = "clamp_min",
+                                .parameters = {SCALE, PARAMETER(minimum, NUMBER, OPTIONAL, 0)},
+                                .value = clamp_min_value,
+                                .difference = clamp_min_difference,
+                                .reach = reach_to_minimum},
+    [MPT_FUNCTION_GAUSSIAN] = {.name = "gaussian",
+                               .parameters = {SIGMA, FILLING},
+                               .one_of = "says how full it is",
+                               .start = start_occupation,
+                               .value = mpt_occupied,
+                               .difference = smearing_difference,
+                               .reach = reach_of_factor},
+    [MPT_FUNCTION_METHFESSEL_PAXTON] = {.name = "methfessel_paxton",
+                                        .parameters = {SIGMA, FILLING,
+                                                       PARAMETER(order, ORDER, OPTIONAL, 1)},
+                                        .one_of = "says how full it is",
+                                        .start = start_occupation,
+                                        .value = mpt_occupied,
+                                        .difference = smearing_difference,
+                                        .reach = reach_of_factor},
+    [MPT_FUNCTION_COLD] = {.name = "cold",
+                           .parameters = {SIGMA, FILLING},
+                           .one_of = "says how full it is",
+                           .start = start_occupation,
+                           .value = mpt_occupied,
+                           .difference = smearing_difference,
+                           .reach = reach_of_factor},
 };
 _Static_assert(sizeof mpt_kinds / sizeof *mpt_kinds == MPT_FUNCTION_KINDS, "a kind has no row");

@@ -7,7 +7,7 @@
 
 #include "spectral/function.h"
 
-enum { MPT_MOST_PARAMETERS = 4 };
+enum { MPT_MOST_PARAMETERS = 4, MPT_MOST_ORDER = 8 };
 
 typedef struct mpt_kind {
   const char *name;

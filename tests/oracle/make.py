@@ -132,8 +132,13 @@ class Spectrum:
         return self.out(d)
 
 
+SMEARINGS = ("gaussian", "methfessel_paxton", "cold")
+
+
 # -- functions ------------------------------------------------------------------------------------------------
 def scalar(kind, p):
+    if kind in SMEARINGS:
+        return smearing(kind, p)
     s = mp.mpf(p.get("scale", 1))
     beta, mu = mp.mpf(p.get("beta", 0)), p.get("mu", 0)
     e = mp.mpf(p.get("exponent", 0))
@@ -155,7 +160,33 @@ def scalar(kind, p):
         "softplus": (lambda x: mp.log1p(mp.exp(s * x)), lambda x: s / (1 + mp.exp(-s * x))),
         "abs": (lambda x: abs(s * x), lambda x: s * mp.sign(s * x)),
         "sign": (lambda x: mp.sign(s * x), lambda x: mp.mpf(0)),
+        "clamp_min": (lambda x: max(s * x, p["minimum"]), lambda x: s * (mp.sign(s * x - p["minimum"]) + 1) / 2),
     }[kind]
+
+
+def smearing(kind, p):
+    """Of electronic states, from the definitions: the derivative is a broadened delta function."""
+    order = {"gaussian": 0, "methfessel_paxton": int(p.get("order", 1)), "cold": 0}[kind]
+    argument = lambda x: (x - p["mu"]) / p["sigma"]
+
+    def value(x):
+        t = argument(x)
+        if kind == "cold":
+            u = t + 1 / mp.sqrt(2)
+            return mp.erfc(u) / 2 + mp.exp(-u ** 2) / mp.sqrt(2 * mp.pi)
+        return mp.erfc(t) / 2 + mp.exp(-t ** 2) * sum(
+            (-1) ** n / (mp.factorial(n) * mp.mpf(4) ** n * mp.sqrt(mp.pi)) * mp.hermite(2 * n - 1, t)
+            for n in range(1, order + 1))
+
+    def slope(x):
+        t = argument(x)
+        if kind == "cold":
+            return -mp.exp(-(t + 1 / mp.sqrt(2)) ** 2) * (2 + mp.sqrt(2) * t) / mp.sqrt(mp.pi) / p["sigma"]
+        return -mp.exp(-t ** 2) / p["sigma"] * sum(
+            (-1) ** n / (mp.factorial(n) * mp.mpf(4) ** n * mp.sqrt(mp.pi)) * mp.hermite(2 * n, t)
+            for n in range(order + 1))
+
+    return value, slope
 
 
 def chemical_potential(w, beta, electrons):
@@ -372,15 +403,21 @@ def parameters(rng, kind):
         return {"scale": 1.0, "exponent": rng.choice([2.0, 3.0, -1.0, -2.0, 0.5, -0.5, 1 / 3, 2.5, 7.0, 0.01])}
     if kind == "fermi":
         return {"beta": 10.0 ** rng.uniform(-1, 3), "mu": rng.uniform(-1, 1)}
+    if kind in SMEARINGS:
+        return {"sigma": 10.0 ** rng.uniform(-1, 1), "mu": rng.uniform(-1, 1),
+                **({"order": float(rng.choice([1, 2, 4, 8]))} if kind == "methfessel_paxton" else {})}
+    if kind == "clamp_min":
+        return {"scale": rng.choice([1.0, 0.5, 3.7]), "minimum": rng.uniform(-1, 1)}
     return {"scale": rng.choice([1.0, 0.5, 3.7]) if kind == "log" else rng.choice([1.0, 0.5, 3.7, 10.0])}
 
 
 def write_divided_differences(f):
-    """f[x, y] for pairs of eigenvalues: rows of scale, exponent, beta, mu, x, y and the answer."""
+    """f[x, y] for pairs of eigenvalues: rows of the parameters, x, y and the answer."""
     rng = np.random.default_rng(1951)
-    f.attrs["columns"] = ["scale", "exponent", "beta", "mu", "x", "y", "f[x, y]"]
+    names = ["scale", "exponent", "beta", "mu", "sigma", "order", "minimum"]
+    f.attrs["columns"] = [*names, "x", "y", "f[x, y]"]
     for kind in ("exp", "log", "sqrt", "inv_sqrt", "inverse", "power", "tanh", "sin", "cos", "fermi", "softplus", "abs",
-                 "sign"):
+                 "sign", "clamp_min", *SMEARINGS):
         rows = []
         for x, y in argument_pairs(rng, kind):
             p = parameters(rng, kind)
@@ -390,11 +427,15 @@ def write_divided_differences(f):
                 x, y = x * rng.choice([-1, 1]), y * rng.choice([-1, 1])
             if kind in ("abs", "sign"):
                 y *= rng.choice([-1, 1]) if kind == "abs" else -1
-            with mp.workdps(900 if kind in ("tanh", "fermi", "softplus") else 120):
+            if kind in SMEARINGS:  # to 25 sigma on either side
+                x, y = p["mu"] + x * p["sigma"] / 1.2, p["mu"] + y * p["sigma"] / 1.2
+            if kind == "clamp_min":
+                x, y = x / 10, y / 10
+            with mp.workdps(900 if kind in ("tanh", "fermi", "softplus", *SMEARINGS) else 120):
                 value, slope = scalar(kind, {k: mp.mpf(float(v)) for k, v in p.items()})
                 exact = slope(mp.mpf(x)) if x == y else (value(mp.mpf(x)) - value(mp.mpf(y))) / (mp.mpf(x) - mp.mpf(y))
             if 1e-290 < abs(exact) < 1e290:
-                rows.append([float(p.get(k, 0)) for k in ("scale", "exponent", "beta", "mu")] +
+                rows.append([float(p.get(k, 0)) for k in names] +
                             [float(x), float(y), float(exact)])
         f[kind] = np.array(rows)
 

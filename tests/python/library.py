@@ -20,7 +20,8 @@ class Options(Sized):
                 ("seed", ctypes.c_uint64)]
 
 
-KINDS = "exp log sqrt inv_sqrt inverse power tanh sin cos fermi projector softplus abs sign".split()
+KINDS = "exp log sqrt inv_sqrt inverse power tanh sin cos fermi projector softplus abs sign clamp_min gaussian " \
+        "methfessel_paxton cold".split()
 
 
 class Function(Sized):

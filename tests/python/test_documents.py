@@ -233,6 +233,17 @@ def test_no_block_without_a_test(document):
     assert [language for language, _ in blocks(text_of(document))] == RUN[document], "a block that no test runs?"
 
 
+def test_one_chemical_potential():
+    snippet, = [block for block in fenced(PYTHON, "python") if "multiplet.occupations(" in block]
+    found = {}
+    exec("import numpy as np\nimport multiplet\n" + snippet, found)
+    weights = np.array([0.25, 0.75])
+    assert np.isclose(weights @ found["filled"].sum(-1), 1.5) and np.ndim(found["mu"]) == 0
+    assert np.isclose(weights @ np.trace(found["rho"].value, axis1=-2, axis2=-1), 1.5)
+    # occupations do not change when all levels rise by one number
+    assert abs(np.trace(found["gradient"], axis1=-2, axis2=-1).sum()) < 1e-12
+
+
 # Tables of the documents and of the source
 
 # unit/test_quantity.c holds these to the source

@@ -116,7 +116,7 @@ def test_function_kinds(tmp_path):
     rows = {kind: (names(row[1]), row[1]) for row in columns(README, "| `kind` | parameters |")
             for kind in names(row[0])}
     assert set(rows) == set(library.kinds())
-    values = {"scale": 0.5, "exponent": 1.5, "beta": 2.0, "mu": 1.0, "index": [0, 1]}
+    values = {"scale": 0.5, "exponent": 1.5, "beta": 2.0, "mu": 1.0, "index": [0, 1], "sigma": 0.5}
     listed = []
     for kind, (parameters, cell) in rows.items():
         known = library.kinds()[kind]

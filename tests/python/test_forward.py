@@ -115,7 +115,7 @@ SECOND = {"eigh": lambda A: mt.eigh(A)[0] ** 2, "eigvalsh": lambda A: mt.eigvals
 @pytest.mark.parametrize("name", SECOND)
 def test_a_tangent_of_a_gradient(name, dtype):
     """And a gradient of a tangent: by differences of gradients; where there is none, an error."""
-    f = lambda A: (SECOND[name](A).abs() ** 2).sum()
+    f = lambda A: (SECOND[name](A).abs() ** 4).sum()
     A, d, h = make(APART, dtype, ()), make(APART, dtype, (), 1), 1e-5
 
     def gradient(A):
@@ -132,7 +132,7 @@ def test_a_tangent_of_a_gradient(name, dtype):
         x = A.clone().requires_grad_()
         with forward_ad.dual_level():
             tangent = forward_ad.unpack_dual(f(forward_ad.make_dual(x, d))).tangent
-            return torch.autograd.grad(tangent, x)[0]
+        return torch.autograd.grad(tangent, x)[0]
 
     if name in ("fermi", "abs"):
         for way in (tangent_of_gradient, gradient_of_tangent):
@@ -157,8 +157,8 @@ def test_a_tangent_of_a_gradient_at_a_multiplet(name):
         with forward_ad.dual_level():
             x = A.clone().requires_grad_()
             tangent = forward_ad.unpack_dual((f(forward_ad.make_dual(x, d)) ** 2).sum()).tangent
-            with pytest.raises(multiplet.ProblemError, match="need simple eigenvalues"):
-                tangent.backward()
+        with pytest.raises(multiplet.ProblemError, match="need simple eigenvalues"):
+            tangent.backward()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "complex64"])

@@ -6,7 +6,9 @@ import multiplet
 from job import TYPES, hermitian, run, solve, write
 
 W = [-2.5, -1.0, -1.0, 0.25, 3.0, 3.0]
-SCALARS = {"softplus": lambda x: np.logaddexp(0, x), "abs": np.abs, "sign": np.sign}
+SCALARS = {"softplus": lambda x: np.logaddexp(0, x), "abs": np.abs, "sign": np.sign,
+           "clamp_min": lambda x: np.maximum(x, 0.125)}
+PARAMETERS = {"clamp_min": {"minimum": 0.125}}
 
 
 @pytest.mark.parametrize("dtype", TYPES)
@@ -23,7 +25,7 @@ def test_value_and_gradient(kind, scale, dtype):
         w, v = np.linalg.eigh(x)
         return (v * SCALARS[kind](scale * w)[..., None, :]) @ v.conj().swapaxes(-1, -2)
 
-    f = multiplet.matrix_function(a.astype(dtype), kind, scale=scale)
+    f = multiplet.matrix_function(a.astype(dtype), kind, scale=scale, **PARAMETERS.get(kind, {}))
     g = multiplet.matrix_function_backward(f, m.astype(dtype))
     eps = np.finfo(dtype).eps
     assert np.abs(f.value - value(a)).max() < 200 * eps and (g.certificate.status == multiplet.Status.OK).all()
@@ -47,6 +49,17 @@ def test_at_zero():
     assert multiplet.matrix_function_backward(near, np.eye(3) + 1).certificate.gradient_error > 0.1
 
 
+def test_at_the_minimum():
+    """In the middle of the kink the derivative is 1/2; the estimate says that rounding decides there."""
+    a = np.diag([-1.0, 0.5, 0.5, 2.0])
+    f = multiplet.matrix_function(a, "clamp_min", minimum=0.5)
+    g = multiplet.matrix_function_backward(f, np.ones((4, 4)))
+    exact = [[0, 0, 0, 0.5], [0, 0.5, 0.5, 1], [0, 0.5, 0.5, 1], [0.5, 1, 1, 1]]
+    assert np.allclose(f.value, np.diag([0.5, 0.5, 0.5, 2])) and np.allclose(g.gradient, exact)
+    assert g.certificate.gradient_error > 0.1
+    assert np.allclose(multiplet.matrix_function(a, "clamp_min").value, np.diag([0, 0.5, 0.5, 2]))
+
+
 @pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.parametrize("solver, ranks", [("lanes", 1), ("lapack", 1), ("scalapack", 2)])
 def test_jobs(tmp_path, solver, ranks, dtype):
@@ -56,7 +69,7 @@ def test_jobs(tmp_path, solver, ranks, dtype):
     a, d = hermitian(rng, 2, len(w), dtype, list(w)), hermitian(rng, 2, len(w), dtype)
     write(tmp_path / "d.h5", H=d)
     result = solve(tmp_path, a, ranks=ranks, solve={"solver": solver}, tangent="d.h5",
-                   functions=[{"name": kind, "kind": kind, "scale": -2.0} for kind in SCALARS],
+                   functions=[{"name": kind, "kind": kind, "scale": -2.0, **PARAMETERS.get(kind, {})} for kind in SCALARS],
                    cotangents={f"functions/{kind}": hermitian(rng, 2, len(w), dtype) for kind in SCALARS})
     v, x = np.linalg.eigh(a.astype("complex128"))
     for kind, f in SCALARS.items():

@@ -398,6 +398,7 @@ ELSEWHERE = {
                      "neither eigenvalues", "no problem has one"], "cli/test_check.py"),
     **dict.fromkeys(["cannot open config", "larger than 1 MiB"], "unit/test_config.c"),
     "it failed its self-test": "unit/test_self_test.c",
+    **dict.fromkeys(["and the levels hold", "cannot make occupations: bad argument"], "python/test_occupations.py"),
     **dict.fromkeys(["MPI is not initialized", "(see multiplet/job.h)"], "mpi/test_job.c"),
     **dict.fromkeys(["more than can be counted", "more pieces than the 2^24"], "unit/test_plan.c"),
     **dict.fromkeys(["takes each for a job of", "another job is writing it", "which would lock it, is another file",

@@ -19,8 +19,8 @@ from .status import Status
 __version__ = "0.1.0"
 
 # Which module has what.
-_ARRAYS = ("eigh", "eigvalsh", "eigh_backward", "matrix_function", "matrix_function_backward", "projector", "frame",
-           "frame_backward")
+_ARRAYS = ("eigh", "eigvalsh", "eigh_backward", "matrix_function", "matrix_function_backward", "occupations", "projector",
+           "frame", "frame_backward")
 _HOMES = {**dict.fromkeys(_ARRAYS, "arrays"), "Result": "reader", "open": "reader", "service": "spool"}
 _MODULES = ("arrays", "backend", "jax", "library", "reader", "spool", "torch", "verdict")
 

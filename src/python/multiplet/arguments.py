@@ -55,4 +55,6 @@ def _value(kind, parameter, value, n):
         raise ValueError(f"{kind}: {name} is {value:g}; it has to be above 0")
     if parameter.domain == "nonzero" and value == 0:
         raise ValueError(f"{kind}: {name} is 0")
+    if parameter.domain == "order" and value not in range(1, 9):
+        raise ValueError(f"{kind}: {name} is {value:g}; it has to be a whole number from 1 to 8")
     return value

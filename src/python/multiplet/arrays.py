@@ -21,7 +21,7 @@ import os
 import numpy as np
 
 from . import arguments, library, verdict
-from .backend import Options, current
+from .backend import Options, _spec as backend_spec, current
 
 
 class _Certified:
@@ -40,6 +40,9 @@ class Eigh(_Certified, collections.namedtuple("Eigh", "eigenvalues eigenvectors"
 
 class MatrixFunction(_Certified, collections.namedtuple("MatrixFunction", "value eigenvalues eigenvectors")):
     """f(A) [*batch, n, n], and the eigenpairs that it was made of."""
+
+
+Occupations = collections.namedtuple("Occupations", "occupations mu")
 
 
 class Frame(_Certified, collections.namedtuple("Frame", "value eigenvalues eigenvectors")):
@@ -96,10 +99,65 @@ def eigh_backward(pairs, gw=None, gv=None, *, gauge="warn", eigenvalue_cotangent
     return Gradient(call.shaped(g))._of(call, certificate)
 
 
-def matrix_function(a, kind, *, UPLO="L", tolerance=None, failed="raise", threads=None, **parameters):
+def _solve(w, function, weights):
+    """Occupations [*batch, n], df/dw, dmu/dw and mu of eigenvalues [*batch, n]; with weights [k] one mu for the last
+    k."""
+    w = np.ascontiguousarray(w, np.float64)
+    if weights is not None:
+        weights = np.ascontiguousarray(weights, np.float64)
+        if w.ndim < 2 or weights.shape != w.shape[-2:-1]:
+            raise ValueError(f"weights has the shape {list(weights.shape)}, and w {list(w.shape)}: weights has to be [k] "
+                             "for w [..., k, n]")
+    n, count = w.shape[-1], weights.size if weights is not None else math.prod(w.shape[:-1])
+    together = 1 if weights is None else count
+    mu = np.empty(w.shape[:-1] if weights is None else w.shape[:-2])
+    outputs = [np.empty_like(w) for _ in range(3)]
+    sets = 1 if weights is None else mu.size
+    rows = [x.reshape(sets, -1) for x in (w, *outputs, mu)]
+    for levels, *made in zip(*rows):
+        library.occupations(n, count, backend_spec(function), weights, levels, *made)
+    return (*outputs, mu)
+
+
+def occupations(w, kind, *, electrons=None, mu=None, weights=None, **parameters):
+    """Occupations(occupations, mu) of eigenvalues w [*batch, n] by 'fermi' (beta), 'gaussian', 'methfessel_paxton' or
+    'cold' (sigma), in float64.
+
+    electrons: mu [*batch] is solved for, of each matrix its own. With weights [k], w is [*batch, k, n], and mu [*batch]
+    is common to k matrices: sum_k weights_k sum_i f(w_ki) = electrons.
+    """
+    given = {name: value for name, value in (("electrons", electrons), ("mu", mu)) if value is not None}
+    w = np.asarray(w, np.float64)
+    if w.ndim < 1:
+        raise ValueError("w has to be eigenvalues, [*batch, n]")
+    function = arguments.function(kind, {**parameters, **given}, w.shape[-1] if weights is None else math.inf)
+    made, _, _, mu = _solve(w, function, weights)
+    return Occupations(made, mu[()])
+
+
+def _function_of_many(call, kind, parameters, weights):
+    """With one chemical potential for all matrices. A matrix that fails leaves none for the others."""
+    call.function, call.failed = arguments.function(kind, parameters, math.inf), "raise"
+    w, v, certificate = call.backend.eigh(call.a, call.options)
+    call.check(kind, certificate)
+    made, call.slopes, call.response, call.mu = _solve(w, call.function, np.ravel(weights))
+    value = (v * made[:, None, :].astype(w.dtype)) @ v.conj().swapaxes(-1, -2)
+    call.function = call.function._replace(electrons=0.0, mu=float(call.mu))
+    return MatrixFunction(*map(call.shaped, (value, w, v)))._of(call, certificate)
+
+
+def matrix_function(a, kind, *, UPLO="L", tolerance=None, failed="raise", threads=None, weights=None, **parameters):
     """MatrixFunction(value, eigenvalues, eigenvectors): f(A) = V f(w) V^H. For kinds and parameters see
-    configs/README.md, or the error for any other name."""
+    configs/README.md, or the error for any other name.
+
+    weights, for an occupation with `electrons`: one chemical potential for all matrices (k-points), which the gradients
+    respond to: sum_k weights_k tr f(A_k) = electrons. Then a matrix that fails is an error in any case.
+    """
     call = _Call(a, UPLO, tolerance, failed, threads)
+    if weights is not None:
+        if "electrons" not in parameters or np.shape(weights) != call.batch:
+            raise ValueError(f"weights needs electrons, and one number for each matrix, {list(call.batch)}")
+        return _function_of_many(call, kind, parameters, weights)
     call.function = arguments.function(kind, parameters, call.a.shape[-1])
     f, w, v, certificate = call.backend.function(call.a, call.function, call.options)
     call.check(kind, certificate)
@@ -110,8 +168,12 @@ def matrix_function_backward(result, gf):
     """Gradient(gradient) from the cotangent of f(A), [*batch, n, n]; exact at any degeneracy."""
     call = result._call
     w, v = call.flat(result.eigenvalues, 1), call.flat(result.eigenvectors)
-    g, certificate = call.backend.function_backward(w, v, call.function, call.cotangent(gf, v, "gf"),
-                                                    result.certificate, call.options)
+    gf = call.cotangent(gf, v, "gf")
+    g, certificate = call.backend.function_backward(w, v, call.function, gf, result.certificate, call.options)
+    if call.response is not None:  # of one chemical potential to all matrices
+        total = np.sum(call.slopes * np.sum(v.conj() * (gf @ v), axis=-2).real)
+        shift = (total * call.response).astype(w.dtype)
+        g -= (v * shift[:, None, :]) @ v.conj().swapaxes(-1, -2)
     call.check(f"gradient of {call.function.kind}", certificate)
     return Gradient(call.shaped(g))._of(call, certificate)
 
@@ -162,6 +224,7 @@ def _thread_count():
 
 class _Call:
     """What the passes of one call share."""
+    response = None  # dmu/dw, where there is one mu for many matrices
 
     def __init__(self, a, UPLO, tolerance, failed, threads, seed=0):
         a = np.asarray(a)

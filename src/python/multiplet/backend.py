@@ -43,6 +43,9 @@ class Function(typing.NamedTuple):
     mu: float = 0.0
     electrons: float = 0.0
     index: tuple = (0, 0)
+    sigma: float = 0.0
+    order: float = 1.0
+    minimum: float = 0.0
 
 
 class Certificate:

@@ -25,7 +25,7 @@ from .errors import Error, LibraryNotFound, OutOfMemory
 
 NAME = "libmultiplet.so"
 TYPES = {np.dtype(name): k for k, name in enumerate(("float32", "float64", "complex64", "complex128"))}
-DOMAINS = ("number", "nonzero", "positive", "below n", "index")
+DOMAINS = ("number", "nonzero", "positive", "below n", "index", "order")
 NEEDS = ("optional", "required", "one of")
 TRIANGLES = {"full": 0, "lower": 1, "upper": 2, "average": 3}
 SPREADS = {"mean": 0, "raw": 1, "fail": 2, "unbiased": 3}
@@ -55,7 +55,8 @@ class Function(_Sized):
     _fields_ = [("size", ctypes.c_size_t), ("kind", ctypes.c_int), ("scale", ctypes.c_double),
                 ("exponent", ctypes.c_double),
                 ("beta", ctypes.c_double), ("mu", ctypes.c_double), ("electrons", ctypes.c_double),
-                ("index", ctypes.c_int64 * 2)]
+                ("index", ctypes.c_int64 * 2), ("sigma", ctypes.c_double), ("order", ctypes.c_double),
+                ("minimum", ctypes.c_double)]
 
 
 class _Parameter(ctypes.Structure):
@@ -208,5 +209,15 @@ def call(name, shape, options, spec, *arrays):
     options.handle = load().handle
     code = getattr(load(), name)(TYPES[dtype], n, count, ctypes.byref(options), *specs, *map(address, arrays),
                                  ctypes.byref(error))
+    if code:
+        raise (OutOfMemory if code == NO_RESOURCE else Error)(error.text.decode())
+
+
+def occupations(n, count, function, weights, w, *outputs):
+    """mpt_occupations; outputs: occupations, slopes, response and mu, float64 or None."""
+    error = CallError()
+    code = load().mpt_occupations(
+        ctypes.c_int64(n), ctypes.c_int64(count), ctypes.byref(function),
+        *(ctypes.c_void_p(address(x)) for x in (weights, w, *outputs)), ctypes.byref(error))
     if code:
         raise (OutOfMemory if code == NO_RESOURCE else Error)(error.text.decode())

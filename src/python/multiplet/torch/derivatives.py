@@ -52,6 +52,13 @@ class Node(_Function):
         return out
 
     @staticmethod
+    @contextlib.contextmanager
+    def primals(ctx):
+        """The saved tensors without this level's tangents; inside, products of them have those of the levels below."""
+        with _tangents(True):
+            yield [x if x is None else forward_ad.unpack_dual(x).primal for x in ctx.saved_tensors]
+
+    @staticmethod
     def keep(ctx, *tensors):
         ctx.save_for_backward(*tensors)
         ctx.save_for_forward(*tensors)
@@ -68,8 +75,8 @@ class Eigh(Node):
 
     @staticmethod
     def jvp(ctx, dA, *_):
-        *eigen, _ = ctx.saved_tensors
-        return (*forward.along_eigh(*eigen, dA, ctx.how), None, None)
+        with Node.primals(ctx) as (*eigen, _):
+            return (*forward.along_eigh(*eigen, dA, ctx.how), None, None)
 
     @staticmethod
     def backward(ctx, gw, gv, *_):
@@ -93,7 +100,8 @@ class EighBackward(Node):
 
     @staticmethod
     def jvp(ctx, dA, dw, dv, _, __, dgw, dgv, *___):
-        return pairs.along(ctx.saved_tensors, dA, dw, dv, dgw, dgv, ctx.how), None
+        with Node.primals(ctx) as saved:
+            return pairs.along(saved, dA, dw, dv, dgw, dgv, ctx.how), None
 
     @staticmethod
     def backward(ctx, c, _):
@@ -202,7 +210,8 @@ class Frame(Node):
 
     @staticmethod
     def jvp(ctx, dA, dR, *_):
-        return (frames.along(ctx.saved_tensors, dA, dR, ctx.index, ctx.how), *4 * [None])
+        with Node.primals(ctx) as saved:
+            return (frames.along(saved, dA, dR, ctx.index, ctx.how), *4 * [None])
 
     @staticmethod
     def backward(ctx, gf, *_):
@@ -221,6 +230,10 @@ class FrameBackward(Node):
         ctx.mark_non_differentiable(*out)
         return out
 
+    @staticmethod
+    def jvp(ctx, *_):
+        return None, None
+
 
 class Through(Node):
     """A check of its first argument on the way: the same check of its derivatives."""
@@ -228,11 +241,12 @@ class Through(Node):
     @staticmethod
     def forward(ctx, name, x, *others):
         ctx.name, ctx.others = name, len(others)
+        ctx.save_for_forward(x)
         return Node.below(ctx, name, x, *others)
 
     @staticmethod
     def jvp(ctx, _, dx, *__):
-        return dx.clone()
+        return torch.zeros_like(ctx.saved_tensors[0]) if dx is None else dx.clone()
 
     @staticmethod
     def backward(ctx, c):
@@ -242,24 +256,42 @@ class Through(Node):
 class Simple(Node):
     @staticmethod
     def forward(ctx, x, A, ids, report, how):
-        Node.keep(ctx, A, ids, report)
+        ctx.save_for_backward(A, ids, report)
+        ctx.save_for_forward(A, ids, report, x)
         ctx.how = how
         return Node.below(ctx, "simple", x, A, ids, report, how)
 
     @staticmethod
     def jvp(ctx, dx, *_):
-        return ops.settled(dx, None, *ctx.saved_tensors, ctx.how)
+        *given, x = ctx.saved_tensors
+        return torch.zeros_like(x) if dx is None else ops.settled(dx, None, *given, ctx.how)
 
     @staticmethod
     def backward(ctx, c):
         return c if c is None else ops.settled(c, None, *ctx.saved_tensors, ctx.how), *4 * [None]
 
 
+class Constant(Node):
+    @staticmethod
+    def forward(ctx, x):
+        out = Node.below(ctx, "constant", x)
+        ctx.mark_non_differentiable(out)
+        return out
+
+    @staticmethod
+    def jvp(ctx, _):
+        return None
+
+    @staticmethod
+    def backward(ctx, _):
+        return None
+
+
 class Refused(Node):
     @staticmethod
-    def forward(ctx, x, why, *made_of):
+    def forward(ctx, x, made_of, why):
         ctx.why = why
-        return Node.below(ctx, "refused", x, list(made_of), why)
+        return Node.below(ctx, "refused", x, made_of, why)
 
     @staticmethod
     def jvp(ctx, *_):
@@ -287,9 +319,9 @@ def _eigvalsh(A, how):
 
 for _name, _node in (("eigh", Eigh), ("eigh_backward", EighBackward), ("function", FunctionOf),
                      ("function_map", FunctionMap), ("function_second", FunctionSecond), ("frame", Frame),
-                     ("frame_backward", FrameBackward), ("simple", Simple)):
+                     ("frame_backward", FrameBackward), ("simple", Simple),
+                     ("constant", Constant), ("refused", Refused)):
     _register(_name, _node.apply)
 for _name in ("finite", "split", "settled"):
     _register(_name, lambda *x, name=_name: Through.apply(name, *x))
-_register("refused", lambda x, made_of, why: Refused.apply(x, why, *made_of))
 _register("eigvalsh", _eigvalsh)

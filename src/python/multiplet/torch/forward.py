@@ -16,7 +16,7 @@ NOISE = 8
 
 def tracked_zero(x):
     """Zero, with the derivatives of x."""
-    return x - x.detach()
+    return x - ops.constant(x)
 
 
 def along_eigh(A, w, v, ids, report, dA, how):
@@ -27,7 +27,7 @@ def along_eigh(A, w, v, ids, report, dA, how):
     dA = hermitian(ops.finite(dA, A, ids, report, "eigh", how))
     c = v.mH @ dA @ v
     same = ids.unsqueeze(-1) == ids.unsqueeze(-2)
-    size = torch.linalg.vector_norm(dA, dim=(-2, -1)).detach()[..., None, None]
+    size = ops.constant(torch.linalg.vector_norm(dA, dim=(-2, -1)))[..., None, None]
     epsilon, tiny = torch.finfo(w.dtype).eps, torch.finfo(w.dtype).tiny
     moved = diagonal = c.diagonal(dim1=-2, dim2=-1).real
     if kernels.settings(how).spread not in ("raw", "unbiased"):
@@ -36,7 +36,7 @@ def along_eigh(A, w, v, ids, report, dA, how):
     apart = torch.where(same, torch.ones_like(c.real), w.unsqueeze(-2) - w.unsqueeze(-1))
     quiet = c.abs() <= NOISE * epsilon * size
     turn = torch.where(same, torch.zeros_like(c), torch.where(quiet, tracked_zero(c), c) / apart)
-    inside = torch.where(same, c - torch.diag_embed(moved).to(c.dtype), torch.zeros_like(c)).detach().abs()
+    inside = ops.constant(torch.where(same, c - torch.diag_embed(moved).to(c.dtype), torch.zeros_like(c))).abs()
     splitting = (inside / size.clamp_min(tiny)).amax((-2, -1))
     moved = ops.split(moved, splitting, A, ids, report, how)
     return tuple(ops.simple(x, A, ids, report, how) for x in (moved, v @ turn))

@@ -66,7 +66,7 @@ def along(saved, dA, dR, index, how):
         moved = moved + s.P @ dR
         dS = dS + 2 * hermitian(dR.mH @ s.part)
     steps = moved @ s.root + s.part @ s.root_moved(hermitian(dS))
-    return value.detach() + tracked_zero(steps)
+    return ops.constant(value) + tracked_zero(steps)
 
 
 def _by_parts(saved, dA, dR, index, how):

@@ -2,7 +2,8 @@
 
 Every kernel takes tensors [*batch, ...] and the words of a call (`Settings`, and a `Function`, as text), and returns
 new tensors: outputs are no views. A forward kernel returns, after its values, what backward kernels need of it: the
-eigenpairs, the multiplets [*batch, n] (int32), and the reports [*batch, 160] (uint8, one mpt_report each).
+eigenpairs, the multiplets [*batch, n], and the reports [*batch, 20], the bytes of one mpt_report each. Both have
+floating types, since forward mode takes no others.
 
 Errors and warnings are made here, from certificates, so that they also come where a graph was traced earlier.
 """
@@ -23,6 +24,8 @@ from ..status import Status
 
 _last = contextvars.ContextVar("multiplet_last_certificate", default=None)
 _forward = contextvars.ContextVar("multiplet_forward_certificate", default=None)
+REAL = {torch.float32: np.float32, torch.float64: np.float64, torch.complex64: np.float32,
+        torch.complex128: np.float64}
 _backends = weakref.WeakValueDictionary()
 _LIBRARY = Library()
 
@@ -102,7 +105,7 @@ class Call:
     """What a kernel needs around its backend's call: arrays of tensors, the options, the verdict."""
 
     def __init__(self, A, how, turned=False, seed=None):
-        self.batch, self.settings = A.shape[:-2], settings(how)
+        self.batch, self.settings, self.real = A.shape[:-2], settings(how), REAL[A.dtype]
         s = self.settings
         self.backend = _backends.get(s.backend) if s.backend else _LIBRARY
         if self.backend is None:
@@ -122,14 +125,20 @@ class Call:
         """The way back."""
         return torch.from_numpy(np.ascontiguousarray(array).reshape(*self.batch, *array.shape[1:]))
 
+    def reference(self, R):
+        """[n, c] if it is the same for all matrices."""
+        same = all(stride == 0 or size == 1 for stride, size in zip(R.stride()[:-2], R.shape[:-2]))
+        if R.numel() and same:
+            return np.ascontiguousarray(R.detach()[(0,) * (R.dim() - 2)].resolve_conj().resolve_neg().numpy())
+        return self.array(R)
+
     def certificate(self, ids, report):
         """Of the forward pass."""
         kept = _forward.get()
         if kept is not None:
             return kept
         kind = library.report_type()
-        report = report.detach().contiguous().numpy().reshape(-1, kind.itemsize)
-        return Certificate(report.view(kind).reshape(-1), self.array(ids, 1))
+        return Certificate(self.array(report, 1).view(kind).reshape(-1).copy(), self.array(ids, 1).astype(np.int32))
 
     def outcome(self, certificate):
         """(multiplets, reports) as tensors."""
@@ -139,8 +148,8 @@ class Call:
             for name in set(report.dtype.names) & set(kind.names):
                 named[name] = report[name]
             report = named
-        reports = np.ascontiguousarray(report).view(np.uint8).reshape(-1, kind.itemsize)
-        return self.tensor(certificate._multiplet), self.tensor(reports)
+        reports = np.ascontiguousarray(report).view(np.float64).reshape(-1, kind.itemsize // 8)
+        return self.tensor(certificate._multiplet.astype(self.real)), self.tensor(reports)
 
     def check(self, what, certificate):
         """Notes the certificate; raises ProblemError for a failed matrix unless zeros were asked for."""
@@ -179,7 +188,7 @@ def eigh_backward(A, w, v, ids, report, gw, gv, seed, how):
 
 def function(A, what, how):
     """(f(A), w, v, multiplets, reports)"""
-    call, function = Call(A, how), function_of(what)
+    call, function = Call(A, how, True), function_of(what)
     f, w, v, certificate = call.backend.function(call.array(A), function, call.options)
     call.check(function.kind, certificate)
     return (call.tensor(f), call.tensor(w), call.tensor(v), *call.outcome(certificate))
@@ -204,8 +213,8 @@ def function_second(A, w, v, ids, report, E, C, what, how):
 
 def frame(A, R, start, stop, how):
     """(frame, w, v, multiplets, reports); R [*batch, n, c]"""
-    call = Call(A, how)
-    f, w, v, certificate = call.backend.frame(call.array(A), (start, stop), call.array(R), call.options)
+    call = Call(A, how, True)
+    f, w, v, certificate = call.backend.frame(call.array(A), (start, stop), call.reference(R), call.options)
     call.check("frame", certificate)
     return (call.tensor(f), call.tensor(w), call.tensor(v), *call.outcome(certificate))
 
@@ -214,7 +223,7 @@ def frame_backward(A, R, w, v, ids, report, gf, start, stop, how):
     """(G, gradient of R)"""
     call = Call(A, how)
     g, gr, certificate = call.backend.frame_backward(
-        call.array(w, 1), call.array(v), (start, stop), call.array(R), call.array(gf), call.certificate(ids, report),
+        call.array(w, 1), call.array(v), (start, stop), call.reference(R), call.array(gf), call.certificate(ids, report),
         call.options)
     call.check("gradient of frame", certificate)
     return call.tensor(g), call.tensor(gr)
@@ -260,10 +269,15 @@ def simple(x, A, ids, report, how):
     return x.clone()
 
 
+def constant(x):
+    """x, without derivatives at any level."""
+    return x.clone()
+
+
 def certificate(report):
     """The members of the reports as numbers, [*batch, members], float64."""
     kind = library.report_type()
-    reports = report.contiguous().numpy().reshape(-1, kind.itemsize).view(kind).reshape(-1)
+    reports = report.contiguous().numpy().reshape(-1).view(kind)
     columns = np.stack([reports[name].astype(np.float64) for name in kind.names], -1)
     return torch.from_numpy(columns.reshape(*report.shape[:-1], len(kind.names)))
 

@@ -41,9 +41,9 @@ Certified = collections.namedtuple("Certified", "value certificate")
 TYPES = (torch.float32, torch.float64, torch.complex64, torch.complex128)
 
 
-class Certificate(collections.namedtuple("Certificate", (*library.REPORT, "multiplet"))):
-    """The outcome for each matrix, as tensors [*batch] (and multiplet [*batch, n]): see multiplet.backend.Certificate.
-    `status` holds numbers of multiplet.Status."""
+Certificate = collections.namedtuple("Certificate", (*library.REPORT, "multiplet"))
+Certificate.__doc__ = """The outcome for each matrix, as tensors [*batch] (and multiplet [*batch, n]): see
+multiplet.backend.Certificate. `status` holds numbers of multiplet.Status."""
 
 
 def _certificate(ids, report):
@@ -101,7 +101,7 @@ def matrix_function(A, kind, *, UPLO="L", tolerance=None, failed="raise", certif
     for name, value in parameters.items():
         if torch.is_tensor(value) and (value.requires_grad or forward_ad.unpack_dual(value).tangent is not None):
             raise TypeError(f"{kind}: {name} asks for a gradient, and parameters have none yet ({name}.detach())")
-    what = kernels.function_text(arguments.function(kind, parameters, A.shape[-1]))
+    what = _function(kind, A.shape[-1], tuple(parameters), tuple(parameters.values()))
     f, _, _, ids, report = ops.function(A, what, how)
     return Certified(f, _certificate(ids, report)) if certificate else f
 
@@ -153,7 +153,21 @@ def settings(A, UPLO, tolerance, failed, gauge="warn", spread="mean"):
         raise TypeError(f"A is {A.dtype}; it has to be float32, float64, complex64 or complex128")
     if A.layout is not torch.strided:
         raise TypeError(f"A is {A.layout}; it has to be strided (A.to_dense())")
-    return _words(UPLO, tolerance, failed, gauge, spread, kernels.backend_number())
+    return _how(UPLO, tolerance, failed, gauge, spread)
+
+
+# What follows makes words of arguments; compilers take its results as constants.
+_constant = torch.compiler.assume_constant_result if hasattr(torch, "compiler") else lambda f: f
+
+
+@_constant
+def _how(*words):
+    return _words(*words, kernels.backend_number())
+
+
+@_constant
+def _function(kind, n, names, values):
+    return kernels.function_text(arguments.function(kind, dict(zip(names, values)), n))
 
 
 @functools.lru_cache(maxsize=1024)

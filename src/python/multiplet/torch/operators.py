@@ -26,8 +26,9 @@ SCHEMAS = {
     "split": "(Tensor x, Tensor splitting, Tensor A, Tensor ids, Tensor report, str how) -> Tensor",
     "settled": "(Tensor x, Tensor? error, Tensor A, Tensor ids, Tensor report, str how) -> Tensor",
     "simple": "(Tensor x, Tensor A, Tensor ids, Tensor report, str how) -> Tensor",
+    "constant": "(Tensor x) -> Tensor",
     "certificate": "(Tensor report) -> Tensor",
-    "refused": "(Tensor x, Tensor[] made_of, str why) -> Tensor",
+    "refused": "(Tensor x, Tensor made_of, str why) -> Tensor",
 }
 
 library = Library("multiplet", "DEF")
@@ -49,11 +50,11 @@ def _pairs(A):
 
 
 def _outcome(A):
-    return A.new_empty(A.shape[:-1], dtype=torch.int32), _reports(A)
+    return A.new_empty(A.shape[:-1], dtype=_real(A)), _reports(A)
 
 
 def _reports(A):
-    return A.new_empty((*A.shape[:-2], REPORT_BYTES), dtype=torch.uint8)
+    return A.new_empty((*A.shape[:-2], REPORT_BYTES // 8), dtype=torch.float64)
 
 
 def _like(x):
@@ -73,6 +74,7 @@ EMPTY = {
     "split": lambda x, *_: _like(x),
     "settled": lambda x, *_: _like(x),
     "simple": lambda x, *_: _like(x),
+    "constant": _like,
     "certificate": lambda report: report.new_empty((*report.shape[:-1], len(REPORT)), dtype=torch.float64),
     "refused": lambda x, *_: _like(x),
 }
@@ -95,7 +97,7 @@ def on_host(kernel):
     """The kernel for tensors of another device: one copy each way, on the current stream."""
     def run(*arguments):
         device = arguments[0].device
-        arguments = [[_to_host(y) for y in x] if isinstance(x, (list, tuple)) else _to_host(x) for x in arguments]
+        arguments = [_to_host(x) for x in arguments]
         if device.type == "cuda":
             torch.cuda.current_stream(device).synchronize()
         out = kernel(*arguments)
@@ -109,8 +111,6 @@ def _batched(name):
     seeds = [word.endswith(" seed") for word in words]
 
     def front(x, dim, size):
-        if isinstance(x, (list, tuple)):
-            return [front(y, d, size) for y, d in zip(x, dim)]
         if not torch.is_tensor(x):
             return x
         return x.movedim(dim, 0) if dim is not None else x.expand(size, *x.shape)

@@ -64,7 +64,9 @@ def gradient(call, eigen, gw, gv, seed):
 
 def refused(why, x, *made_of):
     """x; differentiating it again raises an error, instead of leaving out a term."""
-    return ops.refused(x, [y for y in made_of if y is not None], why)
+    for y in made_of:
+        x = x if y is None else ops.refused(x, y, why)
+    return x
 
 
 def skew(x):
@@ -360,7 +362,7 @@ def along(saved, dA, dw, dv, dgw, dgv, how):
         let = ops.settled(dA, _error(saved, dA, lost, x), A, ids, report, how)
         stopped = ((let == 0) & (dA != 0)).flatten(-2).any(-1)
         moved = torch.where(stopped[..., None, None], torch.zeros_like(moved), moved)
-    return refused(THIRD, hermitian(moved), *saved, dA, dw, dv, dgw, dgv)
+    return refused(THIRD, hermitian(moved), A, gw, gv, dA, dgw, dgv)
 
 
 def back(saved, c, how):
@@ -377,7 +379,7 @@ def back(saved, c, how):
         by_v = by_v - gv @ by_k
     found = (by_w, by_v, None if gw is None else t.diagonal(dim1=-2, dim2=-1).real,
              None if gv is None else v @ by_k)
-    return tuple(y if y is None else refused(THIRD, y, *saved, c) for y in found)
+    return tuple(y if y is None else refused(THIRD, y, A, gw, gv, c) for y in found)
 
 
 def settled(call, certificate, x, error):
