@@ -273,6 +273,20 @@ def test_frames(dtype):
     same((np.asarray(gr) * e).sum().real, (c * reference).sum().real, dtype, 100)
 
 
+@pytest.mark.parametrize("kind,parameters", [
+    ("softplus", {"scale": 2.0}), ("abs", {}), ("sign", {}), ("clamp_min", {"minimum": 0.8}),
+    ("gaussian", {"sigma": 0.4, "mu": 1.0}), ("methfessel_paxton", {"sigma": 0.4, "electrons": 1.4, "order": 2}),
+    ("cold", {"sigma": 0.4, "mu": 1.0})])
+def test_the_other_kinds(kind, parameters):
+    """The numbers of NumPy's front, whose kinds test_kinds.py holds to 50 digits; derivatives along a direction."""
+    a, rng = at("equal", "complex128"), np.random.default_rng(14)
+    there = multiplet.matrix_function(a, kind, **parameters)
+    same(mj.matrix_function(a, kind, **parameters), there.value, "complex128")
+    e = hermitian(draw(rng, "complex128", 3, 3))
+    moved = jax.jit(lambda a: jax.jvp(lambda a: mj.matrix_function(a, kind, **parameters), (a,), (e,))[1])(a)
+    same(moved, multiplet.matrix_function_backward(there, e).gradient, "complex128", 10)
+
+
 def test_fixed_electrons():
     """The response of mu is in the gradient; second derivatives are refused by name."""
     a, c = at("equal", "complex128"), draw(np.random.default_rng(6), "complex128", 3, 3)

@@ -76,8 +76,8 @@ def _solve(name, results, operands, attributes, flat, report, shape):
 def _spec(name, attributes, reference):
     index = (library.ctypes.c_int64 * 2)(attributes.get("start", 0), attributes.get("stop", 0))
     if name.startswith("function"):
-        names = ("kind", "scale", "exponent", "beta", "mu", "electrons")
-        return library.Function(index=index, **{x: attributes[x] for x in names})
+        names = [name for name, _ in library.Function._fields_ if name not in ("size", "index")]
+        return library.Function(index=index, **{name: attributes[name] for name in names})
     if name.startswith("frame"):
         return library.FrameSpec(index=index, columns=reference.shape[-1], reference=library.address(reference), each=1)
     return None

@@ -16,7 +16,7 @@ KINDS = {"exp", "log", "sqrt", "inv_sqrt", "inverse", "power", "tanh", "sin", "c
 def lacking(function):
     """The reason why a function has no second derivatives here, or None."""
     if function.electrons:
-        return "fermi at a fixed number of electrons has first derivatives only"
+        return f"{function.kind} at a fixed number of electrons has first derivatives only"
     return None if function.kind in KINDS else f"{function.kind} has first derivatives only"
 
 
