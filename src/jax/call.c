@@ -228,7 +228,7 @@ static double value_of(const mpt_report *r) {
 static void tell(const mpt_jax_call *call) {
   int64_t such[MPT_STATUS_COUNT] = {0}, worst[MPT_STATUS_COUNT];
   for (int64_t k = 0; k < call->count; k++) {
-    const int status = call->report[k].status;
+    const int status = (mpt_status)call->report[k].status;
     if (status == MPT_STATUS_OK || status < 0 || status >= MPT_STATUS_COUNT || !is_news(call, k))
       continue;
     if (!such[status]++ || value_of(&call->report[k]) > value_of(&call->report[worst[status]]))
@@ -271,8 +271,8 @@ static void write_certificate(const mpt_jax_call *call) {
     const double values[MPT_JAX_NUMBERS] = {
         r->residual,         r->orthogonality,  r->min_gap,        r->gauge_violation,
         r->cotangent_spread, r->gradient_error, r->frame_condition};
-    marks[2 * k] = r->status;
-    marks[2 * k + 1] = r->rule;
+    marks[2 * k] = (mpt_status)r->status;
+    marks[2 * k + 1] = (mpt_gradient_rule)r->rule;
     for (int j = 0; j < MPT_JAX_NUMBERS; j++)
       if (narrow)
         ((float *)numbers)[MPT_JAX_NUMBERS * k + j] = (float)values[j];

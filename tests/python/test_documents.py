@@ -222,7 +222,7 @@ RUN = {
     "README.md": ["diff", "bash", "bash", "python", "yaml", "bash", "python", "bash", "c"],
     "configs/README.md": ["yaml", "yaml", "bash", "yaml", ""],
     "jobs/README.md": ["bash", "bash"],
-    "src/python/README.md": ["python", "python", "python", "python", "bash", "python", "python", "python"],
+    "src/python/README.md": ["python", "python", "python", "python", "python", "bash", "python", "python", "python"],
     "tests/README.md": ["bash", "bash"],
     "CONTRIBUTING.md": ["bash", "", "bash"],
 }
