@@ -100,11 +100,6 @@ def test_a_direction_that_splits():
         along(lambda A: tuple(mt.eigh(A, gauge="error")), (A, d))
 
 
-def test_parameters_do_not_lose_their_gradient():
-    beta = torch.tensor(2.0, requires_grad=True)
-    with pytest.raises(TypeError, match=r"fermi: beta asks for a gradient.*beta\.detach\(\)"):
-        mt.matrix_function(torch.eye(2), "fermi", beta=beta, mu=0.0)
-    assert torch.isfinite(mt.matrix_function(torch.eye(2), "fermi", beta=beta.detach(), mu=0.0)).all()
 
 
 SECOND = {"eigh": lambda A: mt.eigh(A)[0] ** 2, "eigvalsh": lambda A: mt.eigvalsh(A) ** 2,

@@ -21,7 +21,7 @@ import os
 import numpy as np
 
 from . import arguments, library, verdict
-from .backend import Options, _spec as backend_spec, current
+from .backend import Options, spec as backend_spec, current
 
 
 class _Certified:

@@ -126,11 +126,11 @@ class Library:
     def function(self, a, function, options):
         """f(A) [count, n, n], and w and v."""
         f, w, v = np.empty_like(a), np.empty(a.shape[:-1], a.real.dtype), np.empty_like(a)
-        return f, w, v, self._call("mpt_matrix_function", a, options, _spec(function), a, f, w, v)
+        return f, w, v, self._call("mpt_matrix_function", a, options, spec(function), a, f, w, v)
 
     def function_backward(self, w, v, function, gf, forward, options):
         g = np.empty_like(v)
-        certificate = self._call("mpt_matrix_function_backward", v, options, _spec(function), None, w, v, gf, g)
+        certificate = self._call("mpt_matrix_function_backward", v, options, spec(function), None, w, v, gf, g)
         return g, certificate.inherit(forward)
 
     def frame(self, a, index, reference, options):
@@ -157,7 +157,7 @@ class Library:
         return Certificate(report, multiplet)
 
 
-def _spec(function):
+def spec(function):
     values = function._asdict()
     index = (library.ctypes.c_int64 * 2)(*values.pop("index"))
     return library.Function(kind=list(library.kinds()).index(values.pop("kind")), index=index, **values)

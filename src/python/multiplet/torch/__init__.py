@@ -10,6 +10,9 @@ is solved on torch.get_num_threads() threads. `last_certificate()` says for each
 `Dataset` feeds result files to a DataLoader. Errors and warnings are those of multiplet.errors.
 """
 from .data import Dataset
-from .linalg import Certificate, eigh, eigvalsh, frame, last_certificate, matrix_function, projector
+from .linalg import (Certificate, eigh, eigvalsh, eigvalsh_directional, frame, last_certificate, matrix_function,
+                     projector, spectral_function)
+from .smearing import Occupations, occupations
 
-__all__ = ["Certificate", "Dataset", "eigh", "eigvalsh", "frame", "last_certificate", "matrix_function", "projector"]
+__all__ = ["Certificate", "Dataset", "Occupations", "eigh", "eigvalsh", "eigvalsh_directional", "frame",
+           "last_certificate", "matrix_function", "occupations", "projector", "spectral_function"]

@@ -16,7 +16,7 @@ import contextlib
 import torch
 from torch.autograd import forward_ad
 
-from . import forward, frames, kernels, pairs, second
+from . import forward, frames, kernels, pairs, second, smearing
 from .operators import library, ops
 
 try:  # one level of torch.func's at a time, as PyTorch's own operators
@@ -38,6 +38,11 @@ except ImportError:  # before PyTorch 2.0: autograd and forward mode alone
 def is_plain(A):
     """Whether neither torch.func, nor forward mode, nor a compiler is at work."""
     return type(A) is torch.Tensor and not _transforms() and forward_ad._current_level < 0
+
+
+LIMITED = "spectral_function has first derivatives only (matrix_function's kinds have second ones)"
+POTENTIAL = "a chemical potential at a fixed number of electrons has first derivatives only"
+ONE_SIDED = "one-sided derivatives of eigenvalues along a direction are not differentiated further"
 
 
 class Node(_Function):
@@ -287,6 +292,60 @@ class Constant(Node):
         return None
 
 
+class Limited(Node):
+    @staticmethod
+    def forward(ctx, x, A):
+        Node.keep(ctx, A)
+        return Node.below(ctx, "limited", x, A)
+
+    @staticmethod
+    def jvp(ctx, dx, _):
+        with Node.primals(ctx) as (A,):
+            return torch.zeros_like(A) if dx is None else ops.refused(dx, A, LIMITED)
+
+    @staticmethod
+    def backward(ctx, c):
+        return c if c is None else ops.refused(c, ctx.saved_tensors[0], LIMITED), None
+
+
+class ChemicalPotential(Node):
+    @staticmethod
+    def forward(ctx, w, width, electrons, weights, what):
+        mu, *others = Node.below(ctx, "chemical_potential", w, width, electrons, weights, what)
+        Node.keep(ctx, w, width, electrons, weights, mu, *others)
+        ctx.mark_non_differentiable(*others)
+        ctx.what = what
+        return (mu, *others)
+
+    @staticmethod
+    def jvp(ctx, *directions):
+        with Node.primals(ctx) as saved:
+            moved = smearing.along(saved, *directions[:4], ctx.what)
+            return (pairs.refused(POTENTIAL, moved, *saved[:4]), None, None, None)
+
+    @staticmethod
+    def backward(ctx, g, *_):
+        if g is None:
+            return 5 * (None,)
+        saved = ctx.saved_tensors
+        found = smearing.back(saved, g, ctx.needs_input_grad, ctx.what)
+        return *(x if x is None else pairs.refused(POTENTIAL, x, *saved[:4]) for x in found), None
+
+
+class Directional(Node):
+    @staticmethod
+    def forward(ctx, A, dA, how):
+        return Node.below(ctx, "directional", A, dA, how)
+
+    @staticmethod
+    def jvp(ctx, *_):
+        raise RuntimeError(f"multiplet.torch has no derivative here: {ONE_SIDED}")
+
+    @staticmethod
+    def backward(ctx, *_):
+        raise RuntimeError(f"multiplet.torch has no derivative here: {ONE_SIDED}")
+
+
 class Refused(Node):
     @staticmethod
     def forward(ctx, x, made_of, why):
@@ -320,7 +379,8 @@ def _eigvalsh(A, how):
 for _name, _node in (("eigh", Eigh), ("eigh_backward", EighBackward), ("function", FunctionOf),
                      ("function_map", FunctionMap), ("function_second", FunctionSecond), ("frame", Frame),
                      ("frame_backward", FrameBackward), ("simple", Simple),
-                     ("constant", Constant), ("refused", Refused)):
+                     ("constant", Constant), ("limited", Limited), ("directional", Directional),
+                     ("chemical_potential", ChemicalPotential), ("refused", Refused)):
     _register(_name, _node.apply)
 for _name in ("finite", "split", "settled"):
     _register(_name, lambda *x, name=_name: Through.apply(name, *x))

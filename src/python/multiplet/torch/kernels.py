@@ -274,6 +274,21 @@ def constant(x):
     return x.clone()
 
 
+def limited(x, A):
+    """x; its derivatives, which do not know how they depend on A, refuse to be differentiated by A."""
+    return x.clone()
+
+
+def chemical_potential(w, width, electrons, weights, what):
+    from . import smearing
+    return smearing.solve(w, width, electrons, weights, what)
+
+
+def directional(A, dA, how):
+    from . import spectral
+    return spectral.directional(A, dA, how)
+
+
 def certificate(report):
     """The members of the reports as numbers, [*batch, members], float64."""
     kind = library.report_type()

@@ -27,10 +27,9 @@ import collections
 import functools
 
 import torch
-from torch.autograd import forward_ad
 
 from .. import arguments, library
-from . import kernels
+from . import kernels, smearing, spectral
 from .derivatives import is_plain
 from .kernels import last_certificate
 from .operators import ops
@@ -85,7 +84,8 @@ def eigvalsh(A, UPLO="L", *, eigenvalue_cotangents="mean", tolerance=None, faile
     return Certified(w, _certificate(ids, report)) if certificate else w
 
 
-def matrix_function(A, kind, *, UPLO="L", tolerance=None, failed="raise", certificate=False, **parameters):
+def matrix_function(A, kind, *, UPLO="L", tolerance=None, weights=None, failed="raise", certificate=False,
+                    **parameters):
     """f(A) = V f(w) V^H, [*batch, n, n], with a gradient that is exact at any degeneracy.
 
     kind, with its parameters (configs/README.md has the table of all kinds; the error for an unknown name lists them):
@@ -93,17 +93,48 @@ def matrix_function(A, kind, *, UPLO="L", tolerance=None, failed="raise", certif
       'power'        (scale A)^exponent; exponent, scale=1.0
       'fermi'        1 / (exp(beta (A - mu)) + 1); beta, and mu, or electrons: then mu is the one with
                      tr f(A) = electrons, 0 < electrons < n, and its response is part of the gradient
+      'gaussian', 'methfessel_paxton', 'cold'    likewise, with sigma in place of beta
       'projector'    onto the eigenvectors index[0] to index[1] - 1; see projector()
 
-    A matrix whose spectrum leaves the function's domain is FUNCTION_UNDEFINED.
+    Parameters may be tensors [*batch], and then have gradients (not index and order). A tensor exponent takes
+    exp(exponent log A), for positive definite A. weights [k]: A is [*batch, k, n, n], and one mu is common to k matrices,
+    sum_k weights_k tr f(A_k) = electrons. A matrix whose spectrum leaves the function's domain is FUNCTION_UNDEFINED.
     """
     how = settings(A, UPLO, tolerance, failed)
-    for name, value in parameters.items():
-        if torch.is_tensor(value) and (value.requires_grad or forward_ad.unpack_dual(value).tangent is not None):
-            raise TypeError(f"{kind}: {name} asks for a gradient, and parameters have none yet ({name}.detach())")
+    A, kind, parameters, floor = smearing.absorbed(A, kind, parameters, weights,
+                                                   lambda: eigvalsh(A, UPLO, tolerance=tolerance, failed=failed))
+    if isinstance(A, tuple):  # (A, exponent), a tensor: exp(exponent log A)
+        log = ops.function(A[0], "log", how)[0]
+        A, kind = A[1] * log, "exp"
     what = _function(kind, A.shape[-1], tuple(parameters), tuple(parameters.values()))
     f, _, _, ids, report = ops.function(A, what, how)
+    f = f if floor is None else f + floor
     return Certified(f, _certificate(ids, report)) if certificate else f
+
+
+def spectral_function(A, f, *, UPLO="L", tolerance=None, failed="raise", certificate=False):
+    """V f(w) V^H, [*batch, n, n], for any smooth f: an elementwise PyTorch function of the eigenvalues [*batch, n].
+
+    Its gradient is exact at any degeneracy: the divided differences are made of f and of its derivative, which autograd
+    makes. Tensors that f holds (coefficients, a network's weights) have gradients, too. First derivatives by A only.
+    """
+    found, ids, report = spectral.spectral_function(A, f, settings(A, UPLO, tolerance, failed))
+    return Certified(found, _certificate(ids, report)) if certificate else found
+
+
+def eigvalsh_directional(A, dA, UPLO="L", *, order=1, tolerance=None, failed="raise"):
+    """The one-sided derivatives of the eigenvalues of A + t dA at t = +0, [*batch, n]; order=2: (first, second).
+
+    Inside a multiplet with vectors V_c, those are the eigenvalues of V_c^H dA V_c, ascending: the branches into which
+    the direction dA splits it. The second ones belong to the same branches. They are no linear function of dA, and no
+    gradient can be made of them; differentiating them is an error.
+    """
+    how = settings(A, UPLO, tolerance, failed)
+    arguments.choice("order", order, (1, 2))
+    if not torch.is_tensor(dA) or dA.shape != A.shape or dA.dtype != A.dtype:
+        raise ValueError(f"dA has to be a tensor like A, {list(A.shape)} of {A.dtype}")
+    first, second = ops.directional(A, dA, how)
+    return first if order == 1 else (first, second)
 
 
 def projector(A, index, *, UPLO="L", tolerance=None, failed="raise", certificate=False):

@@ -27,6 +27,10 @@ SCHEMAS = {
     "settled": "(Tensor x, Tensor? error, Tensor A, Tensor ids, Tensor report, str how) -> Tensor",
     "simple": "(Tensor x, Tensor A, Tensor ids, Tensor report, str how) -> Tensor",
     "constant": "(Tensor x) -> Tensor",
+    "limited": "(Tensor x, Tensor A) -> Tensor",
+    "chemical_potential": "(Tensor w, Tensor width, Tensor electrons, Tensor? weights, str what) -> "
+                          "(Tensor, Tensor, Tensor, Tensor)",
+    "directional": "(Tensor A, Tensor dA, str how) -> (Tensor, Tensor)",
     "certificate": "(Tensor report) -> Tensor",
     "refused": "(Tensor x, Tensor made_of, str why) -> Tensor",
 }
@@ -75,6 +79,9 @@ EMPTY = {
     "settled": lambda x, *_: _like(x),
     "simple": lambda x, *_: _like(x),
     "constant": _like,
+    "limited": lambda x, A: _like(x),
+    "chemical_potential": lambda w, width, *_: (_like(width), _like(w), _like(w), _like(width)),
+    "directional": lambda A, *_: (A.new_empty(A.shape[:-1], dtype=_real(A)),) * 2,
     "certificate": lambda report: report.new_empty((*report.shape[:-1], len(REPORT)), dtype=torch.float64),
     "refused": lambda x, *_: _like(x),
 }
@@ -107,6 +114,8 @@ def on_host(kernel):
 
 def _batched(name):
     """The rule for vmap: its dimension becomes the first one of every tensor. A seed is one for the whole batch."""
+    if name == "chemical_potential":  # weights are no batch: PyTorch loops
+        return
     op, words = getattr(ops, name), SCHEMAS[name].partition(")")[0].split(",")
     seeds = [word.endswith(" seed") for word in words]
 

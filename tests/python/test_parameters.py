@@ -1,0 +1,162 @@
+"""Parameters with gradients, occupations, functions given as PyTorch functions, one-sided derivatives."""
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", "2.4")
+import multiplet  # noqa: E402
+import multiplet.torch as mt  # noqa: E402
+from job import hermitian  # noqa: E402
+from torch.autograd import gradcheck  # noqa: E402
+
+PAIRS, METAL = [1.0, 1.0, 2.0, 3.5, 3.5], [0.1, 0.1, 0.3, 0.35, 0.5]
+SMEARED = {"fermi": {"beta": 4.0}, "gaussian": {"sigma": 0.3}, "methfessel_paxton": {"sigma": 0.3, "order": 2},
+           "cold": {"sigma": 0.3}}
+
+
+def make(spectrum, dtype="float64", batch=(), seed=0):
+    a = hermitian(np.random.default_rng(seed), int(np.prod(batch, dtype=int)), len(spectrum), dtype, spectrum)
+    return torch.from_numpy(a).reshape(*batch, len(spectrum), len(spectrum))
+
+
+def herm(x):
+    return (x + x.mH) / 2
+
+
+def number(*x):
+    return torch.tensor(x if len(x) > 1 else x[0], dtype=torch.float64, requires_grad=True)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
+@pytest.mark.parametrize("kind, names", [
+    ("exp", {"scale": 0.5}), ("tanh", {"scale": [0.5, 0.7]}), ("power", {"exponent": 0.7}), ("power", {"exponent": [0.7, -1.2]}),
+    ("clamp_min", {"minimum": 1.5}), ("fermi", {"beta": 2.0, "mu": [1.7, 2.1]}), ("fermi", {"beta": [2.0, 3.0], "electrons": 2.3}),
+    ("gaussian", {"sigma": 0.4, "electrons": [2.0, 1.4]}), ("cold", {"sigma": 0.4, "mu": 1.8}),
+    ("methfessel_paxton", {"sigma": 0.5, "electrons": 2.6})])
+def test_gradients(kind, names, dtype):
+    """At repeated eigenvalues, by A and by all parameters; the value is that of plain numbers."""
+    A = make(PAIRS, dtype, (2,)).requires_grad_()
+    values = [torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in names.values()]
+    f = lambda A, *values: mt.matrix_function(herm(A), kind, **dict(zip(names, values)))
+    assert gradcheck(f, (A, *values), check_forward_ad=True)
+    for k in range(2):
+        plain = {name: float(np.broadcast_to(x, 2)[k]) for name, x in names.items()}
+        assert torch.allclose(f(A, *values)[k], mt.matrix_function(A[k], kind, **plain), rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("kind", SMEARED)
+def test_occupations(kind):
+    """As the library's, which are tested against 190 digits; by w, width, electrons and weights."""
+    rng = np.random.default_rng(1)
+    w, weights = torch.tensor(np.sort(rng.uniform(-1, 1, (3, 6)))), np.array([0.5, 0.25, 0.25])
+    given = SMEARED[kind]
+    name = next(iter(given))
+    for extra in ({}, {"weights": weights}):
+        theirs = multiplet.occupations(w.numpy(), kind, electrons=2.3, **given, **extra)
+        ours = mt.occupations(w, kind, electrons=2.3, **given, **{k: torch.tensor(v) for k, v in extra.items()})
+        assert np.allclose(ours.mu, theirs.mu, rtol=0, atol=1e-14)
+        assert np.allclose(ours.occupations, theirs.occupations, rtol=0, atol=1e-13)
+    width, electrons, mu = number(given[name]), number(2.3), number(0.2)
+    others = {key: value for key, value in given.items() if key != name}
+    w.requires_grad_()
+    assert gradcheck(lambda w, a, b: mt.occupations(w, kind, electrons=b, **{name: a}, **others), (w, width, electrons),
+                     check_forward_ad=True)
+    assert gradcheck(lambda w, a, b: mt.occupations(w, kind, mu=b, **{name: a}, **others)[0], (w, width, mu))
+    assert gradcheck(lambda w, a, b, c: mt.occupations(w, kind, electrons=b, weights=c, **{name: a}, **others),
+                     (w, width, electrons, torch.tensor(weights, requires_grad=True)), check_forward_ad=True)
+
+
+@pytest.mark.parametrize("kind", SMEARED)
+def test_one_chemical_potential(kind):
+    """k-points with weights: the same as one block-diagonal matrix, where weights are equal; gradients by differences."""
+    A = torch.stack([make(METAL), make(PAIRS), make(METAL, seed=3)])
+    f = mt.matrix_function(A, kind, electrons=4.2, weights=torch.ones(3, dtype=torch.float64), **SMEARED[kind])
+    together = mt.matrix_function(torch.block_diag(*A), kind, electrons=4.2, **SMEARED[kind])
+    assert torch.allclose(torch.block_diag(*f), together, rtol=0, atol=1e-12)
+    weights = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64, requires_grad=True)
+    assert gradcheck(lambda A, c: mt.matrix_function(herm(A), kind, electrons=1.7, weights=c, **SMEARED[kind]),
+                     (A.clone().requires_grad_(), weights))
+
+
+def test_an_insulator():
+    """In a gap S underflows, and the gradient by A is that of the projector."""
+    A = torch.stack([make([0.0, 0.0, 10.0, 11.0]), make([0.5, 0.6, 12.0, 12.0], seed=1)])
+    m, x, y = make([1.0, 2, 3, 4], seed=2), A.clone().requires_grad_(), A.clone().requires_grad_()
+    (mt.matrix_function(x, "fermi", beta=1000.0, electrons=2.0, weights=[0.5, 0.5]) * m).sum().backward()
+    (mt.projector(y, (0, 2)) * m).sum().backward()
+    assert torch.isfinite(x.grad).all() and torch.allclose(x.grad, y.grad, rtol=0, atol=1e-12)
+
+
+def test_what_parameters_cannot():
+    A, electrons = make(PAIRS), number(2.2)
+    with pytest.raises(TypeError, match="exp takes no weights"):
+        mt.matrix_function(A, "exp", weights=[1.0])
+    with pytest.raises(TypeError, match="needs either mu or electrons"):
+        mt.matrix_function(A, "fermi", beta=number(1.0))
+    with pytest.raises(ValueError, match=r"weights have the shape \[3\], not \[2\]"):
+        mt.matrix_function(torch.stack([A, A]), "fermi", beta=1.0, electrons=2.0, weights=[1.0, 1.0, 1.0])
+    with pytest.raises(ValueError, match="beta is -1 and electrons 2; both have to be above 0"):
+        mt.matrix_function(A, "fermi", beta=number(-1.0), electrons=2.0)
+    with pytest.raises(ValueError, match="there are no occupations 'exp'"):
+        mt.occupations(torch.ones(3), "exp", mu=0.0)
+    g, = torch.autograd.grad(mt.occupations(torch.arange(4.0), "fermi", beta=1.0, electrons=electrons).mu, electrons,
+                             create_graph=True)
+    with pytest.raises(RuntimeError, match="chemical potential.*first derivatives only"):
+        g.backward()
+
+
+FUNCTIONS = {"exp": (torch.exp, "exp"), "tanh": (torch.tanh, "tanh"), "softplus": (torch.nn.functional.softplus, "softplus"),
+             "log": (torch.log, "log"), "cos": (torch.cos, "cos")}
+
+
+@pytest.mark.parametrize("gap", [0, 1e-15, 1e-12, 1e-9, 1e-6, 1e-4, 1e-3, 1e-2, 0.1, 1.0])
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_spectral_function(name, gap):
+    """Gradients as those of the library's kinds, which are exact to 1e-13, at every gap."""
+    f, kind = FUNCTIONS[name]
+    q = torch.linalg.qr(torch.from_numpy(np.random.default_rng(3).standard_normal((5, 5))))[0]
+    A = herm(q @ torch.diag(torch.tensor([0.7, 0.7 + gap, 1.9, 2.5, 2.5 + gap], dtype=torch.float64)) @ q.mT)
+    m, found = make([1.0, -2, 3, 4, 0.5], seed=2), []
+    for function in (lambda A: mt.spectral_function(A, f), lambda A: mt.matrix_function(A, kind)):
+        x = A.clone().requires_grad_()
+        value = function(x)
+        (value * m).sum().backward()
+        found += [value.detach(), x.grad]
+    assert (found[0] - found[2]).norm() <= 1e-13 * found[2].norm()
+    assert (found[1] - found[3]).norm() <= 1e-12 * found[3].norm()
+
+
+def test_spectral_functions_of_a_network():
+    """Coefficients in f have gradients, second derivatives by A are refused, transforms and batches work."""
+    c, A = number(0.3, -0.7), make(PAIRS, "complex128", (2,))
+    f = lambda A, c: mt.spectral_function(herm(A), lambda w: torch.sin(c[0] * w) + c[1] * w ** 2)
+    assert gradcheck(f, (A.requires_grad_(), c), check_forward_ad=True)
+    loss = lambda a: f(a, c.detach()).abs().square().sum()
+    each = torch.func.vmap(torch.func.grad(loss))(A.detach())
+    x = A.detach().clone().requires_grad_()
+    g, = torch.autograd.grad(loss(x), x, create_graph=True)
+    assert torch.allclose(each, g, rtol=1e-12, atol=1e-12)
+    with pytest.raises(RuntimeError, match="spectral_function has first derivatives only"):
+        g.abs().sum().backward()
+    for UPLO, part in (("L", torch.tril), ("U", torch.triu)):
+        assert torch.allclose(mt.spectral_function(part(A.detach()), torch.exp, UPLO=UPLO), mt.matrix_function(A.detach(), "exp"))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
+def test_one_sided_derivatives(dtype):
+    """Of a double and a triple level, against differences of sorted eigenvalues."""
+    A, d = make([1.0, 1.0, 2.0, 3.5, 3.5, 3.5], dtype, (2,)), make([0.4, -1.0, 2.0, 0.3, 1.0, 1.7], dtype, (2,), 4)
+    first, second = mt.eigvalsh_directional(A, d, order=2)
+    w, h = torch.linalg.eigvalsh(A), 1e-4
+    up, twice = torch.linalg.eigvalsh(A + h * d) - w, torch.linalg.eigvalsh(A + 2 * h * d) - w
+    assert torch.allclose(first, (4 * up - twice) / (2 * h), atol=1e-6)
+    assert torch.allclose(second, (twice - 2 * up) / h ** 2, rtol=1e-2, atol=1e-2)
+    assert torch.equal(mt.eigvalsh_directional(A, d), first)
+    with pytest.raises(RuntimeError, match="one-sided derivatives"):
+        mt.eigvalsh_directional(A.clone().requires_grad_(), d).sum().backward()
+    with pytest.raises(ValueError, match="dA has to be a tensor like A"):
+        mt.eigvalsh_directional(A, d[0])
+    one = torch.diag(torch.tensor([1.0, 1.0, 2.0], dtype=torch.float64))  # a split of second order alone
+    e = torch.zeros_like(one)
+    e[0, 2] = e[2, 0] = 1
+    first, second = mt.eigvalsh_directional(one, e, order=2)
+    assert torch.allclose(first, torch.zeros(3, dtype=torch.float64)) and torch.allclose(second, second.new_tensor([-2.0, 0, 2]))
