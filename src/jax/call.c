@@ -190,7 +190,7 @@ static mpt_code allocate(mpt_jax_call *call) {
 
 /* Endings */
 
-/* A backward pass knows which matrices the forward pass had given up. */
+/* A backward pass knows which matrices the forward pass had given up, and has zeros for them. */
 static void take_over_failures(mpt_jax_call *call) {
   const int32_t *earlier = mpt_jax_operand(call, 's', 0);
   for (int64_t k = 0; earlier && k < call->count; k++)
@@ -228,7 +228,7 @@ static double value_of(const mpt_report *r) {
 static void tell(const mpt_jax_call *call) {
   int64_t such[MPT_STATUS_COUNT] = {0}, worst[MPT_STATUS_COUNT];
   for (int64_t k = 0; k < call->count; k++) {
-    const int status = call->report[k].status;
+    const int status = (mpt_status)call->report[k].status;
     if (status == MPT_STATUS_OK || status < 0 || status >= MPT_STATUS_COUNT || !is_news(call, k))
       continue;
     if (!such[status]++ || value_of(&call->report[k]) > value_of(&call->report[worst[status]]))
@@ -262,17 +262,6 @@ static void fill_with_nan(const mpt_jax_call *call) {
   }
 }
 
-static void zero_what_had_failed(const mpt_jax_call *call) {
-  void *g = mpt_jax_result(call, 'M', 0), *gr = mpt_jax_result(call, 'C', 0);
-  const size_t element = mpt_type_size(call->type), n = (size_t)call->n;
-  const size_t square = n * n * element, tall = n * (size_t)call->columns * element;
-  for (size_t k = 0; k < (size_t)call->count; k++)
-    if (!is_news(call, (int64_t)k)) {
-      if (g) memset((char *)g + k * square, 0, square);
-      if (gr) memset((char *)gr + k * tall, 0, tall);
-    }
-}
-
 static void write_certificate(const mpt_jax_call *call) {
   int32_t *marks = mpt_jax_result(call, 'm', 0);
   void *numbers = mpt_jax_result(call, 'd', 0);
@@ -282,8 +271,8 @@ static void write_certificate(const mpt_jax_call *call) {
     const double values[MPT_JAX_NUMBERS] = {
         r->residual,         r->orthogonality,  r->min_gap,        r->gauge_violation,
         r->cotangent_spread, r->gradient_error, r->frame_condition};
-    marks[2 * k] = r->status;
-    marks[2 * k + 1] = r->rule;
+    marks[2 * k] = (mpt_status)r->status;
+    marks[2 * k + 1] = (mpt_gradient_rule)r->rule;
     for (int j = 0; j < MPT_JAX_NUMBERS; j++)
       if (narrow)
         ((float *)numbers)[MPT_JAX_NUMBERS * k + j] = (float)values[j];
@@ -296,7 +285,6 @@ static mpt_code finish(mpt_jax_call *call) {
   const mpt_jax_failed failed = (mpt_jax_failed)mpt_jax_number(call, "failed");
   const bool notices = mpt_jax_number(call, "notices") != 0;
   take_over_failures(call);
-  zero_what_had_failed(call);
   if (call->error.code || raise_first(call, failed)) return call->error.code;
   if (notices) tell(call);
   if (failed == MPT_JAX_NAN) fill_with_nan(call);

@@ -57,7 +57,10 @@ static mpt_function function_of(mpt_jax_call *call) {
       .beta = mpt_jax_number(call, "beta"),
       .mu = mpt_jax_number(call, "mu"),
       .electrons = mpt_jax_number(call, "electrons"),
-      .index = {(int64_t)mpt_jax_number(call, "start"), (int64_t)mpt_jax_number(call, "stop")}};
+      .index = {(int64_t)mpt_jax_number(call, "start"), (int64_t)mpt_jax_number(call, "stop")},
+      .sigma = mpt_jax_number(call, "sigma"),
+      .order = mpt_jax_number(call, "order"),
+      .minimum = mpt_jax_number(call, "minimum")};
 }
 
 static mpt_code function(mpt_jax_call *call) {

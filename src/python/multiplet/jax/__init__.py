@@ -5,11 +5,11 @@
     p = multiplet.jax.projector(a, (0, 2))
     x = multiplet.jax.frame(a, reference, (0, 2))
 
-a is an array [*batch, n, n], float32, float64, complex64 or complex128 (the wide ones under jax_enable_x64); one triangle
-is read. jit, vmap, grad, jvp, jacfwd and jacrev work with all of them, hessian and grad of grad with matrix_function and
-projector. On the CPU XLA calls the library itself (libmultiplet-jax.so), on the threads that OMP_NUM_THREADS allows;
-elsewhere arrays go through the host. Gradients and cotangents are in JAX's convention: the complex conjugates of
-PyTorch's.
+a is an array [*batch, n, n], float32, float64, complex64 or complex128 (the wide ones under jax_enable_x64); one
+triangle is read. jit, vmap, grad, jvp, jacfwd and jacrev work with all of them, hessian and grad of grad with
+matrix_function and projector. On the CPU XLA calls the library itself (libmultiplet-jax.so), on the threads that
+OMP_NUM_THREADS allows; elsewhere arrays go through the host. Gradients and cotangents are in JAX's convention: the
+complex conjugates of PyTorch's.
 """
 from .linalg import Certificate, Eigh, eigh, eigvalsh, frame, matrix_function, projector
 

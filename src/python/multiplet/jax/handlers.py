@@ -46,13 +46,13 @@ def notice(what, status, matrix, count, such, value):
     name = f"matrix {matrix} of {count}" if count > 1 else "the matrix"
     others = f" ({such} such matrices in all)" if such > 1 else ""
     if status == Status.GAUGE_DEPENDENT and "along" in what:
-        text, category = (f"{what}: it splits a multiplet of {name}, by {value:.2g} of its norm{others}. Its eigenvalues "
-                          "move by their mean here, and its vectors not among themselves (use "
+        text, category = (f"{what}: it splits a multiplet of {name}, by {value:.2g} of its norm{others}. Its "
+                          "eigenvalues move by their mean here, and its vectors not among themselves (use "
                           "multiplet.jax.matrix_function or projector there)"), GaugeWarning
     elif status == Status.GAUGE_DEPENDENT:
         text, category = (f"{what}: the loss depends on the basis inside a multiplet, or on a phase, of {name}: gauge "
-                          f"violation {value:.2g}, where 0 is none and 1 the most{others}. That part has no gradient and "
-                          "was dropped (use multiplet.jax.projector or frame there)"), GaugeWarning
+                          f"violation {value:.2g}, where 0 is none and 1 the most{others}. That part has no gradient "
+                          "and was dropped (use multiplet.jax.projector or frame there)"), GaugeWarning
     elif status == Status.SUBGRADIENT:
         text, category = (f"{what}: the loss tells equal eigenvalues apart, of {name}, and no form of it is certified: "
                           f"spread of their cotangents {value:.2g} of the largest{others}. They were replaced by their "

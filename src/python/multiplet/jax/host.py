@@ -52,8 +52,8 @@ def _solve(name, results, operands, attributes, flat, report, shape):
     dtype, n, count = shape
 
     def find(word):
-        letter, side, letters = word[0], "out" if word[0].isupper() else "in", results if word[0].isupper() else operands
-        letter = {"w": "w", "m": "M", "c": "C"}.get(letter.lower(), letter)
+        side, letters = ("out", results) if word[0].isupper() else ("in", operands)
+        letter = {"w": "w", "m": "M", "c": "C"}.get(word[0].lower())
         places = [k for k, found in enumerate(letters) if found == letter]
         nth = int(word[1]) if word != "-" else len(places)
         return flat[side][places[nth]] if nth < len(places) else None
@@ -76,8 +76,8 @@ def _solve(name, results, operands, attributes, flat, report, shape):
 def _spec(name, attributes, reference):
     index = (library.ctypes.c_int64 * 2)(attributes.get("start", 0), attributes.get("stop", 0))
     if name.startswith("function"):
-        names = ("kind", "scale", "exponent", "beta", "mu", "electrons")
-        return library.Function(index=index, **{x: attributes[x] for x in names})
+        names = [name for name, _ in library.Function._fields_ if name not in ("size", "index")]
+        return library.Function(index=index, **{name: attributes[name] for name in names})
     if name.startswith("frame"):
         return library.FrameSpec(index=index, columns=reference.shape[-1], reference=library.address(reference), each=1)
     return None
@@ -109,7 +109,6 @@ def _finish(what, results, operands, attributes, flat, report):
             handlers.notice(what, Status(s), worst, status.size, such.size, float(report[field][worst]))
     for letter, x in zip(results, flat["out"]):
         if letter in "MCw":
-            x[old] = 0
             if attributes["failed"] == 1:
                 x[bad] = np.nan
         elif letter == "m":

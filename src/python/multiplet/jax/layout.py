@@ -1,5 +1,5 @@
-"""What the operands and results of an operation hold of each matrix, a letter each. All are [*batch, ...], with the batch in
-common. src/jax/call.h has the same letters.
+"""What the operands and results of an operation hold of each matrix, a letter each. All are [*batch, ...], with the
+batch in common. src/jax/call.h has the same letters.
 
     M  [n, n]         w  [n], real             s  int32, a status
     C  [n, columns]   r  a real number         S  uint32, a seed

@@ -1,9 +1,9 @@
 """Eigenpairs, matrix functions and frames of Hermitian matrices, in JAX.
 
 Derivatives are those for Hermitian changes of a: of a direction the Hermitian part counts, and the gradient G is
-Hermitian, in JAX's convention dL = Re tr(G^T dA). It has both triangles although one triangle of a is read. Forward and
-reverse mode, and vmap, in any nesting; second derivatives of matrix_function and projector at any degeneracy. A derivative
-that is not there is a NotImplementedError while tracing.
+Hermitian, in JAX's convention dL = Re tr(G^T dA). It has both triangles although one triangle of a is read. Forward
+and reverse mode, and vmap, in any nesting; second derivatives of matrix_function and projector at any degeneracy. A
+derivative that is not there is a NotImplementedError while tracing.
 
 Keywords that are common to several functions:
   UPLO         'L' or 'U', the triangle that is read
@@ -53,13 +53,13 @@ def eigh(a, UPLO="L", *, gauge="warn", eigenvalue_cotangents="mean", tolerance=N
     """Eigh(eigenvalues, eigenvectors) of a [*batch, n, n], as jax.numpy.linalg.eigh.
 
     Each column has unit norm, its largest component real and positive. The gradient is finite at repeated eigenvalues.
-    What of a loss depends on the arbitrary basis inside a multiplet, or on a phase, has no gradient: it is dropped, with
-    one GaugeWarning a backward pass; gauge='error' makes it a jax.errors.JaxRuntimeError. A loss of V f(w) V^H has its
-    exact gradient at every gap: that form is recognised. eigenvalue_cotangents, where they differ inside a multiplet and
-    no form is certified: 'mean' (one SubgradientWarning), 'raw', 'error', or 'unbiased', an estimate in the random basis
-    that `seed`, an integer (traced, too) that has to be another one in each step, draws: its mean over seeds is the exact
-    gradient of any loss that depends on no basis. Where derivatives are taken, the vectors inside a multiplet are turned
-    by a pseudo-random matrix, so that no loss can hide that it depends on them.
+    What of a loss depends on the arbitrary basis inside a multiplet, or on a phase, has no gradient: it is dropped,
+    with one GaugeWarning a backward pass; gauge='error' makes it a jax.errors.JaxRuntimeError. A loss of V f(w) V^H
+    has its exact gradient at every gap: that form is recognised. eigenvalue_cotangents, where they differ inside a
+    multiplet and no form is certified: 'mean' (one SubgradientWarning), 'raw', 'error', or 'unbiased', an estimate in
+    the random basis that `seed`, an integer (traced, too) that has to be another one in each step, draws: its mean
+    over seeds is the exact gradient of any loss that depends on no basis. Where derivatives are taken, the vectors
+    inside a multiplet are turned by a pseudo-random matrix, so that no loss can hide that it depends on them.
     """
     a, settings = _settings(a, UPLO, tolerance, failed, notices, threads, gauge, eigenvalue_cotangents)
     w, v, _, *report = rules.eigh(a, *_seeds(a, settings, seed), operands="M" if seed is None else "MS",
@@ -67,8 +67,8 @@ def eigh(a, UPLO="L", *, gauge="warn", eigenvalue_cotangents="mean", tolerance=N
     return _with(certificate, Eigh(w, v), report)
 
 
-def eigvalsh(a, UPLO="L", *, eigenvalue_cotangents="mean", tolerance=None, failed="nan", certificate=False, notices=True,
-             threads=None):
+def eigvalsh(a, UPLO="L", *, eigenvalue_cotangents="mean", tolerance=None, failed="nan", certificate=False,
+             notices=True, threads=None):
     """The eigenvalues alone, [*batch, n], ascending. Vectors are computed where derivatives are taken."""
     arguments.choice("eigenvalue_cotangents", eigenvalue_cotangents, ("mean", "raw", "error"))
     a, settings = _settings(a, UPLO, tolerance, failed, notices, threads, spread=eigenvalue_cotangents)
@@ -78,8 +78,8 @@ def eigvalsh(a, UPLO="L", *, eigenvalue_cotangents="mean", tolerance=None, faile
 
 def matrix_function(a, kind, *, UPLO="L", tolerance=None, failed="nan", certificate=False, notices=True, threads=None,
                     **parameters):
-    """f(A) = V f(w) V^H, [*batch, n, n]; kinds and their parameters are those of multiplet.matrix_function. Parameters are
-    numbers, not traced arrays: they have no derivatives."""
+    """f(A) = V f(w) V^H, [*batch, n, n]; kinds and their parameters are those of multiplet.matrix_function. Parameters
+    are numbers, not traced arrays: they have no derivatives."""
     a, settings = _settings(a, UPLO, tolerance, failed, notices, threads)
     for name, value in parameters.items():
         if isinstance(value, jax.core.Tracer):
@@ -97,10 +97,12 @@ def projector(a, index, **keywords):
     return matrix_function(a, "projector", index=index, **keywords)
 
 
-def frame(a, reference, index, *, UPLO="L", tolerance=None, failed="nan", certificate=False, notices=True, threads=None):
+def frame(a, reference, index, *, UPLO="L", tolerance=None, failed="nan", certificate=False, notices=True,
+          threads=None):
     """P R (R^H P R)^(-1/2), P = projector(a, index) and R = reference, [n, c] or [*batch, n, c]: [*batch, n, c].
 
-    The smooth replacement for eigenvectors inside a multiplet. 1 <= c <= index[1] - index[0]. Differentiable by a and R.
+    The smooth replacement for eigenvectors inside a multiplet. 1 <= c <= index[1] - index[0]. Differentiable by a and
+    R.
     """
     a, settings = _settings(a, UPLO, tolerance, failed, notices, threads)
     n, reference = a.shape[-1], jnp.asarray(reference)

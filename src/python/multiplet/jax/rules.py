@@ -1,14 +1,14 @@
 """The operations, and how each is differentiated.
 
-f(A) moves along dA by V (f[w_i, w_j] o V^H dA V) V^H. That map of dA is its own adjoint, so one operation, the library's
-backward pass, serves both directions: transposed in JAX's sense (without a conjugate) it is itself in JAX's convention.
-Its own derivative by A is second.py's.
+f(A) moves along dA by V (f[w_i, w_j] o V^H dA V) V^H. That map of dA is its own adjoint, so one operation, the
+library's backward pass, serves both directions: transposed in JAX's sense (without a conjugate) it is itself in JAX's
+convention. Its own derivative by A is second.py's.
 
-Eigenpairs and frames have a tangent in JAX's own arithmetic, whose transpose is the library's backward pass: the adjoint
-with rounding, forms and multiplets seen to. Of these two there are no further derivatives.
+Eigenpairs and frames have a tangent in JAX's own arithmetic, whose transpose is the library's backward pass: the
+adjoint with rounding, forms and multiplets seen to. Of these two there are no further derivatives.
 
-In what the operations take, the eigenpairs w and v of functions and frames are made of A and have no derivatives of their
-own; A itself is handed on for that.
+In what the operations take, the eigenpairs w and v of functions and frames are made of A and have no derivatives of
+their own; A itself is handed on for that.
 """
 import jax
 import jax.numpy as jnp
@@ -19,8 +19,8 @@ from . import second
 from .operations import FAIL, JAX, MEAN, NAN, TORCH, TURNED, Operation
 
 NOISE = 8  # entries of a direction below this times eps ||dA||_F are dropped between the vectors
-AGAIN = ("eigenpairs and frames have first derivatives only (use multiplet.jax.matrix_function or projector, which have "
-         "second ones: sum f(w) is the trace of f(A), and a frame is P R (R^H P R)^(-1/2))")
+AGAIN = ("eigenpairs and frames have first derivatives only (use multiplet.jax.matrix_function or projector, which "
+         "have second ones: sum f(w) is the trace of f(A), and a frame is P R (R^H P R)^(-1/2))")
 
 
 def is_zero(x):

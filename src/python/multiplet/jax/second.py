@@ -9,14 +9,14 @@ The formulas are those of multiplet/torch/second.py.
 import jax.numpy as jnp
 
 ORDER = 10  # Taylor terms used where points are near
-NEAR = {8: 0.05, 4: 0.25}  # of a function's radius, by the size of a number: plain quotients lose 1 / NEAR^2 of eps there
+NEAR = {8: 0.05, 4: 0.25}  # of a function's radius, by a number's bytes: quotients lose 1 / NEAR^2 of eps there
 KINDS = {"exp", "log", "sqrt", "inv_sqrt", "inverse", "power", "tanh", "sin", "cos", "fermi", "projector"}
 
 
 def lacking(function):
     """The reason why a function has no second derivatives here, or None."""
     if function.electrons:
-        return "fermi at a fixed number of electrons has first derivatives only"
+        return f"{function.kind} at a fixed number of electrons has first derivatives only"
     return None if function.kind in KINDS else f"{function.kind} has first derivatives only"
 
 
@@ -42,7 +42,8 @@ def second_differences(function, w):
 
 def _of_steps(w, index):
     """Of the function that is 1 for eigenvalues index[0] to index[1] - 1 and 0 for the others. No multiplet has both
-    kinds. For a triple with both kinds, in which x is the only one of its kind, it is (f(x) - f(y)) / ((x - y) (x - z))."""
+    kinds. For a triple with both kinds, in which x is the only one of its kind, it is (f(x) - f(y)) / ((x - y) (x -
+    z))."""
     inside = jnp.zeros(w.shape[-1], w.dtype).at[index[0]:index[1]].set(1)
     step = inside[:, None] - inside
     q = jnp.where(step != 0, 1 / jnp.where(step != 0, w[..., :, None] - w[..., None, :], 1), 0)
