@@ -222,7 +222,7 @@ RUN = {
     "README.md": ["diff", "bash", "bash", "python", "yaml", "bash", "python", "bash", "c"],
     "configs/README.md": ["yaml", "yaml", "bash", "yaml", ""],
     "jobs/README.md": ["bash", "bash"],
-    "src/python/README.md": ["python", "python", "python", "python", "python", "bash", "python", "python", "python"],
+    "src/python/README.md": ["python", "python", "python", "python", "python", "python", "bash", "python", "python", "python"],
     "tests/README.md": ["bash", "bash"],
     "CONTRIBUTING.md": ["bash", "", "bash"],
 }
@@ -231,6 +231,16 @@ RUN = {
 @pytest.mark.parametrize("document", GUIDES)
 def test_no_block_without_a_test(document):
     assert [language for language, _ in blocks(text_of(document))] == RUN[document], "a block that no test runs?"
+
+
+def test_functions_of_parameters():
+    torch = pytest.importorskip("torch", "2.4")
+    first, second = [block for block in fenced(PYTHON, "python") if "import multiplet.torch" in block or
+                     "mt.spectral_function" in block]
+    found = {}
+    exec(first + second, found)
+    assert all(torch.isfinite(found[name].grad).all() and found[name].grad.any() for name in ("A", "c", "beta"))
+    assert found["slopes"].shape == (3,) and found["filled"].shape == (2, 3)
 
 
 def test_one_chemical_potential():
