@@ -11,6 +11,7 @@ from job import ROOT
 
 PEERS = pathlib.Path(os.environ.get("MULTIPLET_PEERS", "/nowhere"))
 FILES = ["test_torch", "test_forward", "test_transforms", "test_parameters", "test_second_derivatives", "test_second_pairs",
+         "test_conformance",
          "test_jax"]
 CLEAN = {name: value for name, value in os.environ.items()
          if not name.startswith(("PYTHON", "MULTIPLET_LIBRARY", "OPENBLAS"))}
