@@ -38,6 +38,7 @@ compile() {
 # In two halves side by side.
 build() {
   local target
+  rm -rf "$out/objects" # of a source that has gone, too
   mkdir -p "$out/objects"
   compile "${sources[@]:0:${#sources[@]}/2}" &
   compile "${sources[@]:${#sources[@]}/2}"
