@@ -219,7 +219,7 @@ def test_service(tmp_path, monkeypatch, document):
 # What runs each fenced block of the guides: a new block has to be in this list, and in a test
 
 RUN = {
-    "README.md": ["diff", "bash", "bash", "python", "yaml", "bash", "python", "bash", "c"],
+    "README.md": ["diff", "python", "bash", "bash", "python", "yaml", "bash", "python", "bash", "c"],
     "configs/README.md": ["yaml", "yaml", "bash", "yaml", ""],
     "jobs/README.md": ["bash", "bash"],
     "src/python/README.md": ["python", "python", "python", "python", "python", "python", "bash", "python", "python", "python"],
@@ -231,6 +231,25 @@ RUN = {
 @pytest.mark.parametrize("document", GUIDES)
 def test_no_block_without_a_test(document):
     assert [language for language, _ in blocks(text_of(document))] == RUN[document], "a block that no test runs?"
+
+
+def test_the_first_screen(capsys):
+    """What README says it prints, and that it is the gradient: by differences."""
+    torch = pytest.importorskip("torch")
+    snippet, = [block for block in fenced(README, "python") if "import torch, multiplet.torch" in block]
+    found = {}
+    exec(snippet, found)
+    said = capsys.readouterr().out.strip()
+    assert said in snippet
+    a, step = found["A"].detach().numpy(), 1e-6
+
+    def loss(a):
+        w, v = np.linalg.eigh(a)
+        return w[:2].sum() + (v[0, :2] ** 2).sum()
+    for k in (0, 2):
+        e = np.zeros_like(a)
+        e[0, k] = e[k, 0] = step if k == 0 else step / 2
+        assert abs((loss(a + e) - loss(a - e)) / (2 * step) - found["A"].grad[0, k].item()) < 1e-8
 
 
 def test_functions_of_parameters():
