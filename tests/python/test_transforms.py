@@ -167,6 +167,23 @@ def test_compiled_code_keeps_its_word():
         g(torch.eye(3).requires_grad_()).backward()
 
 
+def test_compiled_code_sees_numbers_and_sizes_that_change():
+    """Neither an old number nor an error."""
+    torch._dynamo.reset()
+    A, R = torch.diag(torch.arange(1.0, 6)).double(), torch.ones(5, 1, dtype=torch.float64)
+    calls = [(lambda A, b, e: mt.matrix_function(A, "fermi", beta=b, electrons=e), [(1.0, 1), (2.0, 1), (3.5, 2), (0.7, 1)]),
+             (lambda A, i: mt.projector(A, (0, i)), [(1,), (2,), (4,), (1,)]),
+             (lambda A, i: mt.frame(A, R, (0, i)), [(1,), (2,), (4,), (1,)]),
+             (lambda A, t: mt.eigvalsh(A, tolerance=t), [(0.1,), (0.2,), (0.3,)]),
+             (lambda A, b: mt.matrix_function(A, "fermi", beta=b, electrons=1.5), [(torch.tensor(k),) for k in (1.0, 2.0)]),
+             (lambda A, n: mt.matrix_function(A[:n, :n], "exp"), [(2,), (3,), (4,), (5,)]),
+             (lambda A, n: mt.spectral_function(A[:n, :n], torch.sin), [(2,), (3,), (4,)])]
+    for f, given in calls:
+        compiled = torch.compile(f, fullgraph=True, backend="aot_eager")
+        for numbers in given:
+            assert close(compiled(A, *numbers), f(A, *numbers))
+
+
 def test_is_grads_batched_and_checkpoint():
     A = make(PAIRS).requires_grad_()
     f = mt.matrix_function(A, "exp")

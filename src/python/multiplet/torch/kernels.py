@@ -92,6 +92,30 @@ def function_text(function):
     return ",".join([function.kind, *given])
 
 
+def compiling():
+    return torch.compiler.is_compiling() if hasattr(torch, "compiler") else False
+
+
+# Compilers take the results of what this decorates as constants. They may have made symbols of numbers that changed from
+# call to call: numbers come as text, which makes constants of them. What depends on n the library checks, later.
+constant_for_compilers = torch.compiler.assume_constant_result if hasattr(torch, "compiler") else lambda f: f
+
+
+def checked_function(kind, n, parameters):
+    """The Function of these parameters, checked, as text."""
+    if not compiling():
+        return function_text(arguments.function(kind, parameters, n))
+    words = tuple(tuple(f"{x}" for x in value) if isinstance(value, (tuple, list)) else f"{value}"
+                  for value in parameters.values())
+    return _constant_function(kind, tuple(parameters), words)
+
+
+@constant_for_compilers
+def _constant_function(kind, names, words):
+    values = (tuple(map(int, word)) if isinstance(word, tuple) else float(word) for word in words)
+    return function_text(arguments.function(kind, dict(zip(names, values)), 2 ** 31))
+
+
 @functools.lru_cache(maxsize=1024)
 def function_of(text):
     """The Function of a text."""

@@ -106,7 +106,7 @@ def matrix_function(A, kind, *, UPLO="L", tolerance=None, weights=None, failed="
     if isinstance(A, tuple):  # (A, exponent), a tensor: exp(exponent log A)
         log = ops.function(A[0], "log", how)[0]
         A, kind = A[1] * log, "exp"
-    what = _function(kind, A.shape[-1], tuple(parameters), tuple(parameters.values()))
+    what = kernels.checked_function(kind, A.shape[-1], parameters)
     f, _, _, ids, report = ops.function(A, what, how)
     f = f if floor is None else f + floor
     return Certified(f, _certificate(ids, report)) if certificate else f
@@ -169,7 +169,7 @@ def frame(A, reference, index, *, UPLO="L", tolerance=None, failed="raise", cert
 
 def _needs_no_derivative(A):
     """Whether a kernel may be called as it is."""
-    if torch.compiler.is_compiling() if hasattr(torch, "compiler") else False:
+    if kernels.compiling():
         return False
     return (is_plain(A) and not (A.requires_grad and torch.is_grad_enabled()) and A.device.type == "cpu"
             and not torch._C._len_torch_dispatch_stack())
@@ -184,21 +184,14 @@ def settings(A, UPLO, tolerance, failed, gauge="warn", spread="mean"):
         raise TypeError(f"A is {A.dtype}; it has to be float32, float64, complex64 or complex128")
     if A.layout is not torch.strided:
         raise TypeError(f"A is {A.layout}; it has to be strided (A.to_dense())")
+    if kernels.compiling() and tolerance is not None:
+        tolerance = f"{tolerance}"
     return _how(UPLO, tolerance, failed, gauge, spread)
 
 
-# What follows makes words of arguments; compilers take its results as constants.
-_constant = torch.compiler.assume_constant_result if hasattr(torch, "compiler") else lambda f: f
-
-
-@_constant
-def _how(*words):
-    return _words(*words, kernels.backend_number())
-
-
-@_constant
-def _function(kind, n, names, values):
-    return kernels.function_text(arguments.function(kind, dict(zip(names, values)), n))
+@kernels.constant_for_compilers
+def _how(UPLO, tolerance, *others):
+    return _words(UPLO, tolerance if tolerance is None else float(tolerance), *others, kernels.backend_number())
 
 
 @functools.lru_cache(maxsize=1024)

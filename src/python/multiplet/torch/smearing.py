@@ -12,7 +12,7 @@ import math
 
 import torch
 
-from .. import arguments, library
+from .. import library
 from ..backend import spec as backend_spec
 from . import kernels
 from .operators import ops
@@ -54,7 +54,7 @@ def chemical_potential(w, kind, parameters, electrons, weights):
     given = {key: value for key, value in parameters.items() if key != name}
     if name not in parameters:
         raise TypeError(f"{kind} needs {name}")
-    what = kernels.function_text(arguments.function(kind, {**given, name: 1.0, "electrons": 0.5}, w.shape[-1]))
+    what = kernels.checked_function(kind, w.shape[-1], {**given, name: 1.0, "electrons": 0.5})
     as_tensor = lambda x: torch.as_tensor(x, dtype=torch.float64, device=w.device).expand(batch)
     if weights is not None:
         weights = torch.as_tensor(weights, dtype=torch.float64, device=w.device)

@@ -1,6 +1,4 @@
 """Functions of matrices given as PyTorch functions, and derivatives of eigenvalues along a direction."""
-import functools
-
 import numpy as np
 import torch
 
@@ -9,13 +7,14 @@ from .forward import tracked_zero
 from .operators import ops
 from .second import hermitian
 
-NODES = 10, 7  # of two rules, whose difference tells the error of the second
 
-
-@functools.lru_cache(maxsize=None)
 def _rule(count):
+    """Gauss' points on 0 to 1, and their weights."""
     x, weight = np.polynomial.legendre.leggauss(count)
-    return ((x + 1) / 2).tolist(), (weight / 2).tolist()
+    return tuple(zip(((x + 1) / 2).tolist(), (weight / 2).tolist()))
+
+
+RULES = _rule(10), _rule(7)  # the difference of the two tells the error of the second
 
 
 def divided_differences(f, w):
@@ -26,7 +25,7 @@ def divided_differences(f, w):
     gap, value = high - low, f(w)
     near = gap == 0
     quotient = (value.unsqueeze(-2) - value.unsqueeze(-1)) / torch.where(near, torch.ones_like(gap), gap)
-    means = [sum(weight * slope(low + x * gap) for x, weight in zip(*_rule(count))) for count in NODES]
+    means = [sum(weight * slope(low + x * gap) for x, weight in rule) for rule in RULES]
     size = value.abs().unsqueeze(-2) + value.abs().unsqueeze(-1)
     rounding = torch.finfo(w.dtype).eps * size / torch.where(near, torch.ones_like(gap), gap.abs())
     better = near | ((means[0] - means[1]).abs() <= rounding)
