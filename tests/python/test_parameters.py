@@ -86,6 +86,21 @@ def test_an_insulator():
     assert torch.isfinite(x.grad).all() and torch.allclose(x.grad, y.grad, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("kind, name, others", [("exp", "scale", {}), ("power", "exponent", {}), ("clamp_min", "minimum", {}),
+                                                ("fermi", "beta", {"mu": 1.5}), ("cold", "sigma", {"electrons": 2.2})])
+def test_a_failed_matrix_leaves_parameters_their_gradient(kind, name, others):
+    A, found = torch.stack([make(PAIRS), torch.full((5, 5), float("nan"), dtype=torch.float64)]), []
+    for a, failed in ((A, "zero"), (A[:1], "raise")):
+        a, p = a.clone().requires_grad_(), number(0.8)
+        f = mt.matrix_function(a, kind, failed=failed, **{name: p}, **others)
+        (f[0] * f[0]).sum().backward()
+        found.append((f[0].detach(), p.grad, a.grad[0]))
+        assert len(a) == 1 or (torch.isfinite(f).all() and torch.isfinite(a.grad).all() and not a.grad[1].any())
+    assert all(torch.allclose(x, y, rtol=1e-12, atol=1e-13) for x, y in zip(*found))
+    with pytest.raises(multiplet.ProblemError, match=r"matrix \[1\] is"):
+        mt.matrix_function(A, "fermi", beta=1.0, electrons=1.0, weights=[0.5, 0.5], failed="zero")
+
+
 def test_what_parameters_cannot():
     A, electrons = make(PAIRS), number(2.2)
     with pytest.raises(TypeError, match="exp takes no weights"):
@@ -139,6 +154,34 @@ def test_spectral_functions_of_a_network():
         g.abs().sum().backward()
     for UPLO, part in (("L", torch.tril), ("U", torch.triu)):
         assert torch.allclose(mt.spectral_function(part(A.detach()), torch.exp, UPLO=UPLO), mt.matrix_function(A.detach(), "exp"))
+
+
+def test_spectral_functions_that_are_not_defined():
+    """Never NaN: an error that names the matrix, or zeros."""
+    A = torch.stack([make(PAIRS), make(PAIRS) - 2 * torch.eye(5), torch.full((5, 5), float("nan"))]).double()
+    with pytest.raises(multiplet.ProblemError, match=r"matrix \[1\] is FUNCTION_UNDEFINED"):
+        mt.spectral_function(A[:2], torch.log)
+    x = A.clone().requires_grad_()
+    found = mt.spectral_function(x, torch.log, failed="zero")
+    found.sum().backward()
+    assert not found[1:].any() and not x.grad[1:].any() and torch.isfinite(x.grad).all() and x.grad[0].any()
+    assert torch.allclose(found[0], mt.matrix_function(A[0], "log"), rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "complex64"])
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_spectral_functions_in_single_precision(name, dtype):
+    """Ordinary matrices, and repeated eigenvalues, against double precision."""
+    f, _ = FUNCTIONS[name]
+    for spectrum in (PAIRS, list(np.linspace(0.5, 3, 20))):
+        A, m, found = make(spectrum, dtype, (2,)), make(list(np.cos(np.arange(len(spectrum)))), dtype, seed=2), []
+        for a, weights in ((A, m), (A.to(torch.complex128), m.to(torch.complex128))):
+            x = a.clone().requires_grad_()
+            value = mt.spectral_function(x, f)
+            (value * weights.conj()).real.sum().backward()
+            found += [value.detach(), x.grad]
+        for k in (0, 1):
+            assert found[k].dtype == A.dtype and (found[k] - found[k + 2]).norm() <= 1e-5 * found[k + 2].norm()
 
 
 @pytest.mark.parametrize("dtype", ["float64", "complex128"])

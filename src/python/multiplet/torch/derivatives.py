@@ -382,6 +382,6 @@ for _name, _node in (("eigh", Eigh), ("eigh_backward", EighBackward), ("function
                      ("constant", Constant), ("limited", Limited), ("directional", Directional),
                      ("chemical_potential", ChemicalPotential), ("refused", Refused)):
     _register(_name, _node.apply)
-for _name in ("finite", "split", "settled"):
+for _name in ("finite", "defined", "split", "settled"):
     _register(_name, lambda *x, name=_name: Through.apply(name, *x))
 _register("eigvalsh", _eigvalsh)

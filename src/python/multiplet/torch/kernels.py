@@ -267,6 +267,20 @@ def finite(d, A, ids, report, what, how):
     return torch.where(bad[..., None, None], torch.zeros_like(d), d)
 
 
+def defined(values, A, ids, report, how):
+    """Of a function's values [*batch, n], those of matrices where all are finite; the others are FUNCTION_UNDEFINED, with
+    zeros, as are those that had failed before."""
+    bad = ~torch.isfinite(values).all(-1)
+    if not bad.any():
+        return values.clone()
+    call = Call(A, how)
+    forward = call.certificate(ids, report)
+    reports, failed = forward.report.copy(), np.isin(np.arange(len(forward.report)), forward.bad)
+    reports["status"][bad.reshape(-1).numpy() & ~failed] = Status.FUNCTION_UNDEFINED
+    call.check("spectral_function", Certificate(reports, forward._multiplet))
+    return torch.where(bad[..., None], torch.zeros_like(values), values)
+
+
 def split(x, splitting, A, ids, report, how):
     """x, after a word about directions that split multiplets; splitting [*batch], 0 to 1."""
     call = Call(A, how)

@@ -102,7 +102,8 @@ def matrix_function(A, kind, *, UPLO="L", tolerance=None, weights=None, failed="
     """
     how = settings(A, UPLO, tolerance, failed)
     A, kind, parameters, floor = smearing.absorbed(A, kind, parameters, weights,
-                                                   lambda: eigvalsh(A, UPLO, tolerance=tolerance, failed=failed))
+                                                   functools.partial(eigvalsh, A, UPLO, tolerance=tolerance,
+                                                                     failed=failed if weights is None else "raise"))
     if isinstance(A, tuple):  # (A, exponent), a tensor: exp(exponent log A)
         log = ops.function(A[0], "log", how)[0]
         A, kind = A[1] * log, "exp"

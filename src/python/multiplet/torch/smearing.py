@@ -137,12 +137,22 @@ def _profile(kind, u, order):
 
 
 def absorbed(A, kind, parameters, weights, spectrum):
+    """As _absorbed. What is not finite in A stays as it is, to fail later, and reaches no parameter's gradient."""
+    if weights is None and not any(torch.is_tensor(value) for value in parameters.values()):
+        return A, kind, parameters, None
+    good = torch.isfinite(A).all(-1).all(-1)[..., None, None]
+    clean = torch.where(good, A, torch.zeros_like(A))
+    found, *others = _absorbed(clean, kind, parameters, weights, spectrum)
+    matrix, *exponent = found if isinstance(found, tuple) else (found,)
+    matrix = torch.where(good, matrix, ops.constant(A))
+    return (matrix, *exponent) if exponent else matrix, *others
+
+
+def _absorbed(A, kind, parameters, weights, spectrum):
     """(matrix, parameters that are left, what to add to the function): parameters that are tensors go into the matrix.
     spectrum(): the eigenvalues of A."""
     parameters = dict(parameters)
     tensors = {name for name, value in parameters.items() if torch.is_tensor(value)}
-    if not tensors and weights is None:
-        return A, kind, parameters, None
     real, one = A.real.dtype if A.is_complex() else A.dtype, torch.eye(A.shape[-1], dtype=A.dtype, device=A.device)
 
     def wide(x):

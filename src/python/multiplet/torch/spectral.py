@@ -35,9 +35,14 @@ def divided_differences(f, w):
 def spectral_function(A, f, how):
     """V f(w) V^H and its first derivatives."""
     w, v, ids, report = (ops.constant(x) for x in ops.eigh(ops.constant(A), None, how, True))
+    A = torch.where(torch.isfinite(A).all(-1).all(-1)[..., None, None], A, torch.zeros_like(A))  # failed: v is 0 there
     inner = hermitian(v.mH @ ops.limited(_full(A, how), A) @ v)
-    moved = divided_differences(f, w).to(A.dtype) * tracked_zero(inner)
-    return hermitian(v @ (torch.diag_embed(f(w)).to(A.dtype) + moved) @ v.mH), ids, report
+    values = f(w)
+    good = torch.isfinite(values).all(-1)
+    differences = divided_differences(f, torch.where(good[..., None], w, torch.ones_like(w)))  # of others: anything finite
+    moved = torch.where(good[..., None, None], differences, torch.zeros_like(differences)).to(A.dtype) * tracked_zero(inner)
+    values = ops.defined(values, A, ids, report, how)
+    return hermitian(v @ (torch.diag_embed(values).to(A.dtype) + moved) @ v.mH), ids, report
 
 
 def _full(A, how):
