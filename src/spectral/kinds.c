@@ -22,13 +22,19 @@ static double reach_of_factor(const mpt_spectral_function *f) {
 /* The reach of functions with a singularity at zero. */
 static double reach_to_zero(const mpt_spectral_function *f) {
   double nearest = INFINITY;
-  for (int64_t i = 0; i < f->m; i++) nearest = fmin(nearest, fabs(f->w[i]));
+  for (int64_t i = 0; i < f->m; i++)
+    if (!mpt_is_null(f, i)) nearest = fmin(nearest, fabs(f->w[i]));
   return nearest;
 }
 
 static bool above_zero(const mpt_function *f, double x) {
   (void)f;
   return x > 0;
+}
+
+static mpt_at_zero is_steep(const mpt_function *f) {
+  (void)f;
+  return MPT_ZERO_STEEP;
 }
 
 static double exp_value(const mpt_function *f, double x, double low, double *rest) {
@@ -55,6 +61,43 @@ static double log_difference(const mpt_spectral_function *f, int64_t i, int64_t 
     return sign / half * (z > 0 ? atanh(z) / z : 1);
   }
   return sign * (isfinite(u / v) ? log(u / v) : log(u) - log(v)) / (u - v);
+}
+
+/* 1 / e to twice the precision. */
+static const double inverse_e = 0x1.78b56362cef38p-2, inverse_e_low = -0x1.ca8a4270fadf5p-57;
+
+/* log(x) + 1, which loses no digits near its zero. */
+static double log_plus_one(double x, double low) {
+  if (x < inverse_e / 2 || x > inverse_e * 2) return log(x) + 1 + low / x;
+  return log1p(((x - inverse_e) + (low - inverse_e_low)) / inverse_e);
+}
+
+/* ((1 + z) log(1 + z) - (1 - z) log(1 - z)) / (2 z) - 1 for |z| <= 1/3: -z^2/6 - z^4/20 - ... */
+static double bend(double z) {
+  double sum = 0, power = 1, term;
+  for (int k = 2;; k += 2) {
+    power *= z * z;
+    term = power / (k * (k + 1));
+    if (sum + term == sum) return -sum;
+    sum += term;
+  }
+}
+
+static double xlogx_value(const mpt_function *f, double x, double low, double *rest) {
+  (void)rest;
+  (void)f;
+  return x * log(x) + low * (log(x) + 1);
+}
+
+static double xlogx_difference(const mpt_spectral_function *f, int64_t i, int64_t j) {
+  const double x = f->x[i], y = f->x[j], ratio = x / y;
+  if (ratio <= 2) {
+    double low;
+    const double half = mpt_two_sum(x / 2, y / 2, &low);
+    const double middle = log_plus_one(half, low + (f->low[i] + f->low[j]) / 2);
+    return f->factor * (middle + bend(apart(f, i, j) / 2 / half));
+  }
+  return f->factor * (log(x) + (isfinite(ratio) ? log(ratio) / (ratio - 1) : 0));
 }
 
 static double sqrt_value(const mpt_function *f, double x, double low, double *rest) {
@@ -121,6 +164,11 @@ static double of_whole_power(double p, double x, double y) {
 
 static bool power_exists(const mpt_function *f, double x) {
   return x > 0 || (is_whole(f->exponent) && (f->exponent >= 0 || x != 0));
+}
+
+static mpt_at_zero power_at_zero(const mpt_function *f) {
+  if (is_whole(f->exponent) || f->exponent < 0) return MPT_ZERO_PLAIN;
+  return f->exponent < 1 ? MPT_ZERO_STEEP : MPT_ZERO_FLAT;
 }
 
 static double power_value(const mpt_function *f, double x, double low, double *rest) {
@@ -353,8 +401,9 @@ const mpt_kind mpt_kinds[] = {
                           .reach = reach_to_zero},
     [MPT_FUNCTION_SQRT] = {.name = "sqrt",
                            .parameters = {SCALE},
-                           .wants = "positive eigenvalues",
+                           .wants = "no negative eigenvalue",
                            .exists = above_zero,
+                           .at_zero = is_steep,
                            .value = sqrt_value,
                            .difference = sqrt_difference,
                            .reach = reach_to_zero},
@@ -374,8 +423,10 @@ const mpt_kind mpt_kinds[] = {
                               .reach = reach_to_zero},
     [MPT_FUNCTION_POWER] = {.name = "power",
                             .parameters = {SCALE, PARAMETER(exponent, NUMBER, REQUIRED, 0)},
-                            .wants = "positive eigenvalues, unless its exponent is a whole number",
+                            .wants = "no negative eigenvalue, unless its exponent is a whole "
+                                     "number, and none that is zero, unless it is positive",
                             .exists = power_exists,
+                            .at_zero = power_at_zero,
                             .value = power_value,
                             .difference = power_difference,
                             .reach = reach_of_power},
@@ -452,5 +503,13 @@ const mpt_kind mpt_kinds[] = {
                            .value = mpt_occupied,
                            .difference = smearing_difference,
                            .reach = reach_of_factor},
+    [MPT_FUNCTION_XLOGX] = {.name = "xlogx",
+                            .parameters = {SCALE},
+                            .wants = "no negative eigenvalue",
+                            .exists = above_zero,
+                            .at_zero = is_steep,
+                            .value = xlogx_value,
+                            .difference = xlogx_difference,
+                            .reach = reach_to_zero},
 };
 _Static_assert(sizeof mpt_kinds / sizeof *mpt_kinds == MPT_FUNCTION_KINDS, "a kind has no row");
