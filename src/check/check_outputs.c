@@ -341,6 +341,7 @@ static mpt_code read_direction(outputs *o, bool *there, mpt_error *error) {
   const char *path = o->group->input->path;
   double complex *d = mpt_loss_direction(l);
   *there = false;
+  l->curved = false;
   if (o->sources->direction < 0) return MPT_DONE;
   mpt_code code = mpt_expect_dataset(o->sources->direction, o->check->config.tangent, path,
                                      o->group->input, MPT_DIRECTION, there, error);

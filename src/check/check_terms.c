@@ -125,10 +125,18 @@ double mpt_wide_norm(int64_t count, const mpt_wide *x) {
   return sum;
 }
 
+/* False also where another solver's eigenvalues may count as zero when these do not, or the other
+ * way about. */
 static bool start(mpt_loss_terms *t, const mpt_function *function, const double *w,
                   mpt_spectral_function *f) {
+  enum { EITHER_WAY = 4 };
   const double rounding = t->resolution * mpt_spectral_norm(t->n, w);
-  return mpt_function_start(function, t->n, w, t->apart, rounding, t->memory, f) == MPT_STATUS_OK;
+  const double widths[] = {rounding * EITHER_WAY, rounding / EITHER_WAY};
+  mpt_spectral_function wide;
+  mpt_function_start(function, t->n, w, t->apart, widths[0], t->memory, &wide);
+  return mpt_function_start(function, t->n, w, t->apart, widths[1], t->memory, f) ==
+             MPT_STATUS_OK &&
+         f->null[0] == wide.null[0] && f->null[1] == wide.null[1];
 }
 
 bool mpt_loss_terms_function(mpt_loss_terms *t, const mpt_function *function, const double *w,

@@ -128,6 +128,24 @@ static mpt_code split(mpt_jax_call *call) {
   return MPT_DONE;
 }
 
+/* A second derivative passes through, [*batch, n, n]. Where the first operand is not zero, the
+ * matrix has zero eigenvalues, where none exists. */
+static mpt_code second(mpt_jax_call *call) {
+  const size_t size = (size_t)(call->count * call->n * call->n) * mpt_type_size(call->type);
+  const int zeros = mpt_jax_number(call, "failed") == MPT_JAX_ZERO;
+  const void *null = mpt_jax_operand(call, 'r', 0), *found = mpt_jax_operand(call, 'M', 0);
+  void *out = mpt_jax_result(call, 'M', 0);
+  for (int64_t k = 0; k < call->count; k++) {
+    mpt_report *r = &call->report[k];
+    r->null_violation = mpt_real_size(call->type) == 4 ? (double)((const float *)null)[k]
+                                                       : ((const double *)null)[k];
+    r->status = r->null_violation > 0 ? MPT_STATUS_NULL_SPACE : MPT_STATUS_OK;
+    r->refused = r->status != MPT_STATUS_OK && !zeros;
+  }
+  if (size && out != found) memcpy(out, found, size);
+  return MPT_DONE;
+}
+
 static const mpt_jax_handler handlers[] = {
     {"eigh", "eigh", {"M", "MS"}, "wMimd", solve},
     {"eigvalsh", "eigvalsh", {"M"}, "wimd", solve},
@@ -137,6 +155,7 @@ static const mpt_jax_handler handlers[] = {
     {"frame", "frame", {"MC"}, "CwMimd", frame},
     {"frame_backward", "gradient of frame", {"wMsCC"}, "MC", frame_backward},
     {"split", "derivative of eigh along a direction", {"rwMs"}, "wM", split},
+    {"second", "second derivative of matrix_function", {"rMs"}, "M", second},
 };
 
 XLA_FFI_Error *mpt_jax_handler_of_all(XLA_FFI_CallFrame *frame) {

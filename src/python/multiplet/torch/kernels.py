@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from .. import arguments, library, verdict
-from ..backend import Certificate, Function, Library, Options, current
+from ..backend import FAILED, Certificate, Function, Library, Options, current
 from ..errors import ServiceError
 from ..status import Status
 
@@ -225,14 +225,20 @@ def function_map(A, w, v, ids, report, E, what, how, doing):
     moved, certificate = call.backend.function_backward(call.array(w, 1), call.array(v), function, call.array(E),
                                                         call.certificate(ids, report), call.options)
     call.check(doing, certificate)
+    verdict.check_null_space(certificate, doing)
     return call.tensor(moved)
 
 
 def function_second(A, w, v, ids, report, E, C, what, how):
     """The second derivative of f(A) along E and C, symmetric in both: second.py."""
     from . import second
-    bad = Call(A, how).certificate(ids, report).bad
-    return second.second_derivative(function_of(what), w, v, E, C, bad)
+    call, function = Call(A, how), function_of(what)
+    certificate, null = call.certificate(ids, report), second.counts_as_zero(function, w).reshape(-1)
+    bad = null.numpy() | FAILED[certificate.statuses]
+    certificate.batch = tuple(call.batch)
+    if call.settings.failed == "raise":
+        verdict.check_bent(certificate, null.numpy(), function.kind)
+    return second.second_derivative(function, w, v, E, C, np.flatnonzero(bad))
 
 
 def frame(A, R, start, stop, how):

@@ -10,6 +10,8 @@ import math
 
 import torch
 
+from ..backend import resolution
+
 ORDER = 10  # Taylor terms used where points are near
 NEAR = 0.05  # of a function's radius: plain quotients lose 1 / NEAR^2 of eps there, and the Taylor remainder is less
 ELEMENTS = 1 << 22  # of one array over all triples
@@ -28,6 +30,14 @@ def lacking(function):
     if function.electrons:
         return "fermi at a fixed number of electrons has first derivatives only"
     return None if function.kind in KINDS else f"{function.kind} has first derivatives only"
+
+
+def counts_as_zero(function, w):
+    """Whether matrices with eigenvalues w [*batch, n] have some that count as zero for this function: [*batch]."""
+    if not function.takes_zero or not w.shape[-1]:
+        return torch.zeros(w.shape[:-1], dtype=torch.bool, device=w.device)
+    size = w.double().abs()
+    return (size <= resolution(w.shape[-1], torch.finfo(w.dtype).eps) * size.amax(-1, keepdim=True)).any(-1)
 
 
 THIRD = "third derivatives are not there (take differences of second ones)"
