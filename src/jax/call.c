@@ -204,13 +204,6 @@ static bool is_news(const mpt_jax_call *call, int64_t k) {
   return !earlier || !mpt_status_is_failure(earlier[k]);
 }
 
-static const char *remedy_of(const mpt_report *r) {
-  if (!r->refused) return "failed='nan' or 'zero' goes on without such matrices";
-  return r->status == MPT_STATUS_NULL_SPACE
-             ? "keep the spectrum above zero; failed='zero' gives zeros for such matrices"
-             : "gauge='warn' and eigenvalue_cotangents='mean' go on";
-}
-
 static mpt_code raise_first(mpt_jax_call *call, mpt_jax_failed failed) {
   mpt_error *error = &call->error;
   for (int64_t k = 0; k < call->count; k++) {
@@ -218,7 +211,9 @@ static mpt_code raise_first(mpt_jax_call *call, mpt_jax_failed failed) {
     if (!r->refused && !(failed == MPT_JAX_RAISE && mpt_status_is_failure(r->status))) continue;
     return mpt_fail(error, MPT_BAD_INPUT, "%s: matrix %lld of %lld is %s: %s (%s)",
                     call->handler->what, (long long)k, (long long)call->count,
-                    mpt_status_name(r->status), mpt_status_meaning(r->status), remedy_of(r));
+                    mpt_status_name(r->status), mpt_status_meaning(r->status),
+                    r->refused ? "gauge='warn' and eigenvalue_cotangents='mean' go on"
+                               : "failed='nan' or 'zero' goes on without such matrices");
   }
   return MPT_DONE;
 }

@@ -53,9 +53,11 @@ def _split(flat, report, attributes):
 def _second(flat, report, attributes):
     null, found = flat["in"][:2]
     flat["out"][0][:] = found
-    report["null_violation"] = null
-    report["status"] = np.where(null > 0, Status.NULL_SPACE, Status.OK)
-    report["refused"] = (null > 0) & (attributes["failed"] != 0)
+    report["status"] = np.where(null > 0, Status.FUNCTION_UNDEFINED, Status.OK)
+    if null.any() and attributes["failed"] != 0:
+        raise ProblemError(f"second derivative of matrix_function: matrix {null.argmax()} of {null.size} has eigenvalues "
+                           "that are zero within rounding, where none exists (keep the spectrum above zero; "
+                           "failed='zero' gives zeros for such matrices)")
 
 
 def _solve(name, results, operands, attributes, flat, report, shape):

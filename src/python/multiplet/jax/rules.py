@@ -183,7 +183,7 @@ def _second(a, w, v, status, e, da, settings, f):
     if why:
         refuse(why, da)
     bad = jnp.asarray(FAILED)[status][..., None]
-    null = second.counts_as_zero(f, w)[..., None]
+    null = second.counts_as_zero(f, w)[..., None] & ~bad
     w, v = jnp.where(bad | null, 1, w), jnp.where((bad | null)[..., None], 0, v)
     conjugated = settings.convention == JAX
     e = hermitian(jnp.conj(e) if conjugated else e)

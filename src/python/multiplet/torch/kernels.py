@@ -233,12 +233,12 @@ def function_second(A, w, v, ids, report, E, C, what, how):
     """The second derivative of f(A) along E and C, symmetric in both: second.py."""
     from . import second
     call, function = Call(A, how), function_of(what)
-    certificate, null = call.certificate(ids, report), second.counts_as_zero(function, w).reshape(-1)
-    bad = null.numpy() | FAILED[certificate.statuses]
-    certificate.batch = tuple(call.batch)
+    certificate = call.certificate(ids, report)
+    certificate.batch, bad = tuple(call.batch), FAILED[certificate.statuses]
+    null = second.counts_as_zero(function, w).reshape(-1).numpy() & ~bad
     if call.settings.failed == "raise":
-        verdict.check_bent(certificate, null.numpy(), function.kind)
-    return second.second_derivative(function, w, v, E, C, np.flatnonzero(bad))
+        verdict.check_bent(certificate, null, function.kind)
+    return second.second_derivative(function, w, v, E, C, np.flatnonzero(bad | null))
 
 
 def frame(A, R, start, stop, how):
