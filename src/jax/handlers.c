@@ -135,12 +135,13 @@ static mpt_code second(mpt_jax_call *call) {
   const int zeros = mpt_jax_number(call, "failed") == MPT_JAX_ZERO;
   const void *null = mpt_jax_operand(call, 'r', 0), *found = mpt_jax_operand(call, 'M', 0);
   void *out = mpt_jax_result(call, 'M', 0);
+  mpt_error *error = &call->error;
   for (int64_t k = 0; k < call->count; k++) {
     const double is_null = mpt_real_size(call->type) == 4 ? (double)((const float *)null)[k]
                                                           : ((const double *)null)[k];
     call->report[k].status = is_null > 0 ? MPT_STATUS_FUNCTION_UNDEFINED : MPT_STATUS_OK;
     if (is_null > 0 && !zeros)
-      return mpt_fail(&call->error, MPT_BAD_INPUT,
+      return mpt_fail(error, MPT_BAD_INPUT,
                       "second derivative of matrix_function: matrix %lld of %lld has eigenvalues "
                       "that are zero within rounding, where none exists (keep the spectrum above "
                       "zero; failed='zero' gives zeros for such matrices)",

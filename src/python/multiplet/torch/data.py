@@ -5,7 +5,7 @@ import numpy as np
 import torch
 
 from .. import reader
-from ..status import SOLVED
+from ..status import SOLVED, Status
 
 
 class Dataset(torch.utils.data.Dataset):
