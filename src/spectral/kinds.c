@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stddef.h>
+#include "spectral/entropy.h"
 #include "spectral/occupation.h"
 
 /* (1 - exp(-d)) / d for d >= 0. */
@@ -63,26 +64,6 @@ static double log_difference(const mpt_spectral_function *f, int64_t i, int64_t 
   return sign * (isfinite(u / v) ? log(u / v) : log(u) - log(v)) / (u - v);
 }
 
-/* 1 / e to twice the precision. */
-static const double inverse_e = 0x1.78b56362cef38p-2, inverse_e_low = -0x1.ca8a4270fadf5p-57;
-
-/* log(x) + 1, which loses no digits near its zero. */
-static double log_plus_one(double x, double low) {
-  if (x < inverse_e / 2 || x > inverse_e * 2) return log(x) + 1 + low / x;
-  return log1p(((x - inverse_e) + (low - inverse_e_low)) / inverse_e);
-}
-
-/* ((1 + z) log(1 + z) - (1 - z) log(1 - z)) / (2 z) - 1 for |z| <= 1/3: -z^2/6 - z^4/20 - ... */
-static double bend(double z) {
-  double sum = 0, power = 1, term;
-  for (int k = 2;; k += 2) {
-    power *= z * z;
-    term = power / (k * (k + 1));
-    if (sum + term == sum) return -sum;
-    sum += term;
-  }
-}
-
 static double xlogx_value(const mpt_function *f, double x, double low, double *rest) {
   (void)rest;
   (void)f;
@@ -90,14 +71,7 @@ static double xlogx_value(const mpt_function *f, double x, double low, double *r
 }
 
 static double xlogx_difference(const mpt_spectral_function *f, int64_t i, int64_t j) {
-  const double x = f->x[i], y = f->x[j], ratio = x / y;
-  if (ratio <= 2) {
-    double low;
-    const double half = mpt_two_sum(x / 2, y / 2, &low);
-    const double middle = log_plus_one(half, low + (f->low[i] + f->low[j]) / 2);
-    return f->factor * (middle + bend(apart(f, i, j) / 2 / half));
-  }
-  return f->factor * (log(x) + (isfinite(ratio) ? log(ratio) / (ratio - 1) : 0));
+  return f->factor * mpt_entropy_difference(f->x[i], f->low[i], f->x[j], f->low[j]);
 }
 
 static double sqrt_value(const mpt_function *f, double x, double low, double *rest) {

@@ -160,6 +160,7 @@ static void undefined(void **state) {
       {{.kind = MPT_FUNCTION_SQRT}, -1e-300, MPT_STATUS_FUNCTION_UNDEFINED},
       {{.kind = MPT_FUNCTION_XLOGX}, 0, MPT_STATUS_OK},
       {{.kind = MPT_FUNCTION_XLOGX}, -1, MPT_STATUS_FUNCTION_UNDEFINED},
+      {{.kind = MPT_FUNCTION_XLOGX}, 5e-324, MPT_STATUS_OK},
       {{.kind = MPT_FUNCTION_POWER, .exponent = 0.5}, 0, MPT_STATUS_OK},
       {{.kind = MPT_FUNCTION_POWER, .exponent = -0.5}, 0, MPT_STATUS_FUNCTION_UNDEFINED},
       {{.kind = MPT_FUNCTION_INV_SQRT}, 0, MPT_STATUS_FUNCTION_UNDEFINED},
