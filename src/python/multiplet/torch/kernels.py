@@ -29,6 +29,7 @@ REAL = {torch.float32: np.float32, torch.float64: np.float64, torch.complex64: n
         torch.complex128: np.float64}
 _backends = weakref.WeakValueDictionary()
 _LIBRARY = Library()
+_is_batched = getattr(getattr(torch._C, "_functorch", None), "is_legacy_batchedtensor", lambda x: True)  # 1.13: maybe
 
 
 def last_certificate():
@@ -104,6 +105,11 @@ def compiling():
 def is_direct(A):
     """Whether the kernel for a plain tensor outside of autograd may be called without PyTorch's dispatcher."""
     return A.is_cpu and not torch._C._len_torch_dispatch_stack()
+
+
+def is_batched(x):
+    """Whether autograd's is_grads_batched is at work on it."""
+    return x is not None and _is_batched(x)
 
 
 # Compilers take the results of what this decorates as constants. They may have made symbols of numbers that changed from
