@@ -121,7 +121,8 @@ def checked_function(kind, n, parameters):
     """The Function of these parameters, checked, as text."""
     if not compiling():
         return function_text(arguments.function(kind, parameters, n))
-    words = tuple(tuple(f"{x}" for x in value) if isinstance(value, (tuple, list)) else f"{value}"
+    # (what asks range() for a number makes a constant of a symbol, in PyTorch 2.4, too)
+    words = tuple(tuple(f"{range(x).stop}" for x in value) if isinstance(value, (tuple, list)) else f"{value}"
                   for value in parameters.values())
     return _constant_function(kind, tuple(parameters), words)
 
