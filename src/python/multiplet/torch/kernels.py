@@ -355,8 +355,8 @@ def constant(x):
     return x.clone()
 
 
-def limited(x, A):
-    """x; its derivatives, which do not know how they depend on A, refuse to be differentiated by A."""
+def limited(x, A, order, why):
+    """x; its derivatives of this order, which do not know how they depend on A, refuse to be differentiated by A."""
     return x.clone()
 
 
