@@ -128,7 +128,7 @@ class Certificate:
     @property
     def bad(self):
         """Flat indices of the matrices whose outputs are zero because they failed."""
-        return np.flatnonzero(FAILED[self.statuses])
+        return FAILED[self.statuses].nonzero()[0]
 
     def inherit(self, forward):
         """Takes over what the backward pass does not compute again: residuals, and statuses of matrices that had failed

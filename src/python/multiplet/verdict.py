@@ -6,6 +6,8 @@ import numpy as np
 from .errors import GaugeError, GaugeWarning, ProblemError, SubgradientError, SubgradientWarning
 from .status import Status
 
+_SUBGRADIENT, _GAUGE_DEPENDENT = int(Status.SUBGRADIENT), int(Status.GAUGE_DEPENDENT)
+
 
 def name_of(certificate, k):
     """The name of matrix k of the flat batch."""
@@ -64,7 +66,7 @@ def _spread_text(certificate, k):
 def check_spread(certificate, policy):
     """One SubgradientWarning about the worst matrix; SubgradientError where the gradient was refused. Nothing where the
     caller asked for that behaviour."""
-    differ = np.flatnonzero(certificate.statuses == Status.SUBGRADIENT)
+    differ = (certificate.statuses == _SUBGRADIENT).nonzero()[0]
     if not differ.size or policy in ("raw", "unbiased"):
         return
     text, remedy = _spread_text(certificate, differ[certificate.report["cotangent_spread"][differ].argmax()])
@@ -92,7 +94,7 @@ def check_split(certificate, splitting, epsilon, policy):
 
 def check_gauge(certificate, w, v, gv, policy):
     """One GaugeWarning about the worst matrix; GaugeError under policy 'error'."""
-    dependent = np.flatnonzero(certificate.statuses == Status.GAUGE_DEPENDENT)
+    dependent = (certificate.statuses == _GAUGE_DEPENDENT).nonzero()[0]
     if not dependent.size:
         return
     report = certificate.report

@@ -50,9 +50,13 @@ class Node(_Function):
 
     @staticmethod
     def below(ctx, name, *arguments):
-        with torch.enable_grad(), _tangents(True), _below():
-            out = getattr(ops, name)(*arguments)
-        ctx.certificate, ctx.backend = kernels.forward_of_last() if is_plain(arguments[0]) else None, kernels.current()
+        plain = is_plain(arguments[0])
+        if plain and kernels.is_direct(arguments[0]):
+            out = getattr(kernels, name)(*arguments)
+        else:
+            with torch.enable_grad(), _tangents(True), _below():
+                out = getattr(ops, name)(*arguments)
+        ctx.certificate, ctx.backend = kernels.forward_of_last() if plain else None, kernels.current()
         ctx.set_materialize_grads(False)
         return out
 

@@ -21,6 +21,7 @@ from .. import arguments, library, verdict
 from ..backend import Certificate, Function, Library, Options, current
 from ..errors import ServiceError
 from ..status import Status
+from . import direct
 
 _last = contextvars.ContextVar("multiplet_last_certificate", default=None)
 _forward = contextvars.ContextVar("multiplet_forward_certificate", default=None)
@@ -32,17 +33,21 @@ _LIBRARY = Library()
 
 def last_certificate():
     """The multiplet.backend.Certificate of this thread's last call, forward or backward; None before the first call."""
-    return _last.get()
+    last = _last.get()
+    if last is not None and not isinstance(last, Certificate):
+        last = last.certificate()
+        _last.set(last)
+    return last
 
 
 def note(certificate):
-    """Makes it the last one."""
+    """Makes it the last one; or an object whose certificate() makes it when it is asked for."""
     _last.set(certificate)
 
 
 def forward_of_last():
     """The forward pass's certificate, after a kernel's call: of its own if it was one."""
-    return _forward.get() or _last.get()
+    return _forward.get() or last_certificate()
 
 
 @contextlib.contextmanager
@@ -94,6 +99,11 @@ def function_text(function):
 
 def compiling():
     return torch.compiler.is_compiling() if hasattr(torch, "compiler") else False
+
+
+def is_direct(A):
+    """Whether the kernel for a plain tensor outside of autograd may be called without PyTorch's dispatcher."""
+    return A.is_cpu and not torch._C._len_torch_dispatch_stack()
 
 
 # Compilers take the results of what this decorates as constants. They may have made symbols of numbers that changed from
@@ -185,10 +195,23 @@ class Call:
 
 def eigh(A, seed, how, turned):
     """(w, v, multiplets, reports); turned: the basis inside multiplets is drawn from `seed`, as gradients need it."""
+    found = direct_eigh(A, how, True, turned, seed)
+    if found:
+        w, v, outcome = found
+        return w, v, outcome.multiplets(REAL[A.dtype]), outcome.reports
     call = Call(A, how, turned, seed)
     w, v, certificate = call.backend.eigh(call.array(A), call.options)
     call.check("eigh", certificate)
     return (call.tensor(w), call.tensor(v), *call.outcome(certificate))
+
+
+def direct_eigh(A, how, vectors=True, turned=False, seed=None):
+    """direct.eigh() and its outcome noted, where the library in this process answers; else None."""
+    how = settings(how)
+    found = None if how.backend or not direct.is_fit(A) else direct.eigh(A, how, vectors, turned, seed)
+    if found:
+        note(found[2])
+    return found
 
 
 def eigvalsh(A, how):
@@ -201,13 +224,26 @@ def eigvalsh(A, how):
 
 def eigh_backward(A, w, v, ids, report, gw, gv, seed, how):
     """(G, reports)"""
+    found = None if settings(how).backend else direct.eigh_backward(w, v, report, gw, gv, settings(how), seed)
+    if found:
+        g, reports, outcome = found
+        note(outcome)
+        if not direct.are(outcome.statuses, direct.OK):
+            _judge(last_certificate(), how, *(x if x is None else x.detach().resolve_conj().numpy().reshape(-1, *x.shape[d:])
+                                         for x, d in ((w, -1), (v, -2), (gv, -2))))
+        return g, reports
     call = Call(A, how, True, seed)
     arrays = call.array(w, 1), call.array(v), call.array(gw, 1), call.array(gv)
     g, certificate = call.backend.eigh_backward(*arrays, call.certificate(ids, report), call.options)
     call.check("gradient of eigh", certificate)
-    verdict.check_gauge(certificate, arrays[0], arrays[1], arrays[3], call.settings.gauge)
-    verdict.check_spread(certificate, call.settings.spread)
+    _judge(certificate, how, arrays[0], arrays[1], arrays[3])
     return call.tensor(g), call.outcome(certificate)[1]
+
+
+def _judge(certificate, how, w, v, gv):
+    """What is said about a gradient."""
+    verdict.check_gauge(certificate, w, v, gv, settings(how).gauge)
+    verdict.check_spread(certificate, settings(how).spread)
 
 
 def function(A, what, how):

@@ -67,6 +67,9 @@ def eigh(A, UPLO="L", *, gauge="warn", eigenvalue_cotangents="mean", tolerance=N
     """
     how = settings(A, UPLO, tolerance, failed, gauge, eigenvalue_cotangents)
     if eigenvalue_cotangents != "unbiased" and _needs_no_derivative(A):
+        found = None if certificate else kernels.direct_eigh(A, how)
+        if found:
+            return Eigh(*found[:2])
         w, v, ids, report = kernels.eigh(A, None, how, False)
     else:
         seed = torch.randint(2**31 - 1, (), device="cpu") if eigenvalue_cotangents == "unbiased" else None
@@ -80,7 +83,11 @@ def eigvalsh(A, UPLO="L", *, eigenvalue_cotangents="mean", tolerance=None, faile
         found = eigh(A, UPLO, eigenvalue_cotangents="unbiased", tolerance=tolerance, failed=failed, certificate=True)
         return Certified(found[0], found[2]) if certificate else found[0]
     how = settings(A, UPLO, tolerance, failed, "warn", eigenvalue_cotangents)
-    w, ids, report = (kernels if _needs_no_derivative(A) else ops).eigvalsh(A, how)
+    plain = _needs_no_derivative(A)
+    found = kernels.direct_eigh(A, how, vectors=False) if plain and not certificate else None
+    if found:
+        return found[0]
+    w, ids, report = (kernels if plain else ops).eigvalsh(A, how)
     return Certified(w, _certificate(ids, report)) if certificate else w
 
 
@@ -172,8 +179,7 @@ def _needs_no_derivative(A):
     """Whether a kernel may be called as it is."""
     if kernels.compiling():
         return False
-    return (is_plain(A) and not (A.requires_grad and torch.is_grad_enabled()) and A.device.type == "cpu"
-            and not torch._C._len_torch_dispatch_stack())
+    return is_plain(A) and not (A.requires_grad and torch.is_grad_enabled()) and kernels.is_direct(A)
 
 
 def settings(A, UPLO, tolerance, failed, gauge="warn", spread="mean"):

@@ -56,7 +56,8 @@ def gradient(call, eigen, gw, gv, seed):
     with torch.no_grad():
         note = Note.sum(notes) if notes else None
         left, answered = note.take(v.detach(), gv) if note else (gv, None)
-        g = ops.eigh_backward(A, w, v, ids, report, gw, left, seed, call.how)[0]
+        by = kernels if kernels.is_direct(A) else ops
+        g = by.eigh_backward(A, w, v, ids, report, gw, left, seed, call.how)[0]
         if note:
             g = check(call, kernels.last_certificate(), g if answered is None else g + answered, note)
     return differentiable(call, g, A, w, v, gw, gv) if torch.is_grad_enabled() else g
