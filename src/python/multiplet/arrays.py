@@ -44,7 +44,11 @@ class Eigh(_Certified, collections.namedtuple("Eigh", "eigenvalues eigenvectors"
 
 
 class RangeEigh(_Certified, collections.namedtuple("RangeEigh", "eigenvalues eigenvectors found")):
-    """[*batch, m], [*batch, n, m] (None of eigvalsh), and how many columns of each matrix are in the range, [*batch]."""
+    """[*batch, m], [*batch, n, m], and how many columns of each matrix are in the range, [*batch]."""
+
+
+class RangeEigvalsh(_Certified, collections.namedtuple("RangeEigvalsh", "eigenvalues found")):
+    """Likewise."""
 
 
 class MatrixFunction(_Certified, collections.namedtuple("MatrixFunction", "value eigenvalues eigenvectors")):
@@ -78,23 +82,26 @@ def eigh(a, UPLO="L", *, select=None, tolerance=None, failed="raise", threads=No
     if call.selection:
         w, v, found, call.factors, certificate = call.backend.eigh_selected(call.a, call.selection, call.options)
         call.check("eigh", certificate)
-        return call.selected(w, v, found)._of(call, certificate)
+        w, v = call.shaped(w), call.shaped(v)
+        pairs = RangeEigh(w, v, call.shaped(found)) if call.selection.kind == "range" else Eigh(w, v)
+        return pairs._of(call, certificate)
     w, v, certificate = call.backend.eigh(call.a, call.options)
     call.check("eigh", certificate)
     return Eigh(call.shaped(w), call.shaped(v))._of(call, certificate)
 
 
 def eigvalsh(a, UPLO="L", *, select=None, tolerance=None, failed="raise", threads=None):
-    """The eigenvalues alone, [*batch, n], ascending, as numpy.linalg.eigvalsh; of a range RangeEigh(eigenvalues, None,
-    found)."""
+    """The eigenvalues alone, [*batch, n], ascending, as numpy.linalg.eigvalsh; of a range
+    RangeEigvalsh(eigenvalues, found)."""
     call = _Call(a, UPLO, tolerance, failed, threads)
     selection = call.selection = arguments.selection(select)
     if selection:
         w, _, found, _, certificate = call.backend.eigh_selected(call.a, selection, call.options, vectors=False,
                                                                  keep=False)
         call.check("eigvalsh", certificate)
-        pairs = call.selected(w, None, found)._of(call, certificate)
-        return pairs if selection.kind == "range" else pairs.eigenvalues
+        if selection.kind == "range":
+            return RangeEigvalsh(call.shaped(w), call.shaped(found))._of(call, certificate)
+        return call.shaped(w)
     w, _, certificate = call.backend.eigh(call.a, call.options, vectors=False)
     call.check("eigvalsh", certificate)
     return call.shaped(w)
@@ -280,12 +287,7 @@ class _Call:
 
     def shaped(self, array):
         """The way back."""
-        return array.reshape(*self.batch, *array.shape[1:])
-
-    def selected(self, w, v, found):
-        """Of a selection, as eigh returns it."""
-        w, v = self.shaped(w), None if v is None else self.shaped(v)
-        return RangeEigh(w, v, self.shaped(found)) if self.selection.kind == "range" else Eigh(w, v)
+        return array.reshape((*self.batch, *array.shape[1:]))
 
     def cotangent(self, array, like, name):
         """Of what is [count, ...] here, in its type; None stays None."""
