@@ -70,7 +70,13 @@ class Whole:
         hit = (row.unsqueeze(-1) == (first.unsqueeze(-1) + column).unsqueeze(-2)) & there.unsqueeze(-2)
         self.place = hit.to(w.dtype)
         self.other = 1 - self.place.sum(-1)
-        self.w, self.v = self.put_values(w, self.own[0]), self.put_vectors(v, self.own[1])
+        self.embed(w, v, self.place)
+
+    def embed(self, w, v, place):
+        """Makes w and v eigh's own, but where they are placed."""
+        other = 1 - place.sum(-1)
+        self.w = (place @ w.unsqueeze(-1)).squeeze(-1) + other * self.own[0]
+        self.v = v @ place.mT.to(v.dtype) + other.unsqueeze(-2).to(v.dtype) * self.own[1]
 
     def put_values(self, x, others=None):
         """[*batch, m] in their places among others, or zeros; None stays None."""
@@ -97,16 +103,19 @@ class Whole:
 
 
 def along_eigh(A, w, v, found, spectrum, dA, select, how):
-    """The derivatives of w and v along dA. Inside a multiplet v is the whole spectrum's basis there, turned."""
+    """The derivatives of w and v along dA. Of a multiplet that the selection cuts, v need not be orthogonal to the other
+    members that eigh finds: there v is eigh's own basis, turned, and moves with that."""
     whole = Whole(A, w, v, found, spectrum, select, how)
-    dw, dv = forward.along_eigh(A, *whole.own, dA, how)
-    column = whole.take_values(whole.ids)
-    inside = (whole.ids.unsqueeze(-1) == column.unsqueeze(-2)).to(w.dtype) * whole.place.sum(-2, keepdim=True)
-    turn = ops.constant((whole.own[1].mH @ v) * inside.to(v.dtype))
-    moved = whole.take_values(dw)
+    number = whole.take_values(whole.ids)
+    inside = (whole.ids.unsqueeze(-1) == number.unsqueeze(-2)).to(w.dtype) * whole.place.sum(-2, keepdim=True)
+    cut = (whole.other.unsqueeze(-1) * inside).amax(-2, keepdim=True) if A.shape[-1] else inside
+    turn = ops.constant((whole.own[1].mH @ v) * (cut * inside).to(v.dtype))
+    whole.embed(w, v, whole.place * (1 - cut))
+    dw, dv = forward.along_eigh(A, whole.w, whole.v, whole.ids, whole.report, dA, how)
+    moved, turned = whole.take_values(dw), dv @ (turn + (whole.place * (1 - cut)).to(v.dtype))
     if kernels.settings(how).spread in ("raw", "unbiased"):
-        moved = (v.conj() * (forward.hermitian(dA) @ v)).sum(-2).real
-    return moved, dv @ turn
+        moved = torch.where(cut.squeeze(-2) > 0, (v.conj() * (forward.hermitian(dA) @ v)).sum(-2).real, moved)
+    return moved, turned
 
 
 def along_backward(saved, dA, dw, dv, dgw, dgv, select, how):
