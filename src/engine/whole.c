@@ -34,7 +34,7 @@ static mpt_code allocate(mpt_whole *s) {
   }
   if (b->factor_given) { /* given pairs take their places in a copy */
     if (values) memcpy(a->w, b->factor.eigenvalues, (size_t)values * real);
-    if (elements) memcpy(a->v, b->factor.reflectors, (size_t)elements * size);
+    if (elements && a->v) memcpy(a->v, b->factor.reflectors, (size_t)elements * size);
   }
   if (b->gw) TRY(mpt_allocate(&s->gw, values, real, what, NULL));
   a->gw = s->gw;
@@ -140,15 +140,15 @@ void mpt_whole_recall(mpt_whole *s) {
   }
 }
 
-/* What the factors of problem k hold beside all eigenpairs, which are there already. */
+/* What the factors of problem k hold beside all eigenpairs, which are there already. Jobs keep no
+ * more than those. */
 static void put_factor(const mpt_batch *b, int64_t k) {
   const int64_t n = b->n;
   const size_t size = mpt_type_size(b->type), real = mpt_real_size(b->type);
-  void *const reals[] = {b->factor.diagonal, b->factor.offdiagonal};
-  char *tau = mpt_part_of(b->factor.tau, k, n, size);
-  if (!b->factor.reflectors || b->factor_given || !n) return;
-  for (int i = 0; i < 2; i++) memset(mpt_part_of(reals[i], k, n, real), 0, (size_t)n * real);
-  memset(tau, 0, (size_t)n * size);
+  if (!b->factor.tau || b->factor_given || !n) return;
+  memset(mpt_part_of(b->factor.diagonal, k, n, real), 0, (size_t)n * real);
+  memset(mpt_part_of(b->factor.offdiagonal, k, n, real), 0, (size_t)n * real);
+  char *tau = memset(mpt_part_of(b->factor.tau, k, n, size), 0, (size_t)n * size);
   mpt_doubles_to_real(b->type, 1, &(const double){1}, tau + (size_t)(n - 1) * size);
 }
 
