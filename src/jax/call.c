@@ -170,10 +170,11 @@ static void read_shapes(mpt_jax_call *call) {
   const char *const *way = call->handler->operands;
   for (int k = 0; k < 3 && way[k]; k++)
     if (call_fits(call, way[k])) return;
-  mpt_fail(error, MPT_BAD_USAGE,
-           "cannot call %s: its arrays have shapes or types that do not belong together (install "
-           "multiplet's Python package and libmultiplet-jax from one source)",
-           call->handler->what);
+  if (!error->code)
+    mpt_fail(error, MPT_BAD_USAGE,
+             "cannot call %s: its arrays have shapes or types that do not belong together (install "
+             "multiplet's Python package and libmultiplet-jax from one source)",
+             call->handler->what);
 }
 
 /* Buffers */
