@@ -1,5 +1,6 @@
-/* Some of the eigenpairs of a batch in memory, and their gradients, in O(n^2 k) for k of n pairs
- * beyond one reduction A = Q T Q^H, which the forward pass can keep for the backward pass.
+/* Some of the eigenpairs of a batch in memory, and their gradients. For k of n pairs the forward
+ * pass takes one reduction A = Q T Q^H, T's eigenvectors by divide and conquer, and O(n^2 k). The
+ * backward pass takes O(n^2 k), from the factors that the forward pass can keep.
  *
  *   const mpt_select lowest = {.size = sizeof lowest, .kind = MPT_SELECT_LOWEST, .at_most = 10};
  *   const int64_t m = mpt_select_columns(&lowest, n);

@@ -74,8 +74,8 @@ def eigh(a, UPLO="L", *, select=None, tolerance=None, failed="raise", threads=No
     """Eigh(eigenvalues, eigenvectors), as numpy.linalg.eigh; of a range RangeEigh(eigenvalues, eigenvectors, found).
 
     Each column has unit norm, its largest component real and positive. Inside a multiplet the vectors are turned by a
-    pseudo-random matrix of this seed, so that no loss can hide that it depends on them. A selection of m pairs takes
-    O(n^2 m) beyond the reduction to a tridiagonal matrix, which is kept, as large as a, for eigh_backward.
+    pseudo-random matrix of this seed, so that no loss can hide that it depends on them. Of a selection of m pairs the
+    reduction to a tridiagonal matrix is kept, as large as a, from which eigh_backward takes O(n^2 m).
     """
     call = _Call(a, UPLO, tolerance, failed, threads, seed)
     call.selection = arguments.selection(select)

@@ -8,8 +8,8 @@ derivative that is not there is a NotImplementedError while tracing.
 Keywords that are common to several functions:
   UPLO         'L' or 'U', the triangle that is read
   select       some of the eigenpairs, m of n: {"lowest": k}, {"highest": k}, {"index": [start, stop]} or {"range":
-               [lo, hi], "at_most": k}, half-open; where there are fewer than n, all of them. Values and gradients take
-               O(n^2 m) beyond one reduction, forward mode O(n^3). A range has m = at_most columns, and the result one
+               [lo, hi], "at_most": k}, half-open; where there are fewer than n, all of them. Gradients take
+               O(n^2 m), from the forward pass's reduction, forward mode the whole spectrum. A range has m = at_most columns, and the result one
                more member, found [*batch]: how many are in it. The rest is zero
   tolerance    the width of a multiplet, relative to ||A||_2; None: what rounding cannot tell apart, 5 sqrt(n) eps
   failed       what a matrix without a result (NaN, a logarithm of a negative spectrum, ...) gives: 'nan', as

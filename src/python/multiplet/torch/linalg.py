@@ -18,9 +18,10 @@ out of a sum: an error names the matrix; under failed='zero' such a matrix has z
 Keywords that are common to several functions:
   UPLO                   'L' or 'U', the triangle that is read
   select                 some of the eigenpairs, m of n: {"lowest": k}, {"highest": k}, {"index": [start, stop]} or
-                         {"range": [lo, hi], "at_most": k}, half-open; where there are fewer than n, all of them. Forward
-                         and backward take O(n^2 m) beyond one reduction; forward mode and second derivatives O(n^3).
-                         Second derivatives need all n eigenvalues to be simple
+                         {"range": [lo, hi], "at_most": k}, half-open; where there are fewer than n, all of them. The
+                         backward pass takes O(n^2 m), from the forward pass's reduction to a tridiagonal matrix;
+                         forward mode and second derivatives take the whole spectrum. Second derivatives need all n
+                         eigenvalues to be simple
   tolerance              the width of a multiplet, relative to ||A||_2; None: the uncertainty due to rounding,
                          5 sqrt(n) eps
   failed                 'raise': ProblemError for a matrix without a result (NaN, a logarithm of a negative
