@@ -17,7 +17,7 @@ from test_serve import Service, spool  # noqa: F401  (a fixture)
 KINDS = [("exp", {"scale": -0.5}), ("log", {}), ("sqrt", {}), ("inv_sqrt", {}), ("inverse", {"scale": 2.0}),
          ("tanh", {}), ("sin", {}), ("cos", {"scale": 2.0}), ("power", {"exponent": 3.0}), ("power", {"exponent": 1.7}),
          ("power", {"exponent": -2.0}), ("fermi", {"beta": 2.0, "mu": 2.2}), ("projector", {"index": (0, 2)}),
-         ("projector", {"index": (2, 3)}), ("softplus", {"scale": 2.0}), ("abs", {}), ("sign", {"scale": -1.0}),
+         ("projector", {"index": (2, 3)}), ("softplus", {"scale": 2.0}), ("xlogx", {"scale": 0.7}), ("abs", {}), ("sign", {"scale": -1.0}),
          ("clamp_min", {"minimum": 2.2}), ("gaussian", {"sigma": 1.3, "mu": 2.2}),
          ("methfessel_paxton", {"sigma": 1.5, "mu": 2.0, "order": 2}), ("cold", {"sigma": 1.4, "mu": 1.9})]
 FIXED = [(kind, {**given, "electrons": 2.3}) for kind, given in
@@ -89,6 +89,7 @@ def exact_difference(function, w, which):
     p = function
     f = {"power": lambda y: (p.scale * y) ** p.exponent, "inv_sqrt": lambda y: 1 / mpmath.sqrt(p.scale * y),
          "inverse": lambda y: 1 / (p.scale * y), "fermi": lambda y: 1 / (mpmath.exp(p.beta * (y - p.mu)) + 1),
+         "xlogx": lambda y: p.scale * y * mpmath.log(p.scale * y),
          "softplus": lambda y: mpmath.log1p(mpmath.exp(p.scale * y)), "abs": lambda y: abs(p.scale * y),
          "sign": lambda y: mpmath.sign(p.scale * y), "clamp_min": lambda y: max(p.scale * y, mpmath.mpf(p.minimum)),
          **{kind: lambda y: smeared(p.kind, (y - p.mu) / p.sigma, int(p.order)) for kind in second.SMEARINGS}

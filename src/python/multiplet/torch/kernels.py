@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from .. import arguments, library, verdict
-from ..backend import Certificate, Function, Library, Options, Selection, current
+from ..backend import FAILED, Certificate, Function, Library, Options, Selection, current
 from ..errors import ServiceError
 from ..status import Status
 from . import direct
@@ -317,14 +317,20 @@ def function_map(A, w, v, ids, report, E, what, how, doing):
     moved, certificate = call.backend.function_backward(call.array(w, 1), call.array(v), function, call.array(E),
                                                         call.certificate(ids, report), call.options)
     call.check(doing, certificate)
+    verdict.check_null_space(certificate, doing)
     return call.tensor(moved)
 
 
 def function_second(A, w, v, ids, report, E, C, what, how):
     """The second derivative of f(A) along E and C, symmetric in both: second.py."""
     from . import second
-    bad = Call(A, how).certificate(ids, report).bad
-    return second.second_derivative(function_of(what), w, v, E, C, bad)
+    call, function = Call(A, how), function_of(what)
+    certificate = call.certificate(ids, report)
+    certificate.batch, bad = tuple(call.batch), FAILED[certificate.statuses]
+    null = second.counts_as_zero(function, w).reshape(-1).numpy() & ~bad
+    if call.settings.failed == "raise":
+        verdict.check_bent(certificate, null, function.kind)
+    return second.second_derivative(function, w, v, E, C, np.flatnonzero(bad | null))
 
 
 def frame(A, R, start, stop, how):

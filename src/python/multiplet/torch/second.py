@@ -10,6 +10,7 @@ import math
 
 import torch
 
+from ..backend import resolution
 from . import differences
 
 ORDER = 10  # Taylor terms used where points are near
@@ -25,14 +26,22 @@ KINKS = {"abs", "sign", "clamp_min"}
 SMEARINGS = {"gaussian", "methfessel_paxton", "cold"}
 # The functions whose second divided differences are implemented.
 KINDS = KINKS | SMEARINGS | {"exp", "log", "sqrt", "inv_sqrt", "inverse", "power", "tanh", "sin", "cos", "fermi", "projector",
-                             "softplus"}
+                             "softplus", "xlogx"}
 
 
 def lacking(function):
     """The reason why a function has no second derivatives here, or None."""
-    if function.kind in SMEARINGS | {"softplus"} and not hasattr(torch, "func"):
+    if function.kind in SMEARINGS | {"softplus", "xlogx"} and not hasattr(torch, "func"):
         return f"{function.kind} has second derivatives with PyTorch 2.4 and newer, and this is {torch.__version__}"
     return None if function.kind in KINDS else f"{function.kind} has first derivatives only"
+
+
+def counts_as_zero(function, w):
+    """Whether matrices with eigenvalues w [*batch, n] have some that count as zero for this function: [*batch]."""
+    if not function.takes_zero or not w.shape[-1]:
+        return torch.zeros(w.shape[:-1], dtype=torch.bool, device=w.device)
+    size = w.double().abs()
+    return (size <= resolution(w.shape[-1], torch.finfo(w.dtype).eps) * size.amax(-1, keepdim=True)).any(-1)
 
 
 THIRD = "third derivatives are not there (take differences of second ones)"
@@ -87,7 +96,7 @@ def second_differences(function, w):
         return _of_steps(w, function.index)
     if function.kind in KINKS:
         return _of_kinks(function, w)
-    if function.kind in SMEARINGS | {"softplus"}:
+    if function.kind in SMEARINGS | {"softplus", "xlogx"}:
         factor, f = _smooth(function)
         return factor ** 2 * differences.second(f, factor * (w - function.mu))
     x = [w.reshape(-1, *at).expand(-1, n, n, n) for at in ((n, 1, 1), (1, n, 1), (1, 1, n))]
@@ -115,6 +124,8 @@ def _smooth(function):
     from . import smearing
     if function.kind == "softplus":
         return function.scale, lambda u: torch.logaddexp(u, torch.zeros_like(u))
+    if function.kind == "xlogx":
+        return function.scale, lambda u: torch.xlogy(u, u)
     return 1 / function.sigma, lambda u: smearing.profile(function.kind, u, int(function.order))
 
 
