@@ -1,4 +1,4 @@
-/* Matrix functions and frames, differentiable at any degeneracy, and the selection of eigenpairs.
+/* Matrix functions and frames, differentiable at any degeneracy.
  *
  * f(A) = V f(w) V^H, and with C = V^H gF V (gF made Hermitian first)
  *
@@ -18,6 +18,7 @@
 
 #include <stddef.h>
 #include "eigh.h"
+#include "selected.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -89,26 +90,6 @@ typedef struct mpt_function {
 MPT_API mpt_code mpt_occupations(int64_t n, int64_t count, const mpt_function *function,
                                  const double *weights, const double *w, double *occupations,
                                  double *slopes, double *response, double *mu, mpt_error *error);
-
-/* Which eigenpairs are wanted. */
-typedef enum mpt_select_kind {
-  MPT_SELECT_ALL = 0,
-  MPT_SELECT_LOWEST = 1,  /* the `at_most` lowest */
-  MPT_SELECT_HIGHEST = 2, /* the `at_most` highest, ascending */
-  MPT_SELECT_INDEX = 3,   /* index[0] to index[1] - 1 */
-  MPT_SELECT_RANGE = 4    /* range[0] <= w < range[1], no more than `at_most` */
-} mpt_select_kind;
-
-typedef struct mpt_select {
-  size_t size; /* sizeof(mpt_select) */
-  mpt_select_kind kind;
-  int64_t index[2];
-  double range[2];
-  int64_t at_most;
-} mpt_select;
-
-/* The number of output columns for n eigenvalues; -1 if the structure's size is refused. */
-MPT_API int64_t mpt_select_columns(const mpt_select *select, int64_t n);
 
 /* f(A) of a batch in memory; arrays, errors and eigenpairs as for mpt_eigh. f [count, n, n]; w and
  * v are for the backward pass. f is zero under MPT_STATUS_FUNCTION_UNDEFINED and

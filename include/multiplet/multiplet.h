@@ -8,6 +8,7 @@
 #include "solver.h"
 #include "eigh.h"
 #include "gradient.h"
+#include "selected.h"
 #include "function.h"
 
 #endif

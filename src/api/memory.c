@@ -2,6 +2,7 @@
  * as were asked for take in turn. */
 #include <multiplet/function.h>
 #include <multiplet/gradient.h>
+#include <multiplet/selected.h>
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -26,7 +27,8 @@ typedef struct call {
  * its size, and programs built with an older version would not set it. */
 #define ENDS_WITH(type, member) (offsetof(type, member) + sizeof((type *)0)->member == sizeof(type))
 _Static_assert(ENDS_WITH(mpt_options, handle) && ENDS_WITH(mpt_function, minimum) &&
-                   ENDS_WITH(mpt_frame_spec, reserved) && ENDS_WITH(mpt_select, at_most),
+                   ENDS_WITH(mpt_frame_spec, reserved) && ENDS_WITH(mpt_select, at_most) &&
+                   ENDS_WITH(mpt_factors, eigenvalues),
                "a structure of the interface ends with padding");
 _Static_assert(sizeof(mpt_report) == 160, "the stride of reports is part of the interface");
 
@@ -37,6 +39,30 @@ int64_t mpt_select_columns(const mpt_select *select, int64_t n) {
 
 static bool index_fits(const int64_t index[2], int64_t n) {
   return index[0] >= 0 && index[0] < index[1] && index[1] <= n;
+}
+
+static bool select_fits(const mpt_select *s) {
+  switch (s->kind) {
+  case MPT_SELECT_ALL:
+    return true;
+  case MPT_SELECT_LOWEST:
+  case MPT_SELECT_HIGHEST:
+    return s->at_most > 0;
+  case MPT_SELECT_INDEX:
+    return s->index[0] >= 0 && s->index[0] < s->index[1];
+  case MPT_SELECT_RANGE:
+    return s->range[0] < s->range[1] && s->at_most > 0;
+  }
+  return false;
+}
+
+/* Whether the arrays that a batch with problems needs are there. */
+static bool is_filled(const mpt_batch *b, bool backward) {
+  const bool some = b->select.kind != MPT_SELECT_ALL;
+  const bool matrix = b->a || (some ? b->factor_given : b->given);
+  const bool pairs = (b->w && b->multiplet && (b->v || !backward)) || !mpt_batch_columns(b);
+  return matrix && pairs && (b->g || !backward) &&
+         (b->found || b->select.kind != MPT_SELECT_RANGE || backward);
 }
 
 /* The name of an invalid argument, or NULL. The bounds keep all products within 64 bits. */
@@ -58,8 +84,8 @@ static const char *wrong_argument(const mpt_batch *b, const mpt_options *o, bool
   if (frame->columns && (!b->reference || !index_fits(frame->index, n) || frame->columns < 1 ||
                          frame->columns > frame->index[1] - frame->index[0]))
     return "frame";
-  const bool filled = (b->a || b->given) && b->w && b->multiplet && (!backward || (b->v && b->g));
-  return b->count && (!b->report || (n && !filled)) ? "a null array" : NULL;
+  if (!select_fits(&b->select)) return "select";
+  return b->count && (!b->report || (n && !is_filled(b, backward))) ? "a null array" : NULL;
 }
 
 static mpt_code refuse(const char *argument, mpt_error *error) {
@@ -82,11 +108,22 @@ static mpt_code test_engine(call *c, mpt_type type, mpt_error *error) {
   return code;
 }
 
+/* Who made the factors. Those of a failed problem are all zero. */
+static const mpt_engine *engine_of_factors(const mpt_batch *b) {
+  double last[2];
+  for (int64_t k = 1; b->n && k <= b->count; k++) {
+    mpt_get_element(b->type, b->factor.tau, k * b->n - 1, last);
+    if (last[0] != 0) return &mpt_lanes;
+  }
+  return &mpt_lapack;
+}
+
 static mpt_code choose_engine(call *c, const mpt_shape *shape, mpt_error *error) {
   static const mpt_engine *const engines[] = {
       [MPT_SOLVER_LANES] = &mpt_lanes, [MPT_SOLVER_LAPACK] = &mpt_lapack};
   const mpt_engine *asked = engines[c->options->solver];
   c->engine = asked ? asked : mpt_engine_for(shape);
+  if (c->all->factor_given) c->engine = engine_of_factors(c->all);
   return test_engine(c, shape->type, error);
 }
 
@@ -153,10 +190,10 @@ static void give_back_workspaces(const call *c) {
 static void do_chunk(const call *c, const mpt_workspace *mine, int64_t first) {
   const mpt_team alone = mpt_team_of_one();
   const int64_t left = c->all->count - first, count = left < c->chunk ? left : c->chunk;
-  const int64_t n = c->all->n, n2 = n * n;
+  const int64_t n = c->all->n, n2 = n * n, columns = mpt_batch_columns(c->all);
   mpt_function_arrays one; /* calls on memory have one function */
   mpt_batch b = mpt_batch_slice(c->all, first, count, &one);
-  b.gv = torch_cotangent(c, mine, count * n2, b.gv);
+  b.gv = torch_cotangent(c, mine, count * n * columns, b.gv);
   if (b.function_count) one.cotangent = torch_cotangent(c, mine, count * n2, one.cotangent);
   b.gframe = torch_cotangent(c, mine, count * n * b.frame.columns, b.gframe);
   memset(b.report, 0, (size_t)count * sizeof *b.report);
@@ -228,6 +265,46 @@ mpt_code mpt_eigh_with_gradient(mpt_type type, int64_t n, int64_t count, const m
                                 const void *a, const void *gw, const void *gv, void *w, void *v,
                                 void *g, int32_t *multiplet, mpt_report *report, mpt_error *error) {
   mpt_batch all = batch_of(type, n, count, a, w, v, multiplet, report);
+  all.gw = gw;
+  all.gv = gv;
+  all.g = g;
+  return do_all(&all, options, true, error);
+}
+
+/* Takes the selection and the factors over; NULL, or the name of what is invalid. */
+static const char *take_selection(const mpt_select *select, const mpt_factors *factors,
+                                  mpt_batch *b) {
+  mpt_factors f = {0};
+  if (!mpt_receive(select, &b->select, sizeof b->select)) return "select.size";
+  if (b->select.kind == MPT_SELECT_ALL) return "select: all are mpt_eigh's";
+  if (!factors) return NULL;
+  if (!mpt_receive(factors, &f, sizeof f)) return "factors.size";
+  b->factor = (mpt_factor_arrays){f.reflectors, f.tau, f.diagonal, f.offdiagonal, f.eigenvalues};
+  const bool all = f.reflectors && f.tau && f.diagonal && f.offdiagonal && f.eigenvalues;
+  return all || !b->n || !b->count ? NULL : "a null array in factors";
+}
+
+mpt_code mpt_eigh_selected(mpt_type type, int64_t n, int64_t count, const mpt_options *options,
+                           const mpt_select *select, const void *a, void *w, void *v,
+                           int32_t *found, const mpt_factors *factors, int32_t *multiplet,
+                           mpt_report *report, mpt_error *error) {
+  mpt_batch all = batch_of(type, n, count, a, w, v, multiplet, report);
+  const char *wrong = take_selection(select, factors, &all);
+  if (wrong) return refuse(wrong, error);
+  all.found = found;
+  return do_all(&all, options, false, error);
+}
+
+mpt_code mpt_eigh_selected_backward(mpt_type type, int64_t n, int64_t count,
+                                    const mpt_options *options, const mpt_select *select,
+                                    const void *a, const void *w, const void *v, const void *gw,
+                                    const void *gv, void *g, const mpt_factors *factors,
+                                    int32_t *multiplet, mpt_report *report, mpt_error *error) {
+  mpt_batch all = batch_of(type, n, count, a, w, v, multiplet, report);
+  const char *wrong = take_selection(select, factors, &all);
+  if (wrong) return refuse(wrong, error);
+  all.given = true;
+  all.factor_given = factors != NULL;
   all.gw = gw;
   all.gv = gv;
   all.g = g;

@@ -16,11 +16,13 @@ int64_t mpt_batch_columns(const mpt_batch *batch) {
 }
 
 mpt_shape mpt_batch_shape(const mpt_batch *b) {
+  const bool some = b->select.kind != MPT_SELECT_ALL && !mpt_has_outputs(b);
   return (mpt_shape){.type = b->type,
                      .n = b->n,
                      .vectors = b->v != NULL,
                      .backward = b->g != NULL,
-                     .outputs = mpt_has_outputs(b)};
+                     .outputs = mpt_has_outputs(b),
+                     .columns = some ? mpt_batch_columns(b) : 0};
 }
 
 #define AT(type, member, first, quantity)                                                          \
@@ -114,8 +116,10 @@ void mpt_zero_gradient(mpt_batch *b, int64_t k) {
 }
 
 void mpt_zero_outputs(mpt_batch *b, int64_t k) {
+  mpt_batch made = *b;
+  if (b->factor_given) made.factor = (mpt_factor_arrays){0};
   if (!b->given) mpt_zero_pairs(b, k);
-  zero_all(b, k, MPT_MADE);
+  zero_all(&made, k, MPT_MADE);
   mpt_zero_gradient(b, k);
   b->report[k] = (mpt_report){.status = b->report[k].status, .seconds = b->report[k].seconds};
 }

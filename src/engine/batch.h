@@ -34,10 +34,11 @@ typedef struct mpt_frame_shape {
 /* The factors A = Q T Q^H of a batch as LAPACK's ?hetrd('L') leaves them; since the matrices are
  * row-major, they are those of conj(A). A pass over a selection keeps the factors, or takes given
  * ones; reflectors NULL: neither. An engine that solves the whole spectrum, as lanes does, keeps or
- * takes all eigenvectors in the place of the reflectors and does not need T. */
+ * takes all eigenvectors in the place of the reflectors; tau and T need not be there, or T is zero
+ * and the last tau 1. */
 typedef struct mpt_factor_arrays {
   void *reflectors;             /* [count, rows, n] */
-  void *tau;                    /* [count, n] */
+  void *tau;                    /* [count, n]; the last is 0, or 1 */
   void *diagonal, *offdiagonal; /* of T, [count, n] real; the last offdiagonal is 0 */
   void *eigenvalues;            /* of T, [count, n] real, ascending */
 } mpt_factor_arrays;

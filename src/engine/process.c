@@ -99,6 +99,10 @@ static mpt_code process_whole(const mpt_engine *engine, mpt_state *state, const 
 typedef mpt_code process(const mpt_engine *, mpt_state *, const mpt_team *, const mpt_options *,
                          mpt_batch *);
 
+bool mpt_is_reduced(const mpt_engine *engine, const mpt_batch *batch) {
+  return batch->select.kind != MPT_SELECT_ALL && engine->reduced && !mpt_has_outputs(batch);
+}
+
 static process *choose_process(const mpt_engine *engine, const mpt_batch *batch) {
   if (batch->select.kind == MPT_SELECT_ALL) return engine->process ? process_at_once : process_each;
   return mpt_is_reduced(engine, batch) ? mpt_process_reduced : process_whole;

@@ -11,4 +11,8 @@
 void mpt_process_batch(const mpt_engine *engine, mpt_state *state, const mpt_team *team,
                        const mpt_options *options, mpt_batch *batch);
 
+/* Whether the batch's selected pairs are computed without the others. Functions, frames and
+ * directions need the whole spectrum. */
+bool mpt_is_reduced(const mpt_engine *engine, const mpt_batch *batch);
+
 #endif

@@ -88,7 +88,7 @@ static mpt_status widen(reduced_pass *p) {
   return MPT_STATUS_OK;
 }
 
-/* Reads a member of mpt_factor_arrays that is real and n long. */
+/* A real array of mpt_factor_arrays. */
 static void get_reals(const reduced_pass *p, const void *array, int64_t k, double *out) {
   const int64_t n = p->batch->n;
   const void *from = mpt_part_of(array, k, n, mpt_real_size(p->batch->type));
@@ -99,9 +99,9 @@ static void get_reals(const reduced_pass *p, const void *array, int64_t k, doubl
 static void put_reals(const reduced_pass *p, const double *in, int64_t count, int64_t k,
                       void *array) {
   const int64_t n = p->batch->n;
+  void *to = mpt_part_of(array, k, n, mpt_real_size(p->batch->type));
   for (int64_t i = 0; i < n; i++) p->column[i] = i < count ? in[i] / p->scale : 0;
-  mpt_doubles_to_real(p->batch->type, n, p->column,
-                      mpt_part_of(array, k, n, mpt_real_size(p->batch->type)));
+  mpt_doubles_to_real(p->batch->type, n, p->column, to);
 }
 
 /* T's eigenvalues, with eigenvectors of T if new ones are wanted. Returns INFO. */
@@ -115,8 +115,8 @@ static int diagonalize(reduced_pass *p) {
   return info;
 }
 
-/* Computes Q, T and its eigenvalues and keeps them if wanted, or takes those of an earlier pass.
- * Returns INFO. Collective. */
+/* Computes Q, T and its eigenvalues and keeps them if wanted, or takes given ones. Returns INFO.
+ * Collective. */
 static int reduce(reduced_pass *p, int64_t k) {
   const mpt_batch *b = p->batch;
   const mpt_factor_arrays *f = &b->factor;
@@ -140,11 +140,20 @@ static int reduce(reduced_pass *p, int64_t k) {
   return 0;
 }
 
+/* The scale of T. Of a matrix that is not there its eigenvalues tell the size. */
+static double scale_of(reduced_pass *p, int64_t k) {
+  const mpt_batch *b = p->batch;
+  if (b->a || !b->factor_given) return mpt_extreme_scale(b->type, b->report[k].largest);
+  p->scale = 1;
+  get_reals(p, b->factor.eigenvalues, k, p->w);
+  return mpt_extreme_scale(b->type, mpt_spectral_norm(b->n, p->w));
+}
+
 /* Finds all eigenvalues, and which of them are selected. Collective. */
 static mpt_status find(reduced_pass *p, int64_t k) {
   const mpt_batch *b = p->batch;
   const int n = (int)b->n;
-  p->scale = mpt_extreme_scale(b->type, b->report[k].largest);
+  p->scale = scale_of(p, k);
   int info = reduce(p, k);
   mpt_team_broadcast(p->team, 0, n * (int64_t)sizeof *p->w, p->w); /* last digits may differ */
   mpt_team_broadcast(p->team, 0, sizeof info, &info);
@@ -176,8 +185,7 @@ static double slack_of(const reduced_pass *p) {
 }
 
 /* Takes given pairs, except the vectors of cut multiplets: those need not be orthogonal to the
- * other members, and only the projector on all members enters. False when T has other eigenvalues.
- */
+ * other members, and only the projector on all members enters. False if T has other eigenvalues. */
 static bool take_given(reduced_pass *p, int64_t k, bool extended) {
   const mpt_batch *b = p->batch;
   const size_t size = mpt_type_size(b->type);
@@ -207,13 +215,13 @@ static bool turn_pairs(reduced_pass *p, mpt_status *status) {
   return true;
 }
 
-/* Puts the selected eigenpairs into w and `vectors` and certifies them. Collective. */
+/* Puts the selected pairs into w and `vectors` and certifies them. Collective. */
 static mpt_status make_pairs(reduced_pass *p, int64_t k, bool extended) {
   mpt_batch *b = p->batch;
   const int64_t n = b->n, columns = p->columns;
   mpt_status status = MPT_STATUS_OK;
   p->loaded = false;
-  if (columns == 0) return MPT_STATUS_OK;
+  if (!columns) return status;
   if (!b->given || extended) {
     if (b->given && p->ops->diagonalize(p->state, p->d, p->e, p->norm))
       return MPT_STATUS_NO_CONVERGENCE;
@@ -489,8 +497,4 @@ mpt_code mpt_process_reduced(const mpt_engine *engine, mpt_state *state, const m
   free(p.multiplet);
   mpt_probe_close(&p.probe);
   return failed ? MPT_NO_RESOURCE : MPT_DONE;
-}
-
-bool mpt_is_reduced(const mpt_engine *engine, const mpt_batch *batch) {
-  return batch->select.kind != MPT_SELECT_ALL && engine->reduced && !mpt_has_outputs(batch);
 }

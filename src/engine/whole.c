@@ -4,6 +4,7 @@
 #include <string.h>
 #include "engine/policy.h"
 #include "engine/selected.h"
+#include "spectral/tiles.h"
 
 static mpt_code allocate(mpt_whole *s) {
   mpt_code code = MPT_DONE;
@@ -24,12 +25,16 @@ static mpt_code allocate(mpt_whole *s) {
   TRY(mpt_allocate(&s->first, b->count, sizeof *s->first, what, NULL));
   TRY(mpt_allocate(&s->place, b->count, sizeof *s->place, what, NULL));
   TRY(mpt_allocate(&a->multiplet, values, sizeof *a->multiplet, what, NULL));
-  if (b->factor.reflectors) {
+  if (b->factor.reflectors && !b->factor_given) {
     a->w = b->factor.eigenvalues;
     a->v = b->factor.reflectors;
   } else {
     TRY(mpt_allocate(&a->w, values, real, what, NULL));
     if (b->v) TRY(mpt_allocate(&a->v, elements, size, what, NULL));
+  }
+  if (b->factor_given) { /* given pairs take their places in a copy */
+    if (values) memcpy(a->w, b->factor.eigenvalues, (size_t)values * real);
+    if (elements && a->v) memcpy(a->v, b->factor.reflectors, (size_t)elements * size);
   }
   if (b->gw) TRY(mpt_allocate(&s->gw, values, real, what, NULL));
   a->gw = s->gw;
@@ -51,7 +56,7 @@ void mpt_whole_close(mpt_whole *s) {
   free(s->w);
   free(s->first);
   free(s->place);
-  if (!s->batch->factor.reflectors) {
+  if (!s->batch->factor.reflectors || s->batch->factor_given) {
     free(a->w);
     free(a->v);
   }
@@ -135,6 +140,18 @@ void mpt_whole_recall(mpt_whole *s) {
   }
 }
 
+/* What the factors of problem k hold beside all eigenpairs, which are there already. Jobs keep no
+ * more than those. */
+static void put_factor(const mpt_batch *b, int64_t k) {
+  const int64_t n = b->n;
+  const size_t size = mpt_type_size(b->type), real = mpt_real_size(b->type);
+  if (!b->factor.tau || b->factor_given || !n) return;
+  memset(mpt_part_of(b->factor.diagonal, k, n, real), 0, (size_t)n * real);
+  memset(mpt_part_of(b->factor.offdiagonal, k, n, real), 0, (size_t)n * real);
+  char *tau = memset(mpt_part_of(b->factor.tau, k, n, size), 0, (size_t)n * size);
+  mpt_doubles_to_real(b->type, 1, &(const double){1}, tau + (size_t)(n - 1) * size);
+}
+
 static void take_out(mpt_whole *s, int64_t k) {
   mpt_batch *b = s->batch;
   const mpt_batch *a = &s->whole;
@@ -144,6 +161,7 @@ static void take_out(mpt_whole *s, int64_t k) {
   int32_t *out = b->multiplet + k * m;
   for (int64_t j = 0; j < m; j++) out[j] = j < found ? id[j] - id[0] : 0;
   if (b->found) b->found[k] = (int32_t)found;
+  put_factor(b, k);
   void *const values[][2] = {{a->w, b->given ? NULL : b->w}, {a->dw, b->dw}};
   void *const vectors[][2] = {{a->v, b->given ? NULL : b->v}, {a->dv, b->dv}};
   for (int i = 0; i < 2; i++) {

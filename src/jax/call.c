@@ -62,6 +62,15 @@ double mpt_jax_number(mpt_jax_call *call, const char *name) {
   return 0;
 }
 
+mpt_select mpt_jax_select(mpt_jax_call *call) {
+  return (mpt_select){
+      .size = sizeof(mpt_select),
+      .kind = (mpt_select_kind)mpt_jax_number(call, "selection"),
+      .index = {(int64_t)mpt_jax_number(call, "start"), (int64_t)mpt_jax_number(call, "stop")},
+      .range = {mpt_jax_number(call, "low"), mpt_jax_number(call, "high")},
+      .at_most = (int64_t)mpt_jax_number(call, "at_most")};
+}
+
 static void read_options(mpt_jax_call *call) {
   call->options = (mpt_options){.size = sizeof call->options,
                                 .triangle = (mpt_triangle)mpt_jax_number(call, "triangle"),
@@ -90,18 +99,21 @@ static bool type_of(XLA_FFI_DataType dtype, mpt_type *type) {
 
 /* The dimensions after the batch's, and how many they are. */
 static int shape_of(const mpt_jax_call *call, char letter, int64_t shape[2]) {
-  shape[0] = letter == 'd' ? MPT_JAX_NUMBERS : letter == 'm' ? 2 : call->n;
+  shape[0] = letter == 'd'          ? MPT_JAX_NUMBERS
+             : letter == 'm'        ? 2
+             : strchr("xj", letter) ? call->columns
+                                    : call->n;
   shape[1] = letter == 'C' ? call->columns : call->n;
   if (strchr("MC", letter)) return 2;
-  return strchr("rsS", letter) ? 0 : 1;
+  return strchr("rsSf", letter) ? 0 : 1;
 }
 
 static bool type_fits(const mpt_jax_call *call, char letter, XLA_FFI_DataType dtype) {
-  if (strchr("ims", letter)) return dtype == XLA_FFI_DataType_S32;
+  if (strchr("imsjf", letter)) return dtype == XLA_FFI_DataType_S32;
   if (letter == 'S') return dtype == XLA_FFI_DataType_U32;
   mpt_type found;
   const mpt_type real = mpt_real_size(call->type) == 4 ? MPT_FLOAT32 : MPT_FLOAT64;
-  return type_of(dtype, &found) && found == (strchr("MC", letter) ? call->type : real);
+  return type_of(dtype, &found) && found == (strchr("MCt", letter) ? call->type : real);
 }
 
 static bool buffer_fits(const mpt_jax_call *call, char letter, const XLA_FFI_Buffer *b,
@@ -124,6 +136,18 @@ static bool buffers_fit(const mpt_jax_call *call, const char *letters, int64_t s
   return true;
 }
 
+/* Of a selection, or of the first panel among the operands. */
+static int64_t columns_of(mpt_jax_call *call, const char *operands) {
+  if (strchr(operands, 'x') || strchr(call->handler->results, 'x')) {
+    const mpt_select select = mpt_jax_select(call);
+    return mpt_select_columns(&select, call->n);
+  }
+  const char *panel = strchr(operands, 'C');
+  if (!panel) return 0;
+  const XLA_FFI_Buffer *b = call->frame->args.args[panel - operands];
+  return b->rank ? b->dims[b->rank - 1] : 0;
+}
+
 /* Takes n, the type and the batch from the first matrix, and sees whether all the rest is so. */
 static bool call_fits(mpt_jax_call *call, const char *operands) {
   const XLA_FFI_Args *args = &call->frame->args;
@@ -135,9 +159,7 @@ static bool call_fits(mpt_jax_call *call, const char *operands) {
   call->n = like->dims[like->rank - 1];
   call->count = 1;
   for (int64_t k = 0; k < call->lead; k++) call->count *= like->dims[k];
-  const char *columns = strchr(operands, 'C');
-  const XLA_FFI_Buffer *wide = columns ? args->args[columns - operands] : like;
-  call->columns = wide->rank ? wide->dims[wide->rank - 1] : 0;
+  call->columns = columns_of(call, operands);
   const XLA_FFI_Rets *rets = &call->frame->rets;
   return buffers_fit(call, operands, args->size, args->args, like) &&
          buffers_fit(call, call->handler->results, rets->size, rets->rets, like);
@@ -148,10 +170,11 @@ static void read_shapes(mpt_jax_call *call) {
   const char *const *way = call->handler->operands;
   for (int k = 0; k < 3 && way[k]; k++)
     if (call_fits(call, way[k])) return;
-  mpt_fail(error, MPT_BAD_USAGE,
-           "cannot call %s: its arrays have shapes or types that do not belong together (install "
-           "multiplet's Python package and libmultiplet-jax from one source)",
-           call->handler->what);
+  if (!error->code)
+    mpt_fail(error, MPT_BAD_USAGE,
+             "cannot call %s: its arrays have shapes or types that do not belong together (install "
+             "multiplet's Python package and libmultiplet-jax from one source)",
+             call->handler->what);
 }
 
 /* Buffers */
@@ -176,6 +199,7 @@ static mpt_code allocate(mpt_jax_call *call) {
   mpt_error *error = &call->error;
   const size_t count = (size_t)call->count, some = 1;
   call->multiplet = mpt_jax_result(call, 'i', 0);
+  if (!call->multiplet) call->multiplet = mpt_jax_result(call, 'j', 0);
   const size_t own = call->multiplet ? 0 : count * (size_t)call->n * sizeof(int32_t);
   char *memory = calloc(some, count * sizeof *call->report + own + some);
   call->report = (mpt_report *)memory;
@@ -243,15 +267,15 @@ static void tell(const mpt_jax_call *call) {
                value_of(&call->report[worst[s]]));
 }
 
-/* The library left zeros. */
+/* The library left zeros. What comes after the marks are factors. */
 static void fill_with_nan(const mpt_jax_call *call) {
   const char *letters = call->handler->results;
-  for (int r = 0; letters[r]; r++) {
+  for (int r = 0; letters[r] && letters[r] != 'm'; r++) {
     int64_t shape[2];
-    if (!strchr("MCw", letters[r])) continue;
+    if (!strchr("MCwx", letters[r])) continue;
     const XLA_FFI_Buffer *b = call->frame->rets.rets[r];
     const int rank = shape_of(call, letters[r], shape);
-    const int64_t reals = mpt_type_is_complex(call->type) && letters[r] != 'w' ? 2 : 1;
+    const int64_t reals = mpt_type_is_complex(call->type) && strchr("MC", letters[r]) ? 2 : 1;
     const int64_t size = reals * shape[0] * (rank > 1 ? shape[1] : 1);
     const bool narrow = mpt_real_size(call->type) == 4;
     for (int64_t k = 0; k < call->count; k++)

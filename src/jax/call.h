@@ -6,6 +6,10 @@
  *   M  [n, n], of the call's type       w  [n], real            i  [n] int32, multiplets
  *   C  [n, columns], of that type       r  one real number      s  one int32, a status
  *   d  [MPT_JAX_NUMBERS] real           m  [2] int32: status and rule        S  one uint32, a seed
+ *   x  [columns] real                   j  [columns] int32, multiplets       f  one int32, found
+ *   t  [n], of that type
+ *
+ * Calls with an x are of selected eigenpairs, whose columns the attributes tell; else C does.
  *
  * XLA owns all buffers. Nothing here is collective, and calls run on any thread. */
 #ifndef MPT_JAX_CALL_H
@@ -13,6 +17,7 @@
 
 #include <multiplet/function.h>
 #include <multiplet/gradient.h>
+#include <multiplet/selected.h>
 #include <xla/ffi/api/c_api.h>
 
 enum { MPT_JAX_NUMBERS = 7 };
@@ -39,7 +44,8 @@ struct mpt_jax_call {
   int64_t lead, n, columns, count; /* lead: dimensions of the batch; count: its matrices */
   mpt_options options;
   mpt_report *report; /* [count], the call's own */
-  int32_t *multiplet; /* [count, n], likewise, if no result takes it */
+  int32_t
+      *multiplet; /* [count, n], of a selection [count, columns]; likewise, if no result has it */
   mpt_error error;
 };
 
@@ -55,6 +61,9 @@ void *mpt_jax_result(const mpt_jax_call *call, char letter, int nth);
 
 /* A number among the attributes; if it is absent 0, and the call fails. */
 double mpt_jax_number(mpt_jax_call *call, const char *name);
+
+/* The selection among the attributes. */
+mpt_select mpt_jax_select(mpt_jax_call *call);
 
 /* Told of matrices that failed and of warnings, at most once a call and status; on the call's
  * thread. matrix: the first of `such` among `count`, or of warnings the worst; value: its number.

@@ -19,19 +19,25 @@ static mpt_options *options_of(mpt_jax_call *call) {
   return &call->options;
 }
 
-static char *at(void *array, int64_t matrix, size_t bytes) {
+static void *at(void *array, int64_t matrix, size_t bytes) {
   return array ? (char *)array + (size_t)matrix * bytes : NULL;
 }
 
-/* Matrices in a row that have one seed are one call. */
+/* Matrices in a row that have one seed are one call: sets it, and returns where that ends. */
+static int64_t row_from(mpt_jax_call *call, int64_t from) {
+  const uint32_t *seeds = mpt_jax_operand(call, 'S', 0);
+  int64_t to = seeds ? from + 1 : call->count;
+  while (to < call->count && seeds[to] == seeds[from]) to++;
+  call->options.seed = seeds ? seeds[from] : 0;
+  return to;
+}
+
 static mpt_code solve(mpt_jax_call *call) {
   const size_t n = (size_t)call->n, square = n * n * mpt_type_size(call->type);
-  const uint32_t *seeds = mpt_jax_operand(call, 'S', 0);
   mpt_options *options = options_of(call);
   mpt_code code = MPT_DONE;
   for (int64_t from = 0, to; code == MPT_DONE && from < call->count; from = to) {
-    for (to = seeds ? from + 1 : call->count; to < call->count && seeds[to] == seeds[from];) to++;
-    options->seed = seeds ? seeds[from] : 0;
+    to = row_from(call, from);
     code = mpt_eigh(call->type, call->n, to - from, options,
                     at(mpt_jax_operand(call, 'M', 0), from, square),
                     at(mpt_jax_result(call, 'w', 0), from, n * mpt_real_size(call->type)),
@@ -46,6 +52,46 @@ static mpt_code eigh_backward(mpt_jax_call *call) {
       call->type, call->n, call->count, options_of(call), NULL, mpt_jax_operand(call, 'w', 0),
       mpt_jax_operand(call, 'M', 0), mpt_jax_operand(call, 'w', 1), mpt_jax_operand(call, 'M', 1),
       mpt_jax_result(call, 'M', 0), call->multiplet, call->report, &call->error);
+}
+
+static mpt_code eigh_selected(mpt_jax_call *call) {
+  const mpt_select select = mpt_jax_select(call);
+  const size_t n = (size_t)call->n, m = (size_t)call->columns, size = mpt_type_size(call->type);
+  const size_t real = mpt_real_size(call->type);
+  mpt_options *options = options_of(call);
+  mpt_code code = MPT_DONE;
+  for (int64_t from = 0, to; code == MPT_DONE && from < call->count; from = to) {
+    to = row_from(call, from);
+    const mpt_factors f = {.size = sizeof f,
+                           .reflectors = at(mpt_jax_result(call, 'M', 0), from, n * n * size),
+                           .tau = at(mpt_jax_result(call, 't', 0), from, n * size),
+                           .diagonal = at(mpt_jax_result(call, 'w', 0), from, n * real),
+                           .offdiagonal = at(mpt_jax_result(call, 'w', 1), from, n * real),
+                           .eigenvalues = at(mpt_jax_result(call, 'w', 2), from, n * real)};
+    code = mpt_eigh_selected(call->type, call->n, to - from, options, &select,
+                             at(mpt_jax_operand(call, 'M', 0), from, n * n * size),
+                             at(mpt_jax_result(call, 'x', 0), from, m * real),
+                             at(mpt_jax_result(call, 'C', 0), from, n * m * size),
+                             at(mpt_jax_result(call, 'f', 0), from, sizeof(int32_t)),
+                             f.reflectors ? &f : NULL, call->multiplet + from * call->columns,
+                             call->report + from, &call->error);
+  }
+  return code;
+}
+
+static mpt_code eigh_selected_backward(mpt_jax_call *call) {
+  const mpt_select select = mpt_jax_select(call);
+  const mpt_factors f = {.size = sizeof f,
+                         .reflectors = mpt_jax_operand(call, 'M', 0),
+                         .tau = mpt_jax_operand(call, 't', 0),
+                         .diagonal = mpt_jax_operand(call, 'w', 0),
+                         .offdiagonal = mpt_jax_operand(call, 'w', 1),
+                         .eigenvalues = mpt_jax_operand(call, 'w', 2)};
+  return mpt_eigh_selected_backward(call->type, call->n, call->count, options_of(call), &select,
+                                    NULL, mpt_jax_operand(call, 'x', 0),
+                                    mpt_jax_operand(call, 'C', 0), mpt_jax_operand(call, 'x', 1),
+                                    mpt_jax_operand(call, 'C', 1), mpt_jax_result(call, 'M', 0), &f,
+                                    call->multiplet, call->report, &call->error);
 }
 
 static mpt_function function_of(mpt_jax_call *call) {
@@ -155,6 +201,13 @@ static const mpt_jax_handler handlers[] = {
     {"eigh", "eigh", {"M", "MS"}, "wMimd", solve},
     {"eigvalsh", "eigvalsh", {"M"}, "wimd", solve},
     {"eigh_backward", "gradient of eigh", {"wMsw", "wMsM", "wMswM"}, "M", eigh_backward},
+    {"eigh_selected", "eigh", {"M", "MS"}, "xCfjmdMtwww", eigh_selected},
+    {"eigvalsh_selected", "eigvalsh", {"M"}, "xfjmd", eigh_selected},
+    {"eigh_selected_backward",
+     "gradient of eigh",
+     {"xCsxMtwww", "xCsCMtwww", "xCsxCMtwww"},
+     "M",
+     eigh_selected_backward},
     {"function", "matrix_function", {"M"}, "MwMimd", function},
     {"function_backward", "derivative of matrix_function", {"wMsM"}, "M", function_backward},
     {"frame", "frame", {"MC"}, "CwMimd", frame},

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include "engine/reduced.h"
+#include "engine/process.h"
 #include "run/job_files.h"
 #include "store/shape.h"
 

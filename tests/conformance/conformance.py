@@ -77,6 +77,9 @@ class Multiplet(Torch):
     def frame(self, A, reference, index):
         return self.mt.frame(A, reference, index)
 
+    def subset(self, A, index):
+        return self.mt.eigh(A, select={"index": index})[0]
+
     def directional(self, A, d):
         return self.mt.eigvalsh_directional(A, d).numpy()
 

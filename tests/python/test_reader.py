@@ -125,7 +125,7 @@ def test_no_memory_is_an_error_of_its_own():
 
 def test_declarations_are_the_headers():
     """Names of fields, kinds and enumerators in their order, and the number of arguments."""
-    text = "".join((ROOT / f"include/multiplet/{name}.h").read_text() for name in ("eigh", "function", "gradient"))
+    text = "".join((ROOT / f"include/multiplet/{name}.h").read_text() for name in ("eigh", "function", "gradient", "selected"))
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
 
     def fields(struct):
@@ -134,7 +134,8 @@ def test_declarations_are_the_headers():
         return [found for line in body.split(";") for found in name.findall(line.strip())]
 
     for struct, declared in (("mpt_options", library.Options), ("mpt_function", library.Function),
-                             ("mpt_frame_spec", library.FrameSpec)):
+                             ("mpt_frame_spec", library.FrameSpec), ("mpt_select", library.Select),
+                             ("mpt_factors", library.Factors)):
         assert fields(struct) == [name for name, _ in declared._fields_]
     assert fields("mpt_report") == [*library.report_type().names, "reserved"]
     kinds = re.search(r"enum mpt_function_kind {(.*?)MPT_FUNCTION_KINDS", text, re.S).group(1)
@@ -143,6 +144,8 @@ def test_declarations_are_the_headers():
     for prefix, words in (("DOMAIN", library.DOMAINS), ("NEED", library.NEEDS)):
         numbered = re.findall(rf"MPT_{prefix}_(\w+) = (\d+)", text)
         assert numbered == [(word.upper().replace(" ", "_"), str(k)) for k, word in enumerate(words)]
+    assert re.findall(r"MPT_SELECT_(\w+) = (\d+)", text)[1:] == [(kind.upper(), str(k))
+                                                               for kind, k in library.SELECTIONS.items()]
     members = dict(backend.Function("exp")._asdict())
     for kind, parameters in library.kinds().items():
         for name, row in parameters.items():

@@ -36,6 +36,12 @@ def pair_loss(a):
     return torch.cat([weigh(w).reshape(1), weigh(p).reshape(1)])
 
 
+def selected_loss(a):
+    w, v, found = multiplet.torch.eigh(a, select={"range": [-2, 1], "at_most": 4})
+    p = v @ v.mH
+    return torch.cat([weigh(w).reshape(1), weigh(p).reshape(1), found.sum().reshape(1)])
+
+
 CALLS = {
     "eigh": pair_loss,
     "eigvalsh": lambda a: multiplet.torch.eigvalsh(a),
@@ -45,6 +51,9 @@ CALLS = {
     "mu": lambda a: multiplet.torch.matrix_function(a, "fermi", beta=2.0, mu=0.0),
     "projector": lambda a: multiplet.torch.projector(a, (0, 2)),
     "frame": lambda a: multiplet.torch.frame(a, torch.eye(6, 2, dtype=a.dtype), (0, 2)),
+    "range": selected_loss,
+    "highest": lambda a: multiplet.torch.eigh(a, select={"highest": 1})[0],
+    "index": lambda a: multiplet.torch.eigvalsh(a, select={"index": [2, 5]}),
 }
 
 

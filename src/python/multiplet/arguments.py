@@ -1,6 +1,8 @@
 """What the functions of NumPy arrays and of tensors check of their arguments alike."""
+import operator
+
 from . import library
-from .backend import Function
+from .backend import Function, Selection
 
 # Words of eigenvalue_cotangents, and the library's.
 SPREADS = {"mean": "mean", "raw": "raw", "error": "fail", "fail": "fail", "unbiased": "unbiased"}
@@ -25,6 +27,42 @@ def index_range(index, n):
     if not 0 <= start < stop <= n:
         raise ValueError(f"index {start, stop} has to be within 0 <= start < stop <= n = {n}")
     return start, stop
+
+
+def selection(select):
+    """The backend's Selection of {"lowest": k}, {"highest": k}, {"index": [start, stop]} or {"range": [lo, hi],
+    "at_most": k}, as the config's solve.select; None for all (None, or "all")."""
+    if select is None or isinstance(select, str) and select == "all":
+        return None
+    if not isinstance(select, dict) or not select or select.keys() - {*library.SELECTIONS, "at_most"}:
+        raise ValueError('select has to be {"lowest": k}, {"highest": k}, {"index": [start, stop]} or {"range": [lo, hi], '
+                         f'"at_most": k}}, not {select!r}')
+    kinds = [key for key in select if key != "at_most"]
+    if len(kinds) != 1:
+        raise ValueError(f"select has to have one of {', '.join(library.SELECTIONS)}, not {select!r}")
+    kind = kinds[0]
+    if (kind == "range") != ("at_most" in select):
+        raise ValueError(f"select: at_most goes with range, and range with at_most, not {select!r}")
+    if kind == "index":
+        start, stop = _pair(kind, select[kind], operator.index)
+        if not 0 <= start < stop:
+            raise ValueError(f"select: index {start, stop} has to be 0 <= start < stop")
+        return Selection(kind, index=(start, stop))
+    bounds = _pair(kind, select[kind], float) if kind == "range" else (0.0, 0.0)
+    if kind == "range" and not bounds[0] < bounds[1]:
+        raise ValueError(f"select: range {bounds} is empty: it is lo <= w < hi")
+    at_most = operator.index(select["at_most" if kind == "range" else kind])
+    if at_most < 1:
+        raise ValueError(f"select: {'at_most' if kind == 'range' else kind} is {at_most}; it has to be above 0")
+    return Selection(kind, range=bounds, at_most=at_most)
+
+
+def _pair(name, value, number):
+    try:
+        first, second = (number(x) for x in value)
+    except (TypeError, ValueError):
+        raise TypeError(f"select: {name} has to be a pair, not {value!r}") from None
+    return first, second
 
 
 def function(kind, parameters, n):

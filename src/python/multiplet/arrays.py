@@ -1,6 +1,7 @@
 """Eigenpairs, matrix functions and frames of NumPy arrays [*batch, n, n], and their gradients, without PyTorch.
 
     w, v = multiplet.eigh(a)                        # as numpy.linalg.eigh
+    w, v = multiplet.eigh(a, select={"lowest": 10})
     pairs = multiplet.eigh(a)                       # pairs.certificate: status, residual, gaps of each matrix
     g = multiplet.eigh_backward(pairs, gw, gv)      # g.gradient: dL = Re tr(G^H dA), g.certificate
 
@@ -10,6 +11,10 @@ complex conjugate.
 
 Keywords that are common to several functions:
   UPLO       'L' or 'U', the triangle that is read
+  select     some of the eigenpairs, m of n, in ascending order: {"lowest": k}, {"highest": k}, {"index": [start, stop]}
+             or {"range": [lo, hi], "at_most": k}, half-open. None: all. Where there are fewer than n, all of them. Of a
+             range with `at_most` columns, the first `found` of each matrix are there, and the rest is zero; a matrix
+             with more is TOO_MANY_IN_RANGE
   tolerance  the width of a multiplet, relative to ||A||_2; None: what rounding cannot tell apart, 5 sqrt(n) eps
   failed     'raise': ProblemError for a matrix that has no answer; 'zero': its outputs are zero, its status says why
   threads    None: OMP_NUM_THREADS, else as many as this process may run on
@@ -38,6 +43,14 @@ class Eigh(_Certified, collections.namedtuple("Eigh", "eigenvalues eigenvectors"
     """[*batch, n] ascending, and [*batch, n, n] in columns (None of eigvalsh)."""
 
 
+class RangeEigh(_Certified, collections.namedtuple("RangeEigh", "eigenvalues eigenvectors found")):
+    """[*batch, m], [*batch, n, m], and how many columns of each matrix are in the range, [*batch]."""
+
+
+class RangeEigvalsh(_Certified, collections.namedtuple("RangeEigvalsh", "eigenvalues found")):
+    """Likewise."""
+
+
 class MatrixFunction(_Certified, collections.namedtuple("MatrixFunction", "value eigenvalues eigenvectors")):
     """f(A) [*batch, n, n], and the eigenpairs that it was made of."""
 
@@ -57,34 +70,53 @@ class FrameGradient(_Certified, collections.namedtuple("FrameGradient", "gradien
     """G [*batch, n, n], and the derivative by each matrix's reference, [*batch, n, c]."""
 
 
-def eigh(a, UPLO="L", *, tolerance=None, failed="raise", threads=None, seed=0):
-    """Eigh(eigenvalues, eigenvectors), as numpy.linalg.eigh.
+def eigh(a, UPLO="L", *, select=None, tolerance=None, failed="raise", threads=None, seed=0):
+    """Eigh(eigenvalues, eigenvectors), as numpy.linalg.eigh; of a range RangeEigh(eigenvalues, eigenvectors, found).
 
     Each column has unit norm, its largest component real and positive. Inside a multiplet the vectors are turned by a
-    pseudo-random matrix of this seed, so that no loss can hide that it depends on them.
+    pseudo-random matrix of this seed, so that no loss can hide that it depends on them. Of a selection of m pairs the
+    reduction to a tridiagonal matrix is kept, as large as a, from which eigh_backward takes O(n^2 m).
     """
     call = _Call(a, UPLO, tolerance, failed, threads, seed)
+    call.selection = arguments.selection(select)
+    if call.selection:
+        w, v, found, call.factors, certificate = call.backend.eigh_selected(call.a, call.selection, call.options)
+        call.check("eigh", certificate)
+        w, v = call.shaped(w), call.shaped(v)
+        pairs = RangeEigh(w, v, call.shaped(found)) if call.selection.kind == "range" else Eigh(w, v)
+        return pairs._of(call, certificate)
     w, v, certificate = call.backend.eigh(call.a, call.options)
     call.check("eigh", certificate)
     return Eigh(call.shaped(w), call.shaped(v))._of(call, certificate)
 
 
-def eigvalsh(a, UPLO="L", *, tolerance=None, failed="raise", threads=None):
-    """The eigenvalues alone, [*batch, n], ascending, as numpy.linalg.eigvalsh."""
+def eigvalsh(a, UPLO="L", *, select=None, tolerance=None, failed="raise", threads=None):
+    """The eigenvalues alone, [*batch, n], ascending, as numpy.linalg.eigvalsh; of a range
+    RangeEigvalsh(eigenvalues, found)."""
     call = _Call(a, UPLO, tolerance, failed, threads)
+    selection = call.selection = arguments.selection(select)
+    if selection:
+        w, _, found, _, certificate = call.backend.eigh_selected(call.a, selection, call.options, vectors=False,
+                                                                 keep=False)
+        call.check("eigvalsh", certificate)
+        if selection.kind == "range":
+            return RangeEigvalsh(call.shaped(w), call.shaped(found))._of(call, certificate)
+        return call.shaped(w)
     w, _, certificate = call.backend.eigh(call.a, call.options, vectors=False)
     call.check("eigvalsh", certificate)
     return call.shaped(w)
 
 
 def eigh_backward(pairs, gw=None, gv=None, *, gauge="warn", eigenvalue_cotangents="mean"):
-    """Gradient(gradient) of a loss with these cotangents of eigenvalues [*batch, n] and eigenvectors [*batch, n, n].
+    """Gradient(gradient) of a loss with these cotangents of eigenvalues [*batch, n] and eigenvectors [*batch, n, n], or of
+    those that were selected.
 
     pairs: what eigh returned. gw or gv None: zero. A loss that depends on the basis inside a multiplet, or on a phase,
     has no gradient there: that part is dropped, with one GaugeWarning; gauge='error' raises GaugeError.
     eigenvalue_cotangents, where they differ inside a multiplet and no form V f(w) V^H is certified: 'mean' (one
     SubgradientWarning), 'raw', 'error', or 'unbiased': an estimate in the basis that eigh's seed drew, whose mean over
-    seeds is the exact gradient of any loss that depends on no basis.
+    seeds is the exact gradient of any loss that depends on no basis. Of a multiplet that a selection cuts there are
+    derivatives of the eigenvalues' mean alone: SPLIT_MULTIPLET with gv, and with 'raw' and 'unbiased'.
     """
     arguments.choice("gauge", gauge, ("warn", "error"))
     arguments.choice("eigenvalue_cotangents", eigenvalue_cotangents, arguments.SPREADS)
@@ -92,7 +124,11 @@ def eigh_backward(pairs, gw=None, gv=None, *, gauge="warn", eigenvalue_cotangent
     options = call.options._replace(spread=arguments.SPREADS[eigenvalue_cotangents])
     w, v = call.flat(pairs.eigenvalues, 1), call.flat(pairs.eigenvectors)
     gw, gv = call.cotangent(gw, w, "gw"), call.cotangent(gv, v, "gv")
-    g, certificate = call.backend.eigh_backward(w, v, gw, gv, pairs.certificate, options)
+    if call.selection:
+        g, certificate = call.backend.eigh_selected_backward(w, v, call.selection, gw, gv, call.factors,
+                                                             pairs.certificate, options)
+    else:
+        g, certificate = call.backend.eigh_backward(w, v, gw, gv, pairs.certificate, options)
     call.check("gradient of eigh", certificate)
     verdict.check_gauge(certificate, w, v, gv, gauge)
     verdict.check_spread(certificate, eigenvalue_cotangents)
@@ -227,6 +263,7 @@ def _thread_count():
 class _Call:
     """What the passes of one call share."""
     response = None  # dmu/dw, where there is one mu for many matrices
+    selection = None  # all pairs
 
     def __init__(self, a, UPLO, tolerance, failed, threads, seed=0):
         a = np.asarray(a)
@@ -252,7 +289,7 @@ class _Call:
 
     def shaped(self, array):
         """The way back."""
-        return array.reshape(*self.batch, *array.shape[1:])
+        return array.reshape((*self.batch, *array.shape[1:]))
 
     def cotangent(self, array, like, name):
         """Of what is [count, ...] here, in its type; None stays None."""

@@ -1,4 +1,4 @@
-"""Backends: objects with the six methods of `Library`, which solve a flat batch given as NumPy arrays.
+"""Backends: objects with the methods of `Library`, which solve a flat batch given as NumPy arrays.
 
 multiplet.torch is written entirely in terms of such an object, the one that `current()` returns. Another backend,
 which answers the same calls elsewhere, replaces it for a while by
@@ -58,6 +58,36 @@ class Function(typing.NamedTuple):
         return self.kind in ("sqrt", "xlogx") or self.kind == "power" and self.exponent > 0 and self.exponent % 1 != 0
 
 
+class Selection(typing.NamedTuple):
+    """Some of the eigenpairs: mpt_select of include/multiplet/selected.h."""
+    kind: str
+    index: tuple = (0, 0)
+    range: tuple = (0.0, 0.0)
+    at_most: int = 0
+
+    def columns(self, n):
+        """How many columns there are for n eigenvalues. Of a range, the certificate's `found` ones are not zero."""
+        if self.kind == "index":
+            start, stop = (min(k, n) for k in self.index)
+            return stop - start
+        return min(self.at_most, n)
+
+
+class Factors(typing.NamedTuple):
+    """What the forward pass of a selection keeps for its backward pass: mpt_factors."""
+    reflectors: np.ndarray
+    tau: np.ndarray
+    diagonal: np.ndarray
+    offdiagonal: np.ndarray
+    eigenvalues: np.ndarray
+
+    @classmethod
+    def empty(cls, count, n, dtype):
+        real = np.zeros(0, dtype).real.dtype
+        return cls(np.empty((count, n, n), dtype), np.empty((count, n), dtype),
+                   *(np.empty((count, n), real) for _ in range(3)))
+
+
 class Certificate:
     """The outcome for each matrix of a batch, and how far its numbers can be trusted.
 
@@ -73,7 +103,7 @@ class Certificate:
       frame_condition   1 at best; 0 without a frame
       refused           true where a policy refused the gradient
       seconds           of the solution
-    multiplet [*batch, n]: the number of each eigenvalue's multiplet, from 0.
+    multiplet [*batch, n]: the number of each eigenvalue's multiplet, from 0; of a selection, from its first one.
     """
 
     def __init__(self, report, multiplet, origin=None):
@@ -134,6 +164,25 @@ class Library:
         g = np.empty_like(v)
         return g, self._call("mpt_eigh_backward", v, options, None, None, w, v, gw, gv, g).inherit(forward)
 
+    def eigh_selected(self, a, selection, options, vectors=True, keep=True):
+        """w [count, m], v [count, n, m] or None, found [count] and, with `keep`, the Factors for eigh_selected_backward;
+        m = selection.columns(n)."""
+        count, n = a.shape[:2]
+        m = selection.columns(n)
+        w, v = np.empty((count, m), a.real.dtype), np.empty((count, n, m), a.dtype) if vectors else None
+        found, factors = np.empty(count, np.int32), Factors.empty(count, n, a.dtype) if keep else None
+        certificate = self._call("mpt_eigh_selected", a, options, _select(selection), a, w, v, found,
+                                 _factors(factors), columns=m)
+        return w, v, found, factors, certificate
+
+    def eigh_selected_backward(self, w, v, selection, gw, gv, factors, forward, options):
+        """G [count, n, n] from gw [count, m] and gv [count, n, m], either of them None for zero."""
+        count, n, m = v.shape
+        g = np.empty((count, n, n), v.dtype)
+        certificate = self._call("mpt_eigh_selected_backward", v, options, _select(selection), None, w, v, gw, gv, g,
+                                 _factors(factors), columns=m)
+        return g, certificate.inherit(forward)
+
     def function(self, a, function, options):
         """f(A) [count, n, n], and w and v."""
         f, w, v = np.empty_like(a), np.empty(a.shape[:-1], a.real.dtype), np.empty_like(a)
@@ -157,9 +206,10 @@ class Library:
         return g, gr, certificate.inherit(forward)
 
     @staticmethod
-    def _call(name, like, options, spec, *arrays):
+    def _call(name, like, options, spec, *arrays, columns=None):
         count, n = like.shape[:2]
-        multiplet, report = np.empty((count, n), np.int32), np.empty(count, library.report_type())
+        multiplet = np.empty((count, n if columns is None else columns), np.int32)
+        report = np.empty(count, library.report_type())
         settings = library.Options(triangle=library.TRIANGLES[options.triangle], tolerance=options.tolerance,
                                    spread_policy=library.SPREADS[options.spread], threads=options.threads,
                                    solver=library.SOLVERS[options.solver], basis=library.BASES[options.basis],
@@ -177,6 +227,16 @@ def spec(function):
 def _frame(index, reference):
     return library.FrameSpec(index=(library.ctypes.c_int64 * 2)(*index), columns=reference.shape[-1],
                              reference=library.address(reference), each=reference.ndim == 3)
+
+
+def _select(selection):
+    return library.Select(kind=library.SELECTIONS[selection.kind], at_most=selection.at_most,
+                          index=(library.ctypes.c_int64 * 2)(*selection.index),
+                          range=(library.ctypes.c_double * 2)(*selection.range))
+
+
+def _factors(factors):
+    return factors and library.Factors(**{name: library.address(x) for name, x in factors._asdict().items()})
 
 
 _current = contextvars.ContextVar("multiplet_backend", default=Library())

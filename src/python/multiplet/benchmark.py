@@ -1,11 +1,14 @@
 """A training step with multiplet.torch.eigh and with torch.linalg.eigh, side by side.
 
     python3 -m multiplet.benchmark [--n 16] [--batch 1000] [--type complex128] [--repeat 9] [--service RANKS]
+    python3 -m multiplet.benchmark --n 1000 --batch 1 --lowest 10
 
 A step is the forward and backward pass, including the loss, of a loss that does not depend on phases. Both sides run
 on one thread each and take turns. There are two losses, since PyTorch's arithmetic on large arrays is part of the step
 on both sides: one depends on all eigenvalues and the vectors' first components (a local density), the other on all
 components. The output is the medians, and how many times as fast multiplet is. The gradients must agree.
+
+--lowest K takes losses of the K lowest pairs, and multiplet computes no others.
 
 --service starts a service with that number of ranks during the benchmark, in the directory for temporary files, and
 also takes the same step through it. It prints how long a small request takes, from its rename to its answer.
@@ -43,14 +46,15 @@ def step(torch, eigh, a, c, d, rows):
     a.grad = None
     start = time.perf_counter()
     w, v = eigh(a)
+    w, v = w[..., :len(c)], v[..., :len(c)]
     parts = torch.view_as_real(v) if v.is_complex() else v.unsqueeze(-1)
     loss = (c * w).sum() + (d[rows] * parts[:, rows].square()).sum()
     loss.backward()
     return a.grad, time.perf_counter() - start
 
 
-def compare(dtype, batch, n, repeat, rows, backend):
-    """Seconds of a step with torch, and with the backend."""
+def compare(dtype, batch, n, repeat, rows, backend, lowest=None):
+    """Seconds of a step with torch, and with the backend; of the lowest pairs also without `select`, at the end."""
     import torch
     import multiplet.torch
     from multiplet.backend import using
@@ -58,15 +62,18 @@ def compare(dtype, batch, n, repeat, rows, backend):
     dtype = getattr(torch, dtype)
     a = matrices(torch, dtype, batch, n).requires_grad_()
     real = a.detach().real.dtype
-    c, d = torch.randn(n, dtype=real), torch.randn(n, n, 1, dtype=real)
+    c, d = torch.randn(lowest or n, dtype=real), torch.randn(n, lowest or n, 1, dtype=real)
     sides = {"torch": torch.linalg.eigh, "multiplet": multiplet.torch.eigh}
+    if lowest:
+        sides["whole"] = sides["multiplet"]
+        sides["multiplet"] = lambda a: multiplet.torch.eigh(a, select={"lowest": lowest})
     times, gradients = {side: [] for side in sides}, {}
     for _ in range(repeat + 1):  # the first warms up
         for side, eigh in sides.items():
             with using(backend):
                 gradients[side], seconds = step(torch, eigh, a, c, d, rows)
             times[side].append(seconds)
-    theirs, ours = ((g + g.mH) / 2 for g in gradients.values())
+    theirs, ours, *_ = ((g + g.mH) / 2 for g in gradients.values())
     error = float((theirs - ours).abs().max() / ours.abs().max())
     if error > 1000 * n * torch.finfo(real).eps:
         raise SystemExit(f"the gradients differ by {error:.1e}")
@@ -129,6 +136,7 @@ def main():
     parser.add_argument("--batch", type=int, default=1000)
     parser.add_argument("--type", default="complex128", choices=["float32", "float64", "complex64", "complex128"])
     parser.add_argument("--repeat", type=int, default=9)
+    parser.add_argument("--lowest", type=int, metavar="K")
     parser.add_argument("--service", type=int, default=0, metavar="RANKS")
     options = parser.parse_args()
     if HELD_BACK & os.environ.keys():
@@ -140,8 +148,10 @@ def main():
     with running_service(options.service) as client:
         for what, backend in {"multiplet": Library(), f"service on {options.service} ranks": client}.items():
             for loss, rows in LOSSES.items() if backend else ():
-                theirs, ours = compare(options.type, options.batch, options.n, options.repeat, rows, backend)
-                print(f"loss {loss}: torch {theirs * 1e3:.2f} ms, {what} {ours * 1e3:.2f} ms, ratio {theirs / ours:.1f}")
+                theirs, ours, *whole = compare(options.type, options.batch, options.n, options.repeat, rows, backend,
+                                               options.lowest)
+                print(f"loss {loss}: torch {theirs * 1e3:.2f} ms, {what} {ours * 1e3:.2f} ms, ratio {theirs / ours:.1f}"
+                      + "".join(f", without select {x * 1e3:.2f} ms" for x in whole))
         if client:
             print(f"a request of 4 matrices of n = 8: {latency(client, 4, 8, 20 * options.repeat) * 1e3:.2f} ms")
 

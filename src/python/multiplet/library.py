@@ -32,6 +32,7 @@ SPREADS = {"mean": 0, "raw": 1, "fail": 2, "unbiased": 3}
 BASES = {"turned": 0, "solver": 1}
 RULES = ("plain", "form", "mean", "unbiased", "raw")
 SOLVERS = {"auto": 0, "lanes": 1, "lapack": 2}
+SELECTIONS = {"lowest": 1, "highest": 2, "index": 3, "range": 4}
 NO_RESOURCE = 6  # an mpt_code
 
 
@@ -71,6 +72,18 @@ class FrameSpec(_Sized):
                 ("reference", ctypes.c_void_p), ("each", ctypes.c_int), ("reserved", ctypes.c_int)]
 
 
+class Select(_Sized):
+    """mpt_select"""
+    _fields_ = [("size", ctypes.c_size_t), ("kind", ctypes.c_int), ("index", ctypes.c_int64 * 2),
+                ("range", ctypes.c_double * 2), ("at_most", ctypes.c_int64)]
+
+
+class Factors(_Sized):
+    """mpt_factors"""
+    _fields_ = [("size", ctypes.c_size_t), ("reflectors", ctypes.c_void_p), ("tau", ctypes.c_void_p),
+                ("diagonal", ctypes.c_void_p), ("offdiagonal", ctypes.c_void_p), ("eigenvalues", ctypes.c_void_p)]
+
+
 class CallError(ctypes.Structure):
     """mpt_error"""
     _fields_ = [("code", ctypes.c_int), ("text", ctypes.c_char * 1000)]
@@ -84,9 +97,9 @@ REPORT = ("status", "largest", "residual", "orthogonality", "min_gap", "gauge_vi
 
 # The number of arrays that a call takes between its options (and its spec) and its error.
 _ARRAYS = {"mpt_eigh": 5, "mpt_eigh_backward": 8, "mpt_matrix_function": 6, "mpt_matrix_function_backward": 7,
-           "mpt_frame": 6, "mpt_frame_backward": 8}
+           "mpt_frame": 6, "mpt_frame_backward": 8, "mpt_eigh_selected": 7, "mpt_eigh_selected_backward": 9}
 _SPECS = {"mpt_matrix_function": Function, "mpt_matrix_function_backward": Function, "mpt_frame": FrameSpec,
-          "mpt_frame_backward": FrameSpec}
+          "mpt_frame_backward": FrameSpec, "mpt_eigh_selected": Select, "mpt_eigh_selected_backward": Select}
 
 
 def candidates():
@@ -191,9 +204,11 @@ def report_type():
 
 
 def address(array):
-    """The address of a C-contiguous array; None for NULL."""
+    """The address of a C-contiguous array, or of a structure; None for NULL."""
     if array is None:
         return None
+    if isinstance(array, ctypes.Structure):
+        return ctypes.addressof(array)
     assert array.flags.c_contiguous
     return array.ctypes.data
 

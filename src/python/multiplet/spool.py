@@ -70,7 +70,7 @@ class Client:
                 certificate.load()
         self._finalizer()
 
-    # The six methods of multiplet.backend.Library.
+    # The methods of multiplet.backend.Library.
 
     def eigh(self, a, options, vectors=True):
         job = _Job(self, a, options)
@@ -81,6 +81,18 @@ class Client:
     def eigh_backward(self, w, v, gw, gv, forward, options):
         cotangents = {"eigenvalues": gw, "eigenvectors": gv}
         return self._backward(forward, cotangents, options)
+
+    def eigh_selected(self, a, selection, options, vectors=True, keep=True):
+        """Nothing is kept here: the backward pass reduces the matrices again."""
+        job = _Job(self, a, options)
+        job.config["solve"] = {"eigenvectors": vectors, "select": _selection(selection)}
+        r = job.run()
+        found = r.get("found", np.full(job.count, selection.columns(job.n), np.int32))
+        return r["eigenvalues"], r.get("eigenvectors"), found, None, job.certificate(r)
+
+    def eigh_selected_backward(self, w, v, selection, gw, gv, factors, forward, options):
+        cotangents = {"eigenvalues": gw, "eigenvectors": gv}
+        return self._backward(forward, cotangents, options, solve={"select": _selection(selection)})
 
     def function(self, a, function, options):
         job = _Job(self, a, options)
@@ -295,6 +307,8 @@ class _Job:
             names.append("eigenvectors")
         if "functions" in config and not backward:
             names.append("functions/f")
+        if not backward and "range" in config.get("solve", {}).get("select", {}):
+            names.append("found")
         if "frame" in config:
             names.append("gradient_reference" if backward else "frame")
         return self.read(names)
@@ -365,6 +379,15 @@ def _function(function):
         if row.need != "one of" or row.name in chosen:
             values[row.name] = list(value) if row.domain == "index" else value
     return values
+
+
+def _selection(selection):
+    """As a config describes it."""
+    if selection.kind == "index":
+        return {"index": list(selection.index)}
+    if selection.kind == "range":
+        return {"range": list(selection.range), "at_most": selection.at_most}
+    return {selection.kind: selection.at_most}
 
 
 def _yaml(value):

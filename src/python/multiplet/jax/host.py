@@ -2,28 +2,32 @@
 import numpy as np
 
 from .. import library
-from ..backend import FAILED
+from ..backend import FAILED, Factors
 from ..errors import ProblemError
 from ..status import Status
 from . import handlers
 from .layout import NUMBERS, shapes
 
 # The call of the library, and its arrays between options and multiplets: operands in small letters with their number
-# among those of one letter, results in capitals.
+# among those of one letter, results in capitals; * is the structure of a selection's factors, of operands or results.
 CALLS = {"eigh": ("mpt_eigh", "m0 W0 M0"), "eigvalsh": ("mpt_eigh", "m0 W0 -"),
          "eigh_backward": ("mpt_eigh_backward", "- w0 m0 w1 m1 M0"),
+         "eigh_selected": ("mpt_eigh_selected", "m0 X0 C0 F0 *"),
+         "eigvalsh_selected": ("mpt_eigh_selected", "m0 X0 - F0 -"),
+         "eigh_selected_backward": ("mpt_eigh_selected_backward", "- x0 c0 x1 c1 M0 *"),
          "function": ("mpt_matrix_function", "m0 M0 W0 M1"),
          "function_backward": ("mpt_matrix_function_backward", "- w0 m0 m1 M0"),
          "frame": ("mpt_frame", "m0 C0 W0 M0"), "frame_backward": ("mpt_frame_backward", "- w0 m0 c1 M0 C0")}
 WHAT = {"eigh_backward": "gradient of eigh", "function": "matrix_function", "frame_backward": "gradient of frame",
+        "eigh_selected": "eigh", "eigvalsh_selected": "eigvalsh", "eigh_selected_backward": "gradient of eigh",
         "function_backward": "derivative of matrix_function", "split": "derivative of eigh along a direction",
         "second": "second derivative of matrix_function"}
 
 
-def answer(name, results, operands, attributes, *arrays):
+def answer(name, results, operands, attributes, selection, *arrays):
     """The results of the handler `name`, as arrays."""
     arrays = [np.ascontiguousarray(x) for x in arrays]
-    made = [np.zeros(*found) for found in shapes(results, operands, arrays)]
+    made = [np.zeros(*found) for found in shapes(results, operands, arrays, selection)]
     like = arrays[operands.index("M")]
     batch, n = like.shape[:-2], like.shape[-1]
     count = int(np.prod(batch))
@@ -66,13 +70,16 @@ def _solve(name, results, operands, attributes, flat, report, shape):
 
     def find(word):
         side, letters = ("out", results) if word[0].isupper() else ("in", operands)
-        letter = {"w": "w", "m": "M", "c": "C"}.get(word[0].lower())
+        letter = {"w": "w", "m": "M", "c": "C", "x": "x", "f": "f"}.get(word[0].lower())
         places = [k for k, found in enumerate(letters) if found == letter]
         nth = int(word[1]) if word != "-" else len(places)
         return flat[side][places[nth]] if nth < len(places) else None
 
-    chosen = [find(word) for word in order.split()]
-    multiplet = flat["out"][results.index("i")] if "i" in results else np.empty((count, n), np.int32)
+    chosen = [find(word) for word in order.split() if word != "*"]
+    side, letters = ("out", results) if "Mtwww" in results else ("in", operands)
+    factors = flat[side][letters.index("Mtwww"):][:5] if "*" in order else None
+    numbers = [results.index(letter) for letter in "ij" if letter in results]
+    multiplet = flat["out"][numbers[0]] if numbers else np.empty((count, n), np.int32)
     seeds = flat["in"][operands.index("S")] if "S" in operands else np.zeros(count, np.uint32)
     ends = [0, *(np.flatnonzero(np.diff(seeds)) + 1), count]  # matrices in a row that have one seed are one call
     for start, stop in zip(ends[:-1], ends[1:]):
@@ -83,11 +90,20 @@ def _solve(name, results, operands, attributes, flat, report, shape):
                                   basis=attributes["basis"], seed=seed)
         references = flat["in"][operands.index("C")][start:stop] if "C" in operands else None
         library.call(call, (dtype, n, stop - start), options, _spec(name, attributes, references),
-                     *(None if x is None else x[start:stop] for x in chosen), multiplet[start:stop], report[start:stop])
+                     *(None if x is None else x[start:stop] for x in chosen), *_factors(factors, start, stop), multiplet[start:stop], report[start:stop])
+
+
+def _factors(factors, start, stop):
+    if factors is None:
+        return []
+    return [library.Factors(**{name: library.address(x[start:stop]) for name, x in zip(Factors._fields, factors)})]
 
 
 def _spec(name, attributes, reference):
     index = (library.ctypes.c_int64 * 2)(attributes.get("start", 0), attributes.get("stop", 0))
+    if "selected" in name:
+        return library.Select(kind=attributes["selection"], index=index, at_most=attributes["at_most"],
+                              range=(library.ctypes.c_double * 2)(attributes["low"], attributes["high"]))
     if name.startswith("function"):
         names = [name for name, _ in library.Function._fields_ if name not in ("size", "index")]
         return library.Function(index=index, **{name: attributes[name] for name in names})
@@ -120,9 +136,10 @@ def _finish(what, results, operands, attributes, flat, report):
             such = np.flatnonzero((status == s) & ~old)
             worst = such[0 if FAILED[s] else report[field][such].argmax()]
             handlers.notice(what, Status(s), worst, status.size, such.size, float(report[field][worst]))
-    for letter, x in zip(results, flat["out"]):
-        if letter in "MCw":
-            if attributes["failed"] == 1:
+    marks = results.find("m") if "m" in results else len(results)
+    for k, (letter, x) in enumerate(zip(results, flat["out"])):
+        if letter in "MCwx":
+            if attributes["failed"] == 1 and k < marks:  # what comes after the marks are factors
                 x[bad] = np.nan
         elif letter == "m":
             x[:] = np.stack([status, report["rule"]], -1)

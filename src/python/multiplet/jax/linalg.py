@@ -7,6 +7,10 @@ derivative that is not there is a NotImplementedError while tracing.
 
 Keywords that are common to several functions:
   UPLO         'L' or 'U', the triangle that is read
+  select       some of the eigenpairs, m of n: {"lowest": k}, {"highest": k}, {"index": [start, stop]} or {"range":
+               [lo, hi], "at_most": k}, half-open; where there are fewer than n, all of them. Gradients take
+               O(n^2 m), from the forward pass's reduction, forward mode the whole spectrum. A range has m = at_most columns, and the result one
+               more member, found [*batch]: how many are in it. The rest is zero
   tolerance    the width of a multiplet, relative to ||A||_2; None: what rounding cannot tell apart, 5 sqrt(n) eps
   failed       what a matrix without a result (NaN, a logarithm of a negative spectrum, ...) gives: 'nan', as
                jax.numpy.linalg does, 'zero', or 'raise': jax.errors.JaxRuntimeError when the result is waited for
@@ -34,6 +38,19 @@ class Eigh(typing.NamedTuple):
     eigenvectors: jax.Array
 
 
+class RangeEigh(typing.NamedTuple):
+    """[*batch, m], [*batch, n, m], and how many columns are in the range, [*batch] int32."""
+    eigenvalues: jax.Array
+    eigenvectors: jax.Array
+    found: jax.Array
+
+
+class RangeEigvalsh(typing.NamedTuple):
+    """Likewise."""
+    eigenvalues: jax.Array
+    found: jax.Array
+
+
 class Certificate(typing.NamedTuple):
     """The outcome of the forward pass, [*batch] each: as multiplet.backend.Certificate has it. status is a number of
     multiplet.Status; what belongs to gradients is 0 here."""
@@ -48,8 +65,8 @@ class Certificate(typing.NamedTuple):
     frame_condition: jax.Array
 
 
-def eigh(a, UPLO="L", *, gauge="warn", eigenvalue_cotangents="mean", tolerance=None, failed="nan", certificate=False,
-         notices=True, threads=None, seed=None):
+def eigh(a, UPLO="L", *, select=None, gauge="warn", eigenvalue_cotangents="mean", tolerance=None, failed="nan",
+         certificate=False, notices=True, threads=None, seed=None):
     """Eigh(eigenvalues, eigenvectors) of a [*batch, n, n], as jax.numpy.linalg.eigh.
 
     Each column has unit norm, its largest component real and positive. The gradient is finite at repeated eigenvalues.
@@ -62,16 +79,26 @@ def eigh(a, UPLO="L", *, gauge="warn", eigenvalue_cotangents="mean", tolerance=N
     inside a multiplet are turned by a pseudo-random matrix, so that no loss can hide that it depends on them.
     """
     a, settings = _settings(a, UPLO, tolerance, failed, notices, threads, gauge, eigenvalue_cotangents)
+    selection = arguments.selection(select)
+    if selection:
+        w, v, found, _, *report = rules.eigh_selected(a, *_seeds(a, settings, seed), settings=settings,
+                                                      operands="M" if seed is None else "MS", selection=selection)[:6]
+        return _with(certificate, RangeEigh(w, v, found) if selection.kind == "range" else Eigh(w, v), report)
     w, v, _, *report = rules.eigh(a, *_seeds(a, settings, seed), operands="M" if seed is None else "MS",
                                   settings=settings)
     return _with(certificate, Eigh(w, v), report)
 
 
-def eigvalsh(a, UPLO="L", *, eigenvalue_cotangents="mean", tolerance=None, failed="nan", certificate=False,
+def eigvalsh(a, UPLO="L", *, select=None, eigenvalue_cotangents="mean", tolerance=None, failed="nan", certificate=False,
              notices=True, threads=None):
-    """The eigenvalues alone, [*batch, n], ascending. Vectors are computed where derivatives are taken."""
+    """The eigenvalues alone, [*batch, n], ascending; of a range RangeEigvalsh(eigenvalues, found). Vectors are computed
+    where derivatives are taken."""
     arguments.choice("eigenvalue_cotangents", eigenvalue_cotangents, ("mean", "raw", "error"))
     a, settings = _settings(a, UPLO, tolerance, failed, notices, threads, spread=eigenvalue_cotangents)
+    selection = arguments.selection(select)
+    if selection:
+        w, found, _, *report = rules.eigvalsh_selected(a, operands="M", settings=settings, selection=selection)
+        return _with(certificate, RangeEigvalsh(w, found) if selection.kind == "range" else w, report)
     w, _, *report = rules.eigvalsh(a, operands="M", settings=settings)
     return _with(certificate, w, report)
 

@@ -31,12 +31,15 @@ class Settings(typing.NamedTuple):
     basis: int = SOLVER
 
 
-def attributes(settings, function=None, index=None):
+def attributes(settings, function=None, index=None, selection=None):
     """Of a handler's call, by name."""
     found = settings._asdict()
     if function is not None:
         found.update(function._asdict())
         found["kind"], index = list(library.kinds()).index(function.kind), found.pop("index")
+    if selection is not None:
+        found["selection"], index = library.SELECTIONS[selection.kind], selection.index
+        (found["low"], found["high"]), found["at_most"] = selection.range, selection.at_most
     if index is not None:
         found["start"], found["stop"] = index
     return found
@@ -77,8 +80,8 @@ class Operation:
     def _compile(self, static):
         return jax.jit(functools.partial(self.primitive.bind, **dict(static)))
 
-    def _abstract(self, *arrays, operands, **_):
-        return [jax.core.ShapedArray(*found) for found in shapes(self.results, operands, arrays)]
+    def _abstract(self, *arrays, operands, selection=None, **_):
+        return [jax.core.ShapedArray(*found) for found in shapes(self.results, operands, arrays, selection)]
 
     def _batch(self, arrays, axes, **static):
         size = next(x.shape[axis] for x, axis in zip(arrays, axes) if axis is not None)
@@ -91,17 +94,19 @@ class Operation:
         kept = [(x, letter) for x, letter in zip(arrays, operands) if letter != "A"]
         return way(*(x for x, _ in kept), operands="".join(letter for _, letter in kept), **static)
 
-    def _outputs(self, operands, arrays):
-        return [jax.ShapeDtypeStruct(*found) for found in shapes(self.results, operands, arrays)]
+    def _outputs(self, operands, arrays, selection=None):
+        return [jax.ShapeDtypeStruct(*found) for found in shapes(self.results, operands, arrays, selection)]
 
     def _call_handler(self, *arrays, operands, **static):
         handlers.register()
         passing = {"split": {1: 0, 2: 1}, "second": {1: 0}}.get(self.name)  # what passes through need not be copied
-        call = jax.ffi.ffi_call(handlers.TARGET, self._outputs(operands, arrays), input_output_aliases=passing)
+        call = jax.ffi.ffi_call(handlers.TARGET, self._outputs(operands, arrays, static.get("selection")),
+                                input_output_aliases=passing)
         numbers = {name: np.float64(x) if isinstance(x, float) else np.int64(x)
                    for name, x in attributes(**static).items()}
         return call(*arrays, handler=self.name, **numbers)
 
     def _call_host(self, *arrays, operands, **static):
-        answer = functools.partial(host.answer, self.name, self.results, operands, attributes(**static))
-        return jax.pure_callback(answer, self._outputs(operands, arrays), *arrays)
+        selection = static.get("selection")
+        answer = functools.partial(host.answer, self.name, self.results, operands, attributes(**static), selection)
+        return jax.pure_callback(answer, self._outputs(operands, arrays, selection), *arrays)

@@ -142,6 +142,83 @@ def _(primals, tangents, **static):
     return eigh_backward(*primals, **static), eigh_backward(*primals[:3], *given, **static)
 
 
+# Some of the eigenpairs. Along a direction they move with the whole spectrum; the transpose of that is the library's
+# backward pass from the forward pass's factors.
+
+eigh_selected = Operation("eigh_selected", "xCfjmdMtwww")
+eigvalsh_selected = Operation("eigvalsh_selected", "xfjmd")
+eigh_selected_backward = Operation("eigh_selected_backward", "M")
+
+
+def _selected_along(a, w, v, status, found, reflectors, tau, diagonal, offdiagonal, spectrum, da, *, operands, settings,
+                    selection):
+    """The derivatives of w and v. Inside a multiplet v is the whole spectrum's basis there, turned."""
+    del operands, reflectors, tau, diagonal, offdiagonal
+    n, m = a.shape[-1], w.shape[-1]
+    values, vectors, ids, _, _ = eigh(a, operands="M", settings=settings._replace(notices=0, failed=NAN, basis=TURNED))
+    moved, turned = _along(True)(values, vectors, status, ids, da, operands="", settings=settings)
+    start = {"lowest": 0, "highest": n - m, "index": min(selection.index[0], n)}.get(selection.kind)
+    first = jnp.sum(spectrum < selection.range[0], -1) if start is None else jnp.full(found.shape, start)
+    there = jnp.arange(m) < found[..., None]
+    place = (jnp.arange(n)[:, None] == first[..., None, None] + jnp.arange(m)) & there[..., None, :]
+    number = jnp.sum(jnp.where(place, ids[..., :, None], 0), -2, keepdims=True)
+    inside = (ids[..., :, None] == number) & there[..., None, :]
+    turned = turned @ jnp.where(inside, adjoint(vectors) @ v, 0)
+    moved = jnp.sum(jnp.where(place, moved[..., :, None], 0), -2)
+    if settings.spread not in (MEAN, FAIL):
+        moved = jnp.where(there, jnp.sum((jnp.conj(v) * (hermitian(da) @ v)).real, -2), 0)
+    return [spoil(moved, status, settings), spoil(turned, status, settings)]
+
+
+eigh_selected_along = Operation("eigh_selected_along", "xC", _selected_along)
+ALONG = "MxCsfMtwwwM"
+
+
+def _selected_rule(values_alone):
+    def rule(primals, tangents, *, operands, settings, selection):
+        settings = settings._replace(basis=TURNED)
+        w, v, found, ids, marks, numbers, *factors = eigh_selected(*primals, operands=operands, settings=settings,
+                                                                   selection=selection)
+        made = [w, found, ids, marks, numbers] if values_alone else [w, v, found, ids, marks, numbers, *factors]
+        moved = zeros_of(made)
+        if not is_zero(tangents[0]):
+            turns = eigh_selected_along(primals[0], w, v, marks[..., 0], found, *factors, tangents[0], operands=ALONG,
+                                        settings=settings, selection=selection)
+            moved[:2 - values_alone] = turns[:2 - values_alone]
+        return made, moved
+    return rule
+
+
+eigh_selected.derivative(_selected_rule(False))
+eigvalsh_selected.derivative(_selected_rule(True))
+
+
+@eigh_selected_along.derivative
+def _(primals, tangents, **static):
+    refuse(AGAIN, *tangents[:-1])
+    return eigh_selected_along(*primals, **static), eigh_selected_along(*primals[:-1], tangents[-1], **static)
+
+
+@eigh_selected_along.transpose
+def _(cotangents, a, w, v, status, found, *others, operands, settings, selection):
+    del a, found, operands
+    *factors, da = others
+    given = [(x, letter) for x, letter in zip(cotangents, "xC") if not is_zero(x)]
+    if not given:
+        return [None] * 10 + [ad.Zero(da.aval)]
+    return [None] * 10 + eigh_selected_backward(
+        w, v, status, *(x for x, _ in given), *factors, operands=f"xCs{''.join(y for _, y in given)}Mtwww",
+        settings=settings._replace(convention=JAX), selection=selection)
+
+
+@eigh_selected_backward.derivative
+def _(primals, tangents, **static):
+    refuse(AGAIN, *tangents[:2], *tangents[-5:])
+    given = [real_zeros(x, like) for x, like in zip(tangents[3:-5], primals[3:-5])]
+    return (eigh_selected_backward(*primals, **static),
+            eigh_selected_backward(*primals[:3], *given, *primals[-5:], **static))
+
+
 # Functions
 
 function = Operation("function", "MwMimd")

@@ -16,7 +16,7 @@ import contextlib
 import torch
 from torch.autograd import forward_ad
 
-from . import forward, frames, kernels, pairs, second, smearing
+from . import forward, frames, kernels, pairs, second, selected, smearing
 from .operators import library, ops
 
 try:  # one level of torch.func's at a time, as PyTorch's own operators
@@ -40,8 +40,6 @@ def is_plain(A):
     return type(A) is torch.Tensor and not _transforms() and forward_ad._current_level < 0
 
 
-LIMITED = "spectral_function has first derivatives only (matrix_function's kinds have second ones)"
-POTENTIAL = "a chemical potential at a fixed number of electrons has first derivatives only"
 ONE_SIDED = "one-sided derivatives of eigenvalues along a direction are not differentiated further"
 
 
@@ -118,6 +116,52 @@ class EighBackward(Node):
             return 9 * (None,)
         w, v, gw, gv = pairs.back(ctx.saved_tensors, c, ctx.how)
         return None, w, v, None, None, gw, gv, None, None
+
+
+class EighSelected(Node):
+    @staticmethod
+    def forward(ctx, A, seed, select, how, turned):
+        made = Node.below(ctx, "eigh_selected", A, seed, select, how, turned or ctx.needs_input_grad[0])
+        Node.keep(ctx, A, seed, *made)
+        ctx.mark_non_differentiable(*made[2:])
+        ctx.select, ctx.how = select, how
+        return made
+
+    @staticmethod
+    def jvp(ctx, dA, *_):
+        with Node.primals(ctx) as (A, _, w, v, found, *_, spectrum):
+            return *selected.along_eigh(A, w, v, found, spectrum, dA, ctx.select, ctx.how), *8 * [None]
+
+    @staticmethod
+    def backward(ctx, gw, gv, *_):
+        A, seed, w, v, found, ids, report, *factors = ctx.saved_tensors
+        if gw is None and gv is None:
+            return 5 * (None,)
+        with kernels.forward_certificate(ctx.certificate):
+            return ops.eigh_selected_backward(A, w, v, found, ids, report, gw, gv, seed, *factors, ctx.select,
+                                              ctx.how)[0], *4 * [None]
+
+
+class EighSelectedBackward(Node):
+    @staticmethod
+    def forward(ctx, A, w, v, found, ids, report, gw, gv, *others):
+        g, report2 = Node.below(ctx, "eigh_selected_backward", A, w, v, found, ids, report, gw, gv, *others)
+        *_, spectrum, ctx.select, ctx.how = others
+        Node.keep(ctx, A, w, v, found, spectrum, gw, gv)
+        ctx.mark_non_differentiable(report2)
+        return g, report2
+
+    @staticmethod
+    def jvp(ctx, dA, dw, dv, _, __, ___, dgw, dgv, *____):
+        with Node.primals(ctx) as saved:
+            return selected.along_backward(saved, dA, dw, dv, dgw, dgv, ctx.select, ctx.how), None
+
+    @staticmethod
+    def backward(ctx, c, _):
+        if c is None:
+            return 16 * (None,)
+        by_matrix, w, v, gw, gv = selected.back_backward(ctx.saved_tensors, c, ctx.select, ctx.how)
+        return by_matrix, w, v, None, None, None, gw, gv, *8 * [None]
 
 
 class FunctionOf(Node):
@@ -298,18 +342,24 @@ class Constant(Node):
 
 class Limited(Node):
     @staticmethod
-    def forward(ctx, x, A):
+    def forward(ctx, x, A, order, why):
         Node.keep(ctx, A)
-        return Node.below(ctx, "limited", x, A)
+        ctx.order, ctx.why = order, why
+        return Node.below(ctx, "limited", x, A, order, why)
 
     @staticmethod
-    def jvp(ctx, dx, _):
+    def next(ctx, dx, A):
+        """The derivative dx, with one order less left."""
+        return ops.limited(dx, A, ctx.order - 1, ctx.why) if ctx.order > 1 else ops.refused(dx, A, ctx.why)
+
+    @staticmethod
+    def jvp(ctx, dx, *_):
         with Node.primals(ctx) as (A,):
-            return torch.zeros_like(A) if dx is None else ops.refused(dx, A, LIMITED)
+            return Limited.next(ctx, torch.zeros_like(A) if dx is None else dx, A)
 
     @staticmethod
     def backward(ctx, c):
-        return c if c is None else ops.refused(c, ctx.saved_tensors[0], LIMITED), None
+        return c if c is None else Limited.next(ctx, c, ctx.saved_tensors[0]), None, None, None
 
 
 class ChemicalPotential(Node):
@@ -324,16 +374,13 @@ class ChemicalPotential(Node):
     @staticmethod
     def jvp(ctx, *directions):
         with Node.primals(ctx) as saved:
-            moved = smearing.along(saved, *directions[:4], ctx.what)
-            return (pairs.refused(POTENTIAL, moved, *saved[:4]), None, None, None)
+            return (smearing.along(saved, *directions[:4], ctx.what), None, None, None)
 
     @staticmethod
     def backward(ctx, g, *_):
         if g is None:
             return 5 * (None,)
-        saved = ctx.saved_tensors
-        found = smearing.back(saved, g, ctx.needs_input_grad, ctx.what)
-        return *(x if x is None else pairs.refused(POTENTIAL, x, *saved[:4]) for x in found), None
+        return *smearing.back(ctx.saved_tensors, g, ctx.needs_input_grad, ctx.what), None
 
 
 class Directional(Node):
@@ -380,7 +427,13 @@ def _eigvalsh(A, how):
     return w, ids, report
 
 
-for _name, _node in (("eigh", Eigh), ("eigh_backward", EighBackward), ("function", FunctionOf),
+def _eigvalsh_selected(A, select, how):
+    w, _, found, ids, report, *_ = ops.eigh_selected(A, None, select, how, False)
+    return w, found, ids, report
+
+
+for _name, _node in (("eigh", Eigh), ("eigh_backward", EighBackward), ("eigh_selected", EighSelected),
+                     ("eigh_selected_backward", EighSelectedBackward), ("function", FunctionOf),
                      ("function_map", FunctionMap), ("function_second", FunctionSecond), ("frame", Frame),
                      ("frame_backward", FrameBackward), ("simple", Simple),
                      ("constant", Constant), ("limited", Limited), ("directional", Directional),
@@ -389,3 +442,4 @@ for _name, _node in (("eigh", Eigh), ("eigh_backward", EighBackward), ("function
 for _name in ("finite", "defined", "split", "settled"):
     _register(_name, lambda *x, name=_name: Through.apply(name, *x))
 _register("eigvalsh", _eigvalsh)
+_register("eigvalsh_selected", _eigvalsh_selected)

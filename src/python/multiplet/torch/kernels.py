@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from .. import arguments, library, verdict
-from ..backend import FAILED, Certificate, Function, Library, Options, current
+from ..backend import FAILED, Certificate, Function, Library, Options, Selection, current
 from ..errors import ServiceError
 from ..status import Status
 from . import direct
@@ -142,6 +142,36 @@ def function_of(text):
                              for name, value in pairs})
 
 
+def checked_selection(select):
+    """The Selection of a caller's `select` as text; None for all."""
+    if not compiling() or not isinstance(select, dict):
+        return _selection_text(arguments.selection(select))
+    words = tuple(tuple(f"{x}" for x in value) if isinstance(value, (tuple, list)) else f"{value}"
+                  for value in select.values())
+    return _constant_selection(tuple(select), words)
+
+
+@constant_for_compilers
+def _constant_selection(names, words):
+    def number(word):
+        return float(word) if set(word) & set(".einf") else int(word)
+    values = (tuple(map(number, word)) if isinstance(word, tuple) else number(word) for word in words)
+    return _selection_text(arguments.selection(dict(zip(names, values))))
+
+
+def _selection_text(selection):
+    if selection is None:
+        return None
+    return f"{selection.kind} {' '.join(map(repr, (*selection.index, *selection.range, selection.at_most)))}"
+
+
+@functools.lru_cache(maxsize=1024)
+def selection_of(text):
+    """The Selection of a text."""
+    kind, start, stop, low, high, at_most = text.split()
+    return Selection(kind, (int(start), int(stop)), (float(low), float(high)), int(at_most))
+
+
 class Call:
     """What a kernel needs around its backend's call: arrays of tensors, the options, the verdict."""
 
@@ -164,7 +194,7 @@ class Call:
 
     def tensor(self, array):
         """The way back."""
-        return torch.from_numpy(np.ascontiguousarray(array).reshape(*self.batch, *array.shape[1:]))
+        return torch.from_numpy(np.ascontiguousarray(array).reshape((*self.batch, *array.shape[1:])))
 
     def reference(self, R):
         """[n, c] if it is the same for all matrices."""
@@ -236,21 +266,40 @@ def eigh_backward(A, w, v, ids, report, gw, gv, seed, how):
         g, reports, outcome = found
         note(outcome)
         if not direct.are(outcome.statuses, direct.OK):
-            _judge(last_certificate(), how, *(x if x is None else x.detach().resolve_conj().numpy().reshape(-1, *x.shape[d:])
+            judge(last_certificate(), how, *(x if x is None else x.detach().resolve_conj().numpy().reshape(-1, *x.shape[d:])
                                          for x, d in ((w, -1), (v, -2), (gv, -2))))
         return g, reports
     call = Call(A, how, True, seed)
     arrays = call.array(w, 1), call.array(v), call.array(gw, 1), call.array(gv)
     g, certificate = call.backend.eigh_backward(*arrays, call.certificate(ids, report), call.options)
     call.check("gradient of eigh", certificate)
-    _judge(certificate, how, arrays[0], arrays[1], arrays[3])
+    judge(certificate, how, arrays[0], arrays[1], arrays[3])
     return call.tensor(g), call.outcome(certificate)[1]
 
 
-def _judge(certificate, how, w, v, gv):
+def judge(certificate, how, w, v, gv):
     """What is said about a gradient."""
     verdict.check_gauge(certificate, w, v, gv, settings(how).gauge)
     verdict.check_spread(certificate, settings(how).spread)
+
+
+def eigh_selected(A, seed, select, how, turned):
+    """(w, v, found, multiplets, reports, *factors)"""
+    from . import selected
+    return selected.eigh(A, seed, select, how, turned)
+
+
+def eigvalsh_selected(A, select, how):
+    """(w, found, multiplets, reports)"""
+    from . import selected
+    w, _, *others = selected.eigh_alone(A, select, how, vectors=False)
+    return (w, *others)
+
+
+def eigh_selected_backward(*arguments):
+    """(G, reports)"""
+    from . import selected
+    return selected.eigh_backward(*arguments)
 
 
 def function(A, what, how):
@@ -361,8 +410,8 @@ def constant(x):
     return x.clone()
 
 
-def limited(x, A):
-    """x; its derivatives, which do not know how they depend on A, refuse to be differentiated by A."""
+def limited(x, A, order, why):
+    """x; its derivatives of this order, which do not know how they depend on A, refuse to be differentiated by A."""
     return x.clone()
 
 

@@ -17,6 +17,11 @@ out of a sum: an error names the matrix; under failed='zero' such a matrix has z
 
 Keywords that are common to several functions:
   UPLO                   'L' or 'U', the triangle that is read
+  select                 some of the eigenpairs, m of n: {"lowest": k}, {"highest": k}, {"index": [start, stop]} or
+                         {"range": [lo, hi], "at_most": k}, half-open; where there are fewer than n, all of them. The
+                         backward pass takes O(n^2 m), from the forward pass's reduction to a tridiagonal matrix;
+                         forward mode and second derivatives take the whole spectrum. Second derivatives need all n
+                         eigenvalues to be simple
   tolerance              the width of a multiplet, relative to ||A||_2; None: the uncertainty due to rounding,
                          5 sqrt(n) eps
   failed                 'raise': ProblemError for a matrix without a result (NaN, a logarithm of a negative
@@ -29,7 +34,7 @@ import functools
 import torch
 
 from .. import arguments, library
-from . import kernels, smearing, spectral
+from . import kernels, selected, smearing, spectral
 from .derivatives import is_plain
 from .kernels import last_certificate
 from .operators import ops
@@ -37,6 +42,9 @@ from .operators import ops
 Eigh = collections.namedtuple("Eigh", "eigenvalues eigenvectors")
 CertifiedEigh = collections.namedtuple("CertifiedEigh", "eigenvalues eigenvectors certificate")
 Certified = collections.namedtuple("Certified", "value certificate")
+RangeEigh = collections.namedtuple("RangeEigh", "eigenvalues eigenvectors found")
+RangeEigvalsh = collections.namedtuple("RangeEigvalsh", "eigenvalues found")
+CertifiedRangeEigh = collections.namedtuple("CertifiedRangeEigh", "eigenvalues eigenvectors found certificate")
 TYPES = (torch.float32, torch.float64, torch.complex64, torch.complex128)
 
 
@@ -50,7 +58,7 @@ def _certificate(ids, report):
     return Certificate(*columns, ids)
 
 
-def eigh(A, UPLO="L", *, gauge="warn", eigenvalue_cotangents="mean", tolerance=None, failed="raise",
+def eigh(A, UPLO="L", *, select=None, gauge="warn", eigenvalue_cotangents="mean", tolerance=None, failed="raise",
          certificate=False):
     """(eigenvalues [*batch, n], ascending, eigenvectors [*batch, n, n], in columns) of A [*batch, n, n].
 
@@ -64,21 +72,49 @@ def eigh(A, UPLO="L", *, gauge="warn", eigenvalue_cotangents="mean", tolerance=N
     forward pass, so that the estimate's mean is the exact gradient of any loss that does not depend on a basis.
     Where a gradient may be asked for, the vectors inside a multiplet are rotated by a fixed pseudo-random matrix, so
     that a loss that depends on them is always noticed.
+
+    With select, eigenvalues [*batch, m] and eigenvectors [*batch, n, m]. Of a range m is `at_most`, and there is one more
+    output, `found` [*batch], int64: how many columns of each matrix are in it; the rest is zero, and a matrix with more is
+    TOO_MANY_IN_RANGE. Of a multiplet that the selection cuts there are derivatives of the eigenvalues' mean alone, and
+    an error (SPLIT_MULTIPLET) for a loss of its vectors, and with 'raw' and 'unbiased'.
     """
     how = settings(A, UPLO, tolerance, failed, gauge, eigenvalue_cotangents)
+    chosen = kernels.checked_selection(select)
+    if chosen is not None:
+        return _eigh_selected(A, chosen, how, eigenvalue_cotangents, certificate)
     if eigenvalue_cotangents != "unbiased" and _needs_no_derivative(A):
         found = None if certificate else kernels.direct_eigh(A, how)
         if found:
             return Eigh(*found[:2])
         w, v, ids, report = kernels.eigh(A, None, how, False)
     else:
-        seed = torch.randint(2**31 - 1, (), device="cpu") if eigenvalue_cotangents == "unbiased" else None
-        w, v, ids, report = ops.eigh(A, seed, how, False)
+        w, v, ids, report = ops.eigh(A, _seed(eigenvalue_cotangents), how, False)
     return CertifiedEigh(w, v, _certificate(ids, report)) if certificate else Eigh(w, v)
 
 
-def eigvalsh(A, UPLO="L", *, eigenvalue_cotangents="mean", tolerance=None, failed="raise", certificate=False):
-    """The eigenvalues alone, [*batch, n], ascending. Vectors are computed only if a derivative may be asked for."""
+def _seed(eigenvalue_cotangents):
+    return torch.randint(2**31 - 1, (), device="cpu") if eigenvalue_cotangents == "unbiased" else None
+
+
+def _eigh_selected(A, chosen, how, eigenvalue_cotangents, certificate):
+    if eigenvalue_cotangents != "unbiased" and _needs_no_derivative(A):
+        w, v, found, ids, report = selected.eigh_alone(A, chosen, how)
+    else:
+        w, v, found, ids, report, *_ = ops.eigh_selected(A, _seed(eigenvalue_cotangents), chosen, how, False)
+    ranged = [found.to(torch.int64)] if chosen.startswith("range") else []
+    if certificate:
+        return (CertifiedRangeEigh if ranged else CertifiedEigh)(w, v, *ranged, _certificate(ids, report))
+    return (RangeEigh if ranged else Eigh)(w, v, *ranged)
+
+
+def eigvalsh(A, UPLO="L", *, select=None, eigenvalue_cotangents="mean", tolerance=None, failed="raise",
+             certificate=False):
+    """The eigenvalues alone, [*batch, n], ascending; of a range (eigenvalues, found), as of eigh. Vectors are computed
+    only if a derivative may be asked for."""
+    chosen = kernels.checked_selection(select)
+    if chosen is not None:
+        return _eigvalsh_selected(A, chosen, settings(A, UPLO, tolerance, failed, "warn", eigenvalue_cotangents),
+                                  eigenvalue_cotangents, certificate)
     if eigenvalue_cotangents == "unbiased":
         found = eigh(A, UPLO, eigenvalue_cotangents="unbiased", tolerance=tolerance, failed=failed, certificate=True)
         return Certified(found[0], found[2]) if certificate else found[0]
@@ -89,6 +125,15 @@ def eigvalsh(A, UPLO="L", *, eigenvalue_cotangents="mean", tolerance=None, faile
         return found[0]
     w, ids, report = (kernels if plain else ops).eigvalsh(A, how)
     return Certified(w, _certificate(ids, report)) if certificate else w
+
+
+def _eigvalsh_selected(A, chosen, how, eigenvalue_cotangents, certificate):
+    if eigenvalue_cotangents == "unbiased":
+        w, _, found, ids, report, *_ = ops.eigh_selected(A, _seed(eigenvalue_cotangents), chosen, how, False)
+    else:
+        w, found, ids, report = (kernels if _needs_no_derivative(A) else ops).eigvalsh_selected(A, chosen, how)
+    value = RangeEigvalsh(w, found.to(torch.int64)) if chosen.startswith("range") else w
+    return Certified(value, _certificate(ids, report)) if certificate else value
 
 
 def matrix_function(A, kind, *, UPLO="L", tolerance=None, weights=None, failed="raise", certificate=False,
@@ -120,13 +165,16 @@ def matrix_function(A, kind, *, UPLO="L", tolerance=None, weights=None, failed="
     return Certified(f, _certificate(ids, report)) if certificate else f
 
 
-def spectral_function(A, f, *, UPLO="L", tolerance=None, failed="raise", certificate=False):
+def spectral_function(A, f, *, order=1, UPLO="L", tolerance=None, failed="raise", certificate=False):
     """V f(w) V^H, [*batch, n, n], for any smooth f: an elementwise PyTorch function of the eigenvalues [*batch, n].
 
     Its gradient is exact at any degeneracy: the divided differences are made of f and of its derivative, which autograd
-    makes. Tensors that f holds (coefficients, a network's weights) have gradients, too. First derivatives by A only.
+    makes. Tensors that f holds (coefficients, a network's weights) have gradients, too. By A there are first derivatives;
+    with order=2 second ones, too, which evaluates f'' 100 times at n^3 numbers for each matrix.
     """
-    found, ids, report = spectral.spectral_function(A, f, settings(A, UPLO, tolerance, failed))
+    how = settings(A, UPLO, tolerance, failed)
+    arguments.choice("order", order, (1, 2))
+    found, ids, report = spectral.spectral_function(A, f, order, how)
     return Certified(found, _certificate(ids, report)) if certificate else found
 
 

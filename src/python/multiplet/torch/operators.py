@@ -13,10 +13,16 @@ from . import kernels
 DEVICES = ("CUDA", "XPU", "MPS", "PrivateUse1")
 
 PAIRS = "Tensor w, Tensor v, Tensor ids, Tensor report"
+FACTORS = "Tensor reflectors, Tensor tau, Tensor diagonal, Tensor offdiagonal, Tensor eigenvalues"
 SCHEMAS = {
     "eigh": "(Tensor A, Tensor? seed, str how, bool turned) -> (Tensor, Tensor, Tensor, Tensor)",
     "eigvalsh": "(Tensor A, str how) -> (Tensor, Tensor, Tensor)",
     "eigh_backward": f"(Tensor A, {PAIRS}, Tensor? gw, Tensor? gv, Tensor? seed, str how) -> (Tensor, Tensor)",
+    "eigh_selected": "(Tensor A, Tensor? seed, str select, str how, bool turned) -> "
+                     f"({', '.join(10 * ['Tensor'])})",
+    "eigvalsh_selected": "(Tensor A, str select, str how) -> (Tensor, Tensor, Tensor, Tensor)",
+    "eigh_selected_backward": "(Tensor A, Tensor w, Tensor v, Tensor found, Tensor ids, Tensor report, Tensor? gw, "
+                              f"Tensor? gv, Tensor? seed, {FACTORS}, str select, str how) -> (Tensor, Tensor)",
     "function": "(Tensor A, str what, str how) -> (Tensor, Tensor, Tensor, Tensor, Tensor)",
     "function_map": f"(Tensor A, {PAIRS}, Tensor E, str what, str how, str doing) -> Tensor",
     "function_second": f"(Tensor A, {PAIRS}, Tensor E, Tensor C, str what, str how) -> Tensor",
@@ -28,7 +34,7 @@ SCHEMAS = {
     "settled": "(Tensor x, Tensor? error, Tensor A, Tensor ids, Tensor report, str how) -> Tensor",
     "simple": "(Tensor x, Tensor A, Tensor ids, Tensor report, str how) -> Tensor",
     "constant": "(Tensor x) -> Tensor",
-    "limited": "(Tensor x, Tensor A) -> Tensor",
+    "limited": "(Tensor x, Tensor A, int order, str why) -> Tensor",
     "chemical_potential": "(Tensor w, Tensor width, Tensor electrons, Tensor? weights, str what) -> "
                           "(Tensor, Tensor, Tensor, Tensor)",
     "directional": "(Tensor A, Tensor dA, str how) -> (Tensor, Tensor)",
@@ -62,6 +68,18 @@ def _reports(A):
     return A.new_empty((*A.shape[:-2], REPORT_BYTES // 8), dtype=torch.float64)
 
 
+def _selected(A, select):
+    """Empty w, v, found, multiplets and reports of a selection."""
+    m = kernels.selection_of(select).columns(A.shape[-1])
+    w = A.new_empty((*A.shape[:-2], m), dtype=_real(A))
+    v, found = A.new_empty((*A.shape[:-1], m)), A.new_empty(A.shape[:-2], dtype=_real(A))
+    return w, v, found, w.new_empty(w.shape), _reports(A)
+
+
+def _factors(A):
+    return _like(A), A.new_empty(A.shape[:-1]), *(A.new_empty(A.shape[:-1], dtype=_real(A)) for _ in range(3))
+
+
 def _like(x):
     return x.new_empty(x.shape)
 
@@ -70,6 +88,9 @@ EMPTY = {
     "eigh": lambda A, seed, how, turned: _pairs(A),
     "eigvalsh": lambda A, how: (_pairs(A)[0], *_outcome(A)),
     "eigh_backward": lambda A, *_: (_like(A), _reports(A)),
+    "eigh_selected": lambda A, seed, select, how, turned: (*_selected(A, select), *_factors(A)),
+    "eigvalsh_selected": lambda A, select, how: (lambda w, v, *others: (w, *others))(*_selected(A, select)),
+    "eigh_selected_backward": lambda A, *_: (_like(A), _reports(A)),
     "function": lambda A, what, how: (_like(A), *_pairs(A)),
     "function_map": lambda A, *_: _like(A),
     "function_second": lambda A, *_: _like(A),
@@ -81,7 +102,7 @@ EMPTY = {
     "settled": lambda x, *_: _like(x),
     "simple": lambda x, *_: _like(x),
     "constant": _like,
-    "limited": lambda x, A: _like(x),
+    "limited": lambda x, *_: _like(x),
     "chemical_potential": lambda w, width, *_: (_like(width), _like(w), _like(w), _like(width)),
     "directional": lambda A, *_: (A.new_empty(A.shape[:-1], dtype=_real(A)),) * 2,
     "certificate": lambda report: report.new_empty((*report.shape[:-1], len(REPORT)), dtype=torch.float64),
