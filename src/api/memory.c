@@ -141,6 +141,13 @@ static int64_t chunk_size(const mpt_batch *all, int threads, bool whole) {
   return most > 0 ? most / unit * unit : 1;
 }
 
+/* Whether problems are solved one after the other, each on all threads. It depends on one problem
+ * alone, so that a result does not depend on the rest of the batch. */
+static bool is_large(const call *c) {
+  enum { LARGE = 512 };
+  return !c->engine->process && c->all->n >= LARGE;
+}
+
 /* Whether an engine would write into the caller's matrices. */
 static bool copies_input(const call *c) {
   return c->engine->writes_input && c->all->a;
@@ -165,7 +172,7 @@ static const void *torch_cotangent(const call *c, const mpt_workspace *mine, int
 
 static mpt_code take_workspaces(call *c, const mpt_shape *shape, mpt_error *error) {
   mpt_code code = MPT_DONE;
-  const int64_t threads = c->options->threads > 1 ? c->options->threads : 1;
+  const int64_t threads = c->options->threads > 1 && !is_large(c) ? c->options->threads : 1;
   c->chunk = chunk_size(c->all, (int)threads, c->engine->process != NULL);
   const int64_t chunks = (c->all->count + c->chunk - 1) / c->chunk;
   const int64_t elements = c->chunk * shape->n * shape->n;
@@ -222,7 +229,10 @@ static mpt_code do_all(const mpt_batch *all, const mpt_options *options, bool ba
   if (wrong) return refuse(wrong, error);
   TRY(choose_engine(&c, &shape, error));
   TRY(take_workspaces(&c, &shape, error));
-  mpt_run_threads(c.threads, do_chunks, &c);
+  if (is_large(&c))
+    mpt_run_with_blas(mine.threads > 1 ? mine.threads : 1, do_chunks, &c);
+  else
+    mpt_run_threads(c.threads, do_chunks, &c);
 done:
   give_back_workspaces(&c);
   return code;

@@ -16,12 +16,44 @@ static struct {
 } openmp;
 
 #ifdef MPT_BLAS_PREFIX
-/* A BLAS that only this library uses: one thread for each call, permanently. */
+/* A BLAS that only this library uses. It has one number of threads for all calls of the process: 1,
+ * but while the lock is held for writing. */
 void openblas_set_num_threads(int threads);
+int openblas_get_num_threads(void);
+static pthread_rwlock_t blas_lock = PTHREAD_RWLOCK_INITIALIZER;
+
+/* The thread that held it may not have come along. */
+static void renew_lock(void) {
+  static const pthread_rwlock_t fresh = PTHREAD_RWLOCK_INITIALIZER;
+  blas_lock = fresh;
+}
+
 static void prepare_blas(void) {
   openblas_set_num_threads(1);
+  pthread_atfork(NULL, NULL, renew_lock);
+}
+
+static void begin_blas(int threads) {
+  if (threads > 1)
+    pthread_rwlock_wrlock(&blas_lock);
+  else
+    pthread_rwlock_rdlock(&blas_lock);
+  if (openblas_get_num_threads() != threads) openblas_set_num_threads(threads);
+}
+
+static void end_blas(int threads) {
+  if (threads > 1) openblas_set_num_threads(1);
+  pthread_rwlock_unlock(&blas_lock);
 }
 #else
+static void begin_blas(int threads) {
+  (void)threads;
+}
+
+static void end_blas(int threads) {
+  (void)threads;
+}
+
 static void prepare_blas(void) {
   void *symbol = dlsym(RTLD_DEFAULT, "omp_set_num_threads");
   memcpy(&openmp.set, &symbol, sizeof openmp.set);
@@ -33,6 +65,7 @@ static void prepare_blas(void) {
 typedef struct work {
   void (*body)(void *context, int thread);
   void *context;
+  int blas; /* threads of each BLAS call */
 } work;
 
 typedef struct member {
@@ -43,7 +76,7 @@ typedef struct member {
 
 /* OpenMP keeps the number of threads separately for each thread that sets it. */
 static void run(const work *w, int number) {
-  if (openmp.set) openmp.set(1);
+  if (openmp.set) openmp.set(w->blas);
   w->body(w->context, number);
 }
 
@@ -68,15 +101,24 @@ static int start_all(int count, member *members, const work *w) {
   return started;
 }
 
-void mpt_run_threads(int threads, void (*body)(void *context, int thread), void *context) {
+static void run_all(const work *w, int threads) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
-  const work w = {body, context};
   pthread_once(&once, prepare_blas);
+  begin_blas(w->blas);
   const int before = openmp.get ? openmp.get() : 0;
   member *others = threads > 1 ? mpt_alloc(threads - 1, sizeof *others) : NULL;
-  const int started = others ? start_all(threads - 1, others, &w) : 0;
-  run(&w, 0);
+  const int started = others ? start_all(threads - 1, others, w) : 0;
+  run(w, 0);
   for (int k = 0; k < started; k++) pthread_join(others[k].thread, NULL);
   free(others);
   if (openmp.set && before > 0) openmp.set(before);
+  end_blas(w->blas);
+}
+
+void mpt_run_threads(int threads, void (*body)(void *context, int thread), void *context) {
+  run_all(&(work){body, context, 1}, threads);
+}
+
+void mpt_run_with_blas(int threads, void (*body)(void *context, int thread), void *context) {
+  run_all(&(work){body, context, threads}, 1);
 }

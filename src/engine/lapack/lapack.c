@@ -1,10 +1,13 @@
-/* One problem at a time on one rank, with ?heevd and ?syevd: the reference for all other engines.
- */
+/* One problem at a time on one rank, with ?heevd and ?syevd, or the routines that these are made
+ * of: the reference for all other engines. */
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/scalar.h"
 #include "engine/lapack/state.h"
+
+/* From n = LARGE on, reflectors are applied as many at a time as BLOCK says. */
+enum { BLOCK = 64, LARGE = 4 * BLOCK };
 
 #define WORKER "engine/lapack/lapack_worker.h"
 #include "base/for_each_type.h"
