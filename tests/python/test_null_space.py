@@ -334,7 +334,7 @@ def test_forward_mode():
     assert np.abs(rest[0].numpy() + null).max() < 1e-11 and rest[1].abs().max() < 1e-11
 
 
-@pytest.mark.parametrize("kind", [{"kind": "sqrt"}, {"kind": "power", "exponent": 2.5}])
+@pytest.mark.parametrize("kind", [{"kind": "sqrt"}, {"kind": "power", "exponent": 2.5}, {"kind": "xlogx"}])
 def test_second_derivatives(kind):
     """Where an eigenvalue is zero there are none: an error that names the matrix, or zeros, never NaN."""
     torch = pytest.importorskip("torch", "2.4")
