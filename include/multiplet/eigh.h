@@ -102,7 +102,9 @@ typedef struct mpt_report {
   int8_t first_decade; /* and the power of ten of its value: 3 for 1000 */
   int refused;         /* by a policy: the problem counts as failed, the gradient is zero */
   double seconds;      /* the chunk's seconds / its problems */
-  double reserved[6];  /* 0 */
+  double null_violation; /* share of a function's cotangent, or of the direction, in the null space
+                            of the matrix, where that function has no derivative, 0 to 1 */
+  double reserved[5];    /* 0 */
 } mpt_report;
 
 /* For bindings of other languages: the name of member number `index` of mpt_report, its place and

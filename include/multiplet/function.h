@@ -5,7 +5,14 @@
  *   G = V [D o C] V^H,   D_ij = f[w_i, w_j] = (f(w_i) - f(w_j)) / (w_i - w_j),   f'(w_i) if equal
  *
  * (Daleckii and Krein 1965). D is computed without cancellation at any distance of two eigenvalues,
- * none included. */
+ * none included.
+ *
+ * sqrt, xlogx and power with a positive exponent that is no whole number are defined on positive
+ * semidefinite matrices: eigenvalues within rounding of zero, 5 sqrt(n) eps ||A||_2 on either side,
+ * count as zero, with f(0) = 0, and G is that of the matrix in which they are zero. With sqrt,
+ * xlogx and exponents below 1, f' is infinite there: the derivative exists where C has no part in
+ * the null space. Where it has one, by more than sqrt(eps) of its norm, the status is
+ * MPT_STATUS_NULL_SPACE, that part is left out, and mpt_report.null_violation is its share. */
 #ifndef MULTIPLET_FUNCTION_H
 #define MULTIPLET_FUNCTION_H
 
@@ -36,8 +43,9 @@ typedef enum mpt_function_kind {
   /* Occupations at x = (A - mu) / sigma; for methfessel_paxton and cold see mpt_function.mu */
   MPT_FUNCTION_GAUSSIAN = 15,          /* erfc(x) / 2 */
   MPT_FUNCTION_METHFESSEL_PAXTON = 16, /* of order 1: erfc(x) / 2 - x exp(-x^2) / (2 sqrt(pi)) */
-  MPT_FUNCTION_COLD = 17, /* erfc(u) / 2 + exp(-u^2) / sqrt(2 pi), u = x + 1/sqrt(2) (Marzari and
-                             Vanderbilt) */
+  MPT_FUNCTION_COLD = 17,  /* erfc(u) / 2 + exp(-u^2) / sqrt(2 pi), u = x + 1/sqrt(2) (Marzari and
+                              Vanderbilt) */
+  MPT_FUNCTION_XLOGX = 18, /* A log A, the entropy's; 0 has the value 0 */
   MPT_FUNCTION_KINDS
 } mpt_function_kind;
 

@@ -35,6 +35,11 @@ typedef enum mpt_status {
   MPT_STATUS_TOO_MANY_IN_RANGE = 10,
   MPT_STATUS_SUBGRADIENT = 11, /* a warning: eigenvalue cotangents that differ among equal
                            eigenvalues were replaced by their mean */
+  /* 12 is kept for matrices of generalized problems that are not positive definite */
+  MPT_STATUS_NULL_SPACE = 13, /* a warning: the loss, or a direction, moves eigenvalues that are
+                           zero, where a function has no derivative: that part was dropped. Of
+                           several warnings, the status is the first of GAUGE_DEPENDENT, NULL_SPACE,
+                           SUBGRADIENT */
   MPT_STATUS_COUNT
 } mpt_status;
 
@@ -67,7 +72,8 @@ typedef enum mpt_level {
 /* Takes one line, which has no newline in it and is gone after the call. */
 typedef void mpt_listener(void *context, mpt_level level, const char *line);
 
-/* "OK", "GAUGE_DEPENDENT", ...; NULL if there is no such status. Static storage. */
+/* "OK", "GAUGE_DEPENDENT", ...; NULL if there is no such status, as for numbers below
+ * MPT_STATUS_COUNT that are not in use. Static storage. */
 MPT_API const char *mpt_status_name(int status);
 
 /* The meaning of a status in one sentence; NULL when there is no such status. Static storage.

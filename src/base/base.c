@@ -41,6 +41,11 @@ static const struct {
          "the loss tells equal eigenvalues apart and is no certified function of the "
          "matrix; the gradient is a mean of its one-sided ones",
          false},
+    [MPT_STATUS_NULL_SPACE] =
+        {"NULL_SPACE",
+         "the loss, or the direction, moves eigenvalues that are zero, where a function has no "
+         "derivative; that part was dropped",
+         false},
 };
 _Static_assert(sizeof statuses / sizeof *statuses == MPT_STATUS_COUNT, "a status has no name");
 _Static_assert(MPT_STATUS_COUNT <= INT8_MAX, "a status does not fit the int8 of reports and files");
@@ -54,7 +59,7 @@ const char *mpt_status_meaning(int status) {
 }
 
 int mpt_status_is_failure(int status) {
-  return status < 0 || status >= MPT_STATUS_COUNT || statuses[status].failure;
+  return !mpt_status_name(status) || statuses[status].failure;
 }
 
 int mpt_status_is_solved(int status) {

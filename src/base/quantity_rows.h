@@ -197,6 +197,11 @@ QUANTITY(MPT_SECONDS, .name = "diagnostics/seconds",
          .meaning = "seconds of solving and differentiating", OF_REPORT(seconds, MPT_E_DOUBLE),
          .wanted = MPT_FOR_ALL, .store = MPT_STORE_DIAGNOSTICS)
 
+QUANTITY(MPT_NULL_VIOLATION, .name = "diagnostics/null_violation",
+         .meaning = "how much the loss moves eigenvalues that are zero, 0 to 1",
+         OF_REPORT(null_violation, MPT_E_DOUBLE), .wanted = MPT_FOR_FUNCTIONS,
+         .store = MPT_STORE_DIAGNOSTICS)
+
 /* Quantities of the job. */
 
 QUANTITY(MPT_STARTED, .name = "diagnostics/started", .meaning = "when that began",

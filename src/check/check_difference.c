@@ -18,8 +18,8 @@ void zgesvd_(const char *jobu, const char *jobvt, const int *m, const int *n, do
              size_t, size_t);
 
 /* In units of n x n: a, v, gv, g, direction, eigenvectors, rotated eigenvectors, product, two for
- * an SVD, and LAPACK's workspace. */
-enum { MATRICES = 13 };
+ * an SVD, the curve, and LAPACK's workspace. */
+enum { MATRICES = 14 };
 static const double complex one = 1, zero = 0;
 
 int64_t mpt_loss_matrices(void) {
@@ -47,8 +47,11 @@ static double complex *left(const mpt_loss *l) {
 static double complex *right(const mpt_loss *l) {
   return l->space + 5 * square(l);
 }
-static double complex *workspace(const mpt_loss *l) {
+static double complex *curve(const mpt_loss *l) {
   return l->space + 6 * square(l);
+}
+static double complex *workspace(const mpt_loss *l) {
+  return l->space + 7 * square(l);
 }
 
 double complex *mpt_loss_workspace(const mpt_loss *l) {
@@ -222,6 +225,7 @@ bool mpt_loss_move(mpt_loss *l, double t, mpt_moved *moved) {
   double *w = l->w + l->n, *turned = w + l->n; /* stored after the unperturbed ones */
   *moved = (mpt_moved){w, turned, v, out};
   for (int64_t i = 0; i < square(l); i++) v[i] = l->a[i] + t * direction(l)[i];
+  for (int64_t i = 0; l->curved && i < square(l); i++) v[i] += t * t * curve(l)[i];
   if (!solve(l, v, w)) return false;
   for (int64_t start = 0, stop; start < l->n; start = stop) {
     for (stop = start + 1; stop < l->n && l->cluster[stop] == l->cluster[start];) stop++;
@@ -256,6 +260,19 @@ double mpt_loss_draw(uint64_t *state) {
   return (double)((z ^ (z >> 31)) >> 11) * 0x1p-52 - 1;
 }
 
+/* Bends a direction X into the path (1 + t X) A (1 + t X), along which zero eigenvalues of A stay
+ * zero: A + t (X A + A X) + t^2 X A X, with a direction of norm 1 or less. */
+static void bend(mpt_loss *l) {
+  const int n = (int)l->n;
+  double complex *x = direction(l), *xa = product(l), *to = curve(l);
+  const double half = l->norm > 0 ? 0.5 / l->norm : 0.5;
+  for (int64_t i = 0; i < square(l); i++) x[i] *= half;
+  BLAS(gemm)("N", "N", &n, &n, &n, &one, x, &n, l->a, &n, &zero, xa, &n, 1, 1);
+  BLAS(gemm)("N", "N", &n, &n, &n, &one, xa, &n, x, &n, &zero, to, &n, 1, 1);
+  for (int64_t j = 0; j < l->n; j++)
+    for (int64_t i = 0; i < l->n; i++) x[i + j * l->n] = xa[i + j * l->n] + conj(xa[j + i * l->n]);
+}
+
 static void make_direction(mpt_loss *l, uint64_t seed) {
   double complex *d = direction(l);
   for (int64_t j = 0; j < l->n; j++)
@@ -267,6 +284,8 @@ static void make_direction(mpt_loss *l, uint64_t seed) {
     }
   double size = frobenius(square(l), d);
   for (int64_t i = 0; i < square(l) && size > 0; i++) d[i] /= size;
+  l->curved = l->terms.null;
+  if (l->curved) bend(l);
 }
 
 static bool central(mpt_loss *l, double h, double *slope) {

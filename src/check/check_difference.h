@@ -27,6 +27,7 @@ typedef struct mpt_loss {
   double norm, gap;        /* ||A||_2; the smallest gap between clusters, `norm` if there is none */
   double dropped;          /* size of what the gradient leaves out by the signal-to-noise rule */
   mpt_loss_terms terms;    /* of functions and frames */
+  bool curved;             /* A moves along a curve on which its zero eigenvalues stay zero */
   double complex *space;   /* the work matrices of check_difference.c, contiguous */
 } mpt_loss;
 
@@ -46,8 +47,9 @@ void mpt_loss_prepare(mpt_loss *loss);
 void mpt_loss_rebuild(const mpt_loss *loss, const double complex *v, const double *f,
                       double complex *out);
 
-/* The eigenpairs of A + t dA, twice: as LAPACK gives them, and with the vectors rotated inside each
- * cluster to be as near as possible to V, with their Rayleigh quotients. */
+/* The eigenpairs of A + t dA (if it is curved, of that point), twice: as LAPACK gives them, and
+ * with the vectors rotated inside each cluster to be as near as possible to V, with their Rayleigh
+ * quotients. */
 typedef struct mpt_moved {
   const double *w, *turned_w;
   const double complex *v, *turned_v;
@@ -73,8 +75,8 @@ typedef struct mpt_difference {
   double scale;    /* the gradient's size */
 } mpt_difference;
 
-/* Compares along a random Hermitian direction of Frobenius norm 1; false when LAPACK does not
- * converge. */
+/* Compares along a random Hermitian direction of Frobenius norm 1, or, where functions count
+ * eigenvalues as zero, along one that leaves them zero; false when LAPACK does not converge. */
 bool mpt_loss_difference(mpt_loss *loss, uint64_t seed, mpt_difference *difference);
 
 #endif

@@ -322,7 +322,7 @@ static mpt_code try_tangent_function(const outputs *o, mpt_check_sample *item, c
   if (!there) goto done;
   mpt_turn_wide(l->n, o->stored);
   divide_stored(o, count);
-  if (!mpt_loss_terms_function(&l->terms, o->function, w, &f, &size) ||
+  if (!mpt_loss_terms_function(&l->terms, o->function, w, &f, &size) || f.null[0] < f.null[1] ||
       !differentiate(o, function_at, count, fmin(size.reach, fmax(o->norm, DBL_MIN)),
                      sqrt((double)l->n) * (size.largest + o->norm * size.steepest), &noise)) {
     item->trial = MPT_TRIAL_UNTESTABLE;
@@ -341,6 +341,7 @@ static mpt_code read_direction(outputs *o, bool *there, mpt_error *error) {
   const char *path = o->group->input->path;
   double complex *d = mpt_loss_direction(l);
   *there = false;
+  l->curved = false;
   if (o->sources->direction < 0) return MPT_DONE;
   mpt_code code = mpt_expect_dataset(o->sources->direction, o->check->config.tangent, path,
                                      o->group->input, MPT_DIRECTION, there, error);

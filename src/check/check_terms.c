@@ -91,7 +91,7 @@ mpt_code mpt_loss_terms_read(const mpt_check *c, const mpt_check_group *g, hid_t
                              int64_t problem, mpt_loss_terms *t, mpt_error *error) {
   mpt_code code = MPT_DONE;
   const int64_t n = g->input->n, functions = c->config.functions.count;
-  *t = (mpt_loss_terms){.n = n};
+  *t = (mpt_loss_terms){.n = n, .resolution = mpt_resolution(g->input->type, n)};
   if (!functions && !c->config.reference.file) return MPT_DONE;
   const char *what = "a gradient check";
   TRY(mpt_allocate(&t->functions, functions, sizeof *t->functions, what, error));
@@ -125,9 +125,23 @@ double mpt_wide_norm(int64_t count, const mpt_wide *x) {
   return sum;
 }
 
+/* False also where another solver's eigenvalues may count as zero when these do not, or the other
+ * way about. */
+static bool start(mpt_loss_terms *t, const mpt_function *function, const double *w,
+                  mpt_spectral_function *f) {
+  enum { EITHER_WAY = 4 };
+  const double rounding = t->resolution * mpt_spectral_norm(t->n, w);
+  const double widths[] = {rounding * EITHER_WAY, rounding / EITHER_WAY};
+  mpt_spectral_function wide;
+  mpt_function_start(function, t->n, w, t->apart, widths[0], t->memory, &wide);
+  return mpt_function_start(function, t->n, w, t->apart, widths[1], t->memory, f) ==
+             MPT_STATUS_OK &&
+         f->null[0] == wide.null[0] && f->null[1] == wide.null[1];
+}
+
 bool mpt_loss_terms_function(mpt_loss_terms *t, const mpt_function *function, const double *w,
                              mpt_spectral_function *f, mpt_function_size *size) {
-  if (mpt_function_start(function, t->n, w, t->apart, t->memory, f) != MPT_STATUS_OK) return false;
+  if (!start(t, function, w, f)) return false;
   *size = (mpt_function_size){.reach = mpt_function_reach(f)};
   for (int64_t i = 0; i < t->n; i++) {
     size->largest = fmax(size->largest, fabs(f->value[i]));
@@ -146,11 +160,13 @@ bool mpt_loss_terms_prepare(mpt_loss_terms *t, const double *w, const mpt_wide *
   double ignored;
   t->reach = INFINITY;
   t->level = 0;
+  t->null = false;
   for (int64_t k = 0; k < t->count; k++) {
     mpt_spectral_function f;
     mpt_function_size size;
     if (!mpt_loss_terms_function(t, t->functions[k], w, &f, &size)) return false;
     t->reach = fmin(t->reach, size.reach);
+    t->null |= f.null[0] < f.null[1];
     t->level += mpt_wide_norm(t->n * t->n, t->cotangents + k * t->n * t->n) * sqrt((double)t->n) *
                 (size.largest + norm * size.steepest);
   }
@@ -212,8 +228,7 @@ bool mpt_loss_terms_value(mpt_loss_terms *t, const double *w, const mpt_wide *v,
   *value = 0;
   for (int64_t k = 0; k < t->count; k++) {
     mpt_spectral_function f;
-    if (mpt_function_start(t->functions[k], t->n, w, t->apart, t->memory, &f) != MPT_STATUS_OK)
-      return false;
+    if (!start(t, t->functions[k], w, &f)) return false;
     *value += function_value(t, t->cotangents + k * t->n * t->n, f.value, v);
   }
   if (t->frame_counts && !mpt_loss_terms_frame_part(t, v, &frame)) return false;

@@ -9,7 +9,8 @@
 
 /* L = sum_f Re tr(gF^H f(A)) + Re tr(g^H frame(A)). */
 typedef struct mpt_loss_terms {
-  int64_t n, count; /* number of functions that have a cotangent */
+  int64_t n, count;  /* number of functions that have a cotangent */
+  double resolution; /* mpt_resolution() of the result's type */
   const mpt_function **functions;
   mpt_wide *cotangents;     /* [count][n, n], column-major */
   mpt_wide *product;        /* [n, n] */
@@ -19,6 +20,7 @@ typedef struct mpt_loss_terms {
   bool frame_counts;        /* it is part of the loss */
   mpt_wide *frame_memory, *reference, *frame_cotangent; /* [n, columns], row-major */
   double reach, level; /* how far A may move with little change of the outputs; their size in L */
+  bool null; /* a function takes eigenvalues for zero, and is smooth only where they stay */
 } mpt_loss_terms;
 
 /* Reads rows x columns of problem `problem`, row-major, of either scalar type; *there is false
@@ -35,7 +37,7 @@ mpt_code mpt_loss_terms_read(const mpt_check *check, const mpt_check_group *grou
                              int64_t problem, mpt_loss_terms *terms, mpt_error *error);
 void mpt_loss_terms_release(mpt_loss_terms *terms);
 
-/* Sets reach and level for these eigenpairs (column-major); false where an output does not
+/* Sets reach, level and null for these eigenpairs (column-major); false where an output does not
  * exist. */
 bool mpt_loss_terms_prepare(mpt_loss_terms *terms, const double *w, const mpt_wide *v);
 

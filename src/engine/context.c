@@ -1,5 +1,6 @@
 #include "engine/context.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,6 +50,14 @@ void mpt_team_diagonal(mpt_output_context *m) {
   for (int64_t next = 0; m->engine->next_tile(m->state, &next, &tile);)
     mpt_tile_diagonal(m->batch->type, &tile, m->diagonal);
   mpt_team_sum(m->team, m->batch->n, m->diagonal);
+}
+
+void mpt_note_null(const mpt_output_context *m, int64_t k, const mpt_function_step *step) {
+  double sums[2] = {step->null2, step->all2};
+  mpt_report *report = &m->batch->report[k];
+  if (!step->function->steep) return;
+  mpt_team_sum(m->team, 2, sums);
+  if (sums[1] > 0) report->null_violation = fmax(report->null_violation, sqrt(sums[0] / sums[1]));
 }
 
 void mpt_frame_rows(mpt_output_context *m, int64_t k, const void *array, bool each, mpt_wide *out) {

@@ -119,7 +119,8 @@ static void step_function(mpt_output_context *m, int64_t k, int f, mpt_sums *sum
   const void *slab =
       mpt_part_of(b->functions[f].cotangent, k, b->rows * b->n, mpt_type_size(b->type));
   const double largest = mpt_largest_on_team(m->team, b->type, b->rows * b->n, slab);
-  mpt_function_step step = {.function = function, .turns = m->turns, .unit = unit};
+  mpt_function_step step = {
+      .function = function, .turns = m->turns, .unit = unit, .largest = largest};
   mpt_tile tile;
   if (largest == 0) return;
   step.level = m->rule.epsilon * largest;
@@ -133,7 +134,9 @@ static void step_function(mpt_output_context *m, int64_t k, int f, mpt_sums *sum
     step.shift = m->shift;
   }
   for (int64_t next = 0; m->engine->next_tile(m->state, &next, &tile);)
-    mpt_function_tile(b->type, &step, &tile, &sums->noise2);
+    mpt_function_tile(b->type, &step, &tile);
+  sums->noise2 += step.noise2;
+  mpt_note_null(m, k, &step);
 }
 
 /* mpt_frame_step.edge */

@@ -1,10 +1,12 @@
 #include "engine/outputs.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include "engine/certificate.h"
 #include "engine/gradient.h"
+#include "engine/policy.h"
 
 static mpt_status make_functions(mpt_output_context *m, int64_t k) {
   const mpt_batch *b = m->batch;
@@ -13,6 +15,7 @@ static mpt_status make_functions(mpt_output_context *m, int64_t k) {
   for (int f = 0; f < b->function_count && status == MPT_STATUS_OK; f++) {
     const mpt_function_arrays *arrays = &b->functions[f];
     status = mpt_function_start(&arrays->function, n, m->rule.w, m->rule.multiplet,
+                                mpt_resolution(b->type, n) * m->rule.norm,
                                 m->function_memory + f * MPT_FUNCTION_MEMORY * n, &m->functions[f]);
     if (arrays->mu) arrays->mu[k] = status == MPT_STATUS_OK ? m->functions[f].mu : 0;
     void *value = mpt_part_of(arrays->value, k, b->rows * n, mpt_type_size(b->type));
@@ -123,8 +126,9 @@ static void make_tangent(mpt_output_context *m, int64_t k, int f, double largest
   const mpt_batch *b = m->batch;
   const mpt_spectral_function *function = &m->functions[f];
   const double epsilon = mpt_type_epsilon(b->type);
-  mpt_function_step step = {.function = function, .turns = m->turns, .first = true};
-  double sums[2] = {0}, response = 0, steepest = 0; /* noise2, x2 */
+  mpt_function_step step = {
+      .function = function, .turns = m->turns, .largest = fmax(largest, DBL_MIN), .first = true};
+  double x2 = 0, response = 0, steepest = 0;
   mpt_tile tile;
   for (int64_t i = 0; i < b->n; i++) steepest = fmax(steepest, fabs(function->slope[i]));
   step.unit = mpt_scale_of(largest) * mpt_scale_of(fmax(steepest, 0x1p-500));
@@ -138,10 +142,12 @@ static void make_tangent(mpt_output_context *m, int64_t k, int f, double largest
   for (int64_t next = 0; m->engine->next_tile(m->state, &next, &tile);) {
     tile.th = tile.t; /* T is Hermitian, and its conjugate transpose has been overwritten */
     tile.ldth = tile.ldt;
-    mpt_function_tile(b->type, &step, &tile, &sums[0]);
-    mpt_tile_norm(b->type, &tile, step.unit, &sums[1]);
+    mpt_function_tile(b->type, &step, &tile);
+    mpt_tile_norm(b->type, &tile, step.unit, &x2);
   }
+  double sums[2] = {step.noise2, x2};
   mpt_team_sum(m->team, 2, sums);
+  mpt_note_null(m, k, &step);
   const double error = sums[1] > 0 ? sqrt(sums[0] / sums[1]) + epsilon * sqrt((double)b->n) : 0;
   b->report[k].tangent_error = fmax(b->report[k].tangent_error, fmin(error, 1e300));
   mpt_out_of_basis(m, k, true, MPT_BOTH,
@@ -204,6 +210,7 @@ void mpt_make_outputs(mpt_output_context *m, int64_t k) {
                        .epsilon = mpt_type_epsilon(b->type)};
   mpt_status status = MPT_STATUS_OK;
   m->probe.worst = 0;
+  report->null_violation = 0;
   if (b->g || mpt_has_outputs(b)) m->engine->begin(m->state, b, k, !b->given && b->count == 1);
   status = make_functions(m, k);
   if (status == MPT_STATUS_OK && b->frame.columns) status = make_frame(m, k);
@@ -212,6 +219,7 @@ void mpt_make_outputs(mpt_output_context *m, int64_t k) {
     status = MPT_STATUS_NONFINITE_COTANGENT;
   report->status = status;
   if (status == MPT_STATUS_OK && b->g) mpt_make_gradient(m, k);
+  mpt_settle_null_space(b->type, report);
   report->output_residual = m->probe.worst;
   if (!mpt_probe_passed(&m->probe)) report->status = MPT_STATUS_INTERNAL;
 }

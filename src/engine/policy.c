@@ -1,5 +1,7 @@
 #include "engine/policy.h"
 
+#include <math.h>
+
 void mpt_settle_gradient(const mpt_options *options, const mpt_finding *found, mpt_report *report) {
   report->gauge_violation = found->gauge;
   report->cotangent_spread = found->spread;
@@ -15,6 +17,13 @@ void mpt_settle_gradient(const mpt_options *options, const mpt_finding *found, m
     report->status = MPT_STATUS_GAUGE_DEPENDENT;
   else
     report->status = found->differ ? MPT_STATUS_SUBGRADIENT : MPT_STATUS_OK;
+}
+
+void mpt_settle_null_space(mpt_type type, mpt_report *report) {
+  const bool milder = report->status == MPT_STATUS_OK ||
+                      (report->status == MPT_STATUS_SUBGRADIENT && !report->refused);
+  if (milder && report->null_violation > sqrt(mpt_type_epsilon(type)))
+    report->status = MPT_STATUS_NULL_SPACE;
 }
 
 double mpt_tolerance(const mpt_options *options, const mpt_batch *b) {

@@ -10,6 +10,9 @@ double mpt_tolerance(const mpt_options *options, const mpt_batch *batch);
 /* Fills in what a gradient's report says about it, and sets the status under the policies. */
 void mpt_settle_gradient(const mpt_options *options, const mpt_finding *found, mpt_report *report);
 
+/* What null_violation says becomes the status, unless it is a failure or the gauge comes first. */
+void mpt_settle_null_space(mpt_type type, mpt_report *report);
+
 /* Whether the policy uses cotangents of single eigenvalues inside a multiplet. For these the
  * eigenvectors of the whole multiplet must be the loss's own, which those of a cut multiplet are
  * not. */

@@ -245,6 +245,7 @@ static mpt_code raise_first(mpt_jax_call *call, mpt_jax_failed failed) {
 static double value_of(const mpt_report *r) {
   return r->status == MPT_STATUS_SUBGRADIENT       ? r->cotangent_spread
          : r->status == MPT_STATUS_GAUGE_DEPENDENT ? r->gauge_violation
+         : r->status == MPT_STATUS_NULL_SPACE      ? r->null_violation
                                                    : 0;
 }
 

@@ -174,6 +174,29 @@ static mpt_code split(mpt_jax_call *call) {
   return MPT_DONE;
 }
 
+/* A second derivative passes through, [*batch, n, n]. Where the first operand is not zero, the
+ * matrix has zero eigenvalues, where none exists: an error, or zeros if they were asked for. */
+static mpt_code second(mpt_jax_call *call) {
+  const size_t size = (size_t)(call->count * call->n * call->n) * mpt_type_size(call->type);
+  const int zeros = mpt_jax_number(call, "failed") == MPT_JAX_ZERO;
+  const void *null = mpt_jax_operand(call, 'r', 0), *found = mpt_jax_operand(call, 'M', 0);
+  void *out = mpt_jax_result(call, 'M', 0);
+  mpt_error *error = &call->error;
+  for (int64_t k = 0; k < call->count; k++) {
+    const double is_null = mpt_real_size(call->type) == 4 ? (double)((const float *)null)[k]
+                                                          : ((const double *)null)[k];
+    call->report[k].status = is_null > 0 ? MPT_STATUS_FUNCTION_UNDEFINED : MPT_STATUS_OK;
+    if (is_null > 0 && !zeros)
+      return mpt_fail(error, MPT_BAD_INPUT,
+                      "second derivative of matrix_function: matrix %lld of %lld has eigenvalues "
+                      "that are zero within rounding, where none exists (keep the spectrum above "
+                      "zero; failed='zero' gives zeros for such matrices)",
+                      (long long)k, (long long)call->count);
+  }
+  if (size && out != found) memcpy(out, found, size);
+  return MPT_DONE;
+}
+
 static const mpt_jax_handler handlers[] = {
     {"eigh", "eigh", {"M", "MS"}, "wMimd", solve},
     {"eigvalsh", "eigvalsh", {"M"}, "wimd", solve},
@@ -190,6 +213,7 @@ static const mpt_jax_handler handlers[] = {
     {"frame", "frame", {"MC"}, "CwMimd", frame},
     {"frame_backward", "gradient of frame", {"wMsCC"}, "MC", frame_backward},
     {"split", "derivative of eigh along a direction", {"rwMs"}, "wM", split},
+    {"second", "second derivative of matrix_function", {"rMs"}, "M", second},
 };
 
 XLA_FFI_Error *mpt_jax_handler_of_all(XLA_FFI_CallFrame *frame) {

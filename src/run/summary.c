@@ -52,8 +52,7 @@ void mpt_count_statuses(const mpt_job *job, int8_t *const *statuses, mpt_summary
     summary->by_status[MPT_STATUS_PENDING] -= summary->by_status[s];
   for (int64_t d = 0; d < job->input.count; d++)
     for (int64_t k = 0; k < job->input.datasets[d].count; k++) {
-      int8_t s = statuses[d][k] >= 0 && statuses[d][k] < MPT_STATUS_COUNT ? statuses[d][k]
-                                                                          : MPT_STATUS_INTERNAL;
+      int8_t s = mpt_status_name(statuses[d][k]) ? statuses[d][k] : MPT_STATUS_INTERNAL;
       summary->by_status[s]++;
       summary->refused += (s == MPT_STATUS_GAUGE_DEPENDENT && c->gauge_policy == MPT_GAUGE_FAIL) ||
                           (s == MPT_STATUS_SUBGRADIENT && c->spread_policy == MPT_SPREAD_REFUSE);
@@ -81,7 +80,7 @@ void mpt_summary_reduce(MPI_Comm comm, mpt_summary *s) {
   MPI_Allreduce(MPI_IN_PLACE, s->by_status, MPT_STATUS_COUNT, MPI_INT64_T, MPI_SUM, comm);
   MPI_Allreduce(MPI_IN_PLACE, &s->refused, 1, MPI_INT64_T, MPI_SUM, comm);
   MPI_Allreduce(MPI_IN_PLACE, &s->retried, 1, MPI_INT64_T, MPI_SUM, comm);
-  MPI_Allreduce(MPI_IN_PLACE, s->worst, 2, MPI_DOUBLE, MPI_MAX, comm);
+  MPI_Allreduce(MPI_IN_PLACE, s->worst, 3, MPI_DOUBLE, MPI_MAX, comm);
   s->peak_memory = mpt_peak_memory();
   MPI_Allreduce(MPI_IN_PLACE, &s->peak_memory, 1, MPI_INT64_T, MPI_MAX, comm);
   for (int k = 0; k < MPT_PHASES; k++) {
@@ -174,6 +173,10 @@ void mpt_summary_print(const mpt_summary *s) {
         "the loss of %lld problems tells equal eigenvalues apart (cotangents that differ by up to "
         "%.2g of the largest), and no form of it is certified: SUBGRADIENT",
         (long long)s->by_status[MPT_STATUS_SUBGRADIENT], s->worst[1]);
+  if (s->worst[2] > 0)
+    mpt_warn("the loss or the direction of %lld problems moves eigenvalues that are zero, where a "
+             "function has no derivative (up to %.2g of it): that part was dropped",
+             (long long)s->by_status[MPT_STATUS_NULL_SPACE], s->worst[2]);
   for (int k = 0; k < MPT_PHASES; k++)
     mpt_note("  %-20s %9.3f s a rank, most %.3f s on rank %d", phases[k], sums[k] / s->ranks,
              s->slowest[k], s->slowest_rank[k]);

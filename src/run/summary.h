@@ -14,7 +14,7 @@ typedef struct mpt_summary {
   double elapsed, solve_seconds, io_seconds, wait_seconds;
   double slowest[MPT_PHASES]; /* the largest of each over all ranks */
   int slowest_rank[MPT_PHASES];
-  double worst[2]; /* largest gauge violation and cotangent spread */
+  double worst[3]; /* largest gauge violation, cotangent spread and null violation */
   int64_t peak_memory;
   int ranks;
 } mpt_summary;

@@ -172,6 +172,7 @@ static mpt_code finish_unit(mpt_worker *w, const mpt_unit *u, mpt_error *error) 
     if (r->status == MPT_STATUS_GAUGE_DEPENDENT)
       w->worst[0] = fmax(w->worst[0], r->gauge_violation);
     if (r->status == MPT_STATUS_SUBGRADIENT) w->worst[1] = fmax(w->worst[1], r->cotangent_spread);
+    if (r->status == MPT_STATUS_NULL_SPACE) w->worst[2] = fmax(w->worst[2], r->null_violation);
   }
   mpt_code code = mpt_result_finish(w->result, u->dataset, u->first, u->count, statuses, error);
   if (code != MPT_DONE) return code;

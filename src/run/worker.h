@@ -35,7 +35,8 @@ typedef struct mpt_worker {
   int64_t by_status[MPT_STATUS_COUNT], refused, retried;
   int64_t first[MPT_STATUS_COUNT];    /* dataset * MPT_PLACES + problem; INT64_MAX: none */
   mpt_retried told[MPT_RETRIES_TOLD]; /* the first ones */
-  double worst[2]; /* largest gauge violation of a GAUGE_DEPENDENT problem, cotangent spread */
+  double worst[3]; /* largest gauge violation of a GAUGE_DEPENDENT problem, cotangent spread, null
+                      violation */
   double solve_seconds, io_seconds;
   double started; /* start of the solution of the unit in hand, in seconds since 1970 */
   int rank;       /* in the job */

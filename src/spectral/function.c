@@ -70,6 +70,9 @@ bool mpt_function_fits(const mpt_function *f, int64_t n) {
 
 double mpt_divided_difference(const mpt_spectral_function *f, int64_t i, int64_t j) {
   const mpt_kind *kind = &mpt_kinds[f->function->kind];
+  const bool zero[2] = {mpt_is_null(f, i), mpt_is_null(f, j)};
+  if (zero[0] && zero[1]) return 0;
+  if (zero[0] || zero[1]) return f->factor * (f->value[zero[0] ? j : i] / f->x[zero[0] ? j : i]);
   const bool rises =
       kind->value && (f->x[i] < f->x[j] || (f->x[i] == f->x[j] && f->low[i] < f->low[j]));
   return rises ? kind->difference(f, j, i) : kind->difference(f, i, j);
@@ -89,8 +92,32 @@ static mpt_status start_scaled(mpt_spectral_function *f) {
   return MPT_STATUS_OK;
 }
 
+/* Finds what counts as zero. */
+static void find_null(mpt_spectral_function *f, double rounding) {
+  const mpt_kind *kind = &mpt_kinds[f->function->kind];
+  const mpt_at_zero at_zero = kind->at_zero ? kind->at_zero(f->function) : MPT_ZERO_PLAIN;
+  f->steep = at_zero == MPT_ZERO_STEEP;
+  if (at_zero == MPT_ZERO_PLAIN) return;
+  while (f->null[0] < f->m && f->w[f->null[0]] < -rounding) f->null[0]++;
+  f->null[1] = f->null[0];
+  while (f->null[1] < f->m && f->w[f->null[1]] <= rounding) f->null[1]++;
+}
+
+static mpt_status evaluate(mpt_spectral_function *f, int64_t i) {
+  const mpt_function *function = f->function;
+  const mpt_kind *kind = &mpt_kinds[function->kind];
+  if (mpt_is_null(f, i)) {
+    f->x[i] = f->low[i] = f->value[i] = f->rest[i] = 0;
+    return MPT_STATUS_OK;
+  }
+  set_argument(f, i);
+  f->value[i] = kind->value(function, f->x[i], f->low[i], &f->rest[i]);
+  const bool exists = !kind->exists || kind->exists(function, f->x[i]);
+  return exists && isfinite(f->value[i]) ? MPT_STATUS_OK : MPT_STATUS_FUNCTION_UNDEFINED;
+}
+
 mpt_status mpt_function_start(const mpt_function *function, int64_t m, const double *w,
-                              const int32_t *multiplet, double *memory,
+                              const int32_t *multiplet, double rounding, double *memory,
                               mpt_spectral_function *out) {
   const mpt_kind *kind = &mpt_kinds[function->kind];
   mpt_spectral_function f = {.function = function, .m = m, .w = w};
@@ -100,11 +127,10 @@ mpt_status mpt_function_start(const mpt_function *function, int64_t m, const dou
   f.rest = memory + 3 * m;
   f.slope = memory + 4 * m;
   mpt_status status = kind->start ? kind->start(&f, multiplet) : start_scaled(&f);
+  find_null(&f, rounding);
   for (int64_t i = 0; i < m && kind->value; i++) {
-    set_argument(&f, i);
-    f.value[i] = kind->value(function, f.x[i], f.low[i], &f.rest[i]);
-    const bool exists = !kind->exists || kind->exists(function, f.x[i]);
-    if (!exists || !isfinite(f.value[i])) status = MPT_STATUS_FUNCTION_UNDEFINED;
+    const mpt_status found = evaluate(&f, i);
+    if (found != MPT_STATUS_OK) status = found;
   }
   for (int64_t i = 0; i < m && status == MPT_STATUS_OK; i++)
     f.slope[i] = mpt_divided_difference(&f, i, i);
@@ -127,13 +153,28 @@ static double turn_of(const mpt_spectral_function *f, int64_t i, double shift) {
   mpt_spectral_function near;
   plain.mu = f->mu;
   plain.electrons = 0;
-  return mpt_function_start(&plain, 2, w, apart, memory, &near) == MPT_STATUS_OK
+  return mpt_function_start(&plain, 2, w, apart, 0, memory, &near) == MPT_STATUS_OK
              ? fabs(near.slope[1] - near.slope[0]) / 2
              : fabs(f->slope[i]);
 }
 
+/* The same for what counts as zero. Rounding turns the null space into the other eigenvectors, by
+ * f[0, 0, y] = f(y) / y^2 at most, apart from what is left out. An f' that rises from 0 may have
+ * done so within rounding. */
+static double turn_of_null(const mpt_spectral_function *f, double shift) {
+  double most = 0, rest;
+  for (int64_t j = 0; j < f->m; j++)
+    if (!mpt_is_null(f, j)) most = fmax(most, shift / fabs(f->w[j]) * fabs(f->value[j] / f->w[j]));
+  if (f->steep || !(shift > 0)) return most;
+  const double x = fabs(f->factor * shift);
+  return fmax(most, mpt_kinds[f->function->kind].value(f->function, x, 0, &rest) / shift);
+}
+
 void mpt_function_turns(const mpt_spectral_function *f, double shift, double *out) {
   const mpt_kind *kind = &mpt_kinds[f->function->kind];
+  const double of_null = f->null[0] < f->null[1] ? turn_of_null(f, shift) : 0;
   for (int64_t i = 0; i < f->m; i++)
-    out[i] = kind->turn ? kind->turn(f, i, shift) : turn_of(f, i, shift);
+    out[i] = mpt_is_null(f, i) ? of_null
+             : kind->turn      ? kind->turn(f, i, shift)
+                               : turn_of(f, i, shift);
 }

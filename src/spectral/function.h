@@ -5,7 +5,12 @@
  * gradient, or the derivative, as V X V^H. The divided difference is f[x, y] = (f(x) - f(y)) / (x -
  * y), or f'(x) for equal arguments. It is never computed as that quotient where the quotient
  * cancels: every kind has an expression that is right to a few units in the last place for all
- * pairs (theory: Higham, Functions of Matrices, 2008, section 3.2). */
+ * pairs (theory: Higham, Functions of Matrices, 2008, section 3.2).
+ *
+ * Functions that are defined from zero on, with f(0) = 0, take eigenvalues within rounding of zero
+ * for zero, on either side: value and derivatives are those of the matrix in which they are zero.
+ * There f[0, y] = f(y) / y is exact. f'(0) may be infinite: then f[0, 0] is given as 0, and the
+ * derivative exists only for an M without a part in the null space. */
 #ifndef MPT_FUNCTION_H
 #define MPT_FUNCTION_H
 
@@ -26,21 +31,30 @@ typedef struct mpt_spectral_function {
   double *slope;   /* f'(w_i) */
   double *weight;  /* occupations at fixed electron number: the response of mu to each eigenvalue,
                       f'_i / sum f', also where these underflow; else NULL */
+  int64_t null[2]; /* eigenvalues null[0] to null[1] - 1 count as zero */
+  bool steep;      /* where they do, f' is infinite */
 } mpt_spectral_function;
 
 enum { MPT_FUNCTION_MEMORY = 6 }; /* doubles per eigenvalue */
 
 /* MPT_STATUS_OK; MPT_STATUS_FUNCTION_UNDEFINED where f does not exist or overflows;
- * MPT_STATUS_SPLIT_MULTIPLET for a projector whose index range cuts a multiplet. w ascends. */
+ * MPT_STATUS_SPLIT_MULTIPLET for a projector whose index range cuts a multiplet. w ascends.
+ * `rounding`: the largest |w_i| that may count as zero, mpt_resolution() ||A||. */
 mpt_status mpt_function_start(const mpt_function *function, int64_t m, const double *w,
-                              const int32_t *multiplet, double *memory, mpt_spectral_function *out);
+                              const int32_t *multiplet, double rounding, double *memory,
+                              mpt_spectral_function *out);
 
-/* f[w_i, w_j]. */
+/* f[w_i, w_j]; 0 where both count as zero. */
 double mpt_divided_difference(const mpt_spectral_function *f, int64_t i, int64_t j);
 
 /* A bound on how much f[w_i, w_j] changes, per eigenvalue, when the spectrum moves by `shift`, into
  * out[m]: the effect of rounding on a gradient. */
 void mpt_function_turns(const mpt_spectral_function *f, double shift, double *out);
+
+/* Whether eigenvalue i counts as zero. */
+static inline bool mpt_is_null(const mpt_spectral_function *f, int64_t i) {
+  return i >= f->null[0] && i < f->null[1];
+}
 
 /* The distance in the spectrum over which f changes by about itself. */
 double mpt_function_reach(const mpt_spectral_function *f);

@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stddef.h>
+#include "spectral/entropy.h"
 #include "spectral/occupation.h"
 
 /* (1 - exp(-d)) / d for d >= 0. */
@@ -22,13 +23,19 @@ static double reach_of_factor(const mpt_spectral_function *f) {
 /* The reach of functions with a singularity at zero. */
 static double reach_to_zero(const mpt_spectral_function *f) {
   double nearest = INFINITY;
-  for (int64_t i = 0; i < f->m; i++) nearest = fmin(nearest, fabs(f->w[i]));
+  for (int64_t i = 0; i < f->m; i++)
+    if (!mpt_is_null(f, i)) nearest = fmin(nearest, fabs(f->w[i]));
   return nearest;
 }
 
 static bool above_zero(const mpt_function *f, double x) {
   (void)f;
   return x > 0;
+}
+
+static mpt_at_zero is_steep(const mpt_function *f) {
+  (void)f;
+  return MPT_ZERO_STEEP;
 }
 
 static double exp_value(const mpt_function *f, double x, double low, double *rest) {
@@ -55,6 +62,16 @@ static double log_difference(const mpt_spectral_function *f, int64_t i, int64_t 
     return sign / half * (z > 0 ? atanh(z) / z : 1);
   }
   return sign * (isfinite(u / v) ? log(u / v) : log(u) - log(v)) / (u - v);
+}
+
+static double xlogx_value(const mpt_function *f, double x, double low, double *rest) {
+  (void)rest;
+  (void)f;
+  return x * log(x) + low * (log(x) + 1);
+}
+
+static double xlogx_difference(const mpt_spectral_function *f, int64_t i, int64_t j) {
+  return f->factor * mpt_entropy_difference(f->x[i], f->low[i], f->x[j], f->low[j]);
 }
 
 static double sqrt_value(const mpt_function *f, double x, double low, double *rest) {
@@ -121,6 +138,11 @@ static double of_whole_power(double p, double x, double y) {
 
 static bool power_exists(const mpt_function *f, double x) {
   return x > 0 || (is_whole(f->exponent) && (f->exponent >= 0 || x != 0));
+}
+
+static mpt_at_zero power_at_zero(const mpt_function *f) {
+  if (is_whole(f->exponent) || f->exponent < 0) return MPT_ZERO_PLAIN;
+  return f->exponent < 1 ? MPT_ZERO_STEEP : MPT_ZERO_FLAT;
 }
 
 static double power_value(const mpt_function *f, double x, double low, double *rest) {
@@ -353,8 +375,9 @@ const mpt_kind mpt_kinds[] = {
                           .reach = reach_to_zero},
     [MPT_FUNCTION_SQRT] = {.name = "sqrt",
                            .parameters = {SCALE},
-                           .wants = "positive eigenvalues",
+                           .wants = "no negative eigenvalue",
                            .exists = above_zero,
+                           .at_zero = is_steep,
                            .value = sqrt_value,
                            .difference = sqrt_difference,
                            .reach = reach_to_zero},
@@ -374,8 +397,10 @@ const mpt_kind mpt_kinds[] = {
                               .reach = reach_to_zero},
     [MPT_FUNCTION_POWER] = {.name = "power",
                             .parameters = {SCALE, PARAMETER(exponent, NUMBER, REQUIRED, 0)},
-                            .wants = "positive eigenvalues, unless its exponent is a whole number",
+                            .wants = "no negative eigenvalue, unless its exponent is a whole "
+                                     "number, and none that is zero, unless it is positive",
                             .exists = power_exists,
+                            .at_zero = power_at_zero,
                             .value = power_value,
                             .difference = power_difference,
                             .reach = reach_of_power},
@@ -452,5 +477,13 @@ const mpt_kind mpt_kinds[] = {
                            .value = mpt_occupied,
                            .difference = smearing_difference,
                            .reach = reach_of_factor},
+    [MPT_FUNCTION_XLOGX] = {.name = "xlogx",
+                            .parameters = {SCALE},
+                            .wants = "no negative eigenvalue",
+                            .exists = above_zero,
+                            .at_zero = is_steep,
+                            .value = xlogx_value,
+                            .difference = xlogx_difference,
+                            .reach = reach_to_zero},
 };
 _Static_assert(sizeof mpt_kinds / sizeof *mpt_kinds == MPT_FUNCTION_KINDS, "a kind has no row");

@@ -6,11 +6,9 @@
 #define WORKER "spectral/tiles_worker.h"
 #include "base/for_each_type.h"
 
-void mpt_function_tile(mpt_type type, const mpt_function_step *step, const mpt_tile *tile,
-                       double *noise2) {
-  static void (*const table[])(const mpt_function_step *, const mpt_tile *, double *) =
-      WORKER_TABLE(function_tile);
-  table[type](step, tile, noise2);
+void mpt_function_tile(mpt_type type, mpt_function_step *step, const mpt_tile *tile) {
+  static void (*const table[])(mpt_function_step *, const mpt_tile *) = WORKER_TABLE(function_tile);
+  table[type](step, tile);
 }
 
 void mpt_frame_tile(mpt_type type, const mpt_frame_step *step, const mpt_tile *tile,

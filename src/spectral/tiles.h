@@ -10,15 +10,16 @@
 
 /* sum (+)= D o herm(M), with shift[i] (NULL: 0) added on the diagonal. `turns` and `level` give the
  * noise of each entry, max(turn_i, turn_j) |M_ij| and level |D_ij|; the squares of both, times
- * unit^2, are added to *noise2. */
+ * unit^2, are added to noise2. Where the function is steep, what M has in the null space, which is
+ * left out, and all of it are added to null2 and all2, as squares in units of `largest`. */
 typedef struct mpt_function_step {
   const mpt_spectral_function *function;
   const double *shift, *turns;
-  double level, unit;
-  bool first; /* sum is set rather than added to */
+  double level, unit, largest; /* the last above 0 */
+  bool first;                  /* sum is set rather than added to */
+  double noise2, null2, all2;  /* out */
 } mpt_function_step;
-void mpt_function_tile(mpt_type type, const mpt_function_step *step, const mpt_tile *tile,
-                       double *noise2);
+void mpt_function_tile(mpt_type type, mpt_function_step *step, const mpt_tile *tile);
 
 /* sum += herm(y r^H)_ij / (w_i - w_j) between inside and outside. */
 typedef struct mpt_frame_step {

@@ -16,10 +16,9 @@ static inline void NAME(put)(Scalar *sum, bool first, double re, double im) {
   *sum = first ? x : *sum + x;
 }
 
-static void NAME(function_tile)(const mpt_function_step *step, const mpt_tile *tile,
-                                double *noise2) {
+static void NAME(function_tile)(mpt_function_step *step, const mpt_tile *tile) {
   const mpt_spectral_function *f = step->function;
-  double sum = 0;
+  double sum = 0, null = 0, all = 0;
   for (int64_t j = 0; j < tile->cols; j++)
     for (int64_t i = 0; i < tile->rows; i++) {
       const int64_t a = tile->row0 + i, b = tile->col0 + j;
@@ -30,12 +29,21 @@ static void NAME(function_tile)(const mpt_function_step *step, const mpt_tile *t
       const double im = ((double)IM(t) + (double)IM(th)) / 2;
       const double shift = a == b && step->shift ? step->shift[a] : 0;
       NAME(put)(NAME(sum_at)(tile, i, j), step->first, d * re + shift, d * im);
+      if (f->steep) {
+        const double x = re / step->largest, y = im / step->largest, square = x * x + y * y;
+        const bool left_out = mpt_is_null(f, a) && mpt_is_null(f, b);
+        all += square;
+        null += left_out ? square : 0;
+        if (left_out) continue;
+      }
       const double size = hypot(re * step->unit, im * step->unit);
       const double turn = fmax(step->turns[a], step->turns[b]) * size;
       const double level = step->level * step->unit * d;
       sum += turn * turn + level * level;
     }
-  *noise2 += sum;
+  step->noise2 += sum;
+  step->null2 += null;
+  step->all2 += all;
 }
 
 static void NAME(frame_tile)(const mpt_frame_step *step, const mpt_tile *tile, double *noise2) {

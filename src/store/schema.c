@@ -34,7 +34,7 @@ static hid_t status_type(void) {
   hid_t type = H5Tenum_create(H5T_NATIVE_INT8);
   bool whole = type >= 0;
   for (int8_t s = 0; whole && s < MPT_STATUS_COUNT; s++)
-    whole = H5Tenum_insert(type, mpt_status_name(s), &s) >= 0;
+    if (mpt_status_name(s)) whole = H5Tenum_insert(type, mpt_status_name(s), &s) >= 0;
   return whole_or_none(type, whole);
 }
 

@@ -4,8 +4,8 @@ import numpy as np
 
 STATUS = ["PENDING", "OK", "GAUGE_DEPENDENT", "NONFINITE_INPUT", "NOT_HERMITIAN", "NO_CONVERGENCE",
           "FUNCTION_UNDEFINED", "SPLIT_MULTIPLET", "NONFINITE_COTANGENT", "INTERNAL",
-          "TOO_MANY_IN_RANGE", "SUBGRADIENT"]
-STATUS_TYPE = h5py.enum_dtype({name: k for k, name in enumerate(STATUS)}, basetype="i1")
+          "TOO_MANY_IN_RANGE", "SUBGRADIENT", None, "NULL_SPACE"]
+STATUS_TYPE = h5py.enum_dtype({name: k for k, name in enumerate(STATUS) if name}, basetype="i1")
 SOLVER_TYPE = h5py.enum_dtype({"none": 0, "lapack": 1, "scalapack": 2, "lanes": 3}, basetype="i1")
 DIAGNOSTICS = ["residual", "orthogonality", "min_gap", "gauge_violation", "cotangent_spread",
                "gradient_error", "seconds"]

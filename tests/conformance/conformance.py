@@ -302,6 +302,17 @@ def _(b):
     near(b.function(b.array(np.diag([0.0, 1.0, 4.0])), "sqrt"), np.diag([0.0, 1.0, 2.0]))
 
 
+@case("the root's gradient at a covariance of low rank, where it exists")
+def _(b):
+    x = matrix([1, 2, 3, 5], 3)[:, :2]
+    a = x @ x.T
+    c = a @ matrix([1, -2, 0.5, 3], 1) + matrix([1, -2, 0.5, 3], 1) @ a  # nothing in the null space
+    g = symmetric(b.grad(lambda A: (b.function(A, "sqrt") * b.array(c)).sum(), a))
+    w, v = np.linalg.eigh(a)
+    root = np.where(w > 1e-12, np.sqrt(np.abs(w)), 0)
+    near(v.T @ g @ v * (root[:, None] + root), v.T @ c @ v)
+
+
 def run(backend, text):
     """'yes', '-' for what is not offered, or what came back."""
     try:

@@ -148,6 +148,7 @@ def scalar(kind, p):
         "exp": (lambda x: mp.exp(s * x), lambda x: s * mp.exp(s * x)),
         "log": (lambda x: mp.log(s * x), lambda x: 1 / x),
         "sqrt": (lambda x: mp.sqrt(s * x), lambda x: s / 2 / mp.sqrt(s * x)),
+        "xlogx": (lambda x: s * x * mp.log(s * x), lambda x: s * (mp.log(s * x) + 1)),
         "inv_sqrt": (lambda x: 1 / mp.sqrt(s * x), lambda x: -s / 2 / mp.sqrt(s * x) ** 3),
         "inverse": (lambda x: 1 / (s * x), lambda x: -1 / (s * x * x)),
         "power": (lambda x: (s * x) ** (e if whole is None else whole),
@@ -385,7 +386,7 @@ def write_eigenpairs(f, s, draw, direction, is_complex):
 
 def argument_pairs(rng, kind):
     """Eigenvalues x, y: equal, a rounding apart, near, far, tiny and huge."""
-    positive = kind in ("log", "sqrt", "inv_sqrt", "inverse", "power")
+    positive = kind in ("log", "sqrt", "inv_sqrt", "inverse", "power", "xlogx")
     for t in range(120):
         if positive:
             x = 10.0 ** rng.uniform(*((-100, 100) if t % 4 == 0 and kind != "power" else (-8, 3)))
@@ -417,7 +418,7 @@ def write_divided_differences(f):
     names = ["scale", "exponent", "beta", "mu", "sigma", "order", "minimum"]
     f.attrs["columns"] = [*names, "x", "y", "f[x, y]"]
     for kind in ("exp", "log", "sqrt", "inv_sqrt", "inverse", "power", "tanh", "sin", "cos", "fermi", "softplus", "abs",
-                 "sign", "clamp_min", *SMEARINGS):
+                 "sign", "clamp_min", *SMEARINGS, "xlogx"):
         rows = []
         for x, y in argument_pairs(rng, kind):
             p = parameters(rng, kind)

@@ -19,7 +19,7 @@ program columns
     real(c_double) :: gradient_error, frame_condition, tangent_splitting, tangent_error, output_residual
     integer(c_int8_t) :: rule, retried, first_failed, first_decade
     integer(c_int) :: refused
-    real(c_double) :: seconds, reserved(6)
+    real(c_double) :: seconds, null_violation, reserved(5)
   end type
 
   interface

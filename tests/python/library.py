@@ -21,7 +21,7 @@ class Options(Sized):
 
 
 KINDS = "exp log sqrt inv_sqrt inverse power tanh sin cos fermi projector softplus abs sign clamp_min gaussian " \
-        "methfessel_paxton cold".split()
+        "methfessel_paxton cold xlogx".split()
 
 
 class Function(Sized):
@@ -52,7 +52,7 @@ REPORT = np.dtype([("status", "i1"), ("largest", "f8"), ("residual", "f8"), ("or
                    ("gradient_error", "f8"), ("frame_condition", "f8"),
                    ("tangent_splitting", "f8"), ("tangent_error", "f8"), ("output_residual", "f8"),
                    ("rule", "i1"), ("retried", "i1"), ("first_failed", "i1"), ("first_decade", "i1"),
-                   ("refused", "i4"), ("seconds", "f8"), ("reserved", "f8", 6)], align=True)
+                   ("refused", "i4"), ("seconds", "f8"), ("null_violation", "f8"), ("reserved", "f8", 5)], align=True)
 
 
 class Memory:

@@ -178,6 +178,11 @@ def test_python_warnings():
         return A.grad
 
     *rows, well = columns(PYTHON, "| what happened | what you get |")
+    _, gives, error = rows.pop(2)
+    with pytest.warns(getattr(multiplet, re.search(r"`multiplet\.(\w+)`", gives).group(1))) as caught:
+        A = torch.diag(torch.tensor([4.0, 1, 0], dtype=torch.float64)).requires_grad_()
+        mt.matrix_function(A, "sqrt").diagonal().sum().backward()
+    assert len(caught) == 1 and not error and torch.equal(A.grad, torch.diag(torch.tensor([0.25, 0.5, 0]).double()))
     for (_, gives, error), loss, diagonal in zip(rows, losses, matrices):
         named = [getattr(multiplet, name) for name in re.findall(r"`multiplet\.(\w+)`", gives + error)]
         option = [word for word in names(gives + error) if "=" in word][0]
@@ -303,12 +308,12 @@ def test_statuses():
     header = (ROOT / "include/multiplet/status.h").read_text()
     listed = re.search(r"typedef enum mpt_status \{(.*?)MPT_STATUS_COUNT", header, re.S).group(1)
     numbers = {int(n): name for name, n in re.findall(r"MPT_STATUS_([A-Z_]+) = (\d+)", listed)}
-    assert sorted(numbers) == list(range(12)) and set(numbers.values()) == set(STATUSES)
+    assert sorted(numbers) == [*range(12), 13] and set(numbers.values()) == set(STATUSES)
     assert all(key == name for key, name in STATUSES.items())
     assert numbered(columns(SCHEMA, "| | | outputs |"), 1) == numbers
     assert numbered(columns(PYTHON, "| status | meaning | outputs |"), 0) == numbers
-    *three, rest = columns(README, "| status | meaning | gradient |")
-    assert numbered(three, 0) == {n: numbers[n] for n in (1, 2, 11)} and rest[0] == "any other"
+    *solved, rest = columns(README, "| status | meaning | gradient |")
+    assert numbered(solved, 0) == {n: numbers[n] for n in (1, 2, 11, 13)} and rest[0] == "any other"
 
 
 def test_schema_attributes():

@@ -109,7 +109,7 @@ SECOND = {"eigh": lambda A: mt.eigh(A)[0] ** 2, "eigvalsh": lambda A: mt.eigvals
 @pytest.mark.parametrize("dtype", DOUBLES)
 @pytest.mark.parametrize("name", SECOND)
 def test_a_tangent_of_a_gradient(name, dtype):
-    """And a gradient of a tangent: by differences of gradients; where there is none, an error."""
+    """And a gradient of a tangent: by differences of gradients."""
     f = lambda A: (SECOND[name](A).abs() ** 4).sum()
     A, d, h = make(APART, dtype, ()), make(APART, dtype, (), 1), 1e-5
 
@@ -129,11 +129,6 @@ def test_a_tangent_of_a_gradient(name, dtype):
             tangent = forward_ad.unpack_dual(f(forward_ad.make_dual(x, d))).tangent
         return torch.autograd.grad(tangent, x)[0]
 
-    if name in ("fermi", "abs"):
-        for way in (tangent_of_gradient, gradient_of_tangent):
-            with pytest.raises(RuntimeError, match="has first derivatives only"):
-                way()
-        return
     expected = (gradient(A + h * d) - gradient(A - h * d)) / (2 * h)
     for found in (tangent_of_gradient(), gradient_of_tangent()):
         assert torch.allclose((found + found.mH) / 2, expected, rtol=1e-5, atol=1e-6 * float(expected.abs().max()))

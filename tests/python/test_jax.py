@@ -618,7 +618,10 @@ def test_host_gives_the_same(monkeypatch):
              (rules.function_along, (w, v, s, c), "wMsM", {"function": function, "settings": jx}),
              (rules.frame, (a, r), "MC", {"index": (1, 3)}),
              (rules.frame_backward, (w, v, s, r, r), "wMsCC", {"index": (1, 3), "settings": jx}),
-             (rules.split, (np.array([[0, 1, 0], [0.2, 0, 0]]), w, v, s), "rwMs", {})]
+             (rules.split, (np.array([[0, 1, 0], [0.2, 0, 0]]), w, v, s), "rwMs", {}),
+             (rules.function_along, (np.tile([0.0, 0, 1, 2], (2, 3, 1)), v, s, c), "wMsM",
+              {"function": multiplet.backend.Function("sqrt"), "settings": jx}),
+             (rules.bent, (np.array([[0.0, 1, 0], [0, 0, 0]]), c, s), "rMs", {"settings": settings._replace(failed=0)})]
     for operation, arrays, letters, static in calls:
         static = {"settings": settings, **static}
         found = []

@@ -102,7 +102,7 @@ def test_a_failed_matrix_leaves_parameters_their_gradient(kind, name, others):
 
 
 def test_what_parameters_cannot():
-    A, electrons = make(PAIRS), number(2.2)
+    A = make(PAIRS)
     with pytest.raises(TypeError, match="exp takes no weights"):
         mt.matrix_function(A, "exp", weights=[1.0])
     with pytest.raises(TypeError, match="needs either mu or electrons"):
@@ -113,10 +113,6 @@ def test_what_parameters_cannot():
         mt.matrix_function(A, "fermi", beta=number(-1.0), electrons=2.0)
     with pytest.raises(ValueError, match="there are no occupations 'exp'"):
         mt.occupations(torch.ones(3), "exp", mu=0.0)
-    g, = torch.autograd.grad(mt.occupations(torch.arange(4.0), "fermi", beta=1.0, electrons=electrons).mu, electrons,
-                             create_graph=True)
-    with pytest.raises(RuntimeError, match="chemical potential.*first derivatives only"):
-        g.backward()
 
 
 FUNCTIONS = {"exp": (torch.exp, "exp"), "tanh": (torch.tanh, "tanh"), "softplus": (torch.nn.functional.softplus, "softplus"),
@@ -150,10 +146,63 @@ def test_spectral_functions_of_a_network():
     x = A.detach().clone().requires_grad_()
     g, = torch.autograd.grad(loss(x), x, create_graph=True)
     assert torch.allclose(each, g, rtol=1e-12, atol=1e-12)
-    with pytest.raises(RuntimeError, match="spectral_function has first derivatives only"):
+    with pytest.raises(RuntimeError, match="spectral_function has first derivatives only unless order=2"):
         g.abs().sum().backward()
     for UPLO, part in (("L", torch.tril), ("U", torch.triu)):
         assert torch.allclose(mt.spectral_function(part(A.detach()), torch.exp, UPLO=UPLO), mt.matrix_function(A.detach(), "exp"))
+
+
+@pytest.mark.parametrize("gap", [0, 1e-15, 1e-9, 1e-5, 1e-2, 0.5])
+@pytest.mark.parametrize("name", ["exp", "tanh", "log", "cos"])
+def test_second_derivatives_of_spectral_functions(name, gap):
+    """By reverse and forward mode in any nesting, as those of the library's kinds, which mpmath has checked."""
+    f, kind = FUNCTIONS[name]
+    A, E, C, P = (make([1.0, 1 + gap, 1 + 2 * gap, 2.3, 2.3], "complex128", seed=k) for k in range(4))
+    inner, grad, jvp = lambda x, y: (x * y.conj()).sum().real, torch.func.grad, torch.func.jvp
+
+    def products(function):
+        slope = grad(lambda a: inner(function(herm(a)), P))
+        along = lambda a: jvp(lambda b: function(herm(b)), (a,), (E,))[1]
+        return (grad(lambda a: inner(slope(a), E))(A), jvp(slope, (A,), (E,))[1], grad(lambda a: inner(along(a), P))(A),
+                jvp(along, (A,), (C,))[1])
+    for found, exact in zip(products(lambda a: mt.spectral_function(a, f, order=2)),
+                            products(lambda a: mt.matrix_function(a, kind))):
+        assert (found - exact).norm() <= 1e-12 * exact.norm()
+
+
+def test_third_derivatives_of_spectral_functions_are_refused():
+    A, E = make(PAIRS), make(PAIRS, seed=4)
+    f = lambda a: (mt.spectral_function(herm(a), torch.sin, order=2) * E).sum()
+    grad, along = lambda g: (lambda a: (torch.func.grad(g)(a) * E).sum()), lambda g: (lambda a: torch.func.jvp(g, (a,), (E,))[1])
+    for outer in (grad, along):
+        for middle in (grad, along):
+            for inner in (grad, along):
+                with pytest.raises(RuntimeError, match="spectral_function has derivatives up to the second"):
+                    outer(middle(inner(f)))(A)
+
+
+@pytest.mark.parametrize("kind", ["fermi", "gaussian", "methfessel_paxton", "cold"])
+def test_second_derivatives_at_a_fixed_number_of_electrons(kind):
+    """Of occupations and functions, by levels, widths, numbers and weights; of one matrix and of many with one mu. Of
+    functions of many matrices mu goes through eigenvalues, which have second derivatives where they are simple."""
+    width, electrons, weights = number(0.6), number(1.7), number(0.4, 0.6)
+    name = "beta" if kind == "fermi" else "sigma"
+    w = torch.tensor([[-1.0, -1, 0.5], [0.2, 0.4, 2]], dtype=torch.float64).requires_grad_()
+    assert torch.autograd.gradgradcheck(lambda w, s, n: mt.occupations(w, kind, electrons=n, **{name: s}),
+                                        (w, width, electrons))
+    assert torch.autograd.gradgradcheck(lambda w, s, n, k: mt.occupations(w, kind, electrons=n, weights=k, **{name: s}),
+                                        (w, width, electrons, weights))
+    A = make([1.0, 1.8, 2.5, 3.7], batch=(2,)).requires_grad_()
+    assert torch.autograd.gradgradcheck(lambda a, s, n, k: mt.matrix_function(herm(a), kind, electrons=n, weights=k,
+                                                                              **{name: s}), (A, width, electrons, weights))
+
+
+def test_second_derivatives_of_insulators():
+    """Far below the gap f' underflows, and mu = (w_1 + w_2) / 2 + (log g_1 - log g_2) / (2 beta) has no second ones."""
+    w = torch.tensor([-1.0, 1.5], dtype=torch.float64)
+    f = lambda w: mt.occupations(w, "fermi", beta=3000.0, electrons=1.0).mu
+    assert torch.allclose(torch.func.grad(f)(w), torch.tensor([0.5, 0.5], dtype=torch.float64), atol=1e-15)
+    assert torch.func.hessian(f)(w).abs().max() < 1e-9
 
 
 def test_spectral_functions_that_are_not_defined():

@@ -29,7 +29,7 @@ FUNCTIONS = {"exp": {"scale": -0.5}, "log": {}, "sqrt": {"scale": 2.0}, "inv_sqr
              "fermi": {"beta": 2.0, "mu": 1.4}, "fermi electrons": {"beta": 2.0, "electrons": 2.2},
              "projector": {"index": (2, 3)}, "softplus": {"scale": -2.0}, "abs": {}, "sign": {},
              "clamp_min": {"minimum": 1.5}, "gaussian": {"sigma": 0.5, "electrons": 2.2},
-             "methfessel_paxton": {"sigma": 0.8, "mu": 1.4, "order": 2}, "cold": {"sigma": 0.8, "mu": 1.4}}
+             "methfessel_paxton": {"sigma": 0.8, "mu": 1.4, "order": 2}, "cold": {"sigma": 0.8, "mu": 1.4}, "xlogx": {}}
 assert {name.split()[0] for name in FUNCTIONS} == set(library.kinds()), "a kind whose gradient is not checked"
 
 

@@ -14,7 +14,7 @@
 #include "spectral/occupation.h"
 
 enum { COLUMNS = 10, MOST_ROWS = 200 };
-static const int32_t apart[] = {0, 1, 2, 3};
+static const int32_t apart[] = {0, 1, 2, 3, 4};
 
 static int read_rows(hid_t file, const char *kind, double rows[MOST_ROWS][COLUMNS]) {
   hsize_t size[2];
@@ -42,7 +42,7 @@ static double pair_error(int kind, const double row[COLUMNS]) {
   const double w[] = {fmin(row[7], row[8]), fmax(row[7], row[8])}, exact = row[9];
   double memory[2 * MPT_FUNCTION_MEMORY];
   mpt_spectral_function s;
-  assert_int_equal(mpt_function_start(&f, 2, w, apart, memory, &s), MPT_STATUS_OK);
+  assert_int_equal(mpt_function_start(&f, 2, w, apart, 0, memory, &s), MPT_STATUS_OK);
   const double one = mpt_divided_difference(&s, 0, 1), other = mpt_divided_difference(&s, 1, 0);
   return fmax(fabs(one / exact - 1), fabs(other / exact - 1));
 }
@@ -134,14 +134,16 @@ static void projector(void **state) {
   double memory[4 * MPT_FUNCTION_MEMORY];
   mpt_spectral_function s;
   (void)state;
-  assert_int_equal(mpt_function_start(&f, 4, w, apart, memory, &s), MPT_STATUS_OK);
+  assert_int_equal(mpt_function_start(&f, 4, w, apart, 0, memory, &s), MPT_STATUS_OK);
   assert_true(s.value[0] == 0 && s.value[1] == 1 && s.value[2] == 1 && s.value[3] == 0);
   assert_true(mpt_divided_difference(&s, 1, 2) == 0 && mpt_divided_difference(&s, 0, 3) == 0);
   assert_true(fabs(mpt_divided_difference(&s, 0, 1) - 0.8) < 1e-15);
   assert_true(fabs(mpt_divided_difference(&s, 3, 2) + 1 / 3.25) < 1e-15);
   const int32_t cut_below[] = {0, 0, 1, 2}, cut_above[] = {0, 1, 2, 2};
-  assert_int_equal(mpt_function_start(&f, 4, w, cut_below, memory, &s), MPT_STATUS_SPLIT_MULTIPLET);
-  assert_int_equal(mpt_function_start(&f, 4, w, cut_above, memory, &s), MPT_STATUS_SPLIT_MULTIPLET);
+  assert_int_equal(mpt_function_start(&f, 4, w, cut_below, 0, memory, &s),
+                   MPT_STATUS_SPLIT_MULTIPLET);
+  assert_int_equal(mpt_function_start(&f, 4, w, cut_above, 0, memory, &s),
+                   MPT_STATUS_SPLIT_MULTIPLET);
 }
 
 static void undefined(void **state) {
@@ -154,7 +156,13 @@ static void undefined(void **state) {
       {{.kind = MPT_FUNCTION_LOG}, -1, MPT_STATUS_FUNCTION_UNDEFINED},
       {{.kind = MPT_FUNCTION_LOG, .scale = -1}, -1, MPT_STATUS_OK},
       {{.kind = MPT_FUNCTION_SQRT}, -1, MPT_STATUS_FUNCTION_UNDEFINED},
-      {{.kind = MPT_FUNCTION_SQRT}, 0, MPT_STATUS_FUNCTION_UNDEFINED},
+      {{.kind = MPT_FUNCTION_SQRT}, 0, MPT_STATUS_OK},
+      {{.kind = MPT_FUNCTION_SQRT}, -1e-300, MPT_STATUS_FUNCTION_UNDEFINED},
+      {{.kind = MPT_FUNCTION_XLOGX}, 0, MPT_STATUS_OK},
+      {{.kind = MPT_FUNCTION_XLOGX}, -1, MPT_STATUS_FUNCTION_UNDEFINED},
+      {{.kind = MPT_FUNCTION_XLOGX}, 5e-324, MPT_STATUS_OK},
+      {{.kind = MPT_FUNCTION_POWER, .exponent = 0.5}, 0, MPT_STATUS_OK},
+      {{.kind = MPT_FUNCTION_POWER, .exponent = -0.5}, 0, MPT_STATUS_FUNCTION_UNDEFINED},
       {{.kind = MPT_FUNCTION_INV_SQRT}, 0, MPT_STATUS_FUNCTION_UNDEFINED},
       {{.kind = MPT_FUNCTION_INVERSE}, 0, MPT_STATUS_FUNCTION_UNDEFINED},
       {{.kind = MPT_FUNCTION_INVERSE}, -2, MPT_STATUS_OK},
@@ -173,8 +181,79 @@ static void undefined(void **state) {
   mpt_spectral_function s;
   (void)state;
   for (size_t k = 0; k < sizeof cases / sizeof *cases; k++)
-    if (mpt_function_start(&cases[k].f, 1, &cases[k].w, apart, memory, &s) != cases[k].status)
+    if (mpt_function_start(&cases[k].f, 1, &cases[k].w, apart, 0, memory, &s) != cases[k].status)
       fail_msg("case %zu: %s at %g", k, mpt_function_name(cases[k].f.kind), cases[k].w);
+}
+
+/* Eigenvalues within rounding of zero count as zero, on either side and with either sign of the
+ * scale; those just beyond do not. */
+static void null_space(void **state) {
+  static const struct {
+    mpt_function f;
+    double value[3], slope[3]; /* at 0, 1/4 and 4: f and f[0, y] */
+    bool steep;
+  } cases[] = {
+      {{.kind = MPT_FUNCTION_SQRT}, {0, 0.5, 2}, {0, 2, 0.5}, true},
+      {{.kind = MPT_FUNCTION_POWER, .exponent = 0.5}, {0, 0.5, 2}, {0, 2, 0.5}, true},
+      {{.kind = MPT_FUNCTION_POWER, .exponent = 1.5}, {0, 0.125, 8}, {0, 0.5, 2}, false},
+      {{.kind = MPT_FUNCTION_XLOGX},
+       {0, -0.34657359027997265, 5.545177444479562},
+       {0, -1.3862943611198906, 1.3862943611198906},
+       true},
+  };
+  const double r = 1e-15;
+  double memory[5 * MPT_FUNCTION_MEMORY], turns[5];
+  mpt_spectral_function s;
+  (void)state;
+  for (size_t k = 0; k < sizeof cases / sizeof *cases; k++)
+    for (int sign = 1; sign >= -1; sign -= 2) {
+      mpt_function f = cases[k].f;
+      const double up[] = {-r, 0, r, 0.25, 4}, down[] = {-4, -0.25, -r, 0, r};
+      const int64_t other[] = {sign > 0 ? 3 : 1, sign > 0 ? 4 : 0}, null = sign > 0 ? 0 : 2;
+      const double *w = sign > 0 ? up : down;
+      f.scale = sign;
+      assert_int_equal(mpt_function_start(&f, 5, w, apart, r, memory, &s), MPT_STATUS_OK);
+      assert_true(s.null[0] == null && s.null[1] == null + 3 && s.steep == cases[k].steep);
+      for (int64_t i = null; i < null + 3; i++) {
+        assert_true(s.value[i] == 0 && s.slope[i] == 0 && s.x[i] == 0);
+        for (int64_t j = null; j < null + 3; j++) assert_true(!mpt_divided_difference(&s, i, j));
+        for (int j = 0; j < 2; j++) {
+          const double exact = sign * cases[k].slope[j + 1];
+          assert_true(fabs(mpt_divided_difference(&s, i, other[j]) - exact) <= 4e-16 * fabs(exact));
+          assert_true(fabs(mpt_divided_difference(&s, other[j], i) - exact) <= 4e-16 * fabs(exact));
+          assert_true(fabs(s.value[other[j]] - cases[k].value[j + 1]) <= 1e-15);
+        }
+      }
+      mpt_function_turns(&s, r / 5, turns);
+      for (int i = 0; i < 5; i++) assert_true(isfinite(turns[i]) && turns[i] >= 0);
+      const double steepest = fabs(cases[k].value[1]) / (0.25 * 0.25) * r / 5;
+      const double rises = cases[k].steep ? 0 : pow(r / 5, 0.5);
+      assert_true(fabs(turns[null] / fmax(steepest, rises) - 1) < 1e-12);
+      assert_int_equal(mpt_function_start(&f, 5, w, apart, 0.99 * r, memory, &s),
+                       MPT_STATUS_FUNCTION_UNDEFINED);
+    }
+}
+
+/* x log x loses no digits where its derivative, or a quotient nearby, is nearly zero. */
+static void entropy_near_its_minimum(void **state) {
+  static const double rows[][3] = {
+      {0.36787944117144233, 0.36787944117144233, 3.3784855259134224e-17},
+      {0.36787944117144233, 0.3678794411714424, 1.0923233209351927e-16},
+      {0.3678794408035629, 0.3678794408035629, -9.999999883372001e-10},
+      {0.3678794374926479, 0.3678794448502367, -5.8329288208177909e-17},
+      {0.3678426532273252, 0.3679162291155595, -1.6666666378828698e-09},
+      {0.3642006467597279, 0.37155823558315676, -1.6667166690443815e-05},
+      {0.25, 0.4, -0.13295134979792911},
+  };
+  const mpt_function f = {.kind = MPT_FUNCTION_XLOGX};
+  double memory[2 * MPT_FUNCTION_MEMORY];
+  mpt_spectral_function s;
+  (void)state;
+  for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) {
+    assert_int_equal(mpt_function_start(&f, 2, rows[k], apart, 0, memory, &s), MPT_STATUS_OK);
+    const double error = fabs(mpt_divided_difference(&s, 0, 1) / rows[k][2] - 1);
+    if (!(error <= 1e-15)) fail_msg("row %zu: relative error %.2g", k, error);
+  }
 }
 
 /* The lowest states are filled with `electrons`: in the sum and, inside a gap, separately in
@@ -207,7 +286,7 @@ static void chemical_potentials(void **state) {
       double memory[6 * MPT_FUNCTION_MEMORY], weight = 0;
       const int32_t id[] = {0, 0, 1, 1, 2, 3};
       mpt_spectral_function s;
-      assert_int_equal(mpt_function_start(&f, m, w, id, memory, &s), MPT_STATUS_OK);
+      assert_int_equal(mpt_function_start(&f, m, w, id, 0, memory, &s), MPT_STATUS_OK);
       for (int64_t i = 0; i < m; i++) weight += s.weight[i];
       assert_true(s.mu == mu && fabs(weight - 1) < 1e-14);
     }
@@ -219,6 +298,8 @@ int main(void) {
                                      cmocka_unit_test(divided_differences),
                                      cmocka_unit_test(projector),
                                      cmocka_unit_test(undefined),
+                                     cmocka_unit_test(null_space),
+                                     cmocka_unit_test(entropy_near_its_minimum),
                                      cmocka_unit_test(chemical_potentials)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

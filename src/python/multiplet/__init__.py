@@ -12,8 +12,8 @@ of these but results need libmultiplet.so (see multiplet.library). Each is loade
 """
 import importlib
 
-from .errors import (Error, GaugeError, GaugeWarning, LibraryNotFound, OutOfMemory, ProblemError, ProblemWarning,
-                     ServiceError, SubgradientError, SubgradientWarning)
+from .errors import (Error, GaugeError, GaugeWarning, LibraryNotFound, NullSpaceWarning, OutOfMemory, ProblemError,
+                     ProblemWarning, ServiceError, SubgradientError, SubgradientWarning)
 from .status import Status
 
 __version__ = "0.1.0"
@@ -24,8 +24,8 @@ _ARRAYS = ("eigh", "eigvalsh", "eigh_backward", "matrix_function", "matrix_funct
 _HOMES = {**dict.fromkeys(_ARRAYS, "arrays"), "Result": "reader", "open": "reader", "service": "spool"}
 _MODULES = ("arrays", "backend", "jax", "library", "reader", "spool", "torch", "verdict")
 
-__all__ = ["Error", "GaugeError", "GaugeWarning", "LibraryNotFound", "OutOfMemory", "ProblemError", "ProblemWarning",
-           "ServiceError", "Status", "SubgradientError", "SubgradientWarning", "plot", *_HOMES]
+__all__ = ["Error", "GaugeError", "GaugeWarning", "LibraryNotFound", "NullSpaceWarning", "OutOfMemory", "ProblemError",
+           "ProblemWarning", "ServiceError", "Status", "SubgradientError", "SubgradientWarning", "plot", *_HOMES]
 
 
 def __getattr__(name):

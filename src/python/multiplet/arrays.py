@@ -201,7 +201,8 @@ def matrix_function(a, kind, *, UPLO="L", tolerance=None, failed="raise", thread
 
 
 def matrix_function_backward(result, gf):
-    """Gradient(gradient) from the cotangent of f(A), [*batch, n, n]; exact at any degeneracy."""
+    """Gradient(gradient) from the cotangent of f(A), [*batch, n, n]; exact at any degeneracy. A loss that moves zero
+    eigenvalues, where a square root has no derivative, gets one NullSpaceWarning, and that part is dropped."""
     call = result._call
     w, v = call.flat(result.eigenvalues, 1), call.flat(result.eigenvectors)
     gf = call.cotangent(gf, v, "gf")
@@ -211,6 +212,7 @@ def matrix_function_backward(result, gf):
         shift = (total * call.response).astype(w.dtype)
         g -= (v * shift[:, None, :]) @ v.conj().swapaxes(-1, -2)
     call.check(f"gradient of {call.function.kind}", certificate)
+    verdict.check_null_space(certificate, f"gradient of {call.function.kind}")
     return Gradient(call.shaped(g))._of(call, certificate)
 
 

@@ -23,6 +23,11 @@ FAILED = np.zeros(128, bool)  # by status
 FAILED[[s.value for s in Status if s.failed]] = True
 
 
+def resolution(n, epsilon):
+    """What rounding cannot tell apart in a spectrum, relative to ||A||_2: mpt_resolution."""
+    return 5 * n ** 0.5 * epsilon
+
+
 class Options(typing.NamedTuple):
     """How to solve. tolerance is relative to ||A||_2; 0 stands for the uncertainty due to rounding, 5 sqrt(n) eps."""
     triangle: str = "lower"
@@ -46,6 +51,11 @@ class Function(typing.NamedTuple):
     sigma: float = 0.0
     order: float = 1.0
     minimum: float = 0.0
+
+    @property
+    def takes_zero(self):
+        """Whether eigenvalues within rounding of zero count as zero, where its second derivatives do not exist."""
+        return self.kind in ("sqrt", "xlogx") or self.kind == "power" and self.exponent > 0 and self.exponent % 1 != 0
 
 
 class Selection(typing.NamedTuple):
@@ -88,6 +98,7 @@ class Certificate:
       gauge_violation   how much of the loss depends on the basis inside a multiplet, 0 to 1; 0 before backward
       cotangent_spread  how much eigenvalue cotangents differ inside a multiplet / the largest
       gradient_error    upper estimate of the gradient's relative error; 0 before backward
+      null_violation    how much of a function's loss moves eigenvalues that are zero, where it has no derivative, 0 to 1
       rule              how the gradient at equal and near eigenvalues was made, an index of multiplet.library.RULES
       frame_condition   1 at best; 0 without a frame
       refused           true where a policy refused the gradient
@@ -109,7 +120,7 @@ class Certificate:
     def __repr__(self):
         counts = {Status(s).name: int(c) for s, c in zip(*np.unique(self.report["status"], return_counts=True))}
         largest = [f"{name} up to {self.report[name].max(initial=0):.2g}"
-                   for name in ("gauge_violation", "cotangent_spread", "gradient_error")]
+                   for name in ("gauge_violation", "cotangent_spread", "gradient_error", "null_violation")]
         return f"Certificate({counts}, {', '.join(largest)})"
 
     @property

@@ -46,5 +46,10 @@ class SubgradientWarning(UserWarning):
     their mean."""
 
 
+class NullSpaceWarning(UserWarning):
+    """The loss moves eigenvalues that are zero, where a function (a square root) has no derivative: that part of it was
+    dropped."""
+
+
 class GaugeWarning(UserWarning):
     """The loss depends on the arbitrary basis inside a multiplet: that part of it has no gradient and was dropped."""

@@ -93,7 +93,7 @@ REPORT_BYTES = 160  # of an mpt_report
 # Its members (report_type() has their places).
 REPORT = ("status", "largest", "residual", "orthogonality", "min_gap", "gauge_violation", "cotangent_spread",
           "gradient_error", "frame_condition", "tangent_splitting", "tangent_error", "output_residual", "rule",
-          "retried", "first_failed", "first_decade", "refused", "seconds")
+          "retried", "first_failed", "first_decade", "refused", "seconds", "null_violation")
 
 # The number of arrays that a call takes between its options (and its spec) and its error.
 _ARRAYS = {"mpt_eigh": 5, "mpt_eigh_backward": 8, "mpt_matrix_function": 6, "mpt_matrix_function_backward": 7,

@@ -8,11 +8,11 @@ import h5py
 import numpy as np
 
 from .errors import Error
-from .status import Status
+from .status import SOLVED as SOLVED_STATUSES, Status
 
 SCHEMA_NAME, SCHEMA_MAJOR = "multiplet-result", "1"
 FAILED = [s.value for s in Status if s.failed]
-SOLVED = [Status.OK.value, Status.GAUGE_DEPENDENT.value, Status.SUBGRADIENT.value]
+SOLVED = [s.value for s in SOLVED_STATUSES]
 
 
 class Failed(typing.NamedTuple):

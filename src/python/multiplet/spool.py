@@ -28,7 +28,7 @@ from .backend import Certificate, using
 from .errors import Error, ServiceError
 
 DIAGNOSTICS = ("residual", "orthogonality", "min_gap", "gauge_violation", "cotangent_spread", "gradient_error",
-               "frame_condition", "seconds")
+               "frame_condition", "null_violation", "seconds")
 PATIENT = 2.0  # seconds before a wait is shown
 LARGE = 1 << 18  # bytes from which an array is mapped
 SPARE = 8  # input files kept for later requests

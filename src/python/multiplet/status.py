@@ -17,6 +17,7 @@ class Status(enum.IntEnum):
     INTERNAL = 9
     TOO_MANY_IN_RANGE = 10
     SUBGRADIENT = 11
+    NULL_SPACE = 13
 
     @property
     def text(self):
@@ -29,8 +30,11 @@ class Status(enum.IntEnum):
 
     @property
     def failed(self):
-        return self not in (Status.PENDING, Status.OK, Status.GAUGE_DEPENDENT, Status.SUBGRADIENT)
+        return self is not Status.PENDING and self not in SOLVED
 
+
+# Right, or with a warning.
+SOLVED = (Status.OK, Status.GAUGE_DEPENDENT, Status.SUBGRADIENT, Status.NULL_SPACE)
 
 _TEXT = {
     Status.PENDING: "not solved yet",
@@ -48,6 +52,8 @@ _TEXT = {
     Status.TOO_MANY_IN_RANGE: "more eigenvalues in range than at_most",
     Status.SUBGRADIENT: "the loss tells equal eigenvalues apart and is no certified function of the matrix; the "
                         "gradient is a mean of its one-sided ones",
+    Status.NULL_SPACE: "the loss, or the direction, moves eigenvalues that are zero, where a function has no derivative; "
+                       "that part was dropped",
 }
 
 _REMEDY = {
@@ -55,8 +61,8 @@ _REMEDY = {
     Status.NONFINITE_INPUT: "look at what makes the matrix; torch.isfinite finds the entries",
     Status.NOT_HERMITIAN: "symmetrise it, or let only one triangle be read",
     Status.NO_CONVERGENCE: "scale the matrix, whose entries may be too large or too small to be squared",
-    Status.FUNCTION_UNDEFINED: "shift the spectrum into the function's domain, for instance A + eps I, or choose "
-                               "another reference",
+    Status.FUNCTION_UNDEFINED: "shift the spectrum into the function's domain, for instance A + eps I, or raise what is "
+                               "below with the function 'clamp_min'; of a frame, choose another reference",
     Status.SPLIT_MULTIPLET: "let the range end in a gap, at an end of the multiplet",
     Status.NONFINITE_COTANGENT: "look at the loss: torch.autograd.set_detect_anomaly finds the step",
     Status.INTERNAL: "please report the matrix",

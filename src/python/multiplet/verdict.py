@@ -3,7 +3,7 @@ import warnings
 
 import numpy as np
 
-from .errors import GaugeError, GaugeWarning, ProblemError, SubgradientError, SubgradientWarning
+from .errors import GaugeError, GaugeWarning, NullSpaceWarning, ProblemError, SubgradientError, SubgradientWarning
 from .status import Status
 
 _SUBGRADIENT, _GAUGE_DEPENDENT = int(Status.SUBGRADIENT), int(Status.GAUGE_DEPENDENT)
@@ -90,6 +90,31 @@ def check_split(certificate, splitting, epsilon, policy):
         raise GaugeError(f"{text}: its single eigenvalues and vectors have no derivative ({remedy})", certificate)
     warnings.warn(f"{text}. Its eigenvalues move by their mean here, and its vectors not among themselves ({remedy})",
                   GaugeWarning, stacklevel=3)
+
+
+ABOVE_ZERO = "keep the spectrum above zero, A + eps I, or make the function of its range alone"
+
+
+def check_null_space(certificate, doing):
+    """One NullSpaceWarning about the worst matrix, after `doing`, a gradient or a derivative along a direction."""
+    reached = np.flatnonzero(certificate.statuses == Status.NULL_SPACE)
+    if not reached.size:
+        return
+    share = certificate.report["null_violation"][reached]
+    what = "direction" if "along" in doing else "loss"
+    warnings.warn(f"{doing}: the {what} moves eigenvalues of {name_of(certificate, reached[share.argmax()])} that are zero "
+                  f"within rounding, where the function has no derivative: {share.max():.2g} of it"
+                  f"{_others(reached.size)}. That part was dropped ({ABOVE_ZERO})", NullSpaceWarning, stacklevel=3)
+
+
+def check_bent(certificate, null, what):
+    """Raises ProblemError for the first matrix with eigenvalues that count as zero, [count] of `null`: no second
+    derivative exists there."""
+    found = np.flatnonzero(null)
+    if found.size:
+        raise ProblemError(f"second derivative of {what}: {name_of(certificate, found[0])} has eigenvalues that are zero "
+                           f"within rounding, where none exists{_others(found.size)} ({ABOVE_ZERO}; failed='zero' gives "
+                           "zeros for such matrices)", certificate)
 
 
 def check_gauge(certificate, w, v, gv, policy):

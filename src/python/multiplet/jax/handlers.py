@@ -8,8 +8,9 @@ import warnings
 import jax
 
 from .. import library
-from ..errors import GaugeWarning, LibraryNotFound, ProblemWarning, SubgradientWarning
+from ..errors import GaugeWarning, LibraryNotFound, NullSpaceWarning, ProblemWarning, SubgradientWarning
 from ..status import Status
+from ..verdict import ABOVE_ZERO
 
 NAME, TARGET = "libmultiplet-jax.so", "multiplet"
 
@@ -58,6 +59,10 @@ def notice(what, status, matrix, count, such, value):
                           f"spread of their cotangents {value:.2g} of the largest{others}. They were replaced by their "
                           "mean (use multiplet.jax.matrix_function for each function of the matrix, or "
                           "eigenvalue_cotangents='unbiased')"), SubgradientWarning
+    elif status == Status.NULL_SPACE:
+        text, category = (f"{what}: {value:.2g} of the loss, or of the direction, moves eigenvalues of {name} that are zero "
+                          f"within rounding, where it does not exist{others}. That part was dropped ({ABOVE_ZERO})"
+                          ), NullSpaceWarning
     else:
         text, category = (f"{what}: {name} is {status.name}: {status.text}{others} ({status.remedy}; certificate=True "
                           "has the status of each matrix, failed='raise' makes it an error)"), ProblemWarning

@@ -20,7 +20,8 @@ CALLS = {"eigh": ("mpt_eigh", "m0 W0 M0"), "eigvalsh": ("mpt_eigh", "m0 W0 -"),
          "frame": ("mpt_frame", "m0 C0 W0 M0"), "frame_backward": ("mpt_frame_backward", "- w0 m0 c1 M0 C0")}
 WHAT = {"eigh_backward": "gradient of eigh", "function": "matrix_function", "frame_backward": "gradient of frame",
         "eigh_selected": "eigh", "eigvalsh_selected": "eigvalsh", "eigh_selected_backward": "gradient of eigh",
-        "function_backward": "derivative of matrix_function", "split": "derivative of eigh along a direction"}
+        "function_backward": "derivative of matrix_function", "split": "derivative of eigh along a direction",
+        "second": "second derivative of matrix_function"}
 
 
 def answer(name, results, operands, attributes, selection, *arrays):
@@ -35,6 +36,8 @@ def answer(name, results, operands, attributes, selection, *arrays):
     report = np.zeros(count, library.report_type())
     if name == "split":
         _split(flat, report, attributes)
+    elif name == "second":
+        _second(flat, report, attributes)
     else:
         _solve(name, results, operands, attributes, flat, report, (like.dtype, n, count))
     _finish(WHAT.get(name, name), results, operands, attributes, flat, report)
@@ -49,6 +52,16 @@ def _split(flat, report, attributes):
     apart = splitting > np.finfo(splitting.dtype).eps ** 0.5
     report["status"] = np.where(apart, Status.GAUGE_DEPENDENT, Status.OK)
     report["refused"] = apart & bool(attributes["gauge"])
+
+
+def _second(flat, report, attributes):
+    null, found = flat["in"][:2]
+    flat["out"][0][:] = found
+    report["status"] = np.where(null > 0, Status.FUNCTION_UNDEFINED, Status.OK)
+    if null.any() and attributes["failed"] != 0:
+        raise ProblemError(f"second derivative of matrix_function: matrix {null.argmax()} of {null.size} has eigenvalues "
+                           "that are zero within rounding, where none exists (keep the spectrum above zero; "
+                           "failed='zero' gives zeros for such matrices)")
 
 
 def _solve(name, results, operands, attributes, flat, report, shape):
@@ -119,7 +132,7 @@ def _finish(what, results, operands, attributes, flat, report):
             quiet = s == Status.SUBGRADIENT and attributes["spread"] != library.SPREADS["mean"]
             if s == Status.OK or quiet:
                 continue
-            field = "cotangent_spread" if s == Status.SUBGRADIENT else "gauge_violation"
+            field = {Status.SUBGRADIENT: "cotangent_spread", Status.NULL_SPACE: "null_violation"}.get(s, "gauge_violation")
             such = np.flatnonzero((status == s) & ~old)
             worst = such[0 if FAILED[s] else report[field][such].argmax()]
             handlers.notice(what, Status(s), worst, status.size, such.size, float(report[field][worst]))

@@ -260,11 +260,31 @@ def _second(a, w, v, status, e, da, settings, f):
     if why:
         refuse(why, da)
     bad = jnp.asarray(FAILED)[status][..., None]
-    w, v = jnp.where(bad, 1, w), jnp.where(bad[..., None], 0, v)
+    null = second.counts_as_zero(f, w)[..., None] & ~bad
+    w, v = jnp.where(bad | null, 1, w), jnp.where((bad | null)[..., None], 0, v)
     conjugated = settings.convention == JAX
     e = hermitian(jnp.conj(e) if conjugated else e)
     found = second.contract(f, w, v, e, hermitian(da))
-    return spoil(guard(a, jnp.conj(found) if conjugated else found, operands="AM")[0], status, settings)
+    found, = guard(a, jnp.conj(found) if conjugated else found, operands="AM")
+    if f.takes_zero:
+        found, = bent(null[..., 0].astype(w.dtype), found, status, operands="rMs", settings=settings)
+    return spoil(found, status, settings)
+
+
+# The second operand; an error where the first is not zero, since there is no second derivative at zero eigenvalues.
+bent = Operation("second", "M")
+
+
+@bent.derivative
+def _(primals, tangents, **static):
+    null, x, status = primals
+    return bent(*primals, **static), bent(null, real_zeros(tangents[1], x), status, **static)
+
+
+@bent.transpose
+def _(cotangents, null, x, status, **static):
+    c, = cotangents
+    return [None, ad.Zero(x.aval), None] if is_zero(c) else [None, *bent(null, c, status, **static), None]
 
 
 # The second operand. Of what is made of second derivatives, there is no further derivative by A, the first one.

@@ -8,6 +8,8 @@ The formulas are those of multiplet/torch/second.py.
 """
 import jax.numpy as jnp
 
+from ..backend import resolution
+
 ORDER = 10  # Taylor terms used where points are near
 NEAR = {8: 0.05, 4: 0.25}  # of a function's radius, by a number's bytes: quotients lose 1 / NEAR^2 of eps there
 KINDS = {"exp", "log", "sqrt", "inv_sqrt", "inverse", "power", "tanh", "sin", "cos", "fermi", "projector"}
@@ -18,6 +20,14 @@ def lacking(function):
     if function.electrons:
         return f"{function.kind} at a fixed number of electrons has first derivatives only"
     return None if function.kind in KINDS else f"{function.kind} has first derivatives only"
+
+
+def counts_as_zero(function, w):
+    """Whether some of the eigenvalues w [*batch, n] count as zero for this function: [*batch]."""
+    if not function.takes_zero or not w.shape[-1]:
+        return jnp.zeros(w.shape[:-1], bool)
+    size = jnp.abs(w)
+    return (size <= resolution(w.shape[-1], jnp.finfo(w.dtype).eps) * size.max(-1, keepdims=True)).any(-1)
 
 
 def contract(function, w, v, e, h):

@@ -5,7 +5,7 @@ import numpy as np
 import torch
 
 from .. import reader
-from ..status import Status
+from ..status import SOLVED, Status
 
 
 class Dataset(torch.utils.data.Dataset):
@@ -15,14 +15,14 @@ class Dataset(torch.utils.data.Dataset):
 
     group: which one, when the file has several. fields: names of datasets such as "eigenvalues", "gradient",
     "functions/rho", "diagnostics/min_gap"; by default all except the diagnostics. statuses: the problems with these
-    statuses are items; by default OK, GAUGE_DEPENDENT and SUBGRADIENT, so that no item holds a failed problem's zeros.
+    statuses are items; by default OK and those of warnings, so that no item holds a failed problem's zeros.
     `index[k]` is the number in the file of item k, or its index tuple where there are several leading dimensions.
 
     The file is opened when the first item is read, separately in every worker process. A dataset can be pickled: the
     copy refers to the same file and has not opened it.
     """
 
-    def __init__(self, path, group=None, fields=None, statuses=(Status.OK, Status.GAUGE_DEPENDENT, Status.SUBGRADIENT)):
+    def __init__(self, path, group=None, fields=None, statuses=SOLVED):
         self.path = os.path.abspath(path)
         with reader.open(self.path) as result:
             found = result.only(group)

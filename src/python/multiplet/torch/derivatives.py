@@ -40,8 +40,6 @@ def is_plain(A):
     return type(A) is torch.Tensor and not _transforms() and forward_ad._current_level < 0
 
 
-LIMITED = "spectral_function has first derivatives only (matrix_function's kinds have second ones)"
-POTENTIAL = "a chemical potential at a fixed number of electrons has first derivatives only"
 ONE_SIDED = "one-sided derivatives of eigenvalues along a direction are not differentiated further"
 
 
@@ -344,18 +342,24 @@ class Constant(Node):
 
 class Limited(Node):
     @staticmethod
-    def forward(ctx, x, A):
+    def forward(ctx, x, A, order, why):
         Node.keep(ctx, A)
-        return Node.below(ctx, "limited", x, A)
+        ctx.order, ctx.why = order, why
+        return Node.below(ctx, "limited", x, A, order, why)
 
     @staticmethod
-    def jvp(ctx, dx, _):
+    def next(ctx, dx, A):
+        """The derivative dx, with one order less left."""
+        return ops.limited(dx, A, ctx.order - 1, ctx.why) if ctx.order > 1 else ops.refused(dx, A, ctx.why)
+
+    @staticmethod
+    def jvp(ctx, dx, *_):
         with Node.primals(ctx) as (A,):
-            return torch.zeros_like(A) if dx is None else ops.refused(dx, A, LIMITED)
+            return Limited.next(ctx, torch.zeros_like(A) if dx is None else dx, A)
 
     @staticmethod
     def backward(ctx, c):
-        return c if c is None else ops.refused(c, ctx.saved_tensors[0], LIMITED), None
+        return c if c is None else Limited.next(ctx, c, ctx.saved_tensors[0]), None, None, None
 
 
 class ChemicalPotential(Node):
@@ -370,16 +374,13 @@ class ChemicalPotential(Node):
     @staticmethod
     def jvp(ctx, *directions):
         with Node.primals(ctx) as saved:
-            moved = smearing.along(saved, *directions[:4], ctx.what)
-            return (pairs.refused(POTENTIAL, moved, *saved[:4]), None, None, None)
+            return (smearing.along(saved, *directions[:4], ctx.what), None, None, None)
 
     @staticmethod
     def backward(ctx, g, *_):
         if g is None:
             return 5 * (None,)
-        saved = ctx.saved_tensors
-        found = smearing.back(saved, g, ctx.needs_input_grad, ctx.what)
-        return *(x if x is None else pairs.refused(POTENTIAL, x, *saved[:4]) for x in found), None
+        return *smearing.back(ctx.saved_tensors, g, ctx.needs_input_grad, ctx.what), None
 
 
 class Directional(Node):

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from .. import arguments, library, verdict
-from ..backend import Certificate, Function, Library, Options, Selection, current
+from ..backend import FAILED, Certificate, Function, Library, Options, Selection, current
 from ..errors import ServiceError
 from ..status import Status
 from . import direct
@@ -29,6 +29,7 @@ REAL = {torch.float32: np.float32, torch.float64: np.float64, torch.complex64: n
         torch.complex128: np.float64}
 _backends = weakref.WeakValueDictionary()
 _LIBRARY = Library()
+_is_batched = getattr(getattr(torch._C, "_functorch", None), "is_legacy_batchedtensor", lambda x: True)  # 1.13: maybe
 
 
 def last_certificate():
@@ -106,6 +107,11 @@ def is_direct(A):
     return A.is_cpu and not torch._C._len_torch_dispatch_stack()
 
 
+def is_batched(x):
+    """Whether autograd's is_grads_batched is at work on it."""
+    return x is not None and _is_batched(x)
+
+
 # Compilers take the results of what this decorates as constants. They may have made symbols of numbers that changed from
 # call to call: numbers come as text, which makes constants of them. What depends on n the library checks, later.
 constant_for_compilers = torch.compiler.assume_constant_result if hasattr(torch, "compiler") else lambda f: f
@@ -115,7 +121,8 @@ def checked_function(kind, n, parameters):
     """The Function of these parameters, checked, as text."""
     if not compiling():
         return function_text(arguments.function(kind, parameters, n))
-    words = tuple(tuple(f"{x}" for x in value) if isinstance(value, (tuple, list)) else f"{value}"
+    # (what asks range() for a number makes a constant of a symbol, in PyTorch 2.4, too)
+    words = tuple(tuple(f"{range(x).stop}" for x in value) if isinstance(value, (tuple, list)) else f"{value}"
                   for value in parameters.values())
     return _constant_function(kind, tuple(parameters), words)
 
@@ -310,14 +317,20 @@ def function_map(A, w, v, ids, report, E, what, how, doing):
     moved, certificate = call.backend.function_backward(call.array(w, 1), call.array(v), function, call.array(E),
                                                         call.certificate(ids, report), call.options)
     call.check(doing, certificate)
+    verdict.check_null_space(certificate, doing)
     return call.tensor(moved)
 
 
 def function_second(A, w, v, ids, report, E, C, what, how):
     """The second derivative of f(A) along E and C, symmetric in both: second.py."""
     from . import second
-    bad = Call(A, how).certificate(ids, report).bad
-    return second.second_derivative(function_of(what), w, v, E, C, bad)
+    call, function = Call(A, how), function_of(what)
+    certificate = call.certificate(ids, report)
+    certificate.batch, bad = tuple(call.batch), FAILED[certificate.statuses]
+    null = second.counts_as_zero(function, w).reshape(-1).numpy() & ~bad
+    if call.settings.failed == "raise":
+        verdict.check_bent(certificate, null, function.kind)
+    return second.second_derivative(function, w, v, E, C, np.flatnonzero(bad | null))
 
 
 def frame(A, R, start, stop, how):
@@ -397,8 +410,8 @@ def constant(x):
     return x.clone()
 
 
-def limited(x, A):
-    """x; its derivatives, which do not know how they depend on A, refuse to be differentiated by A."""
+def limited(x, A, order, why):
+    """x; its derivatives of this order, which do not know how they depend on A, refuse to be differentiated by A."""
     return x.clone()
 
 

@@ -165,13 +165,16 @@ def matrix_function(A, kind, *, UPLO="L", tolerance=None, weights=None, failed="
     return Certified(f, _certificate(ids, report)) if certificate else f
 
 
-def spectral_function(A, f, *, UPLO="L", tolerance=None, failed="raise", certificate=False):
+def spectral_function(A, f, *, order=1, UPLO="L", tolerance=None, failed="raise", certificate=False):
     """V f(w) V^H, [*batch, n, n], for any smooth f: an elementwise PyTorch function of the eigenvalues [*batch, n].
 
     Its gradient is exact at any degeneracy: the divided differences are made of f and of its derivative, which autograd
-    makes. Tensors that f holds (coefficients, a network's weights) have gradients, too. First derivatives by A only.
+    makes. Tensors that f holds (coefficients, a network's weights) have gradients, too. By A there are first derivatives;
+    with order=2 second ones, too, which evaluates f'' 100 times at n^3 numbers for each matrix.
     """
-    found, ids, report = spectral.spectral_function(A, f, settings(A, UPLO, tolerance, failed))
+    how = settings(A, UPLO, tolerance, failed)
+    arguments.choice("order", order, (1, 2))
+    found, ids, report = spectral.spectral_function(A, f, order, how)
     return Certified(found, _certificate(ids, report)) if certificate else found
 
 

@@ -34,7 +34,7 @@ SCHEMAS = {
     "settled": "(Tensor x, Tensor? error, Tensor A, Tensor ids, Tensor report, str how) -> Tensor",
     "simple": "(Tensor x, Tensor A, Tensor ids, Tensor report, str how) -> Tensor",
     "constant": "(Tensor x) -> Tensor",
-    "limited": "(Tensor x, Tensor A) -> Tensor",
+    "limited": "(Tensor x, Tensor A, int order, str why) -> Tensor",
     "chemical_potential": "(Tensor w, Tensor width, Tensor electrons, Tensor? weights, str what) -> "
                           "(Tensor, Tensor, Tensor, Tensor)",
     "directional": "(Tensor A, Tensor dA, str how) -> (Tensor, Tensor)",
@@ -102,7 +102,7 @@ EMPTY = {
     "settled": lambda x, *_: _like(x),
     "simple": lambda x, *_: _like(x),
     "constant": _like,
-    "limited": lambda x, A: _like(x),
+    "limited": lambda x, *_: _like(x),
     "chemical_potential": lambda w, width, *_: (_like(width), _like(w), _like(w), _like(width)),
     "directional": lambda A, *_: (A.new_empty(A.shape[:-1], dtype=_real(A)),) * 2,
     "certificate": lambda report: report.new_empty((*report.shape[:-1], len(REPORT)), dtype=torch.float64),

@@ -56,7 +56,7 @@ def gradient(call, eigen, gw, gv, seed):
     with torch.no_grad():
         note = Note.sum(notes) if notes else None
         left, answered = note.take(v.detach(), gv) if note else (gv, None)
-        by = kernels if kernels.is_direct(A) else ops
+        by = ops if kernels.is_batched(gw) or kernels.is_batched(left) or not kernels.is_direct(A) else kernels
         g = by.eigh_backward(A, w, v, ids, report, gw, left, seed, call.how)[0]
         if note:
             g = check(call, kernels.last_certificate(), g if answered is None else g + answered, note)

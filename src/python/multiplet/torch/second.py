@@ -10,6 +10,9 @@ import math
 
 import torch
 
+from ..backend import resolution
+from . import differences
+
 ORDER = 10  # Taylor terms used where points are near
 NEAR = 0.05  # of a function's radius: plain quotients lose 1 / NEAR^2 of eps there, and the Taylor remainder is less
 ELEMENTS = 1 << 22  # of one array over all triples
@@ -19,15 +22,26 @@ def hermitian(x):
     return (x + x.mH) / 2
 
 
+KINKS = {"abs", "sign", "clamp_min"}
+SMEARINGS = {"gaussian", "methfessel_paxton", "cold"}
 # The functions whose second divided differences are implemented.
-KINDS = {"exp", "log", "sqrt", "inv_sqrt", "inverse", "power", "tanh", "sin", "cos", "fermi", "projector"}
+KINDS = KINKS | SMEARINGS | {"exp", "log", "sqrt", "inv_sqrt", "inverse", "power", "tanh", "sin", "cos", "fermi", "projector",
+                             "softplus", "xlogx"}
 
 
 def lacking(function):
     """The reason why a function has no second derivatives here, or None."""
-    if function.electrons:
-        return "fermi at a fixed number of electrons has first derivatives only"
+    if function.kind in SMEARINGS | {"softplus", "xlogx"} and not hasattr(torch, "func"):
+        return f"{function.kind} has second derivatives with PyTorch 2.4 and newer, and this is {torch.__version__}"
     return None if function.kind in KINDS else f"{function.kind} has first derivatives only"
+
+
+def counts_as_zero(function, w):
+    """Whether matrices with eigenvalues w [*batch, n] have some that count as zero for this function: [*batch]."""
+    if not function.takes_zero or not w.shape[-1]:
+        return torch.zeros(w.shape[:-1], dtype=torch.bool, device=w.device)
+    size = w.double().abs()
+    return (size <= resolution(w.shape[-1], torch.finfo(w.dtype).eps) * size.amax(-1, keepdim=True)).any(-1)
 
 
 THIRD = "third derivatives are not there (take differences of second ones)"
@@ -48,10 +62,31 @@ def second_derivative(function, w, v, e, c, bad):
 
 def contract(function, w, v, e, c):
     """V S V^H for a part of the batch."""
-    e, c = v.mH @ e @ v, v.mH @ c @ v
-    f = second_differences(function, w.double()).to(w.dtype)
-    s = torch.einsum("bikj,bik,bkj->bij", f.to(v.dtype), e, c)
-    return hermitian(v @ (2 * s) @ v.mH)  # the second term of S is the first one's conjugate transpose
+    response = None
+    e, c, w = v.mH @ e @ v, v.mH @ c @ v, w.double()
+    if function.electrons:
+        w, function, response = _at_fixed_number(function, w)
+        e, c = (x - torch.diag_embed(_mean(response, x)[..., None].expand(w.shape)).to(x.dtype) for x in (e, c))
+    f = second_differences(function, w).to(c.dtype)
+    s = hermitian(2 * torch.einsum("bikj,bik,bkj->bij", f, e, c))  # S's second term is the first one's transpose
+    if response is not None:
+        trace = s.diagonal(dim1=-2, dim2=-1).real.sum(-1, keepdim=True)
+        s = s - torch.diag_embed(response * trace).to(s.dtype)
+    return hermitian(v @ s @ v.mH)
+
+
+def _at_fixed_number(function, w):
+    """(w - mu, the function of these, d mu / d w). With c' = c - tr(r c), and likewise e', the second derivative is the
+    one at fixed mu along e' and c', less r times its trace."""
+    from . import kernels, smearing
+    name = smearing.WIDTHS[function.kind]
+    given = torch.full(w.shape[:-1], getattr(function, name)).double(), torch.full(w.shape[:-1], function.electrons).double()
+    mu, _, response, _ = smearing.solve(w, *given, None, kernels.function_text(function))
+    return w - mu[..., None], function._replace(electrons=0.0, mu=0.0), response
+
+
+def _mean(response, x):
+    return (response * x.diagonal(dim1=-2, dim2=-1).real).sum(-1)
 
 
 def second_differences(function, w):
@@ -59,6 +94,11 @@ def second_differences(function, w):
     n = w.shape[-1]
     if function.kind == "projector":
         return _of_steps(w, function.index)
+    if function.kind in KINKS:
+        return _of_kinks(function, w)
+    if function.kind in SMEARINGS | {"softplus", "xlogx"}:
+        factor, f = _smooth(function)
+        return factor ** 2 * differences.second(f, factor * (w - function.mu))
     x = [w.reshape(-1, *at).expand(-1, n, n, n) for at in ((n, 1, 1), (1, n, 1), (1, 1, n))]
     low, middle, high = torch.stack(x).sort(0)[0]
     f = Scalar(function)
@@ -77,6 +117,35 @@ def _of_steps(w, index):
     q = torch.where(across, 1 / torch.where(across, w.unsqueeze(-1) - w.unsqueeze(-2), torch.ones_like(step)), step)
     f = step * q
     return (f.unsqueeze(3) * q.unsqueeze(2) + f.unsqueeze(3) * q.unsqueeze(1) + f.unsqueeze(2) * q.mT.unsqueeze(1))
+
+
+def _smooth(function):
+    """(factor, f) of functions f(factor (w - mu)) without closed forms here."""
+    from . import smearing
+    if function.kind == "softplus":
+        return function.scale, lambda u: torch.logaddexp(u, torch.zeros_like(u))
+    if function.kind == "xlogx":
+        return function.scale, lambda u: torch.xlogy(u, u)
+    return 1 / function.sigma, lambda u: smearing.profile(function.kind, u, int(function.order))
+
+
+def _of_kinks(function, w):
+    """Second divided differences of functions that are linear but for a kink or a step at u = 0: quotients of first
+    ones, which are exact there."""
+    u = function.scale * w - function.minimum  # 0 but for clamp_min
+    y = u.sign() if function.kind == "sign" else u.abs() if function.kind == "abs" else u.clamp_min(0)
+
+    def quotient(y, x):
+        return torch.where(x == 0, torch.zeros_like(y), y / torch.where(x == 0, torch.ones_like(x), x))
+    n = w.shape[-1]
+    places = torch.stack(torch.meshgrid(*3 * [torch.arange(n)], indexing="ij")).sort(0)[0].unbind(0)
+    steps = u.unsqueeze(-1) - u.unsqueeze(-2)
+    first = quotient(y.unsqueeze(-1) - y.unsqueeze(-2), steps)
+    one_side = (u.sign().unsqueeze(-1) * u.sign().unsqueeze(-2)) > 0  # there it is a constant, and no quotient of roundings
+    slope = {"sign": torch.zeros_like(u), "abs": u.sign(), "clamp_min": (u > 0).to(u.dtype)}[function.kind].unsqueeze(-1)
+    first = torch.where(one_side, slope.expand_as(first), first)
+    bend = first[..., places[1], places[2]] - first[..., places[0], places[1]]
+    return function.scale ** 2 * quotient(bend, u[..., places[2]] - u[..., places[0]])
 
 
 class Scalar:

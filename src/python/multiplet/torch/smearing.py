@@ -15,6 +15,7 @@ import torch
 from .. import library
 from ..backend import spec as backend_spec
 from . import kernels
+from .forward import tracked_zero
 from .operators import ops
 
 Occupations = collections.namedtuple("Occupations", "occupations mu")
@@ -48,7 +49,7 @@ def _levels(x, weights):
 
 
 def chemical_potential(w, kind, parameters, electrons, weights):
-    """mu, [*batch], float64, differentiable by w, width, electrons and weights, once."""
+    """mu, [*batch], float64, differentiable by w, width, electrons and weights."""
     name, w = WIDTHS[kind], w.double()
     batch = w.shape[:-1] if weights is None else w.shape[:-2]
     given = {key: value for key, value in parameters.items() if key != name}
@@ -63,10 +64,27 @@ def chemical_potential(w, kind, parameters, electrons, weights):
     return ops.chemical_potential(w, as_tensor(parameters[name]), as_tensor(electrons), weights, what)[0]
 
 
+def _moving(saved, what):
+    """mu's saved numbers, as functions of what they depend on: their values are the library's, to the last bit also where
+    f' underflows, and their derivatives those of f' = -p(u) exp(l(u))."""
+    w, width, _, weights, mu, occupations, response, total = saved
+    function, by = kernels.function_of(what), _levels(width, weights)
+    u = w - _levels(mu, weights)
+    u, factor = (u * by, by) if WIDTHS[function.kind] == "beta" else (u / by, 1 / by)
+    exponent, polynomial = _slope(function.kind, u, int(function.order))
+    share = torch.ones_like(u) if weights is None else weights[:, None].expand(u.shape)
+    count = (-1,) if weights is None else (-2, -1)
+    largest = ops.constant(exponent.amax(count, keepdim=True))
+    parts = share * polynomial * torch.exp(exponent - largest)
+    slopes = -share * factor * polynomial * torch.exp(exponent)
+    as_saved = lambda value, x: value + tracked_zero(x)
+    return (w, width, weights, mu, as_saved(occupations, profile(function.kind, u, int(function.order))),
+            as_saved(response, parts / parts.sum(count, keepdim=True)), as_saved(total, slopes.sum(count)), count)
+
+
 def along(saved, dw, dwidth, delectrons, dweights, what):
     """The derivative of mu; None: zero."""
-    w, width, _, weights, mu, occupations, response, total = saved
-    count = (-1,) if weights is None else (-2, -1)
+    w, width, weights, mu, occupations, response, total, count = _moving(saved, what)
     moved = torch.zeros_like(mu)
     if dw is not None:
         moved = moved + (response * dw).sum(count)
@@ -81,8 +99,7 @@ def along(saved, dw, dwidth, delectrons, dweights, what):
 
 def back(saved, g, needs, what):
     """The cotangents of w, width, electrons and weights."""
-    w, width, _, weights, mu, occupations, response, total = saved
-    count = (-1,) if weights is None else (-2, -1)
+    w, width, weights, mu, occupations, response, total, count = _moving(saved, what)
     by_width = g * (response * (w - _levels(mu, weights))).sum(count)
     by_weights = None
     if weights is not None and needs[3]:
@@ -101,7 +118,7 @@ def occupations(w, kind, *, electrons=None, mu=None, weights=None, **parameters)
 
     electrons: mu [*batch] is solved for, of each matrix its own. With weights [k], w is [*batch, k, n], and mu [*batch]
     is common to k matrices: sum_k weights_k sum_i f(w_ki) = electrons. All may be numbers or tensors [*batch], and are
-    differentiable: at a given mu any number of times, with electrons once.
+    differentiable any number of times.
     """
     if kind not in WIDTHS:
         raise ValueError(f"there are no occupations {kind!r}; kinds: {', '.join(WIDTHS)}")
@@ -116,10 +133,37 @@ def occupations(w, kind, *, electrons=None, mu=None, weights=None, **parameters)
     width = _levels(width, weights) if width.dim() else width
     u = w - _levels(mu, weights)
     u = u * width if WIDTHS[kind] == "beta" else u / width
-    return Occupations(_profile(kind, u, int(parameters.get("order", 1))), mu)
+    return Occupations(profile(kind, u, int(parameters.get("order", 1))), mu)
 
 
-def _profile(kind, u, order):
+def _slope(kind, u, order):
+    """(l, p) of f'(u) = -p(u) exp(l(u))."""
+    if kind == "fermi":
+        return -u - 2 * torch.logaddexp(-u, torch.zeros_like(u)), torch.ones_like(u)
+    if kind == "cold":
+        return -(u + 0.5 ** 0.5) ** 2, (2 + 2 ** 0.5 * u) / math.pi ** 0.5
+    polynomial = torch.full_like(u, math.pi ** -0.5)
+    if kind == "methfessel_paxton":
+        for m, hermite in enumerate(_hermite(u, 2 * order)):
+            if m and m % 2 == 0:
+                polynomial = polynomial + _paxton(m // 2) * hermite
+    return -u * u, polynomial
+
+
+def _paxton(m):
+    """Of Methfessel and Paxton 1989."""
+    return (-1) ** m / (math.factorial(m) * 4 ** m * math.pi ** 0.5)
+
+
+def _hermite(u, degree):
+    """H_0 to H_degree"""
+    found = [torch.ones_like(u), 2 * u]
+    for m in range(1, degree):
+        found.append(2 * u * found[-1] - 2 * m * found[-2])
+    return found
+
+
+def profile(kind, u, order):
     """f(u) for beta = 1 or sigma = 1, mu = 0."""
     if kind == "fermi":
         return torch.sigmoid(-u)
@@ -128,11 +172,9 @@ def _profile(kind, u, order):
         return torch.erfc(x) / 2 + torch.exp(-x * x) / (2 * math.pi) ** 0.5
     f = torch.erfc(u) / 2
     if kind == "methfessel_paxton":
-        bell, below, hermite = torch.exp(-u * u), torch.ones_like(u), 2 * u  # H_0, H_1
+        hermite, bell = _hermite(u, 2 * order - 1), torch.exp(-u * u)
         for m in range(1, order + 1):
-            f = f + (-1) ** m / (math.factorial(m) * 4 ** m * math.pi ** 0.5) * hermite * bell
-            for degree in (2 * m - 1, 2 * m):
-                below, hermite = hermite, 2 * u * hermite - 2 * degree * below
+            f = f + _paxton(m) * hermite[2 * m - 1] * bell
     return f
 
 

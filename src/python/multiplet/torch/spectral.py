@@ -2,47 +2,33 @@
 import numpy as np
 import torch
 
-from . import kernels
+from . import differences, kernels
 from .forward import tracked_zero
 from .operators import ops
 from .second import hermitian
 
 
-def _rule(count):
-    """Gauss' points on 0 to 1, and their weights."""
-    x, weight = np.polynomial.legendre.leggauss(count)
-    return tuple(zip(((x + 1) / 2).tolist(), (weight / 2).tolist()))
-
-
-RULES = _rule(10), _rule(7)  # the difference of the two tells the error of the second
-
-
-def divided_differences(f, w):
-    """f[w_i, w_j] of w [*batch, n]: the quotient, or the mean of f' over the interval by Gauss' rule, whichever has the
-    smaller error."""
-    slope = torch.func.grad(lambda x: f(x).sum())
-    low, high = w.unsqueeze(-1), w.unsqueeze(-2)
-    gap, value = high - low, f(w)
-    near = gap == 0
-    quotient = (value.unsqueeze(-2) - value.unsqueeze(-1)) / torch.where(near, torch.ones_like(gap), gap)
-    means = [sum(weight * slope(low + x * gap) for x, weight in rule) for rule in RULES]
-    size = value.abs().unsqueeze(-2) + value.abs().unsqueeze(-1)
-    rounding = torch.finfo(w.dtype).eps * size / torch.where(near, torch.ones_like(gap), gap.abs())
-    better = near | ((means[0] - means[1]).abs() <= rounding)
-    return torch.where(better, means[0], torch.where(better, torch.zeros_like(quotient), quotient))
-
-
-def spectral_function(A, f, how):
-    """V f(w) V^H and its first derivatives."""
+def spectral_function(A, f, order, how):
+    """V f(w) V^H and its derivatives up to `order`: with E = V^H dA V it is V (f(w) + sum_ij f[w_i, w_j] E_ij +
+    sum_ikj f[w_i, w_k, w_j] E_ik E_kj) V^H, at E = 0."""
     w, v, ids, report = (ops.constant(x) for x in ops.eigh(ops.constant(A), None, how, True))
     A = torch.where(torch.isfinite(A).all(-1).all(-1)[..., None, None], A, torch.zeros_like(A))  # failed: v is 0 there
-    inner = hermitian(v.mH @ ops.limited(_full(A, how), A) @ v)
+    inner = hermitian(v.mH @ ops.limited(_full(A, how), A, order, _limit(order)) @ v)
     values = f(w)
     good = torch.isfinite(values).all(-1)
-    differences = divided_differences(f, torch.where(good[..., None], w, torch.ones_like(w)))  # of others: anything finite
-    moved = torch.where(good[..., None, None], differences, torch.zeros_like(differences)).to(A.dtype) * tracked_zero(inner)
+    at, inner = torch.where(good[..., None], w, torch.ones_like(w)), tracked_zero(inner)  # of others: anything finite
+    kept = lambda x: torch.where(good.reshape(*good.shape, *(x.dim() - good.dim()) * [1]), x, torch.zeros_like(x)).to(A.dtype)
+    moved = kept(differences.first(f, at)[0]) * inner
+    if order == 2:
+        moved = moved + torch.einsum("...ikj,...ik,...kj->...ij", kept(differences.second(f, at)), inner, inner)
     values = ops.defined(values, A, ids, report, how)
     return hermitian(v @ (torch.diag_embed(values).to(A.dtype) + moved) @ v.mH), ids, report
+
+
+def _limit(order):
+    if order == 1:
+        return "spectral_function has first derivatives only unless order=2 is asked for"
+    return "spectral_function has derivatives up to the second"
 
 
 def _full(A, how):
