@@ -1,5 +1,5 @@
-"""Some of the eigenpairs of NumPy arrays: values by NumPy in double precision, gradients by the dense formula there, and
-the whole spectrum's call beside them."""
+"""Some of the eigenpairs of NumPy arrays: values by NumPy in double precision, gradients by the dense formula there,
+and the whole spectrum's call beside them."""
 import numpy as np
 import pytest
 
@@ -142,7 +142,8 @@ def test_what_is_refused():
     a = np.eye(3)
     for select, text in (({"lowest": 0}, "lowest is 0; it has to be above 0"), ({"lowset": 1}, "select has to be"),
                          ({}, "select has to be"), (3, "select has to be"),
-                         ({"lowest": 1, "highest": 1}, "one of lowest"), ({"at_most": 1}, "one of lowest"), ({"range": [0, 1]}, "at_most goes with range"),
+                         ({"lowest": 1, "highest": 1}, "one of lowest"), ({"at_most": 1}, "one of lowest"),
+                         ({"range": [0, 1]}, "at_most goes with range"),
                          ({"lowest": 1, "at_most": 1}, "at_most goes with range"), ({"index": [2, 2]}, "start < stop"),
                          ({"range": [1, 1], "at_most": 1}, "is empty"),
                          ({"range": [0, 1], "at_most": -1}, "at_most is -1")):
