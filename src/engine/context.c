@@ -53,11 +53,14 @@ void mpt_team_diagonal(mpt_output_context *m) {
 }
 
 void mpt_note_null(const mpt_output_context *m, int64_t k, const mpt_function_step *step) {
-  double sums[2] = {step->null2, step->all2};
-  mpt_report *report = &m->batch->report[k];
-  if (!step->function->steep) return;
-  mpt_team_sum(m->team, 2, sums);
-  if (sums[1] > 0) report->null_violation = fmax(report->null_violation, sqrt(sums[0] / sums[1]));
+  const mpt_spectral_function *f = step->function;
+  double sums[3] = {step->null2, step->all2, step->turned2};
+  double *violation = &m->batch->report[k].null_violation;
+  if (!f->steep) return;
+  mpt_team_sum(m->team, 3, sums);
+  if (!(sums[1] > 0)) return;
+  const double turned = 2 * sqrt((double)(f->null[1] - f->null[0]) * sums[2] / sums[1]);
+  *violation = fmax(*violation, sqrt(sums[0] / sums[1]) - turned);
 }
 
 void mpt_frame_rows(mpt_output_context *m, int64_t k, const void *array, bool each, mpt_wide *out) {

@@ -34,7 +34,8 @@ void mpt_output_context_close(mpt_output_context *context);
 /* Puts the diagonal of T into context->diagonal on all ranks. Collective. */
 void mpt_team_diagonal(mpt_output_context *context);
 
-/* Keeps in the report how much of M the step has left out in the null space. Collective. */
+/* Keeps in the report how much of M the step has left out in the null space, less what rounding may
+ * have turned there. Collective. */
 void mpt_note_null(const mpt_output_context *context, int64_t k, const mpt_function_step *step);
 
 /* V^H R, where R is a frame's reference or cotangent; with `each`, problem k has its own part.

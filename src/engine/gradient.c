@@ -121,6 +121,7 @@ static void step_function(mpt_output_context *m, int64_t k, int f, mpt_sums *sum
   const double largest = mpt_largest_on_team(m->team, b->type, b->rows * b->n, slab);
   mpt_function_step step = {
       .function = function, .turns = m->turns, .unit = unit, .largest = largest};
+  step.rounding = MPT_TURN * m->rule.epsilon * m->rule.norm;
   mpt_tile tile;
   if (largest == 0) return;
   step.level = m->rule.epsilon * largest;

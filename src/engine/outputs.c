@@ -133,6 +133,7 @@ static void make_tangent(mpt_output_context *m, int64_t k, int f, double largest
   for (int64_t i = 0; i < b->n; i++) steepest = fmax(steepest, fabs(function->slope[i]));
   step.unit = mpt_scale_of(largest) * mpt_scale_of(fmax(steepest, 0x1p-500));
   step.level = epsilon * largest;
+  step.rounding = MPT_TURN * epsilon * m->rule.norm;
   mpt_function_turns(function, epsilon * m->rule.norm, m->turns);
   if (function->weight) {
     for (int64_t i = 0; i < b->n; i++) response += function->weight[i] * m->diagonal[i];

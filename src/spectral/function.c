@@ -158,23 +158,25 @@ static double turn_of(const mpt_spectral_function *f, int64_t i, double shift) {
              : fabs(f->slope[i]);
 }
 
-/* The same for what counts as zero. Rounding turns the null space into the other eigenvectors, by
- * f[0, 0, y] = f(y) / y^2 at most, apart from what is left out. An f' that rises from 0 may have
- * done so within rounding. */
+/* The same for what counts as zero: an f' that rises from 0 may have done so within rounding, and
+ * an infinite one is left out. */
 static double turn_of_null(const mpt_spectral_function *f, double shift) {
-  double most = 0, rest;
-  for (int64_t j = 0; j < f->m; j++)
-    if (!mpt_is_null(f, j)) most = fmax(most, shift / fabs(f->w[j]) * fabs(f->value[j] / f->w[j]));
-  if (f->steep || !(shift > 0)) return most;
   const double x = fabs(f->factor * shift);
-  return fmax(most, mpt_kinds[f->function->kind].value(f->function, x, 0, &rest) / shift);
+  double rest;
+  if (f->steep || !(shift > 0)) return 0;
+  return mpt_kinds[f->function->kind].value(f->function, x, 0, &rest) / shift;
 }
 
 void mpt_function_turns(const mpt_spectral_function *f, double shift, double *out) {
   const mpt_kind *kind = &mpt_kinds[f->function->kind];
-  const double of_null = f->null[0] < f->null[1] ? turn_of_null(f, shift) : 0;
-  for (int64_t i = 0; i < f->m; i++)
-    out[i] = mpt_is_null(f, i) ? of_null
-             : kind->turn      ? kind->turn(f, i, shift)
-                               : turn_of(f, i, shift);
+  const bool null = f->null[0] < f->null[1];
+  for (int64_t i = 0; i < f->m; i++) {
+    if (mpt_is_null(f, i)) {
+      out[i] = turn_of_null(f, shift);
+      continue;
+    }
+    out[i] = kind->turn ? kind->turn(f, i, shift) : turn_of(f, i, shift);
+    /* of f[0, w_i] = f(w_i) / w_i, which may change by more than f' */
+    if (null) out[i] = fmax(out[i], shift / fabs(f->w[i]) * fabs(f->value[i] / f->w[i]));
+  }
 }

@@ -10,14 +10,16 @@
 
 /* sum (+)= D o herm(M), with shift[i] (NULL: 0) added on the diagonal. `turns` and `level` give the
  * noise of each entry, max(turn_i, turn_j) |M_ij| and level |D_ij|; the squares of both, times
- * unit^2, are added to noise2. Where the function is steep, what M has in the null space, which is
- * left out, and all of it are added to null2 and all2, as squares in units of `largest`. */
+ * unit^2, are added to noise2. Where the function is steep, null2 receives what M has in the null
+ * space, which is left out, all2 all of M, and turned2 what `rounding`, MPT_TURN eps ||A||, may
+ * turn into the null space: squares in units of `largest`. */
 typedef struct mpt_function_step {
   const mpt_spectral_function *function;
   const double *shift, *turns;
-  double level, unit, largest; /* the last above 0 */
-  bool first;                  /* sum is set rather than added to */
-  double noise2, null2, all2;  /* out */
+  double level, unit, rounding;
+  double largest;                      /* of |M_ij|, above 0 */
+  bool first;                          /* sum is set rather than added to */
+  double noise2, null2, all2, turned2; /* out */
 } mpt_function_step;
 void mpt_function_tile(mpt_type type, mpt_function_step *step, const mpt_tile *tile);
 

@@ -18,7 +18,7 @@ static inline void NAME(put)(Scalar *sum, bool first, double re, double im) {
 
 static void NAME(function_tile)(mpt_function_step *step, const mpt_tile *tile) {
   const mpt_spectral_function *f = step->function;
-  double sum = 0, null = 0, all = 0;
+  double sum = 0, null = 0, all = 0, turned = 0;
   for (int64_t j = 0; j < tile->cols; j++)
     for (int64_t i = 0; i < tile->rows; i++) {
       const int64_t a = tile->row0 + i, b = tile->col0 + j;
@@ -31,9 +31,11 @@ static void NAME(function_tile)(mpt_function_step *step, const mpt_tile *tile) {
       NAME(put)(NAME(sum_at)(tile, i, j), step->first, d * re + shift, d * im);
       if (f->steep) {
         const double x = re / step->largest, y = im / step->largest, square = x * x + y * y;
-        const bool left_out = mpt_is_null(f, a) && mpt_is_null(f, b);
+        const bool zero[2] = {mpt_is_null(f, a), mpt_is_null(f, b)}, left_out = zero[0] && zero[1];
+        const double theta = step->rounding / f->w[zero[0] ? b : a];
         all += square;
         null += left_out ? square : 0;
+        turned += zero[0] != zero[1] ? theta * theta * square : 0;
         if (left_out) continue;
       }
       const double size = hypot(re * step->unit, im * step->unit);
@@ -44,6 +46,7 @@ static void NAME(function_tile)(mpt_function_step *step, const mpt_tile *tile) {
   step->noise2 += sum;
   step->null2 += null;
   step->all2 += all;
+  step->turned2 += turned;
 }
 
 static void NAME(frame_tile)(const mpt_frame_step *step, const mpt_tile *tile, double *noise2) {

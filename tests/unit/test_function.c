@@ -226,9 +226,12 @@ static void null_space(void **state) {
       }
       mpt_function_turns(&s, r / 5, turns);
       for (int i = 0; i < 5; i++) assert_true(isfinite(turns[i]) && turns[i] >= 0);
-      const double steepest = fabs(cases[k].value[1]) / (0.25 * 0.25) * r / 5;
       const double rises = cases[k].steep ? 0 : pow(r / 5, 0.5);
-      assert_true(fabs(turns[null] / fmax(steepest, rises) - 1) < 1e-12);
+      assert_true(fabs(turns[null] - rises) <= 1e-12 * rises);
+      for (int j = 0; j < 2; j++) {
+        const double y = j ? 4 : 0.25, own = fabs(cases[k].value[j + 1]) / (y * y) * r / 5;
+        assert_true(turns[other[j]] >= 0.999 * own);
+      }
       assert_int_equal(mpt_function_start(&f, 5, w, apart, 0.99 * r, memory, &s),
                        MPT_STATUS_FUNCTION_UNDEFINED);
     }
