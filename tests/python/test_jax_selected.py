@@ -1,4 +1,5 @@
-"""multiplet.jax.eigh and eigvalsh with select, against the whole spectrum's columns and NumPy's front. As test_jax.py."""
+"""multiplet.jax.eigh and eigvalsh with select, against the whole spectrum's columns and NumPy's front. To be run as
+test_jax.py."""
 import functools
 import pathlib
 import re
@@ -148,10 +149,12 @@ def test_a_call_that_does_not_fit_is_an_error():
     def call(drop="", **change):
         numbers = {name: np.float64(x) if isinstance(x, float) else np.int64(x)
                    for name, x in {**attributes, **change}.items() if name != drop}
-        return jax.block_until_ready(jax.ffi.ffi_call(handlers.TARGET, outputs)(a, handler="eigvalsh_selected", **numbers))
+        found = jax.ffi.ffi_call(handlers.TARGET, outputs)(a, handler="eigvalsh_selected", **numbers)
+        return jax.block_until_ready(found)
     handlers.register()
     assert call()[0].tolist() == [1, 1]
     for change, text in (({"at_most": 3}, "do not belong together"), ({"selection": 0}, "do not belong together"),
-                         ({"drop": "at_most"}, "'at_most'"), ({"selection": 4, "low": 2.0, "high": 1.0}, "argument, select")):
+                         ({"drop": "at_most"}, "'at_most'"),
+                         ({"selection": 4, "low": 2.0, "high": 1.0}, "bad argument, select")):
         with pytest.raises(jax.errors.JaxRuntimeError, match=text):
             call(**change)

@@ -1,14 +1,10 @@
-"""Some of the eigenpairs of NumPy arrays: values by NumPy in double precision, gradients by the dense formula there, and the
-whole spectrum's call beside them."""
-import subprocess
-import sys
-
+"""Some of the eigenpairs of NumPy arrays: values by NumPy in double precision, gradients by the dense formula there,
+and the whole spectrum's call beside them."""
 import numpy as np
 import pytest
 
 import multiplet
 from job import TYPES, hermitian
-from library import PATH
 from multiplet import Status, arguments, backend
 from test_arrays import EPS, draw, python
 
@@ -132,7 +128,10 @@ def test_ranges(n):
     pairs = multiplet.eigh(a, select={"range": [1, 5], "at_most": 2}, failed="zero")
     assert pairs.certificate.status.tolist() == [Status.TOO_MANY_IN_RANGE, Status.OK, Status.OK]
     assert pairs.found.tolist() == [0, 2, 0] and pairs.eigenvalues.tolist() == [[0, 0], [2, 4], [0, 0]]
-    g = multiplet.eigh_backward(pairs, np.ones((3, 2))).gradient
+    back = multiplet.eigh_backward(pairs, np.ones((3, 2)))
+    g = back.gradient
+    assert (back.certificate.status == pairs.certificate.status).all()
+    assert np.array_equal(back.certificate.residual, pairs.certificate.residual)
     assert np.allclose(g[1], np.diag([1.0, 1.0] + (n - 2) * [0])) and not g[[0, 2]].any()
     assert multiplet.eigvalsh(a, select={"range": [2, 5], "at_most": 3}).found.tolist() == [3, 2, 0]
     one = multiplet.eigh(a[0], select={"range": [2, 5], "at_most": 4})
@@ -142,10 +141,12 @@ def test_ranges(n):
 def test_what_is_refused():
     a = np.eye(3)
     for select, text in (({"lowest": 0}, "lowest is 0; it has to be above 0"), ({"lowset": 1}, "select has to be"),
-                         ({}, "select has to be"), (3, "select has to be"), ({"lowest": 1, "highest": 1}, "one of lowest"),
-                         ({"at_most": 1}, "one of lowest"), ({"range": [0, 1]}, "at_most goes with range"),
+                         ({}, "select has to be"), (3, "select has to be"),
+                         ({"lowest": 1, "highest": 1}, "one of lowest"), ({"at_most": 1}, "one of lowest"),
+                         ({"range": [0, 1]}, "at_most goes with range"),
                          ({"lowest": 1, "at_most": 1}, "at_most goes with range"), ({"index": [2, 2]}, "start < stop"),
-                         ({"range": [1, 1], "at_most": 1}, "is empty"), ({"range": [0, 1], "at_most": -1}, "at_most is -1")):
+                         ({"range": [1, 1], "at_most": 1}, "is empty"),
+                         ({"range": [0, 1], "at_most": -1}, "at_most is -1")):
         with pytest.raises(ValueError, match=text):
             multiplet.eigh(a, select=select)
     for select in ({"lowest": 1.5}, {"index": 3}, {"index": [0.5, 2]}, {"range": "no", "at_most": 1}):
@@ -153,7 +154,8 @@ def test_what_is_refused():
             multiplet.eigvalsh(a, select=select)
     with pytest.raises(ValueError, match=r"gv has the shape \[3, 3\], not \[3, 1\]"):
         multiplet.eigh_backward(multiplet.eigh(a, select={"lowest": 1}), None, a)
-    assert multiplet.eigh(a, select="all")[1].shape == (3, 3) and multiplet.eigh(a, select={"lowest": 9})[1].shape == (3, 3)
+    for select in (None, "all", {"lowest": 9}):
+        assert multiplet.eigh(a, select=select)[1].shape == (3, 3)
     empty = multiplet.eigh(a, select={"index": [3, 5]})
     assert empty[1].shape == (3, 0) and not multiplet.eigh_backward(empty, np.ones(0)).gradient.any()
     assert multiplet.eigh(np.zeros((2, 0, 0)), select={"highest": 2})[0].shape == (2, 0)
@@ -164,7 +166,8 @@ def test_a_backend_sees_what_the_library_takes():
     a, selection = batch("float64", (3,), 10), arguments.selection({"index": [2, 5]})
     made = {}
     for solver in ("lanes", "lapack"):
-        w, v, found, factors, certificate = backend.Library().eigh_selected(a, selection, backend.Options(solver=solver))
+        own = backend.Options(solver=solver)
+        w, v, found, factors, certificate = backend.Library().eigh_selected(a, selection, own)
         assert (factors.tau[:, -1] == (solver == "lanes")).all() and (found == 3).all()
         other = backend.Options(solver={"lanes": "lapack", "lapack": "lanes"}[solver])
         made[solver] = backend.Library().eigh_selected_backward(w, v, selection, np.ones_like(w), v * v, factors,
@@ -173,8 +176,8 @@ def test_a_backend_sees_what_the_library_takes():
 
 
 def test_scipys_own_tests():
-    """Of scipy.linalg.eigh and eigvalsh, standard problems. Left out: b= (generalized), and what tests eigh's own arguments
-    (drivers, overwrite, deprecated keywords). SciPy's (lo, hi] is [lo, hi) here of the next numbers."""
+    """Of scipy.linalg.eigh and eigvalsh, standard problems. Left out: b= (generalized), and what tests eigh's own
+    arguments (drivers, overwrite, deprecated keywords). SciPy's (lo, hi] is [lo, hi) here of the next numbers."""
     pytest.importorskip("scipy.linalg.tests.test_decomp")
     code, out = python(f"""
 import sys; sys.path.insert(0, {str(multiplet.__path__[0])!r} + "/..")
@@ -188,7 +191,8 @@ def eigh(a, b=None, *, lower=True, eigvals_only=False, overwrite_a=False, overwr
     both = subset_by_index is not None and subset_by_value is not None
     partial = subset_by_index is not None or subset_by_value is not None
     array = np.asarray(a)
-    bad = array.ndim < 2 or array.shape[-1] != array.shape[-2] or both or not known or (driver in ("ev", "evd") and partial)
+    bad = array.ndim < 2 or array.shape[-1] != array.shape[-2] or both or not known
+    bad |= driver in ("ev", "evd") and partial
     bad |= array.dtype.kind not in "biufc" or (array.dtype.kind == "f" and array.dtype.itemsize not in (4, 8))
     if subset_by_index is not None:
         lo, hi = subset_by_index

@@ -90,7 +90,8 @@ def _solve(name, results, operands, attributes, flat, report, shape):
                                   basis=attributes["basis"], seed=seed)
         references = flat["in"][operands.index("C")][start:stop] if "C" in operands else None
         library.call(call, (dtype, n, stop - start), options, _spec(name, attributes, references),
-                     *(None if x is None else x[start:stop] for x in chosen), *_factors(factors, start, stop), multiplet[start:stop], report[start:stop])
+                     *(None if x is None else x[start:stop] for x in chosen),
+                     *_factors(factors, start, stop), multiplet[start:stop], report[start:stop])
 
 
 def _factors(factors, start, stop):

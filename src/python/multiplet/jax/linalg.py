@@ -9,8 +9,8 @@ Keywords that are common to several functions:
   UPLO         'L' or 'U', the triangle that is read
   select       some of the eigenpairs, m of n: {"lowest": k}, {"highest": k}, {"index": [start, stop]} or {"range":
                [lo, hi], "at_most": k}, half-open; where there are fewer than n, all of them. Gradients take
-               O(n^2 m), from the forward pass's reduction, forward mode the whole spectrum. A range has m = at_most columns, and the result one
-               more member, found [*batch]: how many are in it. The rest is zero
+               O(n^2 m), from the forward pass's reduction, forward mode the whole spectrum. A range has
+               m = at_most columns, and the result one more member, found [*batch]: how many are in it. The rest is zero
   tolerance    the width of a multiplet, relative to ||A||_2; None: what rounding cannot tell apart, 5 sqrt(n) eps
   failed       what a matrix without a result (NaN, a logarithm of a negative spectrum, ...) gives: 'nan', as
                jax.numpy.linalg does, 'zero', or 'raise': jax.errors.JaxRuntimeError when the result is waited for

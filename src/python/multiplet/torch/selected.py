@@ -1,8 +1,8 @@
 """Some of the eigenpairs: kernels, and derivatives beyond the first ones of reverse mode.
 
 The kernels are the library's calls. The forward one returns the reduction to a tridiagonal matrix, from which the
-backward one takes O(n^2 m) for m of n pairs. Every other derivative takes the whole spectrum, O(n^3), in which the selected pairs stand in
-their places: of these EighSelected has the derivatives, of the others eigh.
+backward one takes O(n^2 m) for m of n pairs. Every other derivative takes the whole spectrum, O(n^3), in which the
+selected pairs stand in their places: of these EighSelected has the derivatives, of the others eigh.
 """
 import numpy as np
 import torch
