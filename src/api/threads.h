@@ -10,8 +10,8 @@
  * restored afterwards. */
 void mpt_run_threads(int threads, void (*body)(void *context, int thread), void *context);
 
-/* Calls body(context, 0) while each BLAS call in it may use that many threads. A BLAS of the
- * system's with threads of its own, without OpenMP, keeps its own number. */
+/* Calls body(context, 0) while each BLAS call in it may use that many
+ * threads. A BLAS of the system's with threads of its own, without OpenMP, keeps its own number. */
 void mpt_run_with_blas(int threads, void (*body)(void *context, int thread), void *context);
 
 #endif
