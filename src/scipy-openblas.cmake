@@ -11,7 +11,10 @@ list(GET scipy_openblas 0 scipy_openblas_dir)
 list(GET scipy_openblas 1 scipy_openblas_name)
 set(scipy_openblas_file ${scipy_openblas_dir}/${CMAKE_SHARED_LIBRARY_PREFIX}${scipy_openblas_name}${CMAKE_SHARED_LIBRARY_SUFFIX})
 
-set(names "#define MPT_BLAS_PREFIX \"scipy_\"\n#define openblas_set_num_threads scipy_openblas_set_num_threads\n#define openblas_get_num_threads scipy_openblas_get_num_threads\n")
+set(names "#define MPT_BLAS_PREFIX \"scipy_\"\n")
+foreach(function openblas_set_num_threads openblas_set_threads_callback_function)
+  string(APPEND names "#define ${function} scipy_${function}\n")
+endforeach()
 foreach(routine sgemm dgemm cgemm zgemm ssyr2k dsyr2k cher2k zher2k ssyevd dsyevd cheevd zheevd ssytrd dsytrd chetrd zhetrd
                 sormtr dormtr cunmtr zunmtr sstedc dstedc ssterf dsterf)
   string(APPEND names "#define ${routine}_ scipy_${routine}_\n")

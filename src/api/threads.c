@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include "api/blas_pool.h"
 #include "base/base.h"
 
 /* The OpenMP runtime that the BLAS may use; NULL: none. It is looked up once, since it was loaded
@@ -13,41 +14,29 @@
 static struct {
   void (*set)(int threads);
   int (*get)(void);
+  int (*pause)(int kind);
 } openmp;
 
 /* Read by calls whose BLAS has one thread, written by calls whose BLAS has several: one number of
  * threads may hold for the whole process, and OpenBLAS takes one such call at a time. */
-#ifdef PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP
-#define UNLOCKED                                                                                   \
-  PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP /* else readers may starve it                  \
-                                                     */
+#ifdef PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP /* for readers may starve a writer */
+#define UNLOCKED PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP
 #else
 #define UNLOCKED PTHREAD_RWLOCK_INITIALIZER
 #endif
 static pthread_rwlock_t blas_lock = UNLOCKED;
 
-#ifdef MPT_BLAS_PREFIX
-/* A BLAS that only this library uses. */
-void openblas_set_num_threads(int threads);
-int openblas_get_num_threads(void);
-static void set_blas_threads(int threads) {
-  if (openblas_get_num_threads() != threads) openblas_set_num_threads(threads);
-}
-
+/* In a process whose BLAS is this library's own, OpenMP is no concern of it. */
 static void find_openmp(void) {
-}
-#else
-static void set_blas_threads(int threads) {
-  (void)threads;
-}
-
-static void find_openmp(void) {
+#ifndef MPT_BLAS_PREFIX
   void *symbol = dlsym(RTLD_DEFAULT, "omp_set_num_threads");
   memcpy(&openmp.set, &symbol, sizeof openmp.set);
   symbol = dlsym(RTLD_DEFAULT, "omp_get_max_threads");
   memcpy(&openmp.get, &symbol, sizeof openmp.get);
-}
+  symbol = dlsym(RTLD_DEFAULT, "omp_pause_resource_all");
+  memcpy(&openmp.pause, &symbol, sizeof openmp.pause);
 #endif
+}
 
 /* A fork waits until no call is under way: its threads would be missing in the child. */
 static void before_fork(void) {
@@ -65,19 +54,25 @@ static void in_child(void) {
 
 static void prepare(void) {
   find_openmp();
+  mpt_blas_pool_prepare();
   pthread_atfork(before_fork, after_fork, in_child);
 }
 
 static void begin_blas(int threads) {
-  if (threads > 1)
-    pthread_rwlock_wrlock(&blas_lock);
-  else
+  if (threads == 1) {
     pthread_rwlock_rdlock(&blas_lock);
-  set_blas_threads(threads);
+    return;
+  }
+  pthread_rwlock_wrlock(&blas_lock);
+  mpt_blas_pool_start(threads);
 }
 
+/* OpenMP's threads, which it would keep for the caller, end, too: in a child of a fork they would
+ * be missing. */
 static void end_blas(int threads) {
-  if (threads > 1) set_blas_threads(1);
+  enum { SOFT = 1 };
+  if (threads > 1) mpt_blas_pool_stop();
+  if (threads > 1 && openmp.pause) openmp.pause(SOFT);
   pthread_rwlock_unlock(&blas_lock);
 }
 
@@ -105,28 +100,24 @@ static void *start(void *argument) {
   return NULL;
 }
 
-/* Numbers them from `first` on. Returns the number of threads that were started. Signals are
- * blocked in them: the caller's threads handle signals. */
-static int start_all(int first, int count, member *members, const work *w) {
+/* Signals are blocked in it: the caller's threads handle signals. */
+bool mpt_start_thread(pthread_t *thread, void *(*body)(void *), void *argument) {
   sigset_t all, before;
-  int started = 0;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  for (int k = 0; k < count; k++) {
-    members[started] = (member){.work = w, .number = first + k};
-    if (!pthread_create(&members[started].thread, NULL, start, &members[started])) started++;
-  }
+  const bool started = !pthread_create(thread, NULL, body, argument);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   return started;
 }
 
-/* On a thread that ends with the call, and with it the threads that OpenMP keeps for it: in a child
- * of a fork, those that it keeps for the caller's would be missing. */
-static bool run_apart(const work *w) {
-  member apart;
-  if (!start_all(0, 1, &apart, w)) return false;
-  pthread_join(apart.thread, NULL);
-  return true;
+/* Returns the number of threads that were started. */
+static int start_all(int count, member *members, const work *w) {
+  int started = 0;
+  for (int k = 0; k < count; k++) {
+    members[started] = (member){.work = w, .number = k + 1};
+    started += mpt_start_thread(&members[started].thread, start, &members[started]);
+  }
+  return started;
 }
 
 static void run_all(const work *w, int threads) {
@@ -135,8 +126,8 @@ static void run_all(const work *w, int threads) {
   begin_blas(w->blas);
   const int before = openmp.get ? openmp.get() : 0;
   member *others = threads > 1 ? mpt_alloc(threads - 1, sizeof *others) : NULL;
-  const int started = others ? start_all(1, threads - 1, others, w) : 0;
-  if (w->blas == 1 || !run_apart(w)) run(w, 0);
+  const int started = others ? start_all(threads - 1, others, w) : 0;
+  run(w, 0);
   for (int k = 0; k < started; k++) pthread_join(others[k].thread, NULL);
   free(others);
   if (openmp.set && before > 0) openmp.set(before);
