@@ -7,6 +7,7 @@
 #include "base/base.h"
 
 #ifdef MPT_BLAS_PREFIX
+#include "api/openmp.h"
 #include "api/threads.h"
 
 /* OpenBLAS's interface for threads that are not its own (its cblas.h, since 0.3.28): jobs are to be
@@ -20,6 +21,7 @@ enum { LOOKS = 4000, MOST = 64 }; /* before a thread that waits sleeps: some 50 
 
 static struct {
   int members; /* besides the caller's thread */
+  bool lent;   /* by OpenMP, instead of members of its own */
   pthread_t thread[MOST];
   pthread_mutex_t lock;
   pthread_cond_t wake;
@@ -80,6 +82,11 @@ static void next_turn(void) {
   pthread_mutex_unlock(&pool.lock);
 }
 
+static void do_lent_part(void *context, int number) {
+  (void)context;
+  do_part(number);
+}
+
 static void do_all_jobs(int sync, do_job *job, int count, size_t size, void *jobs, int data) {
   (void)sync;
   pool.job = job;
@@ -87,6 +94,7 @@ static void do_all_jobs(int sync, do_job *job, int count, size_t size, void *job
   pool.size = size;
   pool.jobs = jobs;
   pool.data = data;
+  if (pool.lent && mpt_openmp_run(pool.members + 1, do_lent_part, NULL)) return;
   atomic_store(&pool.busy, pool.members);
   next_turn();
   do_part(0);
@@ -98,7 +106,18 @@ void mpt_blas_pool_prepare(void) {
   openblas_set_num_threads(1);
 }
 
+static void do_nothing(void *context, int number) {
+  (void)context;
+  (void)number;
+}
+
 void mpt_blas_pool_start(int threads) {
+  pool.lent = threads <= MOST && mpt_openmp_run(threads, do_nothing, NULL);
+  if (pool.lent) {
+    pool.members = threads - 1;
+    openblas_set_num_threads(threads);
+    return;
+  }
   atomic_store(&pool.turn, 0);
   atomic_store(&pool.ended, false);
   pool.members = 0;
@@ -110,6 +129,7 @@ void mpt_blas_pool_start(int threads) {
 
 void mpt_blas_pool_stop(void) {
   openblas_set_num_threads(1);
+  if (pool.lent) return;
   atomic_store(&pool.ended, true);
   next_turn();
   for (int k = 0; k < pool.members; k++) pthread_join(pool.thread[k], NULL);
