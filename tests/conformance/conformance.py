@@ -6,6 +6,7 @@ Backends that this Python lacks are left out. A case passes, fails (with what ca
 """
 import argparse
 import inspect
+import multiprocessing
 import sys
 import warnings
 
@@ -39,7 +40,7 @@ class Torch:
     def function(self, *_, **__):
         raise NotOffered
 
-    projector = frame = subset = directional = function
+    projector = frame = subset = directional = generalized = function
 
     def array(self, a):
         return self.torch.as_tensor(np.array(a))
@@ -53,6 +54,9 @@ class Torch:
 
     def vmap_grad(self, loss, a):
         return self.torch.func.vmap(self.torch.func.grad(loss))(self.array(a)).numpy()
+
+    def change(self, x):
+        x.mul_(2)
 
     def hessian(self, loss, a):
         return self.torch.func.hessian(loss)(self.array(a)).numpy()
@@ -96,7 +100,7 @@ class Jax:
     def function(self, *_, **__):
         raise NotOffered
 
-    projector = frame = subset = directional = function
+    projector = frame = subset = directional = generalized = change = function
 
     def array(self, a):
         return self.jax.numpy.asarray(a)
@@ -134,7 +138,10 @@ class Scipy:
     def function(self, *_, **__):
         raise NotOffered
 
-    projector = frame = directional = grad = jvp = vmap_grad = hessian = function
+    def generalized(self, A, B):
+        return self.scipy.linalg.eigh(A, B)[0]
+
+    projector = frame = directional = grad = jvp = vmap_grad = hessian = change = function
 
 
 BACKENDS = {"multiplet": Multiplet, "torch": Torch, "jax": Jax, "scipy": Scipy}
@@ -311,6 +318,60 @@ def _(b):
     w, v = np.linalg.eigh(a)
     root = np.where(w > 1e-12, np.sqrt(np.abs(w)), 0)
     near(v.T @ g @ v * (root[:, None] + root), v.T @ c @ v)
+
+
+@case("near pairs of a tridiagonal matrix (Wilkinson's): the gradient by its diagonals")
+def _(b):
+    n, c = 21, np.random.default_rng(2).standard_normal(21)
+    a = np.diag(np.abs(np.arange(n) - n // 2).astype(float)) + np.eye(n, k=1) + np.eye(n, k=-1)
+
+    def loss(A):  # tr C A^2 through eigenpairs, fourteen of which come in pairs within 1e-3 to 1e-14
+        w, v = b.eigh(A)
+        return ((v * (w * w)[None, :]) @ v.T * b.array(np.diag(c))).sum()
+    near(symmetric(b.grad(loss, a)), symmetric(2 * a @ np.diag(c)))
+
+
+@case("a matrix of which one triangle is filled")
+def _(b):
+    a = matrix([1, 2, 3, 4])
+    near(b.eigh(b.array(np.tril(a)))[0], [1, 2, 3, 4])
+
+
+@case("an output that is changed in place: right, or an error")
+def _(b):
+    def loss(A):
+        w, v = b.eigh(A)
+        total = (w * w).sum()
+        b.change(w)
+        return total + 0 * w.sum()
+    try:
+        g = b.grad(loss, matrix([1, 2, 3, 4]))
+    except NotOffered:
+        raise
+    except RuntimeError:
+        return
+    near(symmetric(g), 2 * matrix([1, 2, 3, 4]))
+
+
+@case("in a child of a fork")
+def _(b):
+    def child():
+        near(b.eigh(b.array(matrix([1, 2, 3, 4])))[0], [1, 2, 3, 4])
+    b.eigh(b.array(matrix(range(1, 80))))
+    process = multiprocessing.get_context("fork").Process(target=child)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # JAX's, about its threads
+        process.start()
+    process.join(20)
+    if process.is_alive():
+        process.kill()
+        raise AssertionError("hangs")
+    assert process.exitcode == 0, "fails"
+
+
+@case("a generalized problem, A x = w B x")
+def _(b):
+    near(b.generalized(b.array(np.diag([1.0, 6.0])), b.array(np.diag([1.0, 2.0]))), [1, 3])
 
 
 def run(backend, text):

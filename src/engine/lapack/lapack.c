@@ -6,8 +6,10 @@
 #include "base/scalar.h"
 #include "engine/lapack/state.h"
 
-/* From n = LARGE on, reflectors are applied as many at a time as BLOCK says. */
+/* From n = LARGE on, reflectors are applied as many at a time as BLOCK says. What that needs has to
+ * fit into n^2 elements. */
 enum { BLOCK = 64, LARGE = 4 * BLOCK };
+_Static_assert(2 * BLOCK * BLOCK + 3 * BLOCK * LARGE <= LARGE * LARGE, "room for panels");
 
 #define WORKER "engine/lapack/lapack_worker.h"
 #include "base/for_each_type.h"
