@@ -289,7 +289,7 @@ def try_expression(span):
 
 
 def try_jax(span):
-    """test_jax.py tries them."""
+    """test_jax_transforms.py tries them."""
     assert span == "multiplet.jax" or f'"{span.split(".")[2]}"' in text_of("src/python/multiplet/jax/__init__.py"), span
 
 

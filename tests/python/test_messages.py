@@ -393,7 +393,7 @@ ELSEWHERE = {
         "index is out of range", "its attribute schema_name", "its schema_version is",
         "is not the schema's"], "cli/test_show.py"),
     **dict.fromkeys(["the number '%s' is not among its attributes", "shapes or types that do not belong together",
-                     "no handler is named", "%s: matrix %lld of %lld is %s: %s (%s)"], "python/test_jax.py"),
+                     "no handler is named", "%s: matrix %lld of %lld is %s: %s (%s)"], "python/test_jax_transforms.py"),
     "has eigenvalues that are zero within rounding, where none exists": "python/test_null_space.py",
     **dict.fromkeys(["already (give one)", "nothing to check", "for --gradients: not a count", "has changed since",
                      "neither eigenvalues", "no problem has one"], "cli/test_check.py"),

@@ -1,6 +1,9 @@
 """multiplet.torch under PyTorch 2's transforms: torch.func in any nesting, compile, export, checkpoint, other devices.
 
 References: differences, PyTorch's own functions where they have an answer, and the same call without the transform."""
+import re
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -260,3 +263,13 @@ def test_opcheck():
     how = mt.linalg.settings(A, "L", None, "raise")
     eigen = torch.ops.multiplet.function(A.detach(), "exp", how)[1:]
     torch.library.opcheck(torch.ops.multiplet.function_map.default, (A, *eigen, WEIGHTS.expand(2, 5, 5), "exp", how, "test"))
+
+
+def test_the_table_of_costs():
+    """multiplet.front runs, and names every number; the numbers themselves are no test."""
+    done = subprocess.run([sys.executable, "-m", "multiplet.front", "--threads", "1", "--repeat", "1", "--large", "20"],
+                          capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    lines = [re.sub(r"[0-9]+\.[0-9]+", "0", line).split(":")[0] for line in done.stdout.splitlines()]
+    assert lines[1:] == ["one call, 4 x 4, float64", "step, 1000 matrices of n = 16, float64",
+                         "step, 1000 matrices of n = 16, complex128", "n = 20, float64", "n = 20, complex128"]

@@ -16,7 +16,7 @@ out=$PWD/build-fuzz
 mkdir -p "$out"
 
 # Only the layers that read, so that it builds in a quarter of a minute.
-sources=(src/base/*.c src/spectral/{function,occupation,kinds,multiplet,select}.c
+sources=(src/base/*.c src/spectral/{entropy,function,occupation,kinds,multiplet,select}.c
   src/config/{config,diagnostics,keys,path,reading,values,values_lists,values_select,yaml_tree}.c
   src/serve/{answer,request,spool,suspect}.c)
 [[ " $* " != *" input "* ]] || sources+=(src/mpi/*.c src/store/*.c)
