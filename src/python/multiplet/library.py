@@ -23,7 +23,8 @@ import numpy as np
 
 from .errors import Error, LibraryNotFound, OutOfMemory
 
-NAME = "libmultiplet.so"
+SUFFIX = ".dylib" if sys.platform == "darwin" else ".so"
+NAME = "libmultiplet" + SUFFIX
 TYPES = {np.dtype(name): k for k, name in enumerate(("float32", "float64", "complex64", "complex128"))}
 DOMAINS = ("number", "nonzero", "positive", "below n", "index", "order")
 NEEDS = ("optional", "required", "one of")
@@ -131,7 +132,7 @@ def _open():
             tried.append(f"{path} ({where}): {error}")
     raise LibraryNotFound(
         f"cannot find {NAME}; tried\n" + "".join(f"  {line}\n" for line in tried) +
-        "Build it (cmake --preset release && cmake --build build, which leaves build/libmultiplet.so) or install it "
+        f"Build it (cmake --preset release && cmake --build build, which leaves build/{NAME}) or install it "
         "(cmake --install build --prefix PREFIX), and let MULTIPLET_LIBRARY name the file where it is not found by "
         "itself.")
 

@@ -12,7 +12,7 @@ from ..errors import GaugeWarning, LibraryNotFound, NullSpaceWarning, ProblemWar
 from ..status import Status
 from ..verdict import ABOVE_ZERO
 
-NAME, TARGET = "libmultiplet-jax.so", "multiplet"
+NAME, TARGET = "libmultiplet-jax" + library.SUFFIX, "multiplet"
 
 _Listener = ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_int32, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64,
                              ctypes.c_double)
