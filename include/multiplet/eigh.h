@@ -7,13 +7,13 @@
  *   const mpt_options options = {.size = sizeof options, .threads = 4};
  *   mpt_eigh(MPT_COMPLEX128, 8, 1000, &options, a, w, v, multiplet, report, &error);
  *
- * Threads: a call uses options->threads threads, its own among them: those of an OpenMP runtime that
- * is in the process already, or new ones, which end with it. From n = 512 on, a matrix at a time is
- * solved on all of them, as far as the BLAS takes their number from OpenMP or is the library's own;
- * another BLAS with threads of its own must be limited by its own variable. Results do not depend
- * on the rest of the batch, and below n = 512 not on the number of threads. Several threads may
- * call at once; calls on large matrices with several threads wait for each other. fork() waits for
- * calls that are under way.
+ * Threads: a call uses options->threads threads, its own among them: those of an OpenMP runtime
+ * that is in the process already, or new ones, which end with it. From n = 512 on, a matrix at a
+ * time is solved on all of them, as far as the BLAS takes their number from OpenMP or is the
+ * library's own; another BLAS with threads of its own must be limited by its own variable. Results
+ * do not depend on the rest of the batch, and below n = 512 not on the number of threads. Several
+ * threads may call at once; calls on large matrices with several threads wait for each other.
+ * fork() waits for calls that are under way.
  *
  * Errors: MPT_BAD_USAGE for an invalid argument, MPT_NO_RESOURCE without memory for the workspace.
  * *error (which may be NULL) says which; no output has been written then.

@@ -230,7 +230,7 @@ static mpt_code do_all(const mpt_batch *all, const mpt_options *options, bool ba
   TRY(choose_engine(&c, &shape, error));
   TRY(take_workspaces(&c, &shape, error));
   if (is_large(&c))
-    mpt_run_with_blas(mine.threads > 1 ? mine.threads : 1, do_chunks, &c);
+    mpt_run_with_blas(mine.threads, do_chunks, &c);
   else
     mpt_run_threads(c.threads, do_chunks, &c);
 done:

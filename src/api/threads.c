@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
+#include <unistd.h>
 #include "api/blas_pool.h"
 #include "api/openmp.h"
 #include "base/base.h"
@@ -129,5 +129,7 @@ void mpt_run_threads(int threads, void (*body)(void *context, int thread), void 
 }
 
 void mpt_run_with_blas(int threads, void (*body)(void *context, int thread), void *context) {
-  run_all(&(work){body, context, threads}, 1);
+  const long processors = sysconf(_SC_NPROCESSORS_ONLN);
+  if (processors > 0 && threads > processors) threads = (int)processors;
+  run_all(&(work){body, context, threads > 1 ? threads : 1}, 1);
 }

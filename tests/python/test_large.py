@@ -1,4 +1,5 @@
 """Matrices that are solved by LAPACK's parts and the package's own back-transformation, and on all threads."""
+import os
 import subprocess
 import sys
 
@@ -101,4 +102,5 @@ for t in threads: t.join()
 assert all(same), same
 assert all(os.waitpid(child, 0)[1] == 0 for child in children)
 """
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=300)
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=300,
+                   env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))})

@@ -1,6 +1,7 @@
 """multiplet.torch under PyTorch 2's transforms: torch.func in any nesting, compile, export, checkpoint, other devices.
 
 References: differences, PyTorch's own functions where they have an answer, and the same call without the transform."""
+import os
 import re
 import subprocess
 import sys
@@ -268,7 +269,8 @@ def test_opcheck():
 def test_the_table_of_costs():
     """multiplet.front runs, and names every number; the numbers themselves are no test."""
     done = subprocess.run([sys.executable, "-m", "multiplet.front", "--threads", "1", "--repeat", "1", "--large", "20"],
-                          capture_output=True, text=True, timeout=300)
+                          capture_output=True, text=True, timeout=300,
+                          env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))})
     assert done.returncode == 0, done.stderr[-2000:]
     lines = [re.sub(r"[0-9]+\.[0-9]+", "0", line).split(":")[0] for line in done.stdout.splitlines()]
     assert lines[1:] == ["one call, 4 x 4, float64", "step, 1000 matrices of n = 16, float64",

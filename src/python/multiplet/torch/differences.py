@@ -33,7 +33,14 @@ def _mean(f, rule, start, *legs):
 
 
 def derivative(f):
-    return torch.func.grad(lambda x: f(x).sum())
+    if hasattr(torch, "func"):
+        return torch.func.grad(lambda x: f(x).sum())
+
+    def slope(x):  # before PyTorch 2.0
+        with torch.enable_grad():
+            x = x if x.requires_grad else x.detach().requires_grad_()
+            return torch.autograd.grad(f(x).sum(), x, create_graph=True)[0]
+    return slope
 
 
 def first(f, w):

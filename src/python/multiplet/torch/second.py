@@ -31,8 +31,6 @@ KINDS = KINKS | SMEARINGS | {"exp", "log", "sqrt", "inv_sqrt", "inverse", "power
 
 def lacking(function):
     """The reason why a function has no second derivatives here, or None."""
-    if function.kind in SMEARINGS | {"softplus", "xlogx"} and not hasattr(torch, "func"):
-        return f"{function.kind} has second derivatives with PyTorch 2.4 and newer, and this is {torch.__version__}"
     return None if function.kind in KINDS else f"{function.kind} has first derivatives only"
 
 
@@ -98,7 +96,7 @@ def second_differences(function, w):
         return _of_kinks(function, w)
     if function.kind in SMEARINGS | {"softplus", "xlogx"}:
         factor, f = _smooth(function)
-        return factor ** 2 * differences.second(f, factor * (w - function.mu))
+        return factor ** 2 * differences.second(f, factor * (w - function.mu)).detach()
     x = [w.reshape(-1, *at).expand(-1, n, n, n) for at in ((n, 1, 1), (1, n, 1), (1, 1, n))]
     low, middle, high = torch.stack(x).sort(0)[0]
     f = Scalar(function)
