@@ -93,16 +93,36 @@ static mpt_code refuse(const char *argument, mpt_error *error) {
                   argument);
 }
 
+typedef struct trial {
+  const mpt_engine *engine;
+  mpt_type type;
+  mpt_error *error;
+  mpt_code code;
+} trial;
+
+static void try_engine(void *context, int thread) {
+  const mpt_team alone = mpt_team_of_one();
+  trial *t = context;
+  (void)thread;
+  t->code = mpt_self_test(t->engine, t->type, &alone, t->error);
+}
+
+/* With a BLAS of one thread, as the calls. */
+static mpt_code test_alone(const mpt_engine *engine, mpt_type type, mpt_error *error) {
+  trial t = {.engine = engine, .type = type, .error = error};
+  mpt_run_threads(1, try_engine, &t);
+  return t.code;
+}
+
 /* Tests the engine; one that fails its test is replaced by lapack, unless the caller asked for
  * it. */
 static mpt_code test_engine(call *c, mpt_type type, mpt_error *error) {
-  const mpt_team alone = mpt_team_of_one();
   mpt_error text = {0};
-  const mpt_code code = mpt_self_test(c->engine, type, &alone, &text);
+  const mpt_code code = test_alone(c->engine, type, &text);
   if (code != MPT_DONE && c->options->solver == MPT_SOLVER_AUTO && c->engine != &mpt_lapack) {
     mpt_warn("%s: lapack is used instead", text.text);
     c->engine = &mpt_lapack;
-    return mpt_self_test(c->engine, type, &alone, error);
+    return test_alone(c->engine, type, error);
   }
   if (code != MPT_DONE && error) *error = text;
   return code;

@@ -39,8 +39,8 @@ static void in_child(void) {
   mpt_openmp_forked();
 }
 
-static void prepare(void) {
-  mpt_blas_pool_prepare();
+/* When the library is loaded: the first call may come in a child. */
+__attribute__((constructor)) static void watch_forks(void) {
   pthread_atfork(before_fork, after_fork, in_child);
 }
 
@@ -116,7 +116,7 @@ static void run_started(work *w, int threads) {
 
 static void run_all(work *w, int threads) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
-  pthread_once(&once, prepare);
+  pthread_once(&once, mpt_blas_pool_prepare);
   if (BLAS_HAS_OPENMP && !mpt_openmp_is_whole()) w->blas = 1;
   const int blas = w->blas;
   begin_blas(blas);

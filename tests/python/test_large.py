@@ -76,6 +76,35 @@ def test_bits_do_not_depend_on_the_batch():
         assert np.array_equal(alone[0], w[k]) and np.array_equal(alone[1], v[k])
 
 
+def run(program):
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=300,
+                   env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))})
+
+
+def test_a_child_whose_parent_used_pytorchs_threads():
+    """They are missing in the child, in which the first call comes; PyTorch's own arithmetic would wait for them."""
+    pytest.importorskip("torch")
+    run("""
+import os, signal, numpy as np, torch, multiplet.torch as mt
+torch.set_num_threads(2)
+x = torch.randn(1200, 1200)
+(x @ x).exp().sum()
+given = [torch.randn(*shape).double() for shape in ((50, 90, 90), (530, 530))]
+given = [a + a.mT for a in given]
+expected = [np.linalg.eigvalsh(a.numpy()) for a in given]
+child = os.fork()
+if not child:
+    signal.alarm(60)
+    for a, e in zip(given, expected):
+        w, v = mt.eigh(a)
+        assert np.abs(w.numpy() - e).max() < 1e-12 * np.abs(e).max()
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+for a, e in zip(given, expected):
+    assert np.abs(mt.eigh(a)[0].numpy() - e).max() < 1e-12 * np.abs(e).max()
+""")
+
+
 def test_several_callers_and_forks():
     """Large and small matrices at the same time, and in a child that was forked meanwhile."""
     program = """
@@ -102,5 +131,4 @@ for t in threads: t.join()
 assert all(same), same
 assert all(os.waitpid(child, 0)[1] == 0 for child in children)
 """
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=300,
-                   env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))})
+    run(program)
