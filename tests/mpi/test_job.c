@@ -406,21 +406,21 @@ static void bad_arguments(void **state) {
   (void)state;
   mpt_error error;
   mpt_job_options options = quiet;
-  write_job("half", 1, 4, "");
-  CHECK(mpt_run_job(MPI_COMM_NULL, in_directory("half.yaml"), &quiet, &error) == MPT_BAD_USAGE,
+  write_job("arguments", 1, 4, "");
+  CHECK(mpt_run_job(MPI_COMM_NULL, in_directory("arguments.yaml"), &quiet, &error) == MPT_BAD_USAGE,
         "no communicator");
   CHECK(run_job(MPI_COMM_WORLD, NULL, &quiet, &error) == MPT_BAD_USAGE, "no config");
   options.size = rank == size - 1 ? 3 : sizeof options; /* one rank's error is every rank's */
-  CHECK(run_named("half", &options, &error) == MPT_BAD_USAGE, "a size of 3");
+  CHECK(run_named("arguments", &options, &error) == MPT_BAD_USAGE, "a size of 3");
   CHECK(strstr(error.text, "options.size"), "%s", error.text);
   options = quiet;
   options.override_count = 1;
-  CHECK(run_named("half", &options, &error) == MPT_BAD_USAGE, "no overrides");
+  CHECK(run_named("arguments", &options, &error) == MPT_BAD_USAGE, "no overrides");
   /* An older program's options have no listener: lines are printed. */
   options = (mpt_job_options){.size = offsetof(mpt_job_options, listener), .listener = listen};
-  CHECK(run_named("half", &options, &error) == MPT_DONE && !told.text[0], "%s", error.text);
+  CHECK(run_named("arguments", &options, &error) == MPT_DONE && !told.text[0], "%s", error.text);
   CHECK((printed > 0) == (rank == 0), "%d bytes printed", (int)printed);
-  CHECK(run_named("half", NULL, &error) == MPT_DONE && !told.text[0], "%s", error.text);
+  CHECK(run_named("arguments", NULL, &error) == MPT_DONE && !told.text[0], "%s", error.text);
   assert_int_equal(agree_on_failures(NULL), 0);
 }
 
