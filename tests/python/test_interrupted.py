@@ -109,6 +109,7 @@ def test_kill_9_at_random_moments(work):
             partial += check_finished_problems(work) not in (0, PROBLEMS)
         run(work / "job.yaml", ranks=2)
         compare_with_undisturbed(work)
+    print(f"{partial} of {tries} kills in the middle")
     assert partial >= 3
 
 
