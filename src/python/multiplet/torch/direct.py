@@ -87,11 +87,13 @@ def _call(name, A, settings, turned, seed, arrays, outcome):
 
 
 def eigh(A, settings, vectors=True, turned=False, seed=None):
-    """(w, v or None, Outcome) of all matrices of A; None if one failed, or the call: the general way says why."""
+    """(w, v or None, Outcome) of all matrices of A; None if the call failed, or a matrix of which zeros were not asked for:
+    the general way says why."""
     w, v = A.new_empty(A.shape[:-1], dtype=REAL[A.dtype]), torch.empty_like(A) if vectors else None
     outcome = Outcome(A)
     code = _call("mpt_eigh", A, settings, turned, seed, (A, w, v), outcome)
-    return None if code or not are(outcome.statuses, SOLVED) else (w, v, outcome)
+    wrong = code or settings.failed == "raise" and not are(outcome.statuses, SOLVED)
+    return None if wrong else (w, v, outcome)
 
 
 def eigh_backward(w, v, reports, gw, gv, settings, seed=None):
