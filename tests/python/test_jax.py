@@ -67,6 +67,18 @@ def basis(dtype, n=3):
                 yield e
 
 
+def both_ways(operation, arrays, letters, static):
+    """The handler and the host give the same bits, and say the same."""
+    found = []
+    for way in (operation._call_handler, operation._call_host):
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            out = jax.block_until_ready(jax.jit(functools.partial(way, operands=letters, **static))(*arrays))
+        found.append([*map(np.asarray, out), [(x.category, str(x.message)) for x in said]])
+    for x, y in zip(*found):
+        assert np.array_equal(x, y, equal_nan=True) if isinstance(x, np.ndarray) else x == y, (operation.name, x, y)
+
+
 # The reference
 
 def exact(x):

@@ -15,6 +15,7 @@ import multiplet  # noqa: E402
 import multiplet.jax as mj  # noqa: E402
 from multiplet import library  # noqa: E402
 from multiplet.jax import handlers, operations, rules  # noqa: E402
+from test_jax import both_ways  # noqa: E402
 
 if not pathlib.Path(library.load().path).with_name(handlers.NAME).exists():
     pytest.skip(f"{handlers.NAME} was not built: jaxlib's header was not found", allow_module_level=True)
@@ -130,14 +131,7 @@ def test_host_gives_the_same(kind, n):
             (rules.eigh_selected_backward, (w, v, s, w, *factors), "xCsxMtwww", back),
             (rules.eigh_selected_backward, (w, v, s, v, *factors), "xCsCMtwww", back),
             (rules.eigh_selected_backward, (w, v, s, w, 1j * v, *factors), "xCsxCMtwww", back)):
-        found = []
-        for way in (operation._call_handler, operation._call_host):
-            with warnings.catch_warnings(record=True) as said:
-                warnings.simplefilter("always")
-                out = jax.block_until_ready(jax.jit(functools.partial(way, operands=letters, **static))(*arrays))
-            found.append([*map(np.asarray, out), [(x.category, str(x.message)) for x in said]])
-        for x, y in zip(*found):
-            assert np.array_equal(x, y, equal_nan=True) if isinstance(x, np.ndarray) else x == y, (operation.name, x, y)
+        both_ways(operation, arrays, letters, static)
 
 
 def test_a_call_that_does_not_fit_is_an_error():

@@ -19,7 +19,7 @@ import multiplet  # noqa: E402
 import multiplet.jax as mj  # noqa: E402
 from multiplet import library  # noqa: E402
 from multiplet.jax import handlers, operations, rules  # noqa: E402
-from test_jax import at, basis, draw, exact, hermitian, jax, numbers, same  # noqa: E402
+from test_jax import at, basis, both_ways, draw, exact, hermitian, jax, numbers, same  # noqa: E402
 
 
 # Transforms
@@ -347,14 +347,7 @@ def test_host_gives_the_same(monkeypatch):
              (rules.bent, (np.array([[0.0, 1, 0], [0, 0, 0]]), c, s), "rMs", {"settings": settings._replace(failed=0)})]
     for operation, arrays, letters, static in calls:
         static = {"settings": settings, **static}
-        found = []
-        for way in (operation._call_handler, operation._call_host):
-            with warnings.catch_warnings(record=True) as said:
-                warnings.simplefilter("always")
-                out = jax.block_until_ready(jax.jit(functools.partial(way, operands=letters, **static))(*arrays))
-            found.append([*map(np.asarray, out), [(x.category, str(x.message)) for x in said]])
-        for x, y in zip(*found):
-            assert np.array_equal(x, y, equal_nan=True) if isinstance(x, np.ndarray) else x == y, (operation.name, x, y)
+        both_ways(operation, arrays, letters, static)
     assert any("callback" in jax.jit(functools.partial(rules.eigh._call_host, operands="M", settings=settings)).lower(
         a).as_text() for _ in "a")
 

@@ -170,6 +170,25 @@ def test_second_derivatives_of_spectral_functions(name, gap):
         assert (found - exact).norm() <= 1e-12 * exact.norm()
 
 
+@pytest.mark.parametrize("dtype", ["float32", "complex64", "float64", "complex128"])
+@pytest.mark.parametrize("batch", [(), (3,), (2, 1), (0,)])
+def test_second_derivatives_of_spectral_functions_of_every_type(batch, dtype):
+    """Ordinary matrices; each type against the exact kinds in double precision."""
+    wide = "complex128" if dtype.startswith("complex") else "float64"
+    A, E, P = (make([0.6, 1.1, 1.9, 2.4], wide, batch, k) for k in range(3))
+
+    def product(function, dtype):
+        x, e, p = (y.to(getattr(torch, dtype)) for y in (A, E, P))
+        x = x.clone().requires_grad_()
+        g, = torch.autograd.grad((function(herm(x)) * p.conj()).sum().real, x, create_graph=True)
+        return torch.autograd.grad((g * e.conj()).sum().real, x)[0]
+    for name, (f, kind) in FUNCTIONS.items():
+        found = product(lambda a: mt.spectral_function(a, f, order=2), dtype)
+        exact = product(lambda a: mt.matrix_function(a, kind), wide)
+        assert found.dtype == getattr(torch, dtype) and found.shape == A.shape
+        assert (found - exact).norm() <= (1e-12 if dtype == wide else 5e-6) * exact.norm(), name
+
+
 def test_third_derivatives_of_spectral_functions_are_refused():
     A, E = make(PAIRS), make(PAIRS, seed=4)
     f = lambda a: (mt.spectral_function(herm(a), torch.sin, order=2) * E).sum()

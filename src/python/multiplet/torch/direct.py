@@ -13,7 +13,7 @@ from ..status import Status
 
 REAL = {torch.float32: torch.float32, torch.float64: torch.float64, torch.complex64: torch.float32,
         torch.complex128: torch.float64}
-NUMBERS = {torch.float32: 0, torch.float64: 1, torch.complex64: 2, torch.complex128: 3}
+NUMBERS = {getattr(torch, name.name): number for name, number in library.TYPES.items()}
 SOLVED, OK = bytes(np.flatnonzero(~FAILED).tolist()), bytes([Status.OK])
 CHECKS = slice(1, 4)  # the numbers of a report that a backward pass takes over: largest, residual, orthogonality
 

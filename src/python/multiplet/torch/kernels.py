@@ -25,8 +25,7 @@ from . import direct
 
 _last = contextvars.ContextVar("multiplet_last_certificate", default=None)
 _forward = contextvars.ContextVar("multiplet_forward_certificate", default=None)
-REAL = {torch.float32: np.float32, torch.float64: np.float64, torch.complex64: np.float32,
-        torch.complex128: np.float64}
+REAL = {dtype: np.dtype(str(real)[6:]).type for dtype, real in direct.REAL.items()}
 _backends = weakref.WeakValueDictionary()
 _LIBRARY = Library()
 _is_batched = getattr(getattr(torch._C, "_functorch", None), "is_legacy_batchedtensor", lambda x: True)  # 1.13: maybe
@@ -329,7 +328,7 @@ def function_second(A, w, v, ids, report, E, C, what, how):
     certificate.batch, bad = tuple(call.batch), FAILED[certificate.statuses]
     null = second.counts_as_zero(function, w).reshape(-1).numpy() & ~bad
     if call.settings.failed == "raise":
-        verdict.check_bent(certificate, null, function.kind)
+        verdict.check_bent(certificate, null, function.kind, function.kind in second.KINKS)
     return second.second_derivative(function, w, v, E, C, np.flatnonzero(bad | null))
 
 

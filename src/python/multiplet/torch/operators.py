@@ -9,6 +9,7 @@ from torch.library import Library
 
 from ..library import REPORT, REPORT_BYTES
 from . import kernels
+from .direct import REAL
 
 DEVICES = ("CUDA", "XPU", "MPS", "PrivateUse1")
 
@@ -48,11 +49,8 @@ for _name, _schema in SCHEMAS.items():
 ops = torch.ops.multiplet
 
 
-REAL = {torch.complex64: torch.float32, torch.complex128: torch.float64}
-
-
 def _real(A):
-    return REAL.get(A.dtype, A.dtype)
+    return REAL[A.dtype]
 
 
 def _pairs(A):

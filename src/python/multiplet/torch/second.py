@@ -35,11 +35,13 @@ def lacking(function):
 
 
 def counts_as_zero(function, w):
-    """Whether matrices with eigenvalues w [*batch, n] have some that count as zero for this function: [*batch]."""
-    if not function.takes_zero or not w.shape[-1]:
+    """Whether matrices with eigenvalues w [*batch, n] have some that count as zero for this function, or lie within
+    rounding of its kink: [*batch]."""
+    if not (function.takes_zero or function.kind in KINKS) or not w.shape[-1]:
         return torch.zeros(w.shape[:-1], dtype=torch.bool, device=w.device)
-    size = w.double().abs()
-    return (size <= resolution(w.shape[-1], torch.finfo(w.dtype).eps) * size.amax(-1, keepdim=True)).any(-1)
+    w, width = w.double(), resolution(w.shape[-1], torch.finfo(w.dtype).eps)
+    kink = function.minimum / function.scale  # 0 but for clamp_min
+    return ((w - kink).abs() <= width * w.abs().amax(-1, keepdim=True)).any(-1)
 
 
 THIRD = "third derivatives are not there (take differences of second ones)"
