@@ -71,6 +71,21 @@ mpt_select mpt_jax_select(mpt_jax_call *call) {
       .at_most = (int64_t)mpt_jax_number(call, "at_most")};
 }
 
+mpt_function mpt_jax_function(mpt_jax_call *call) {
+  return (mpt_function){
+      .size = sizeof(mpt_function),
+      .kind = (mpt_function_kind)mpt_jax_number(call, "kind"),
+      .scale = mpt_jax_number(call, "scale"),
+      .exponent = mpt_jax_number(call, "exponent"),
+      .beta = mpt_jax_number(call, "beta"),
+      .mu = mpt_jax_number(call, "mu"),
+      .electrons = mpt_jax_number(call, "electrons"),
+      .index = {(int64_t)mpt_jax_number(call, "start"), (int64_t)mpt_jax_number(call, "stop")},
+      .sigma = mpt_jax_number(call, "sigma"),
+      .order = mpt_jax_number(call, "order"),
+      .minimum = mpt_jax_number(call, "minimum")};
+}
+
 static void read_options(mpt_jax_call *call) {
   call->options = (mpt_options){.size = sizeof call->options,
                                 .triangle = (mpt_triangle)mpt_jax_number(call, "triangle"),
@@ -100,6 +115,7 @@ static bool type_of(XLA_FFI_DataType dtype, mpt_type *type) {
 /* The dimensions after the batch's, and how many they are. */
 static int shape_of(const mpt_jax_call *call, char letter, int64_t shape[2]) {
   shape[0] = letter == 'd'          ? MPT_JAX_NUMBERS
+             : letter == 'q'        ? MPT_JAX_REPORTED
              : letter == 'm'        ? 2
              : strchr("xj", letter) ? call->columns
                                     : call->n;
@@ -148,15 +164,17 @@ static int64_t columns_of(mpt_jax_call *call, const char *operands) {
   return b->rank ? b->dims[b->rank - 1] : 0;
 }
 
-/* Takes n, the type and the batch from the first matrix, and sees whether all the rest is so. */
+/* Takes n, the type and the batch from the first matrix, or else the first panel, and sees whether
+ * all the rest is so. */
 static bool call_fits(mpt_jax_call *call, const char *operands) {
   const XLA_FFI_Args *args = &call->frame->args;
   if (args->size != (int64_t)strlen(operands)) return false;
-  const XLA_FFI_Buffer *like = args->args[strchr(operands, 'M') - operands];
+  const char *first = strchr(operands, 'M');
+  const XLA_FFI_Buffer *like = args->args[(first ? first : strchr(operands, 'C')) - operands];
   if (like->rank < 2 || !type_of(like->dtype, &call->type)) return false;
   call->operands = operands;
   call->lead = like->rank - 2;
-  call->n = like->dims[like->rank - 1];
+  call->n = like->dims[like->rank - 2];
   call->count = 1;
   for (int64_t k = 0; k < call->lead; k++) call->count *= like->dims[k];
   call->columns = columns_of(call, operands);
@@ -195,6 +213,18 @@ void *mpt_jax_result(const mpt_jax_call *call, char letter, int nth) {
   return b ? b->data : NULL;
 }
 
+double mpt_jax_real(const mpt_jax_call *call, const void *array, int64_t k) {
+  return mpt_real_size(call->type) == 4 ? (double)((const float *)array)[k]
+                                        : ((const double *)array)[k];
+}
+
+void mpt_jax_set_real(const mpt_jax_call *call, void *array, int64_t k, double value) {
+  if (mpt_real_size(call->type) == 4)
+    ((float *)array)[k] = (float)value;
+  else
+    ((double *)array)[k] = value;
+}
+
 static mpt_code allocate(mpt_jax_call *call) {
   mpt_error *error = &call->error;
   const size_t count = (size_t)call->count, some = 1;
@@ -214,7 +244,8 @@ static mpt_code allocate(mpt_jax_call *call) {
 
 /* Endings */
 
-/* A backward pass knows which matrices the forward pass had given up, and has zeros for them. */
+/* A backward pass knows which matrices the forward pass had given up, and has zeros for them; a
+ * forward pass, whose parameters are outside their domain. */
 static void take_over_failures(mpt_jax_call *call) {
   const int32_t *earlier = mpt_jax_operand(call, 's', 0);
   for (int64_t k = 0; earlier && k < call->count; k++)
@@ -222,10 +253,10 @@ static void take_over_failures(mpt_jax_call *call) {
       call->report[k] = (mpt_report){.status = (int8_t)earlier[k]};
 }
 
-/* What was known before is not said again. */
+/* What a forward pass has said is not said again. */
 static bool is_news(const mpt_jax_call *call, int64_t k) {
   const int32_t *earlier = mpt_jax_operand(call, 's', 0);
-  return !earlier || !mpt_status_is_failure(earlier[k]);
+  return !earlier || mpt_jax_result(call, 'm', 0) || !mpt_status_is_failure(earlier[k]);
 }
 
 static mpt_code raise_first(mpt_jax_call *call, mpt_jax_failed failed) {
@@ -287,22 +318,28 @@ static void fill_with_nan(const mpt_jax_call *call) {
   }
 }
 
+static void write_reals(const mpt_jax_call *call, char letter, int64_t matrix, const double *values,
+                        int count) {
+  void *array = mpt_jax_result(call, letter, 0);
+  for (int j = 0; array && j < count; j++)
+    mpt_jax_set_real(call, array, matrix * count + j, values[j]);
+}
+
+/* Of forward passes m and d, of backward passes q. */
 static void write_certificate(const mpt_jax_call *call) {
   int32_t *marks = mpt_jax_result(call, 'm', 0);
-  void *numbers = mpt_jax_result(call, 'd', 0);
-  const bool narrow = mpt_real_size(call->type) == 4;
-  for (int64_t k = 0; marks && numbers && k < call->count; k++) {
+  for (int64_t k = 0; k < call->count; k++) {
     const mpt_report *r = &call->report[k];
-    const double values[MPT_JAX_NUMBERS] = {
+    const double numbers[MPT_JAX_NUMBERS] = {
         r->residual,         r->orthogonality,  r->min_gap,        r->gauge_violation,
         r->cotangent_spread, r->gradient_error, r->frame_condition};
-    marks[2 * k] = (mpt_status)r->status;
-    marks[2 * k + 1] = (mpt_gradient_rule)r->rule;
-    for (int j = 0; j < MPT_JAX_NUMBERS; j++)
-      if (narrow)
-        ((float *)numbers)[MPT_JAX_NUMBERS * k + j] = (float)values[j];
-      else
-        ((double *)numbers)[MPT_JAX_NUMBERS * k + j] = values[j];
+    const double reported[MPT_JAX_REPORTED] = {r->status,           r->rule,
+                                               r->gradient_error,   r->gauge_violation,
+                                               r->cotangent_spread, r->null_violation};
+    if (marks) marks[2 * k] = (mpt_status)r->status;
+    if (marks) marks[2 * k + 1] = (mpt_gradient_rule)r->rule;
+    write_reals(call, 'd', k, numbers, MPT_JAX_NUMBERS);
+    write_reals(call, 'q', k, reported, MPT_JAX_REPORTED);
   }
 }
 

@@ -7,7 +7,7 @@
  *   C  [n, columns], of that type       r  one real number      s  one int32, a status
  *   d  [MPT_JAX_NUMBERS] real           m  [2] int32: status and rule        S  one uint32, a seed
  *   x  [columns] real                   j  [columns] int32, multiplets       f  one int32, found
- *   t  [n], of that type
+ *   t  [n], of that type              q  [MPT_JAX_REPORTED] real, of a backward pass
  *
  * Calls with an x are of selected eigenpairs, whose columns the attributes tell; else C does.
  *
@@ -20,7 +20,8 @@
 #include <multiplet/selected.h>
 #include <xla/ffi/api/c_api.h>
 
-enum { MPT_JAX_NUMBERS = 7 };
+/* Of a matrix: of the certificate, and of the report of a backward pass. */
+enum { MPT_JAX_NUMBERS = 7, MPT_JAX_REPORTED = 6 };
 
 /* What becomes of the outputs of a matrix that failed. RAISE: the whole call is an error. */
 typedef enum mpt_jax_failed { MPT_JAX_ZERO = 0, MPT_JAX_NAN = 1, MPT_JAX_RAISE = 2 } mpt_jax_failed;
@@ -62,8 +63,13 @@ void *mpt_jax_result(const mpt_jax_call *call, char letter, int nth);
 /* A number among the attributes; if it is absent 0, and the call fails. */
 double mpt_jax_number(mpt_jax_call *call, const char *name);
 
-/* The selection among the attributes. */
+/* The selection and the function among the attributes. */
 mpt_select mpt_jax_select(mpt_jax_call *call);
+mpt_function mpt_jax_function(mpt_jax_call *call);
+
+/* Element k of an array of the call's real type, as a double. */
+double mpt_jax_real(const mpt_jax_call *call, const void *array, int64_t k);
+void mpt_jax_set_real(const mpt_jax_call *call, void *array, int64_t k, double value);
 
 /* Told of matrices that failed and of warnings, at most once a call and status; on the call's
  * thread. matrix: the first of `such` among `count`, or of warnings the worst; value: its number.

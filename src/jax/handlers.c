@@ -3,6 +3,7 @@
 #include <math.h>
 #include <pthread.h>
 #include <string.h>
+#include "jax/occupations.h"
 
 /* Keeps the workspaces of all calls of this process, and is never destroyed: XLA's threads may
  * outlive main. Without memory for it calls do without. */
@@ -94,23 +95,8 @@ static mpt_code eigh_selected_backward(mpt_jax_call *call) {
                                     call->multiplet, call->report, &call->error);
 }
 
-static mpt_function function_of(mpt_jax_call *call) {
-  return (mpt_function){
-      .size = sizeof(mpt_function),
-      .kind = (mpt_function_kind)mpt_jax_number(call, "kind"),
-      .scale = mpt_jax_number(call, "scale"),
-      .exponent = mpt_jax_number(call, "exponent"),
-      .beta = mpt_jax_number(call, "beta"),
-      .mu = mpt_jax_number(call, "mu"),
-      .electrons = mpt_jax_number(call, "electrons"),
-      .index = {(int64_t)mpt_jax_number(call, "start"), (int64_t)mpt_jax_number(call, "stop")},
-      .sigma = mpt_jax_number(call, "sigma"),
-      .order = mpt_jax_number(call, "order"),
-      .minimum = mpt_jax_number(call, "minimum")};
-}
-
 static mpt_code function(mpt_jax_call *call) {
-  const mpt_function f = function_of(call);
+  const mpt_function f = mpt_jax_function(call);
   if (call->error.code) return call->error.code;
   return mpt_matrix_function(call->type, call->n, call->count, options_of(call), &f,
                              mpt_jax_operand(call, 'M', 0), mpt_jax_result(call, 'M', 0),
@@ -119,7 +105,7 @@ static mpt_code function(mpt_jax_call *call) {
 }
 
 static mpt_code function_backward(mpt_jax_call *call) {
-  const mpt_function f = function_of(call);
+  const mpt_function f = mpt_jax_function(call);
   if (call->error.code) return call->error.code;
   return mpt_matrix_function_backward(call->type, call->n, call->count, options_of(call), &f, NULL,
                                       mpt_jax_operand(call, 'w', 0), mpt_jax_operand(call, 'M', 0),
@@ -162,8 +148,7 @@ static mpt_code split(mpt_jax_call *call) {
   const void *splitting = mpt_jax_operand(call, 'r', 0);
   for (int64_t k = 0; k < call->count; k++) {
     mpt_report *r = &call->report[k];
-    r->gauge_violation = mpt_real_size(call->type) == 4 ? (double)((const float *)splitting)[k]
-                                                        : ((const double *)splitting)[k];
+    r->gauge_violation = mpt_jax_real(call, splitting, k);
     r->status = r->gauge_violation > bound ? MPT_STATUS_GAUGE_DEPENDENT : MPT_STATUS_OK;
     r->refused = r->status != MPT_STATUS_OK && call->options.gauge_policy == MPT_GAUGE_FAIL;
   }
@@ -200,18 +185,20 @@ static mpt_code second(mpt_jax_call *call) {
 static const mpt_jax_handler handlers[] = {
     {"eigh", "eigh", {"M", "MS"}, "wMimd", solve},
     {"eigvalsh", "eigvalsh", {"M"}, "wimd", solve},
-    {"eigh_backward", "gradient of eigh", {"wMsw", "wMsM", "wMswM"}, "M", eigh_backward},
+    {"eigh_backward", "gradient of eigh", {"wMsw", "wMsM", "wMswM"}, "Mq", eigh_backward},
     {"eigh_selected", "eigh", {"M", "MS"}, "xCfjmdMtwww", eigh_selected},
     {"eigvalsh_selected", "eigvalsh", {"M"}, "xfjmd", eigh_selected},
     {"eigh_selected_backward",
      "gradient of eigh",
      {"xCsxMtwww", "xCsCMtwww", "xCsxCMtwww"},
-     "M",
+     "Mq",
      eigh_selected_backward},
-    {"function", "matrix_function", {"M"}, "MwMimd", function},
+    {"function", "matrix_function", {"M", "Ms"}, "MwMimd", function},
     {"function_backward", "derivative of matrix_function", {"wMsM"}, "M", function_backward},
+    {"function_reported", "derivative of matrix_function", {"wMsM"}, "Mq", function_backward},
     {"frame", "frame", {"MC"}, "CwMimd", frame},
-    {"frame_backward", "gradient of frame", {"wMsCC"}, "MC", frame_backward},
+    {"frame_backward", "gradient of frame", {"wMsCC"}, "MCq", frame_backward},
+    {"occupations", "chemical potential", {"Cwrr"}, "rCCrmd", mpt_jax_occupations},
     {"split", "derivative of eigh along a direction", {"rwMs"}, "wM", split},
     {"second", "second derivative of matrix_function", {"rMs"}, "M", second},
 };

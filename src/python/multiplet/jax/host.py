@@ -3,10 +3,10 @@ import numpy as np
 
 from .. import library
 from ..backend import FAILED, Factors
-from ..errors import ProblemError
+from ..errors import Error, OutOfMemory, ProblemError
 from ..status import Status
 from . import handlers
-from .layout import NUMBERS, shapes
+from .layout import NUMBERS, REPORTED, first, shapes
 
 # The call of the library, and its arrays between options and multiplets: operands in small letters with their number
 # among those of one letter, results in capitals; * is the structure of a selection's factors, of operands or results.
@@ -17,10 +17,12 @@ CALLS = {"eigh": ("mpt_eigh", "m0 W0 M0"), "eigvalsh": ("mpt_eigh", "m0 W0 -"),
          "eigh_selected_backward": ("mpt_eigh_selected_backward", "- x0 c0 x1 c1 M0 *"),
          "function": ("mpt_matrix_function", "m0 M0 W0 M1"),
          "function_backward": ("mpt_matrix_function_backward", "- w0 m0 m1 M0"),
+         "function_reported": ("mpt_matrix_function_backward", "- w0 m0 m1 M0"),
          "frame": ("mpt_frame", "m0 C0 W0 M0"), "frame_backward": ("mpt_frame_backward", "- w0 m0 c1 M0 C0")}
 WHAT = {"eigh_backward": "gradient of eigh", "function": "matrix_function", "frame_backward": "gradient of frame",
         "eigh_selected": "eigh", "eigvalsh_selected": "eigvalsh", "eigh_selected_backward": "gradient of eigh",
-        "function_backward": "derivative of matrix_function", "split": "derivative of eigh along a direction",
+        "function_backward": "derivative of matrix_function", "function_reported": "derivative of matrix_function",
+        "occupations": "chemical potential", "split": "derivative of eigh along a direction",
         "second": "second derivative of matrix_function"}
 
 
@@ -28,8 +30,8 @@ def answer(name, results, operands, attributes, selection, *arrays):
     """The results of the handler `name`, as arrays."""
     arrays = [np.ascontiguousarray(x) for x in arrays]
     made = [np.zeros(*found) for found in shapes(results, operands, arrays, selection)]
-    like = arrays[operands.index("M")]
-    batch, n = like.shape[:-2], like.shape[-1]
+    like = first(operands, arrays)
+    batch, n = like.shape[:-2], like.shape[-2]
     count = int(np.prod(batch))
     flat = {"in": [x.reshape(count, *x.shape[len(batch):]) for x in arrays],
             "out": [x.reshape(count, *x.shape[len(batch):]) for x in made]}
@@ -38,6 +40,8 @@ def answer(name, results, operands, attributes, selection, *arrays):
         _split(flat, report, attributes)
     elif name == "second":
         _second(flat, report, attributes)
+    elif name == "occupations":
+        _occupations(flat, report, attributes)
     else:
         _solve(name, results, operands, attributes, flat, report, (like.dtype, n, count))
     _finish(WHAT.get(name, name), results, operands, attributes, flat, report)
@@ -62,6 +66,29 @@ def _second(flat, report, attributes):
         raise ProblemError(f"second derivative of matrix_function: matrix {null.argmax()} of {null.size} has eigenvalues "
                            "that are zero within rounding, where none exists (keep the spectrum above zero; "
                            "failed='zero' gives zeros for such matrices)")
+
+
+def _occupations(flat, report, attributes):
+    """As src/jax/occupations.c."""
+    levels, weights, width, electrons = (np.ascontiguousarray(x, np.float64) for x in flat["in"])
+    mu, occupations, response, total = flat["out"][:4]
+    named = "beta" if attributes["kind"] == list(library.kinds()).index("fermi") else "sigma"
+    for k in range(report.size):
+        finite = np.isfinite(levels[k]).all()
+        report["status"][k] = Status.FUNCTION_UNDEFINED if finite else Status.NONFINITE_INPUT
+        if not finite or not (width[k] > 0 and electrons[k] > 0):
+            continue
+        found, one = [np.empty_like(levels[k]) for _ in range(3)], np.zeros(1)
+        f = _spec("function", {**attributes, named: width[k], "electrons": electrons[k]}, None)
+        try:
+            library.occupations(levels.shape[2], levels.shape[1], f, weights[k], levels[k], *found, one)
+        except OutOfMemory:
+            raise
+        except Error:
+            continue
+        report["status"][k] = Status.OK
+        mu[k], occupations[k], response[k] = one[0], found[0], found[2]
+        total[k] = np.cumsum((weights[k][:, None] * found[1]).ravel())[-1]  # in that order
 
 
 def _solve(name, results, operands, attributes, flat, report, shape):
@@ -120,8 +147,8 @@ def _finish(what, results, operands, attributes, flat, report):
     if "s" in operands:
         earlier = flat["in"][operands.index("s")].reshape(-1)
         old = FAILED[earlier]
+        report[old] = 0
         status[old] = earlier[old]
-        report["refused"][old] = 0
     bad = FAILED[status]
     ended = (report["refused"] != 0) | (bad & (attributes["failed"] == 2))
     if ended.any():
@@ -129,12 +156,13 @@ def _finish(what, results, operands, attributes, flat, report):
         found = Status(status[k])
         raise ProblemError(f"{what}: matrix {k} of {status.size} is {found.name}: {found.text}")
     if attributes["notices"]:
-        for s in np.unique(status[~old]):
+        said = old & ("m" not in results)
+        for s in np.unique(status[~said]):
             quiet = s == Status.SUBGRADIENT and attributes["spread"] != library.SPREADS["mean"]
             if s == Status.OK or quiet:
                 continue
             field = {Status.SUBGRADIENT: "cotangent_spread", Status.NULL_SPACE: "null_violation"}.get(s, "gauge_violation")
-            such = np.flatnonzero((status == s) & ~old)
+            such = np.flatnonzero((status == s) & ~said)
             worst = such[0 if FAILED[s] else report[field][such].argmax()]
             handlers.notice(what, Status(s), worst, status.size, such.size, float(report[field][worst]))
     marks = results.find("m") if "m" in results else len(results)
@@ -146,3 +174,5 @@ def _finish(what, results, operands, attributes, flat, report):
             x[:] = np.stack([status, report["rule"]], -1)
         elif letter == "d":
             x[:] = np.stack([report[name] for name in NUMBERS], -1)
+        elif letter == "q":
+            x[:] = np.stack([report[name] for name in REPORTED], -1)

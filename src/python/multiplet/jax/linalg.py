@@ -17,6 +17,7 @@ Keywords that are common to several functions:
   certificate  True: (result, Certificate) is returned
   notices      one ProblemWarning a call where matrices failed, and one GaugeWarning or SubgradientWarning a backward
                pass; False: none. Compiled programs have them, too; they cost nothing where all is well
+  probe        probe(a), zeros that change nothing, and whose gradient is the backward pass's Report
   threads      of a call; None: OMP_NUM_THREADS, else as many as this process may run on
 """
 import typing
@@ -24,7 +25,8 @@ import typing
 import jax
 import jax.numpy as jnp
 
-from .. import arguments, arrays, library
+from .. import arguments, library
+from ..arrays import _thread_count
 from . import rules
 from .layout import NUMBERS
 from .operations import NAN, RAISE, UNBIASED, ZERO, Settings
@@ -51,6 +53,16 @@ class RangeEigvalsh(typing.NamedTuple):
     found: jax.Array
 
 
+class Report(typing.NamedTuple):
+    """The outcome of a backward pass, [*batch] each, as real numbers: see probe()."""
+    status: jax.Array
+    rule: jax.Array
+    gradient_error: jax.Array
+    gauge_violation: jax.Array
+    cotangent_spread: jax.Array
+    null_violation: jax.Array
+
+
 class Certificate(typing.NamedTuple):
     """The outcome of the forward pass, [*batch] each: as multiplet.backend.Certificate has it. status is a number of
     multiplet.Status; what belongs to gradients is 0 here."""
@@ -65,8 +77,22 @@ class Certificate(typing.NamedTuple):
     frame_condition: jax.Array
 
 
+def probe(a):
+    """A Report of zeros for matrices a [*batch, n, n], to be given to one call as `probe`.
+
+        gradient, report = jax.grad(lambda a, p: loss(*mj.eigh(a, probe=p)), (0, 1))(a, mj.probe(a))
+
+    It changes no value. In reverse mode its cotangent is the outcome of the backward pass of that call, under jit, vmap
+    and any transform: `status` and `rule` are the numbers of multiplet.Status and multiplet.library.RULES (0 and 0 where
+    no cotangent reached the call), the others as multiplet.backend.Certificate has them. Of a probe that goes into
+    several calls the reports are added up. Forward mode has nothing to do with it.
+    """
+    a = jnp.asarray(a)
+    return Report(*(jnp.zeros(a.shape[:-2], jnp.finfo(jnp.result_type(a, jnp.float32)).dtype) for _ in Report._fields))
+
+
 def eigh(a, UPLO="L", *, select=None, gauge="warn", eigenvalue_cotangents="mean", tolerance=None, failed="nan",
-         certificate=False, notices=True, threads=None, seed=None):
+         certificate=False, notices=True, threads=None, seed=None, probe=None):
     """Eigh(eigenvalues, eigenvectors) of a [*batch, n, n], as jax.numpy.linalg.eigh.
 
     Each column has unit norm, its largest component real and positive. The gradient is finite at repeated eigenvalues.
@@ -79,27 +105,28 @@ def eigh(a, UPLO="L", *, select=None, gauge="warn", eigenvalue_cotangents="mean"
     inside a multiplet are turned by a pseudo-random matrix, so that no loss can hide that it depends on them.
     """
     a, settings = _settings(a, UPLO, tolerance, failed, notices, threads, gauge, eigenvalue_cotangents)
+    arrays, letters = with_probe([a, *_seeds(a, settings, seed)], "M" if seed is None else "MS", probe)
     selection = arguments.selection(select)
     if selection:
-        w, v, found, _, *report = rules.eigh_selected(a, *_seeds(a, settings, seed), settings=settings,
-                                                      operands="M" if seed is None else "MS", selection=selection)[:6]
+        w, v, found, _, *report = rules.eigh_selected(*arrays, settings=settings, operands=letters,
+                                                      selection=selection)[:6]
         return _with(certificate, RangeEigh(w, v, found) if selection.kind == "range" else Eigh(w, v), report)
-    w, v, _, *report = rules.eigh(a, *_seeds(a, settings, seed), operands="M" if seed is None else "MS",
-                                  settings=settings)
+    w, v, _, *report = rules.eigh(*arrays, operands=letters, settings=settings)
     return _with(certificate, Eigh(w, v), report)
 
 
 def eigvalsh(a, UPLO="L", *, select=None, eigenvalue_cotangents="mean", tolerance=None, failed="nan", certificate=False,
-             notices=True, threads=None):
+             notices=True, threads=None, probe=None):
     """The eigenvalues alone, [*batch, n], ascending; of a range RangeEigvalsh(eigenvalues, found). Vectors are computed
     where derivatives are taken."""
     arguments.choice("eigenvalue_cotangents", eigenvalue_cotangents, ("mean", "raw", "error"))
     a, settings = _settings(a, UPLO, tolerance, failed, notices, threads, spread=eigenvalue_cotangents)
+    arrays, letters = with_probe([a], "M", probe)
     selection = arguments.selection(select)
     if selection:
-        w, found, _, *report = rules.eigvalsh_selected(a, operands="M", settings=settings, selection=selection)
+        w, found, _, *report = rules.eigvalsh_selected(*arrays, operands=letters, settings=settings, selection=selection)
         return _with(certificate, RangeEigvalsh(w, found) if selection.kind == "range" else w, report)
-    w, _, *report = rules.eigvalsh(a, operands="M", settings=settings)
+    w, _, *report = rules.eigvalsh(*arrays, operands=letters, settings=settings)
     return _with(certificate, w, report)
 
 
@@ -125,7 +152,7 @@ def projector(a, index, **keywords):
 
 
 def frame(a, reference, index, *, UPLO="L", tolerance=None, failed="nan", certificate=False, notices=True,
-          threads=None):
+          threads=None, probe=None):
     """P R (R^H P R)^(-1/2), P = projector(a, index) and R = reference, [n, c] or [*batch, n, c]: [*batch, n, c].
 
     The smooth replacement for eigenvectors inside a multiplet. 1 <= c <= index[1] - index[0]. Differentiable by a and
@@ -142,7 +169,8 @@ def frame(a, reference, index, *, UPLO="L", tolerance=None, failed="nan", certif
     if jnp.iscomplexobj(reference) and not jnp.iscomplexobj(a):
         raise TypeError(f"frame: reference is {reference.dtype} and a {a.dtype}: make a complex")
     reference = jnp.broadcast_to(reference.astype(a.dtype), (*a.shape[:-2], *reference.shape[-2:]))
-    f, _, _, _, *report = rules.frame(a, reference, operands="MC", settings=settings, index=index)
+    arrays, letters = with_probe([a, reference], "MC", probe)
+    f, _, _, _, *report = rules.frame(*arrays, operands=letters, settings=settings, index=index)
     return _with(certificate, f, report)
 
 
@@ -162,8 +190,18 @@ def _settings(a, UPLO, tolerance, failed, notices, threads, gauge="warn", spread
     arguments.check_tolerance(tolerance)
     return a, Settings(triangle=library.TRIANGLES["lower" if UPLO == "L" else "upper"],
                        tolerance=float(tolerance or 0), gauge=int(gauge == "error"),
-                       spread=library.SPREADS[arguments.SPREADS[spread]], threads=threads or arrays._thread_count(),
+                       spread=library.SPREADS[arguments.SPREADS[spread]], threads=threads or _thread_count(),
                        failed={"nan": NAN, "zero": ZERO, "raise": RAISE}[failed], notices=int(notices))
+
+
+def with_probe(arrays, letters, probe):
+    """Operands, the matrix first, and their letters."""
+    if probe is None:
+        return arrays, letters
+    a, probe = arrays[0], Report(*probe)
+    real = jnp.finfo(a.dtype).dtype
+    rows = [jnp.broadcast_to(jnp.asarray(x, real), a.shape[:-2]) for x in probe]
+    return [*arrays, jnp.stack(rows, -1)], letters + "P"
 
 
 def _seeds(a, settings, seed):

@@ -10,7 +10,7 @@ from jax.interpreters import ad, batching, mlir
 
 from .. import library
 from . import handlers, host
-from .layout import shapes
+from .layout import NO_HANDLERS, shapes
 
 ZERO, NAN, RAISE = range(3)  # of Settings.failed
 TURNED, SOLVER = range(2)  # of Settings.basis
@@ -91,7 +91,7 @@ class Operation:
         return found, [0] * len(found)
 
     def _run(self, way, *arrays, operands, **static):
-        kept = [(x, letter) for x, letter in zip(arrays, operands) if letter != "A"]
+        kept = [(x, letter) for x, letter in zip(arrays, operands) if letter not in NO_HANDLERS]
         return way(*(x for x, _ in kept), operands="".join(letter for _, letter in kept), **static)
 
     def _outputs(self, operands, arrays, selection=None):

@@ -54,6 +54,19 @@ def spoil(x, status, settings):
     return jnp.where(bad, jnp.asarray(jnp.nan if settings.failed == NAN else 0, x.dtype), x)
 
 
+def steps_of(primals, tangents, operands):
+    """What moves: the directions da, and dp of a probe P whose cotangent is asked for; and their letters."""
+    if operands[-1] == "P" and not is_zero(tangents[-1]):
+        return [real_zeros(tangents[0], primals[0]), tangents[-1]], "MP"
+    return ([], "") if is_zero(tangents[0]) else ([tangents[0]], "M")
+
+
+def cotangents_of(linear, found):
+    """Of da, dp, ...: those that are asked for of what a backward pass found; None for zeros."""
+    return [None if not ad.is_undefined_primal(x) else ad.Zero(x.aval) if found is None else g
+            for x, g in zip(linear, found or linear)]
+
+
 def flipped(settings):
     return settings._replace(convention=TORCH if settings.convention == JAX else JAX)
 
@@ -62,7 +75,7 @@ def flipped(settings):
 
 eigh = Operation("eigh", "wMimd")
 eigvalsh = Operation("eigvalsh", "wimd")
-eigh_backward = Operation("eigh_backward", "M")
+eigh_backward = Operation("eigh_backward", "Mq")
 split = Operation("split", "wM")
 
 
@@ -102,9 +115,10 @@ def _eigh_rule(values_alone):
         w, v, ids, marks, numbers = eigh(*primals, operands=operands, settings=settings)
         found = [w, ids, marks, numbers] if values_alone else [w, v, ids, marks, numbers]
         moved = zeros_of(found)
-        if not is_zero(tangents[0]):
+        steps, letters = steps_of(primals, tangents, operands)
+        if steps:
             along = eigvalsh_along if values_alone else eigh_along
-            turns = along(w, v, marks[..., 0], ids, tangents[0], operands="wMsiM", settings=settings)
+            turns = along(w, v, marks[..., 0], ids, *steps, operands="wMsi" + letters, settings=settings)
             moved[:len(turns)] = turns
         return found, moved
     return rule
@@ -118,17 +132,17 @@ def _along_rule(along):
     @along.derivative
     def derivative(primals, tangents, **static):
         refuse(AGAIN, *tangents[:2])
-        return along(*primals, **static), along(*primals[:4], tangents[4], **static)
+        steps = (real_zeros(x, like) for x, like in zip(tangents[4:], primals[4:]))
+        return along(*primals, **static), along(*primals[:4], *steps, **static)
 
     @along.transpose
-    def transpose(cotangents, w, v, status, ids, da, *, operands, settings):
+    def transpose(cotangents, w, v, status, ids, *linear, operands, settings):
         del ids, operands
-        given = [(x, letter) for x, letter in zip(cotangents, "wM") if not is_zero(x)]
-        if not given:
-            return [None] * 4 + [ad.Zero(da.aval)]
-        found = eigh_backward(w, v, status, *(x for x, _ in given), operands="wMs" + "".join(y for _, y in given),
-                              settings=settings._replace(convention=JAX))
-        return [None] * 4 + found
+        given, found = [(x, letter) for x, letter in zip(cotangents, "wM") if not is_zero(x)], None
+        if given:
+            found = eigh_backward(w, v, status, *(x for x, _ in given), operands="wMs" + "".join(y for _, y in given),
+                                  settings=settings._replace(convention=JAX))
+        return [None] * 4 + cotangents_of(linear, found)
 
 
 _along_rule(eigh_along)
@@ -139,7 +153,8 @@ _along_rule(eigvalsh_along)
 def _(primals, tangents, **static):
     refuse(AGAIN, *tangents[:2])
     given = [real_zeros(x, like) for x, like in zip(tangents[3:], primals[3:])]
-    return eigh_backward(*primals, **static), eigh_backward(*primals[:3], *given, **static)
+    found = eigh_backward(*primals, **static)
+    return found, eigh_backward(*primals[:3], *given, **static)[:1] + zeros_of(found[1:])
 
 
 # Some of the eigenpairs. Along a direction they move with the whole spectrum; the transpose of that is the library's
@@ -147,7 +162,7 @@ def _(primals, tangents, **static):
 
 eigh_selected = Operation("eigh_selected", "xCfjmdMtwww")
 eigvalsh_selected = Operation("eigvalsh_selected", "xfjmd")
-eigh_selected_backward = Operation("eigh_selected_backward", "M")
+eigh_selected_backward = Operation("eigh_selected_backward", "Mq")
 
 
 def _selected_along(a, w, v, status, found, reflectors, tau, diagonal, offdiagonal, spectrum, da, *, operands, settings,
@@ -171,7 +186,7 @@ def _selected_along(a, w, v, status, found, reflectors, tau, diagonal, offdiagon
 
 
 eigh_selected_along = Operation("eigh_selected_along", "xC", _selected_along)
-ALONG = "MxCsfMtwwwM"
+ALONG = "MxCsfMtwww"  # and directions
 
 
 def _selected_rule(values_alone):
@@ -181,9 +196,10 @@ def _selected_rule(values_alone):
                                                                    selection=selection)
         made = [w, found, ids, marks, numbers] if values_alone else [w, v, found, ids, marks, numbers, *factors]
         moved = zeros_of(made)
-        if not is_zero(tangents[0]):
-            turns = eigh_selected_along(primals[0], w, v, marks[..., 0], found, *factors, tangents[0], operands=ALONG,
-                                        settings=settings, selection=selection)
+        steps, letters = steps_of(primals, tangents, operands)
+        if steps:
+            turns = eigh_selected_along(primals[0], w, v, marks[..., 0], found, *factors, *steps,
+                                        operands=ALONG + letters, settings=settings, selection=selection)
             moved[:2 - values_alone] = turns[:2 - values_alone]
         return made, moved
     return rule
@@ -195,49 +211,53 @@ eigvalsh_selected.derivative(_selected_rule(True))
 
 @eigh_selected_along.derivative
 def _(primals, tangents, **static):
-    refuse(AGAIN, *tangents[:-1])
-    return eigh_selected_along(*primals, **static), eigh_selected_along(*primals[:-1], tangents[-1], **static)
+    refuse(AGAIN, *tangents[:10])
+    steps = (real_zeros(x, like) for x, like in zip(tangents[10:], primals[10:]))
+    return eigh_selected_along(*primals, **static), eigh_selected_along(*primals[:10], *steps, **static)
 
 
 @eigh_selected_along.transpose
 def _(cotangents, a, w, v, status, found, *others, operands, settings, selection):
-    del a, found, operands
-    *factors, da = others
-    given = [(x, letter) for x, letter in zip(cotangents, "xC") if not is_zero(x)]
-    if not given:
-        return [None] * 10 + [ad.Zero(da.aval)]
-    return [None] * 10 + eigh_selected_backward(
-        w, v, status, *(x for x, _ in given), *factors, operands=f"xCs{''.join(y for _, y in given)}Mtwww",
-        settings=settings._replace(convention=JAX), selection=selection)
+    del a, operands
+    factors, linear = others[:5], others[5:]
+    given, found = [(x, letter) for x, letter in zip(cotangents, "xC") if not is_zero(x)], None
+    if given:
+        found = eigh_selected_backward(
+            w, v, status, *(x for x, _ in given), *factors, operands=f"xCs{''.join(y for _, y in given)}Mtwww",
+            settings=settings._replace(convention=JAX), selection=selection)
+    return [None] * 10 + cotangents_of(linear, found)
 
 
 @eigh_selected_backward.derivative
 def _(primals, tangents, **static):
     refuse(AGAIN, *tangents[:2], *tangents[-5:])
     given = [real_zeros(x, like) for x, like in zip(tangents[3:-5], primals[3:-5])]
-    return (eigh_selected_backward(*primals, **static),
-            eigh_selected_backward(*primals[:3], *given, *primals[-5:], **static))
+    found = eigh_selected_backward(*primals, **static)
+    moved = eigh_selected_backward(*primals[:3], *given, *primals[-5:], **static)
+    return found, moved[:1] + zeros_of(found[1:])
 
 
 # Functions
 
 function = Operation("function", "MwMimd")
 function_along = Operation("function_backward", "M")
+function_reported = Operation("function_reported", "Mq")
 
 
 @function.derivative
 def _(primals, tangents, *, operands, **static):
     found = function(*primals, operands=operands, **static)
     moved = zeros_of(found)
-    if not is_zero(tangents[0]):
+    steps, letters = steps_of(primals, tangents, operands)
+    if steps:
         _, w, v, _, marks, _ = found
-        moved[:1] = function_along(*primals, w, v, marks[..., 0], tangents[0], operands="AwMsM", **static)
+        moved[:1] = function_along(primals[0], w, v, marks[..., 0], *steps, operands="AwMs" + letters, **static)
     return found, moved
-
-
 
 @function_along.derivative
 def _(primals, tangents, **static):
+    if static["operands"][-1] == "P":  # which changes no value
+        primals, tangents, static = primals[:-1], tangents[:-1], {**static, "operands": static["operands"][:-1]}
     a, w, v, status, e = primals
     found, parts = function_along(*primals, **static), []
     if not is_zero(tangents[4]):
@@ -248,10 +268,19 @@ def _(primals, tangents, **static):
 
 
 @function_along.transpose
-def _(cotangents, a, w, v, status, e, *, settings, **static):
-    if is_zero(cotangents[0]):
-        return [None] * 4 + [ad.Zero(e.aval)]
-    return [None] * 4 + function_along(a, w, v, status, cotangents[0], settings=flipped(settings), **static)
+def _(cotangents, a, w, v, status, *linear, operands, settings, function):
+    backward, found = function_reported if operands[-1] == "P" else function_along, None
+    if not is_zero(cotangents[0]):
+        found = backward(a, w, v, status, cotangents[0], operands="AwMsM", settings=flipped(settings),
+                         function=function)
+    return [None] * 4 + cotangents_of(linear, found)
+
+
+@function_reported.derivative
+def _(primals, tangents, **static):
+    found = function_reported(*primals, **static)
+    _, moved = ad.primitive_jvps[function_along.primitive](primals, tangents, **static)
+    return found, moved + zeros_of(found[1:])
 
 
 def _second(a, w, v, status, e, da, settings, f):
@@ -305,7 +334,7 @@ def _(cotangents, a, x, **_):
 # Frames
 
 frame = Operation("frame", "CwMimd")
-frame_backward = Operation("frame_backward", "MC")
+frame_backward = Operation("frame_backward", "MCq")
 
 
 def _frame_along(w, v, status, r, da, dr, *, operands, settings, index):
@@ -339,10 +368,11 @@ def _(primals, tangents, *, operands, settings, index):
     found = frame(*primals, operands=operands, settings=settings, index=index)
     moved = zeros_of(found)
     if not all(map(is_zero, tangents)):
-        a, r = primals
+        a, r, *_ = primals
         _, w, v, _, marks, _ = found
-        steps = (real_zeros(x, like) for x, like in zip(tangents, primals))
-        moved[:1] = frame_along(a, w, v, marks[..., 0], r, *steps, operands="AwMsCMC", settings=settings, index=index)
+        steps = [real_zeros(x, like) for x, like in zip(tangents, primals)]
+        moved[:1] = frame_along(a, w, v, marks[..., 0], r, *steps, operands="AwMsC" + operands, settings=settings,
+                                index=index)
     return found, moved
 
 
@@ -354,14 +384,13 @@ def _(primals, tangents, **static):
 
 
 @frame_along.transpose
-def _(cotangents, a, w, v, status, r, da, dr, *, operands, settings, index):
+def _(cotangents, a, w, v, status, r, *linear, operands, settings, index):
     del operands
-    linear = [ad.is_undefined_primal(x) for x in (da, dr)]
-    if is_zero(cotangents[0]):
-        return [None] * 5 + [ad.Zero(x.aval) if wanted else None for x, wanted in zip((da, dr), linear)]
-    found = frame_backward(a, w, v, status, r, cotangents[0], operands="AwMsCC", index=index,
-                           settings=settings._replace(convention=JAX))
-    return [None] * 5 + [g if wanted else None for g, wanted in zip(found, linear)]
+    found = None
+    if not is_zero(cotangents[0]):
+        found = frame_backward(a, w, v, status, r, cotangents[0], operands="AwMsCC", index=index,
+                               settings=settings._replace(convention=JAX))
+    return [None] * 5 + cotangents_of(linear, found)
 
 
 @frame_backward.derivative
@@ -370,4 +399,4 @@ def _(primals, tangents, **static):
     found = frame_backward(*primals, **static)
     if is_zero(tangents[5]):
         return found, zeros_of(found)
-    return found, frame_backward(*primals[:5], tangents[5], **static)
+    return found, frame_backward(*primals[:5], tangents[5], **static)[:2] + zeros_of(found[2:])
