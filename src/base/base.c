@@ -25,7 +25,8 @@ static const struct {
     [MPT_STATUS_NO_CONVERGENCE] = {"NO_CONVERGENCE", "the eigensolver did not converge", true},
     [MPT_STATUS_FUNCTION_UNDEFINED] =
         {"FUNCTION_UNDEFINED",
-         "a function does not exist for this spectrum, or a frame's reference misses its subspace",
+         "a function does not exist for this spectrum or these parameters, or a frame's reference "
+         "misses its subspace",
          true},
     [MPT_STATUS_SPLIT_MULTIPLET] =
         {"SPLIT_MULTIPLET", "an index range cuts through a multiplet: its subspace is arbitrary",

@@ -44,8 +44,8 @@ _TEXT = {
     Status.NONFINITE_INPUT: "the matrix holds NaN or infinity",
     Status.NOT_HERMITIAN: "the matrix differs from its conjugate transpose",
     Status.NO_CONVERGENCE: "the eigensolver did not converge",
-    Status.FUNCTION_UNDEFINED: "a function does not exist for this spectrum, or a frame's reference misses its "
-                               "subspace",
+    Status.FUNCTION_UNDEFINED: "a function does not exist for this spectrum or these parameters, or a frame's "
+                               "reference misses its subspace",
     Status.SPLIT_MULTIPLET: "an index range cuts through a multiplet: its subspace is arbitrary",
     Status.NONFINITE_COTANGENT: "a cotangent holds NaN or infinity, or what it leads to overflows",
     Status.INTERNAL: "the solution failed its own check",
@@ -62,7 +62,8 @@ _REMEDY = {
     Status.NOT_HERMITIAN: "symmetrise it, or let only one triangle be read",
     Status.NO_CONVERGENCE: "scale the matrix, whose entries may be too large or too small to be squared",
     Status.FUNCTION_UNDEFINED: "shift the spectrum into the function's domain, for instance A + eps I, or raise what is "
-                               "below with the function 'clamp_min'; of a frame, choose another reference",
+                               "below with the function 'clamp_min'; beta and sigma have to be above 0, and "
+                               "electrons fewer than the levels hold; of a frame, choose another reference",
     Status.SPLIT_MULTIPLET: "let the range end in a gap, at an end of the multiplet",
     Status.NONFINITE_COTANGENT: "look at the loss: torch.autograd.set_detect_anomaly finds the step",
     Status.INTERNAL: "please report the matrix",

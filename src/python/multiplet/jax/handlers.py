@@ -64,6 +64,7 @@ def notice(what, status, matrix, count, such, value):
                           f"within rounding, where it does not exist{others}. That part was dropped ({ABOVE_ZERO})"
                           ), NullSpaceWarning
     else:
-        text, category = (f"{what}: {name} is {status.name}: {status.text}{others} ({status.remedy}; certificate=True "
-                          "has the status of each matrix, failed='raise' makes it an error)"), ProblemWarning
+        more = "" if what == "chemical potential" else ("; certificate=True has the status of each matrix, failed='raise' "
+                                                        "makes it an error")
+        text, category = f"{what}: {name} is {status.name}: {status.text}{others} ({status.remedy}{more})", ProblemWarning
     warnings.warn(text, category, stacklevel=2)

@@ -27,9 +27,11 @@ import jax.numpy as jnp
 
 from .. import arguments, library
 from ..arrays import _thread_count
+from ..backend import FAILED
 from . import rules
 from .layout import NUMBERS
 from .operations import NAN, RAISE, UNBIASED, ZERO, Settings
+from .parameters import absorbed, is_array
 
 TYPES = ("float32", "float64", "complex64", "complex128")
 
@@ -130,16 +132,25 @@ def eigvalsh(a, UPLO="L", *, select=None, eigenvalue_cotangents="mean", toleranc
     return _with(certificate, w, report)
 
 
-def matrix_function(a, kind, *, UPLO="L", tolerance=None, failed="nan", certificate=False, notices=True, threads=None,
-                    **parameters):
-    """f(A) = V f(w) V^H, [*batch, n, n]; kinds and their parameters are those of multiplet.matrix_function. Parameters
-    are numbers, not traced arrays: they have no derivatives."""
+def matrix_function(a, kind, *, UPLO="L", tolerance=None, weights=None, failed="nan", certificate=False, notices=True,
+                    threads=None, probe=None, **parameters):
+    """f(A) = V f(w) V^H, [*batch, n, n]; kinds and their parameters are those of multiplet.matrix_function.
+
+    Parameters may be numbers, or arrays [*batch], traced, too, which then have gradients (not index and order), and do
+    not compile anew when they change. An array `exponent` takes exp(exponent log A), for positive definite A. weights
+    [k]: a is [*batch, k, n, n], and one mu is common to k matrices, sum_k weights_k tr f(A_k) = electrons. A matrix whose
+    spectrum or parameters leave the function's domain is FUNCTION_UNDEFINED.
+    """
     a, settings = _settings(a, UPLO, tolerance, failed, notices, threads)
-    for name, value in parameters.items():
-        if isinstance(value, jax.core.Tracer):
-            raise TypeError(f"{kind}: {name} is traced, and parameters have to be numbers here (jit's static_argnames)")
+    arrays, letters, floor = [a], "M", None
+    if weights is not None or any(map(is_array, parameters.values())):
+        matrix, status, kind, parameters, floor = absorbed(a, kind, parameters, weights, settings)
+        arrays, letters = [matrix, status], "Ms"
     function = arguments.function(kind, parameters, a.shape[-1])
-    f, _, _, _, *report = rules.function(a, operands="M", settings=settings, function=function)
+    arrays, letters = with_probe(arrays, letters, probe)
+    f, _, _, _, *report = rules.function(*arrays, operands=letters, settings=settings, function=function)
+    if floor is not None:
+        f = f + jnp.where(jnp.asarray(FAILED)[report[0][..., 0]][..., None, None], 0, floor)
     return _with(certificate, f, report)
 
 

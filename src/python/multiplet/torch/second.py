@@ -126,7 +126,7 @@ def _smooth(function):
         return function.scale, lambda u: torch.logaddexp(u, torch.zeros_like(u))
     if function.kind == "xlogx":
         return function.scale, lambda u: torch.xlogy(u, u)
-    return 1 / function.sigma, lambda u: smearing.profile(function.kind, u, int(function.order))
+    return 1 / function.sigma, lambda u: smearing.profile(torch, function.kind, u, int(function.order))
 
 
 def _of_kinks(function, w):

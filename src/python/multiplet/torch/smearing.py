@@ -14,12 +14,12 @@ import torch
 
 from .. import library
 from ..backend import spec as backend_spec
+from ..smearing import WIDTHS, profile, slope
 from . import kernels
 from .forward import tracked_zero
 from .operators import ops
 
 Occupations = collections.namedtuple("Occupations", "occupations mu")
-WIDTHS = {"fermi": "beta", "gaussian": "sigma", "methfessel_paxton": "sigma", "cold": "sigma"}
 
 
 def solve(w, width, electrons, weights, what):
@@ -71,14 +71,14 @@ def _moving(saved, what):
     function, by = kernels.function_of(what), _levels(width, weights)
     u = w - _levels(mu, weights)
     u, factor = (u * by, by) if WIDTHS[function.kind] == "beta" else (u / by, 1 / by)
-    exponent, polynomial = _slope(function.kind, u, int(function.order))
+    exponent, polynomial = slope(torch, function.kind, u, int(function.order))
     share = torch.ones_like(u) if weights is None else weights[:, None].expand(u.shape)
     count = (-1,) if weights is None else (-2, -1)
     largest = ops.constant(exponent.amax(count, keepdim=True))
     parts = share * polynomial * torch.exp(exponent - largest)
     slopes = -share * factor * polynomial * torch.exp(exponent)
     as_saved = lambda value, x: value + tracked_zero(x)
-    return (w, width, weights, mu, as_saved(occupations, profile(function.kind, u, int(function.order))),
+    return (w, width, weights, mu, as_saved(occupations, profile(torch, function.kind, u, int(function.order))),
             as_saved(response, parts / parts.sum(count, keepdim=True)), as_saved(total, slopes.sum(count)), count)
 
 
@@ -133,49 +133,7 @@ def occupations(w, kind, *, electrons=None, mu=None, weights=None, **parameters)
     width = _levels(width, weights) if width.dim() else width
     u = w - _levels(mu, weights)
     u = u * width if WIDTHS[kind] == "beta" else u / width
-    return Occupations(profile(kind, u, int(parameters.get("order", 1))), mu)
-
-
-def _slope(kind, u, order):
-    """(l, p) of f'(u) = -p(u) exp(l(u))."""
-    if kind == "fermi":
-        return -u - 2 * torch.logaddexp(-u, torch.zeros_like(u)), torch.ones_like(u)
-    if kind == "cold":
-        return -(u + 0.5 ** 0.5) ** 2, (2 + 2 ** 0.5 * u) / math.pi ** 0.5
-    polynomial = torch.full_like(u, math.pi ** -0.5)
-    if kind == "methfessel_paxton":
-        for m, hermite in enumerate(_hermite(u, 2 * order)):
-            if m and m % 2 == 0:
-                polynomial = polynomial + _paxton(m // 2) * hermite
-    return -u * u, polynomial
-
-
-def _paxton(m):
-    """Of Methfessel and Paxton 1989."""
-    return (-1) ** m / (math.factorial(m) * 4 ** m * math.pi ** 0.5)
-
-
-def _hermite(u, degree):
-    """H_0 to H_degree"""
-    found = [torch.ones_like(u), 2 * u]
-    for m in range(1, degree):
-        found.append(2 * u * found[-1] - 2 * m * found[-2])
-    return found
-
-
-def profile(kind, u, order):
-    """f(u) for beta = 1 or sigma = 1, mu = 0."""
-    if kind == "fermi":
-        return torch.sigmoid(-u)
-    if kind == "cold":
-        x = u + 0.5 ** 0.5
-        return torch.erfc(x) / 2 + torch.exp(-x * x) / (2 * math.pi) ** 0.5
-    f = torch.erfc(u) / 2
-    if kind == "methfessel_paxton":
-        hermite, bell = _hermite(u, 2 * order - 1), torch.exp(-u * u)
-        for m in range(1, order + 1):
-            f = f + _paxton(m) * hermite[2 * m - 1] * bell
-    return f
+    return Occupations(profile(torch, kind, u, int(parameters.get("order", 1))), mu)
 
 
 def absorbed(A, kind, parameters, weights, spectrum):

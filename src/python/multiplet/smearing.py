@@ -1,0 +1,50 @@
+"""Occupations f(u) of levels, and their slopes, in PyTorch's arithmetic or in JAX's: `xp` has exp, erfc, sigmoid,
+logaddexp and *_like.
+
+u = (w - mu) beta or (w - mu) / sigma.
+"""
+import math
+
+WIDTHS = {"fermi": "beta", "gaussian": "sigma", "methfessel_paxton": "sigma", "cold": "sigma"}
+
+
+def profile(xp, kind, u, order):
+    """f(u)"""
+    if kind == "fermi":
+        return xp.sigmoid(-u)
+    if kind == "cold":
+        x = u + 0.5 ** 0.5
+        return xp.erfc(x) / 2 + xp.exp(-x * x) / (2 * math.pi) ** 0.5
+    f = xp.erfc(u) / 2
+    if kind == "methfessel_paxton":
+        hermite, bell = _hermite(xp, u, 2 * order - 1), xp.exp(-u * u)
+        for m in range(1, order + 1):
+            f = f + _paxton(m) * hermite[2 * m - 1] * bell
+    return f
+
+
+def slope(xp, kind, u, order):
+    """(l, p) of f'(u) = -p(u) exp(l(u))."""
+    if kind == "fermi":
+        return -u - 2 * xp.logaddexp(-u, xp.zeros_like(u)), xp.ones_like(u)
+    if kind == "cold":
+        return -(u + 0.5 ** 0.5) ** 2, (2 + 2 ** 0.5 * u) / math.pi ** 0.5
+    polynomial = xp.full_like(u, math.pi ** -0.5)
+    if kind == "methfessel_paxton":
+        for m, hermite in enumerate(_hermite(xp, u, 2 * order)):
+            if m and m % 2 == 0:
+                polynomial = polynomial + _paxton(m // 2) * hermite
+    return -u * u, polynomial
+
+
+def _paxton(m):
+    """Of Methfessel and Paxton 1989."""
+    return (-1) ** m / (math.factorial(m) * 4 ** m * math.pi ** 0.5)
+
+
+def _hermite(xp, u, degree):
+    """H_0 to H_degree"""
+    found = [xp.ones_like(u), 2 * u]
+    for m in range(1, degree):
+        found.append(2 * u * found[-1] - 2 * m * found[-2])
+    return found
