@@ -17,14 +17,15 @@ import numpy as np
 
 from .. import arguments, errors, library
 from ..backend import FAILED, Function
-from ..smearing import WIDTHS, profile, slope
+from ..smearing import WIDTHS, profile, slope, slope_difference
 from ..status import Status
 from . import rules
 from .operations import NAN, ZERO, Operation, Settings
 from .rules import is_zero, zeros_of
 
-XP = types.SimpleNamespace(sigmoid=jax.nn.sigmoid, erfc=jax.scipy.special.erfc, **{
-    name: getattr(jnp, name) for name in ("exp", "logaddexp", "full_like", "ones_like", "zeros_like")})
+XP = types.SimpleNamespace(sigmoid=jax.nn.sigmoid, atanh=jnp.arctanh, erfc=jax.scipy.special.erfc, **{
+    name: getattr(jnp, name) for name in ("exp", "expm1", "tanh", "logaddexp", "full_like", "ones_like", "zeros_like",
+                                             "where")})
 
 
 class Occupations(typing.NamedTuple):
@@ -87,6 +88,68 @@ def _along(f, primals, found, tangents):
     return jnp.where(good, moved, 0)
 
 
+# Of matrices. With E = V^H (A - A_0) V, which is zero, mu(w + diag E) + sum_ij r[w_i, w_j] |E_ij|^2 / 2, i not j, has the
+# first and second derivatives of mu at any degeneracy, where those of single eigenvalues do not exist.
+
+def _levels(a, *, operands, settings):
+    return [*rules.eigvalsh(a, operands=operands, settings=settings)[:1], jnp.zeros_like(a)]
+
+
+levels = Operation("levels", "wM", _levels)  # w and E
+limited = Operation("limited", "M", lambda x, operands, left: [x])  # x, made of A, the first operand, with so many derivatives
+
+
+@levels.derivative
+def _(primals, tangents, *, operands, settings):
+    w, v, *_ = rules.eigh(jax.lax.stop_gradient(primals[0]), operands=operands, settings=settings)
+    found = [w, jnp.zeros_like(v)]
+    moved = zeros_of(found)
+    if not is_zero(tangents[0]):
+        v = jax.lax.stop_gradient(v)
+        moved[1] = rules.adjoint(v) @ rules.hermitian(tangents[0]) @ v
+    return found, moved
+
+
+@limited.derivative
+def _(primals, tangents, *, operands, left):
+    found, (a, x) = limited(*primals, operands=operands, left=left), primals
+    if not left:
+        rules.refuse("third derivatives are not there (take differences of second ones)", tangents[0])
+    return found, limited(a, rules.real_zeros(tangents[1], x), operands=operands, left=max(left - 1, 0))
+
+
+@limited.transpose
+def _(cotangents, a, x, **static):
+    c, = cotangents
+    return [None, jax.interpreters.ad.Zero(x.aval)] if is_zero(c) else [None, *limited(a, c, **static)]
+
+
+def _differences(f, w, weights, width, mu):
+    """r[w_i, w_j] of each matrix, [*batch, k, n, n], and 0 on the diagonal."""
+    inner = lambda x: x[..., None, None]  # noqa: E731
+    u, factor = _scaled(f.kind, w, inner(mu), inner(width))
+    exponent, polynomial = slope(XP, f.kind, u, int(f.order))
+    largest = exponent.max((-2, -1), keepdims=True, initial=-jnp.inf)
+    total = (weights[..., None] * polynomial * jnp.exp(exponent - largest)).sum((-2, -1), keepdims=True)
+    x, y = jnp.broadcast_arrays(u[..., :, None], u[..., None, :])
+    top = jnp.maximum(exponent[..., :, None], exponent[..., None, :]) - largest[..., None]
+    found = slope_difference(XP, f.kind, x, y, int(f.order)) * jnp.exp(top)
+    found = (weights[..., None] * factor / total)[..., None] * found
+    return jnp.where(jnp.eye(w.shape[-1], dtype=bool), 0, found)
+
+
+def _potential(a, kind, order, weights, width, electrons, settings):
+    """mu [*batch], and whether it exists, of matrices a [*batch, k, n, n]."""
+    w, e = levels(a, operands="M", settings=settings._replace(notices=0, failed=NAN))
+    e, = limited(a, e, operands="AM", left=2)
+    w = (w + jnp.diagonal(e, axis1=-2, axis2=-1).real).astype(width.dtype)
+    found = _solve(kind, order, (w, weights, width, electrons))
+    good = ~jnp.asarray(FAILED)[found[4][..., 0]]
+    bend = _differences(Function(kind, order=float(order)), *map(jax.lax.stop_gradient, (w, weights, width, found[0])))
+    bend = jnp.where(good[..., None, None, None], bend, 0) * (e * jnp.conj(e)).real.astype(w.dtype)
+    return found[0] + bend.sum((-3, -2, -1)) / 2, good
+
+
 def _solve(kind, order, arrays, notices=False):
     static = Settings(triangle=0, tolerance=0.0, gauge=0, spread=0, threads=1, failed=ZERO, notices=int(notices))
     return chemical_potential(*arrays, operands="Cwrr", settings=static, function=Function(kind, order=float(order)))
@@ -111,6 +174,8 @@ def _check(kind, parameters, n):
             domain = known[name].domain if name in known else "number"
             if is_array(value) and domain in ("order", "index"):
                 raise TypeError(f"{kind}: {name} is an array, and has to be a number (jit's static_argnames)")
+            if is_array(value) and jnp.iscomplexobj(value):
+                raise TypeError(f"{kind}: {name} is complex, and has to be real")
             if _is_traced(value) or is_array(value) and not np.size(value):
                 values[name] = {"below n": n / 2}.get(domain, 1.0)
             else:
@@ -140,8 +205,6 @@ def _weights(weights, k):
 
 def _number(kind, name, value, batch, real):
     """[*batch] of this real type."""
-    if jnp.iscomplexobj(value):
-        raise TypeError(f"{kind}: {name} is complex, and has to be real")
     if len(np.broadcast_shapes(np.shape(value), batch)) > len(batch) or np.broadcast_shapes(np.shape(value), batch) != batch:
         raise ValueError(f"{kind}: {name} has the shape {list(np.shape(value))}, and there is a batch {list(batch)}")
     return jnp.broadcast_to(jnp.asarray(value, real), batch)
@@ -268,17 +331,16 @@ class _Absorption:
 
     def chemical_potential(self, electrons, weights, batch):
         """As [*batch, 1, 1]. It does not exist for any of k matrices if one is not finite."""
-        quiet, real = self.settings._replace(notices=0, failed=NAN), _wide()
-        w = rules.eigvalsh(self.a, operands="M", settings=quiet)[0].astype(real)
+        a, name, real = self.a, WIDTHS[self.kind], _wide()
         if weights is None:
-            w, weights = w[..., None, :], jnp.ones(1)
+            a, weights = a[..., None, :, :], jnp.ones(1)
         else:
             self.fits = self.fits & self.good.all(-1, keepdims=True)
-        arrays = (w, jnp.broadcast_to(weights.astype(real), w.shape[:-1]),
-                  _number(self.kind, WIDTHS[self.kind], self.parameters[WIDTHS[self.kind]], batch, real),
-                  _number(self.kind, "electrons", electrons, batch, real))
-        mu, _, _, _, marks, _ = _solve(self.kind, self.parameters.get("order", 1), arrays)
-        return self.fitting(mu.astype(self.real), ~jnp.asarray(FAILED)[marks[..., 0]])
+        mu, exists = _potential(a, self.kind, self.parameters.get("order", 1),
+                                jnp.broadcast_to(weights.astype(real), a.shape[:-2]),
+                                _number(self.kind, name, self.parameters[name], batch, real),
+                                _number(self.kind, "electrons", electrons, batch, real), self.settings)
+        return self.fitting(mu.astype(self.real), exists)
 
     def function(self):
         arrays = {name for name, value in self.parameters.items() if is_array(value)}
