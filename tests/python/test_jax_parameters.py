@@ -159,6 +159,41 @@ def test_one_chemical_potential(kind):
     same(two(np.stack([a, a[::-1]]), np.array([1.7, 2.0])), np.asarray(sets), "float64")
 
 
+@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("kind", SMEARED)
+def test_second_derivatives_of_potentials(kind, point):
+    """By A, of one mu for two matrices, where eigenvalues have none; PyTorch's needs them to be simple."""
+    name, width = SMEARED[kind][0], 3.0 if kind == "fermi" else 0.5
+    a = np.stack([at(point, "complex128"), at("equal", "complex128", 1)])
+    steps = hermitian(draw(np.random.default_rng(5), "complex128", 2, 2, 3, 3))
+    settings, weights = mj.linalg._settings(a, "L", None, "nan", True, 1)[1], jnp.array([0.75, 0.5])
+    f = lambda x: parameters._potential(a + jnp.tensordot(x.astype(complex), steps, 1), kind, 1, weights,  # noqa: E731
+                                        jnp.asarray(width), jnp.asarray(1.7), settings)[0]
+    guess = float(f(jnp.zeros(2)))
+
+    def reference(x):
+        w = [eigenpairs(exact(a[k]) + x[0] * exact(steps[0, k]) + x[1] * exact(steps[1, k]))[0] for k in range(2)]
+        return potential(kind, w, [mp(0.75), mp(0.5)], mp(width), mp(1.7), guess)
+    expected = [[float(by(reference, {0: mp(0), 1: mp(0)}, [i, j])) for j in range(2)] for i in range(2)]
+    for mode in (jax.hessian, lambda f: jax.jacrev(jax.jacrev(f)), lambda f: jax.jacrev(jax.jacfwd(f))):
+        same(jax.jit(mode(f))(jnp.zeros(2)), np.array(expected), "float64", 100)
+    with pytest.raises(NotImplementedError, match="third derivatives"):
+        jax.jacfwd(jax.hessian(f))(jnp.zeros(2))
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_second_derivatives_at_fixed_electrons(point):
+    a, c = at(point, "complex128"), draw(np.random.default_rng(2), "complex128", 3, 3)
+    steps = hermitian(draw(np.random.default_rng(5), "complex128", 2, 3, 3))
+    f = lambda x: (c * mj.matrix_function(a + jnp.tensordot(x.astype(complex), steps, 1), "fermi", beta=jnp.asarray(3.0),  # noqa: E731
+                                          electrons=1.4)).sum().real
+    given = {"beta": mp(3), "electrons": mp(1.4)}
+    reference = lambda x: one("fermi", exact(a) + x[0] * exact(steps[0]) + x[1] * exact(steps[1]), given)  # noqa: E731
+    expected = [[(c * numbers(by(reference, {0: mp(0), 1: mp(0)}, [i, j]))).sum().real for j in range(2)] for i in range(2)]
+    for mode in (jax.hessian, lambda f: jax.jacrev(jax.jacrev(f))):
+        same(jax.jit(mode(f))(jnp.zeros(2)), np.array(expected), "complex128", 100)
+
+
 def test_transforms():
     """jit, vmap over a parameter, over a and over both, scan; and a compiled program takes other values as it is."""
     a, beta = np.stack([at("equal", "float64"), at("ordinary", "float64")]), np.array([2.0, 5.0])
@@ -191,6 +226,17 @@ def test_an_insulator():
         same(ga, np.asarray(slope), "float64", 100)
         assert abs(gb) < 1e-12
         same(jax.jvp(f, (a, 1e5), (m, 0.0))[1], (np.asarray(slope) * m).sum(), "float64", 100)
+
+
+def test_second_derivatives_in_an_insulator():
+    """mu is half way between the two levels at the gap, and moves as they do."""
+    a, steps = at("ordinary", "float64"), hermitian(draw(np.random.default_rng(8), "float64", 2, 3, 3))
+    settings = mj.linalg._settings(a, "L", None, "nan", True, 1)[1]
+    f = lambda x: parameters._potential((a + jnp.tensordot(x, steps, 1))[None], "fermi", 1, jnp.ones(1),  # noqa: E731
+                                        jnp.asarray(1e5), jnp.asarray(2.0), settings)[0]
+    reference = lambda x: sum(eigenpairs(exact(a) + x[0] * exact(steps[0]) + x[1] * exact(steps[1]))[0][1:]) / 2  # noqa: E731
+    expected = [[float(by(reference, {0: mp(0), 1: mp(0)}, [i, j])) for j in range(2)] for i in range(2)]
+    same(jax.hessian(f)(jnp.zeros(2)), np.array(expected), "float64", 100)
 
 
 # Occupations

@@ -91,23 +91,28 @@ def _along(f, primals, found, tangents):
 # Of matrices. With E = V^H (A - A_0) V, which is zero, mu(w + diag E) + sum_ij r[w_i, w_j] |E_ij|^2 / 2, i not j, has the
 # first and second derivatives of mu at any degeneracy, where those of single eigenvalues do not exist.
 
-def _levels(a, *, operands, settings):
-    return [*rules.eigvalsh(a, operands=operands, settings=settings)[:1], jnp.zeros_like(a)]
+def _levels(solve, count):
+    return lambda a, *, operands, settings: [*solve(a, operands=operands, settings=settings)[:count], jnp.zeros_like(a)]
 
 
-levels = Operation("levels", "wM", _levels)  # w and E
+levels = Operation("levels", "wM", _levels(rules.eigvalsh, 1))  # w and E
+eigenpairs = Operation("eigenpairs", "wMM", _levels(rules.eigh, 2))  # w, V, and E, the one that moves
 limited = Operation("limited", "M", lambda x, operands, left: [x])  # x, made of A, the first operand, with so many derivatives
 
 
-@levels.derivative
-def _(primals, tangents, *, operands, settings):
-    w, v, *_ = rules.eigh(jax.lax.stop_gradient(primals[0]), operands=operands, settings=settings)
-    found = [w, jnp.zeros_like(v)]
-    moved = zeros_of(found)
-    if not is_zero(tangents[0]):
-        v = jax.lax.stop_gradient(v)
-        moved[1] = rules.adjoint(v) @ rules.hermitian(tangents[0]) @ v
-    return found, moved
+def _levels_rule(values_alone):
+    def rule(primals, tangents, **static):
+        w, v, e = eigenpairs(*primals, **static)
+        found = [w, e] if values_alone else [w, v, e]
+        moved = zeros_of(found)
+        if not is_zero(tangents[0]):
+            moved[-1] = rules.adjoint(v) @ rules.hermitian(tangents[0]) @ v
+        return found, moved
+    return rule
+
+
+levels.derivative(_levels_rule(True))
+eigenpairs.derivative(_levels_rule(False))
 
 
 @limited.derivative
