@@ -182,6 +182,16 @@ static mpt_code second(mpt_jax_call *call) {
   return MPT_DONE;
 }
 
+/* A matrix passes through, [*batch, n, n], which is zero where its status is a failure. */
+static mpt_code settled(mpt_jax_call *call) {
+  const size_t size = (size_t)(call->count * call->n * call->n) * mpt_type_size(call->type);
+  const void *found = mpt_jax_operand(call, 'M', 0);
+  void *out = mpt_jax_result(call, 'M', 0);
+  for (int64_t k = 0; k < call->count; k++) call->report[k].status = MPT_STATUS_OK;
+  if (size && out != found) memcpy(out, found, size);
+  return MPT_DONE;
+}
+
 static const mpt_jax_handler handlers[] = {
     {"eigh", "eigh", {"M", "MS"}, "wMimd", solve},
     {"eigvalsh", "eigvalsh", {"M"}, "wimd", solve},
@@ -199,6 +209,7 @@ static const mpt_jax_handler handlers[] = {
     {"frame", "frame", {"MC"}, "CwMimd", frame},
     {"frame_backward", "gradient of frame", {"wMsCC"}, "MCq", frame_backward},
     {"occupations", "chemical potential", {"Cwrr"}, "rCCrmd", mpt_jax_occupations},
+    {"settled", "spectral_function", {"Ms"}, "Mmd", settled},
     {"split", "derivative of eigh along a direction", {"rwMs"}, "wM", split},
     {"second", "second derivative of matrix_function", {"rMs"}, "M", second},
 };

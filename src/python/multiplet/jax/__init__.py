@@ -11,8 +11,9 @@ matrix_function and projector. On the CPU XLA calls the library itself (libmulti
 OMP_NUM_THREADS allows; elsewhere arrays go through the host. Gradients and cotangents are in JAX's convention: the
 complex conjugates of PyTorch's.
 """
-from .linalg import Certificate, Eigh, Report, eigh, eigvalsh, frame, matrix_function, probe, projector
+from .linalg import (Certificate, Eigh, Report, eigh, eigvalsh, eigvalsh_directional, frame, matrix_function, probe,
+                     projector, spectral_function)
 from .parameters import Occupations, occupations
 
-__all__ = ["Certificate", "Eigh", "Occupations", "Report", "eigh", "eigvalsh", "frame", "matrix_function", "occupations",
-           "probe", "projector"]
+__all__ = ["Certificate", "Eigh", "Occupations", "Report", "eigh", "eigvalsh", "eigvalsh_directional", "frame",
+           "matrix_function", "occupations", "probe", "projector", "spectral_function"]

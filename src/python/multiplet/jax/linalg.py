@@ -28,7 +28,7 @@ import jax.numpy as jnp
 from .. import arguments, library
 from ..arrays import _thread_count
 from ..backend import FAILED
-from . import rules
+from . import rules, spectral
 from .layout import NUMBERS
 from .operations import NAN, RAISE, UNBIASED, ZERO, Settings
 from .parameters import absorbed, is_array
@@ -152,6 +152,35 @@ def matrix_function(a, kind, *, UPLO="L", tolerance=None, weights=None, failed="
     if floor is not None:
         f = f + jnp.where(jnp.asarray(FAILED)[report[0][..., 0]][..., None, None], 0, floor)
     return _with(certificate, f, report)
+
+
+def spectral_function(a, f, *, order=1, UPLO="L", tolerance=None, failed="nan", certificate=False, notices=True,
+                      threads=None):
+    """V f(w) V^H, [*batch, n, n], for any smooth f: an elementwise JAX function of the eigenvalues [*batch, n].
+
+    Its gradient is exact at any degeneracy: the divided differences are made of f and of jax.grad of it. Arrays that f
+    holds (coefficients, a network's weights) have gradients, too. By a there are first derivatives; with order=2 second
+    ones, too, which evaluates f'' 100 times at n^3 numbers for each matrix. A spectrum at which f is not finite is
+    FUNCTION_UNDEFINED.
+    """
+    arguments.choice("order", order, (1, 2))
+    a, settings = _settings(a, UPLO, tolerance, failed, notices, threads)
+    return _with(certificate, *spectral.spectral_function(a, f, order, settings))
+
+
+def eigvalsh_directional(a, da, UPLO="L", *, order=1, tolerance=None, failed="nan", notices=True, threads=None):
+    """The one-sided derivatives of the eigenvalues of a + t da at t = +0, [*batch, n]; order=2: (first, second).
+
+    Inside a multiplet with vectors V_c, those are the eigenvalues of V_c^H da V_c, ascending: the branches into which
+    the direction da splits it. The second ones belong to the same branches. They are no linear function of da, and no
+    gradient can be made of them; differentiating them is an error.
+    """
+    arguments.choice("order", order, (1, 2))
+    a, settings = _settings(a, UPLO, tolerance, failed, notices, threads)
+    if jnp.shape(da) != a.shape or jnp.iscomplexobj(da) and not jnp.iscomplexobj(a):
+        raise ValueError(f"da has to be an array like a, {list(a.shape)} of {a.dtype}")
+    first, second = spectral.directional(a, jnp.asarray(da, a.dtype), operands="MM", settings=settings)
+    return first if order == 1 else (first, second)
 
 
 def projector(a, index, **keywords):

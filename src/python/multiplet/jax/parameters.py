@@ -20,6 +20,7 @@ from ..backend import FAILED, Function
 from ..smearing import WIDTHS, profile, slope, slope_difference
 from ..status import Status
 from . import rules
+from .levels import THIRD, levels, limited
 from .operations import NAN, ZERO, Operation, Settings
 from .rules import is_zero, zeros_of
 
@@ -88,46 +89,8 @@ def _along(f, primals, found, tangents):
     return jnp.where(good, moved, 0)
 
 
-# Of matrices. With E = V^H (A - A_0) V, which is zero, mu(w + diag E) + sum_ij r[w_i, w_j] |E_ij|^2 / 2, i not j, has the
+# Of matrices. With E of levels.py, mu(w + diag E) + sum_ij r[w_i, w_j] |E_ij|^2 / 2, i not j, has the
 # first and second derivatives of mu at any degeneracy, where those of single eigenvalues do not exist.
-
-def _levels(solve, count):
-    return lambda a, *, operands, settings: [*solve(a, operands=operands, settings=settings)[:count], jnp.zeros_like(a)]
-
-
-levels = Operation("levels", "wM", _levels(rules.eigvalsh, 1))  # w and E
-eigenpairs = Operation("eigenpairs", "wMM", _levels(rules.eigh, 2))  # w, V, and E, the one that moves
-limited = Operation("limited", "M", lambda x, operands, left: [x])  # x, made of A, the first operand, with so many derivatives
-
-
-def _levels_rule(values_alone):
-    def rule(primals, tangents, **static):
-        w, v, e = eigenpairs(*primals, **static)
-        found = [w, e] if values_alone else [w, v, e]
-        moved = zeros_of(found)
-        if not is_zero(tangents[0]):
-            moved[-1] = rules.adjoint(v) @ rules.hermitian(tangents[0]) @ v
-        return found, moved
-    return rule
-
-
-levels.derivative(_levels_rule(True))
-eigenpairs.derivative(_levels_rule(False))
-
-
-@limited.derivative
-def _(primals, tangents, *, operands, left):
-    found, (a, x) = limited(*primals, operands=operands, left=left), primals
-    if not left:
-        rules.refuse("third derivatives are not there (take differences of second ones)", tangents[0])
-    return found, limited(a, rules.real_zeros(tangents[1], x), operands=operands, left=max(left - 1, 0))
-
-
-@limited.transpose
-def _(cotangents, a, x, **static):
-    c, = cotangents
-    return [None, jax.interpreters.ad.Zero(x.aval)] if is_zero(c) else [None, *limited(a, c, **static)]
-
 
 def _differences(f, w, weights, width, mu):
     """r[w_i, w_j] of each matrix, [*batch, k, n, n], and 0 on the diagonal."""
@@ -146,7 +109,7 @@ def _differences(f, w, weights, width, mu):
 def _potential(a, kind, order, weights, width, electrons, settings):
     """mu [*batch], and whether it exists, of matrices a [*batch, k, n, n]."""
     w, e = levels(a, operands="M", settings=settings._replace(notices=0, failed=NAN))
-    e, = limited(a, e, operands="AM", left=2)
+    e, = limited(a, e, operands="AM", left=2, why=THIRD)
     w = (w + jnp.diagonal(e, axis1=-2, axis2=-1).real).astype(width.dtype)
     found = _solve(kind, order, (w, weights, width, electrons))
     good = ~jnp.asarray(FAILED)[found[4][..., 0]]
