@@ -1,5 +1,7 @@
-"""multiplet.jax: parameters with gradients, chemical potentials and occupations, against differences at 60 digits. To be
-run as test_jax.py."""
+"""multiplet.jax: parameters with gradients, chemical potentials and occupations, against differences at 60 digits.
+
+To be run as test_jax.py.
+"""
 import functools
 
 import numpy as np
@@ -13,15 +15,15 @@ import multiplet  # noqa: E402
 import multiplet.jax as mj  # noqa: E402
 from multiplet.backend import Function  # noqa: E402
 from multiplet.jax import parameters, rules  # noqa: E402
-from test_jax import (DTYPES, POINTS, STEP, at, basis, both_ways, draw, eigenpairs, exact, hermitian, numbers,  # noqa: E402
-                      same, silent)
+from test_jax import DTYPES, POINTS, STEP, at, basis, both_ways, draw, eigenpairs, exact  # noqa: E402
+from test_jax import hermitian, numbers, same, silent  # noqa: E402
 
 jax.config.update("jax_enable_x64", True)
 mp, SQRT2, PI = mpmath.mpf, mpmath.sqrt(2), mpmath.pi
 SMEARED = {
     "fermi": ("beta", lambda u: 1 / (mpmath.exp(u) + 1)), "gaussian": ("sigma", lambda u: mpmath.erfc(u) / 2),
     "methfessel_paxton": ("sigma", lambda u: mpmath.erfc(u) / 2 - u * mpmath.exp(-u * u) / (2 * mpmath.sqrt(PI))),
-    "cold": ("sigma", lambda u: (lambda x: mpmath.erfc(x) / 2 + mpmath.exp(-x * x) / mpmath.sqrt(2 * PI))(u + 1 / SQRT2))}
+    "cold": ("sigma", lambda u: mpmath.erfc(u + 1 / SQRT2) / 2 + mpmath.exp(-(u + 1 / SQRT2) ** 2) / mpmath.sqrt(2 * PI))}
 OTHERS = {"exp": lambda x, scale: mpmath.exp(scale * x), "power": lambda x, exponent: x ** exponent,
           "clamp_min": lambda x, minimum: max(x, minimum), "tanh": lambda x, scale: mpmath.tanh(scale * x)}
 CASES = [("exp", {"scale": 0.5}), ("tanh", {"scale": -0.7}), ("power", {"exponent": 0.7}), ("power", {"exponent": -1.2}),
@@ -135,8 +137,7 @@ def test_one_chemical_potential(kind):
     name, width = SMEARED[kind][0], 3.0 if kind == "fermi" else 0.4
     a = np.stack([at("equal", "float64"), at("ordinary", "float64", 1)])
     c, weights = draw(np.random.default_rng(3), "float64", 2, 3, 3), np.array([0.75, 0.5])
-    loss = lambda a, values: (c * mj.matrix_function(a, kind, weights=values["weights"], electrons=values["electrons"],  # noqa: E731
-                                                     **{name: values[name]})).sum()
+    loss = lambda a, values: (c * mj.matrix_function(a, kind, **values)).sum()  # noqa: E731
     values = {name: jnp.asarray(width), "electrons": jnp.asarray(1.7), "weights": jnp.asarray(weights)}
     given = {name: mp(width), "electrons": mp(1.7), 0: mp(weights[0]), 1: mp(weights[1])}
 
@@ -185,8 +186,8 @@ def test_second_derivatives_of_potentials(kind, point):
 def test_second_derivatives_at_fixed_electrons(point):
     a, c = at(point, "complex128"), draw(np.random.default_rng(2), "complex128", 3, 3)
     steps = hermitian(draw(np.random.default_rng(5), "complex128", 2, 3, 3))
-    f = lambda x: (c * mj.matrix_function(a + jnp.tensordot(x.astype(complex), steps, 1), "fermi", beta=jnp.asarray(3.0),  # noqa: E731
-                                          electrons=1.4)).sum().real
+    b = lambda x: a + jnp.tensordot(x.astype(complex), steps, 1)  # noqa: E731
+    f = lambda x: (c * mj.matrix_function(b(x), "fermi", beta=jnp.asarray(3.0), electrons=1.4)).sum().real  # noqa: E731
     given = {"beta": mp(3), "electrons": mp(1.4)}
     reference = lambda x: one("fermi", exact(a) + x[0] * exact(steps[0]) + x[1] * exact(steps[1]), given)  # noqa: E731
     expected = [[(c * numbers(by(reference, {0: mp(0), 1: mp(0)}, [i, j]))).sum().real for j in range(2)] for i in range(2)]
@@ -221,7 +222,8 @@ def test_an_insulator():
     m = hermitian(draw(np.random.default_rng(6), "float64", 2, 3, 3))
     slope = jax.grad(lambda a: (m * mj.projector(a, (0, 1))).sum())(a)
     for electrons, weights in ((jnp.asarray(1.0), None), (1.0, np.array([0.5, 0.5]))):
-        f = lambda a, b: (m * mj.matrix_function(a, "fermi", beta=b, electrons=electrons, weights=weights)).sum()  # noqa: E731
+        given = {"electrons": electrons, "weights": weights}
+        f = lambda a, b: (m * mj.matrix_function(a, "fermi", beta=b, **given)).sum()  # noqa: E731
         ga, gb = jax.grad(f, (0, 1))(a, jnp.asarray(1e5))
         same(ga, np.asarray(slope), "float64", 100)
         assert abs(gb) < 1e-12
@@ -271,7 +273,8 @@ def test_occupations(kind, levels, electrons):
         same(np.asarray(mode(loss)(x))[:, [1, 4, 5]], curvature, "float64", 1000)
     given = jax.jacfwd(lambda x: mj.occupations(x[:4], kind, mu=x[5], **{name: x[4]})[0])(x)
     fixed = lambda x, k: SMEARED[kind][1](argument(kind, x[k], x[5], x[4]))  # noqa: E731
-    same(given, np.array([[float(by(lambda x: fixed(x, k), exactly, [j])) for j in range(6)] for k in range(4)]), "float64", 40)
+    expected = [[float(by(lambda x: fixed(x, k), exactly, [j])) for j in range(6)] for k in range(4)]
+    same(given, np.array(expected), "float64", 40)
 
 
 def test_insulators_occupations():
@@ -325,7 +328,8 @@ def test_parameters_outside_their_domain(kind, name, others):
     a = np.stack([at("equal", "float64")] * 3)
     p = np.array([1.3, np.nan if name == "mu" else -1.0, 1.4])
     f = lambda p, **k: mj.matrix_function(a, kind, certificate=True, **{name: p}, **others, **k)  # noqa: E731
-    with pytest.warns(multiplet.ProblemWarning, match="matrix_function: matrix 1 of 3 is FUNCTION_UNDEFINED: .*parameters") as said:
+    undefined = "matrix 1 of 3 is FUNCTION_UNDEFINED: .*parameters"
+    with pytest.warns(multiplet.ProblemWarning, match="matrix_function: " + undefined) as said:
         value, certificate = jax.block_until_ready(jax.jit(f)(p))
     assert len(said) == 1 and certificate.status.tolist() == [1, 6, 1]
     assert np.isnan(value[1]).all()
@@ -336,7 +340,7 @@ def test_parameters_outside_their_domain(kind, name, others):
         alone = jax.grad(lambda x: mj.matrix_function(a[0], kind, **{name: x}, **others)[0, 1])(p[k])
         same(value[k], np.asarray(mj.matrix_function(a[0], kind, **{name: p[k]}, **others)), "float64")
         same(g[k], np.asarray(alone), "float64")
-    with pytest.raises(jax.errors.JaxRuntimeError, match="matrix 1 of 3 is FUNCTION_UNDEFINED: .*parameters"):
+    with pytest.raises(jax.errors.JaxRuntimeError, match=undefined):
         jax.block_until_ready(jax.jit(functools.partial(f, failed="raise"))(p))
 
 
@@ -357,7 +361,8 @@ def test_occupations_without_an_answer():
     assert sorted(str(x.message)[:50] for x in said) == ["chemical potential: matrix 1 of 3 is NONFINITE_INP",
                                                          "chemical potential: matrix 2 of 3 is FUNCTION_UNDE"]
     assert np.isfinite(mu[0]) and np.isnan(mu[1:]).all() and np.isnan(filled[1:]).all() and np.isfinite(filled[0]).all()
-    quiet = lambda w: mj.occupations(w, "fermi", beta=2.0, electrons=np.array([1.0, 1, 2]), notices=False).mu[0]  # noqa: E731
+    given = {"beta": 2.0, "electrons": np.array([1.0, 1, 2]), "notices": False}
+    quiet = lambda w: mj.occupations(w, "fermi", **given).mu[0]  # noqa: E731
     assert np.isfinite(jax.grad(quiet)(w)).all()
     assert np.isnan(jax.jit(lambda s: mj.occupations(w[0], "cold", sigma=s, mu=0.0)[0])(-1.0)).all()
 

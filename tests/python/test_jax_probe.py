@@ -1,4 +1,7 @@
-"""The report of a backward pass as a probe's gradient, under transforms, beside NumPy's front. To be run as test_jax.py."""
+"""The report of a backward pass as a probe's gradient, under transforms, beside NumPy's front.
+
+To be run as test_jax.py.
+"""
 import functools
 import warnings
 
@@ -38,7 +41,8 @@ LOSSES = {"eigh": of_vectors, "eigvalsh": of_values,
           "selected": lambda a, c, probe=None: mj.eigh(a, select={"lowest": 1}, probe=probe).eigenvectors.sum().real,
           "selected values": lambda a, c, probe=None: mj.eigvalsh(a, select={"highest": 2}, probe=probe)[..., 0].sum(),
           "function": lambda a, c, probe=None: (c * mj.matrix_function(a, "sqrt", probe=probe)).sum().real,
-          "parameter": lambda a, c, probe=None: (c * mj.matrix_function(a, "exp", scale=jnp.asarray(0.5), probe=probe)).sum().real,
+          "parameter": lambda a, c, probe=None: (c * mj.matrix_function(a, "exp", scale=np.array(0.5),
+                                                                        probe=probe)).sum().real,
           "projector": lambda a, c, probe=None: (c * mj.projector(a, (1, 3), probe=probe)).sum().real,
           "frame": lambda a, c, probe=None: (c[..., :1] * mj.frame(a, jnp.ones((3, 1)), (1, 3), probe=probe)).sum().real}
 
@@ -76,13 +80,15 @@ def test_the_numbers():
     w, v = jax.linearize(mj.eigh, a)[0]  # in the basis that derivatives see
     numpys = multiplet.eigh(a)
     numpys.eigenvectors[:] = v
-    found = against(lambda a, p: (gv * mj.eigh(a, probe=p)[1]).sum(), multiplet.eigh_backward(numpys, None, gv).certificate)
+    backward = multiplet.eigh_backward
+    found = against(lambda a, p: (gv * mj.eigh(a, probe=p)[1]).sum(), backward(numpys, None, gv).certificate)
     assert found.status.tolist() == [Status.GAUGE_DEPENDENT, Status.OK] and found.gauge_violation[0] > 0.1
-    found = against(lambda a, p: (gw * mj.eigvalsh(a, probe=p)).sum(), multiplet.eigh_backward(numpys, gw, None).certificate)
+    found = against(lambda a, p: (gw * mj.eigvalsh(a, probe=p)).sum(), backward(numpys, gw, None).certificate)
     assert found.status.tolist() == [Status.SUBGRADIENT, Status.OK] and found.cotangent_spread[0] > 0.1
     assert found.rule.tolist() == [multiplet.library.RULES.index("mean"), multiplet.library.RULES.index("plain")]
+    root = multiplet.matrix_function(NULL, "sqrt")
     found = against(lambda a, p: (gf[0] * mj.matrix_function(a, "sqrt", probe=p)).sum(),
-                    multiplet.matrix_function_backward(multiplet.matrix_function(NULL, "sqrt"), gf[0]).certificate, jnp.asarray(NULL))
+                    multiplet.matrix_function_backward(root, gf[0]).certificate, jnp.asarray(NULL))
     assert found.status == Status.NULL_SPACE and found.null_violation > 0.1
     r = rng.standard_normal((3, 2))
     found = against(lambda a, p: (gv[..., :2] * mj.frame(a, r, (1, 3), probe=p)).sum(),

@@ -1,5 +1,7 @@
-"""multiplet.jax.spectral_function against the library's kinds, which mpmath has checked, and eigvalsh_directional. To be
-run as test_jax.py."""
+"""multiplet.jax.spectral_function against the library's kinds, which mpmath has checked, and eigvalsh_directional.
+
+To be run as test_jax.py.
+"""
 import numpy as np
 import pytest
 
@@ -18,7 +20,8 @@ FUNCTIONS = {"exp": jnp.exp, "tanh": jnp.tanh, "log": jnp.log, "cos": jnp.cos}
 
 def make(spectrum, dtype="float64", seed=0):
     n = len(spectrum)
-    q = np.linalg.qr(draw(np.random.default_rng(seed), "complex128" if np.dtype(dtype).kind == "c" else "float64", n, n))[0]
+    wide = "complex128" if np.dtype(dtype).kind == "c" else "float64"
+    q = np.linalg.qr(draw(np.random.default_rng(seed), wide, n, n))[0]
     return jnp.asarray(hermitian((q * np.array(spectrum)) @ q.conj().T).astype(dtype))
 
 
@@ -44,7 +47,8 @@ def test_derivatives(name, gap):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_every_type(dtype):
     """With batches, triangles and coefficients that have gradients."""
-    a, k = jnp.stack([make([1.0, 1, 2, 3.5], dtype), make([0.5, 1, 2, 3], dtype, 1)]), jnp.asarray(0.7, np.zeros(0, dtype).real.dtype)
+    a = jnp.stack([make([1.0, 1, 2, 3.5], dtype), make([0.5, 1, 2, 3], dtype, 1)])
+    k = jnp.asarray(0.7, a.real.dtype)
     c = jnp.asarray(draw(np.random.default_rng(2), dtype, 2, 4, 4))
     loss = lambda f: lambda a, k: (c * f(a, k)).sum().real  # noqa: E731
     mine = lambda a, k: mj.spectral_function(a, lambda w: jnp.exp(k * w))  # noqa: E731
@@ -100,7 +104,8 @@ def test_one_sided_derivatives_as_pytorchs():
     torch = pytest.importorskip("torch")
     mt = pytest.importorskip("multiplet.torch")
     a, d = np.asarray(at("equal", "complex128")), hermitian(draw(np.random.default_rng(8), "complex128", 3, 3))
-    for x, y in zip(mj.eigvalsh_directional(a, d, order=2), mt.eigvalsh_directional(torch.tensor(a), torch.tensor(d), order=2)):
+    theirs = mt.eigvalsh_directional(torch.tensor(a), torch.tensor(d), order=2)
+    for x, y in zip(mj.eigvalsh_directional(a, d, order=2), theirs):
         same(x, y.numpy(), "complex128", 10)
 
 

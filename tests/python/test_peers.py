@@ -12,7 +12,8 @@ from job import ROOT
 PEERS = pathlib.Path(os.environ.get("MULTIPLET_PEERS", "/nowhere"))
 FILES = ["test_torch", "test_forward", "test_transforms", "test_parameters", "test_second_derivatives", "test_second_pairs",
          "test_null_space", "test_selected", "test_selected_torch", "test_large", "test_conformance",
-         "test_jax", "test_jax_transforms", "test_jax_selected"]
+         "test_jax", "test_jax_transforms", "test_jax_selected",
+         "test_jax_parameters", "test_jax_probe", "test_jax_spectral"]
 CLEAN = {name: value for name, value in os.environ.items()
          if not name.startswith(("PYTHON", "MULTIPLET_LIBRARY", "OPENBLAS"))}
 

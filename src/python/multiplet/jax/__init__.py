@@ -4,6 +4,7 @@
     rho = multiplet.jax.matrix_function(a, "fermi", beta=40.0, electrons=4)
     p = multiplet.jax.projector(a, (0, 2))
     x = multiplet.jax.frame(a, reference, (0, 2))
+    gradient, report = jax.grad(lambda a, p: loss(multiplet.jax.eigh(a, probe=p)), (0, 1))(a, multiplet.jax.probe(a))
 
 a is an array [*batch, n, n], float32, float64, complex64 or complex128 (the wide ones under jax_enable_x64); one
 triangle is read. jit, vmap, grad, jvp, jacfwd and jacrev work with all of them, hessian and grad of grad with

@@ -64,7 +64,8 @@ def notice(what, status, matrix, count, such, value):
                           f"within rounding, where it does not exist{others}. That part was dropped ({ABOVE_ZERO})"
                           ), NullSpaceWarning
     else:
-        more = "" if what == "chemical potential" else ("; certificate=True has the status of each matrix, failed='raise' "
-                                                        "makes it an error")
-        text, category = f"{what}: {name} is {status.name}: {status.text}{others} ({status.remedy}{more})", ProblemWarning
+        more = "; certificate=True has the status of each matrix, failed='raise' makes it an error"
+        more = "" if what == "chemical potential" else more
+        text = f"{what}: {name} is {status.name}: {status.text}{others} ({status.remedy}{more})"
+        category = ProblemWarning
     warnings.warn(text, category, stacklevel=2)

@@ -22,7 +22,8 @@ CALLS = {"eigh": ("mpt_eigh", "m0 W0 M0"), "eigvalsh": ("mpt_eigh", "m0 W0 -"),
 WHAT = {"eigh_backward": "gradient of eigh", "function": "matrix_function", "frame_backward": "gradient of frame",
         "eigh_selected": "eigh", "eigvalsh_selected": "eigvalsh", "eigh_selected_backward": "gradient of eigh",
         "function_backward": "derivative of matrix_function", "function_reported": "derivative of matrix_function",
-        "occupations": "chemical potential", "settled": "spectral_function", "split": "derivative of eigh along a direction",
+        "occupations": "chemical potential", "settled": "spectral_function",
+        "split": "derivative of eigh along a direction",
         "second": "second derivative of matrix_function"}
 
 

@@ -24,7 +24,8 @@ def shape_of(letter, n, columns, dtype):
     return {"M": ((n, n), dtype), "A": ((n, n), dtype), "C": ((n, columns), dtype), "w": ((n,), real),
             "i": ((n,), np.int32), "x": ((columns,), real), "j": ((columns,), np.int32), "f": ((), np.int32),
             "t": ((n,), dtype),
-            "d": ((len(NUMBERS),), real), **dict.fromkeys("qP", ((len(REPORTED),), real)), "r": ((), real), "m": ((2,), np.int32),
+            "d": ((len(NUMBERS),), real), **dict.fromkeys("qP", ((len(REPORTED),), real)),
+            "r": ((), real), "m": ((2,), np.int32),
             "s": ((), np.int32), "S": ((), np.uint32)}[letter]
 
 

@@ -1,7 +1,7 @@
 """Eigenpairs that stand still, and E = V^H (A - A_0) V, which is zero and moves with A.
 
-With E, a function of A that does not depend on the basis inside a multiplet is written as Taylor's series, whose first and
-second derivatives JAX then makes, at any degeneracy: f(w + diag E) and divided differences of f times E_ij.
+With E, a function of A that does not depend on the basis inside a multiplet is written as Taylor's series, of which JAX
+makes the first and second derivatives, at any degeneracy: f(w + diag E) and divided differences of f times E_ij.
 """
 import jax.numpy as jnp
 from jax.interpreters import ad

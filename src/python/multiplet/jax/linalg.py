@@ -84,10 +84,10 @@ def probe(a):
 
         gradient, report = jax.grad(lambda a, p: loss(*mj.eigh(a, probe=p)), (0, 1))(a, mj.probe(a))
 
-    It changes no value. In reverse mode its cotangent is the outcome of the backward pass of that call, under jit, vmap
-    and any transform: `status` and `rule` are the numbers of multiplet.Status and multiplet.library.RULES (0 and 0 where
-    no cotangent reached the call), the others as multiplet.backend.Certificate has them. Of a probe that goes into
-    several calls the reports are added up. Forward mode has nothing to do with it.
+    It changes no value. In reverse mode its cotangent is the outcome of that call's backward pass, under any transform:
+    `status` and `rule` are numbers of multiplet.Status and multiplet.library.RULES (0 and 0 where no cotangent reached
+    the call), the others as multiplet.backend.Certificate has them. Of a probe that goes into several calls the
+    reports are added up. Forward mode has nothing to do with it.
     """
     a = jnp.asarray(a)
     return Report(*(jnp.zeros(a.shape[:-2], jnp.finfo(jnp.result_type(a, jnp.float32)).dtype) for _ in Report._fields))
@@ -126,7 +126,8 @@ def eigvalsh(a, UPLO="L", *, select=None, eigenvalue_cotangents="mean", toleranc
     arrays, letters = with_probe([a], "M", probe)
     selection = arguments.selection(select)
     if selection:
-        w, found, _, *report = rules.eigvalsh_selected(*arrays, operands=letters, settings=settings, selection=selection)
+        w, found, _, *report = rules.eigvalsh_selected(*arrays, operands=letters, settings=settings,
+                                                       selection=selection)
         return _with(certificate, RangeEigvalsh(w, found) if selection.kind == "range" else w, report)
     w, _, *report = rules.eigvalsh(*arrays, operands=letters, settings=settings)
     return _with(certificate, w, report)
@@ -138,8 +139,8 @@ def matrix_function(a, kind, *, UPLO="L", tolerance=None, weights=None, failed="
 
     Parameters may be numbers, or arrays [*batch], traced, too, which then have gradients (not index and order), and do
     not compile anew when they change. An array `exponent` takes exp(exponent log A), for positive definite A. weights
-    [k]: a is [*batch, k, n, n], and one mu is common to k matrices, sum_k weights_k tr f(A_k) = electrons. A matrix whose
-    spectrum or parameters leave the function's domain is FUNCTION_UNDEFINED.
+    [k]: a is [*batch, k, n, n], and one mu is common to k matrices, sum_k weights_k tr f(A_k) = electrons. A matrix
+    whose spectrum or parameters leave the function's domain is FUNCTION_UNDEFINED.
     """
     a, settings = _settings(a, UPLO, tolerance, failed, notices, threads)
     arrays, letters, floor = [a], "M", None

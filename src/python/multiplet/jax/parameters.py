@@ -35,8 +35,7 @@ class Occupations(typing.NamedTuple):
     mu: jax.Array
 
 
-# Chemical potentials: of levels [*batch, k, n], weights [*batch, k], widths and electrons [*batch] those, the occupations,
-# the response r, and S.
+# mu, occupations, response r and S of levels [*batch, k, n], weights [*batch, k], widths and electrons [*batch].
 
 chemical_potential = Operation("occupations", "rCCrmd")
 
@@ -62,7 +61,7 @@ def _scaled(kind, w, mu, width):
 
 def _along(f, primals, found, tangents):
     """The derivative of mu. Of the numbers that the library gave, the values are taken, to the last bit also where f'
-    underflows, and the derivatives are those of f' = -p(u) exp(l(u)). Nothing of a set without an answer is not finite."""
+    underflows, and the derivatives are those of f' = -p(u) exp(l(u)). Of a set without an answer it is 0."""
     mu, occupations, response, total, marks, _ = found
     good = ~jnp.asarray(FAILED)[marks[..., 0]]
     w, weights, width = (jnp.where(good.reshape(*good.shape, *(x.ndim - good.ndim) * [1]), x, 1) for x in primals[:3])
@@ -173,9 +172,11 @@ def _weights(weights, k):
 
 def _number(kind, name, value, batch, real):
     """[*batch] of this real type."""
-    if len(np.broadcast_shapes(np.shape(value), batch)) > len(batch) or np.broadcast_shapes(np.shape(value), batch) != batch:
-        raise ValueError(f"{kind}: {name} has the shape {list(np.shape(value))}, and there is a batch {list(batch)}")
-    return jnp.broadcast_to(jnp.asarray(value, real), batch)
+    value = jnp.asarray(value, real)
+    fits = value.ndim <= len(batch) and all(a in (1, b) for a, b in zip(value.shape[::-1], batch[::-1]))
+    if not fits:
+        raise ValueError(f"{kind}: {name} has the shape {list(value.shape)}, and there is a batch {list(batch)}")
+    return jnp.broadcast_to(value, batch)
 
 
 def _wide():
@@ -225,7 +226,7 @@ def occupations(w, kind, *, electrons=None, mu=None, weights=None, notices=True,
 # Functions
 
 class Absorbed(typing.NamedTuple):
-    """A matrix, its status [*batch], a function of it with parameters that are numbers, and what to add to its value."""
+    """A matrix, its status [*batch], a function with numbers for parameters, and what to add to its value."""
     matrix: jax.Array
     status: jax.Array
     kind: str
@@ -255,10 +256,10 @@ class _Absorption:
         self.kind, self.parameters, self.weights, self.settings = kind, dict(parameters), weights, settings
         self.real, self.fits = jnp.finfo(a.dtype).dtype, jnp.ones(a.shape[:-2], bool)
 
-    def inner(self, name, batch=None, fits=lambda x: True):
+    def inner(self, name, batch=None):
         """The parameter `name` as [*batch, 1, 1], 1 where it does not fit."""
-        x = _number(self.kind, name, self.parameters.pop(name), self.a.shape[:-2] if batch is None else batch, self.real)
-        return self.fitting(x, fits(x))
+        batch = self.a.shape[:-2] if batch is None else batch
+        return self.fitting(_number(self.kind, name, self.parameters.pop(name), batch, self.real), True)
 
     def fitting(self, x, fits):
         if self.weights is not None:
@@ -285,7 +286,7 @@ class _Absorption:
         if weights is None:
             _check(self.kind, self.parameters, n)
         else:
-            _check(self.kind, {**self.parameters, **({"electrons": n / 2} if "electrons" in self.parameters else {})}, n)
+            _check(self.kind, {name: n / 2 if name == "electrons" else x for name, x in self.parameters.items()}, n)
             _check_electrons(self.kind, self.parameters.get("electrons", 1.0), weights, n)
         width = _number(self.kind, name, self.parameters[name], batch, self.real)
         if "electrons" in self.parameters:

@@ -27,11 +27,14 @@ def spectral_function(a, f, order, settings):
     e, = limited(a, e, operands="AM", left=order, why=FIRST if order == 1 else THIRD)
     status, values = marks[..., 0], f(w)
     if values.shape != w.shape:
-        raise ValueError(f"spectral_function: f made {list(values.shape)} of eigenvalues {list(w.shape)}; it has to be elementwise")
+        raise ValueError(f"spectral_function: f made {list(values.shape)} of eigenvalues {list(w.shape)}; it has to be "
+                         "elementwise")
     solved = ~jnp.asarray(FAILED)[status]
     good = solved & jnp.isfinite(values).all(-1)
     at = jnp.where(good[..., None], w, 1)  # of others: anything finite
-    kept = lambda x: jnp.where(good.reshape(*good.shape, *(x.ndim - good.ndim) * [1]), x, 0).astype(a.dtype)  # noqa: E731
+
+    def kept(x):
+        return jnp.where(good.reshape(*good.shape, *(x.ndim - good.ndim) * [1]), x, 0).astype(a.dtype)
     inner = kept(f(at))[..., None] * jnp.eye(a.shape[-1], dtype=a.dtype) + kept(differences.first(f, at)[0]) * e
     if order == 2:
         inner += jnp.einsum("...ikj,...ik,...kj->...ij", kept(differences.second(f, at)), e, e)
@@ -41,8 +44,8 @@ def spectral_function(a, f, order, settings):
 
 
 def _blocks(c, ids, settings):
-    """The eigenvalues of the Hermitian blocks that `ids` numbers in ascending order, ascending in each, and vectors: those
-    of a matrix whose blocks have been shifted out of one another's reach."""
+    """The eigenvalues, ascending in each, of the Hermitian blocks that `ids` numbers in ascending order, and vectors:
+    those of a matrix whose blocks have been shifted out of one another's reach."""
     c = jnp.where(ids[..., :, None] == ids[..., None, :], hermitian(c), 0)
     reach = 3 * jnp.sqrt(jnp.sum(jnp.abs(c) ** 2, (-2, -1)))[..., None]
     shifted = c + (reach * ids)[..., None] * jnp.eye(c.shape[-1], dtype=c.dtype)
