@@ -34,8 +34,7 @@ import functools
 import torch
 
 from .. import arguments, library
-from . import kernels, selected, smearing, spectral
-from .derivatives import is_plain
+from . import derivatives, kernels, selected, smearing, spectral  # noqa: F401 (derivatives: the rules)
 from .kernels import last_certificate
 from .operators import ops
 
@@ -227,7 +226,7 @@ def _needs_no_derivative(A):
     """Whether a kernel may be called as it is."""
     if kernels.compiling():
         return False
-    return is_plain(A) and not (A.requires_grad and torch.is_grad_enabled()) and kernels.is_direct(A)
+    return kernels.is_plain(A) and not (A.requires_grad and torch.is_grad_enabled()) and kernels.is_direct(A)
 
 
 def settings(A, UPLO, tolerance, failed, gauge="warn", spread="mean"):
