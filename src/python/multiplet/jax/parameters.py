@@ -8,6 +8,7 @@ mu that sum_k weights_k sum_i f(w_ki) = electrons defines,
 
 with r = d mu / dw, whose sum is 1 also where S = sum weights df/dw underflows (mpt_occupations).
 """
+import functools
 import types
 import typing
 
@@ -105,6 +106,7 @@ def _differences(f, w, weights, width, mu):
     return jnp.where(jnp.eye(w.shape[-1], dtype=bool), 0, found)
 
 
+@functools.partial(jax.jit, static_argnames=("kind", "order", "settings"))
 def _potential(a, kind, order, weights, width, electrons, settings):
     """mu [*batch], and whether it exists, of matrices a [*batch, k, n, n]."""
     w, e = levels(a, operands="M", settings=settings._replace(notices=0, failed=NAN))
@@ -128,8 +130,9 @@ def is_array(value):
     return isinstance(value, (jax.Array, np.ndarray, list))
 
 
-def _is_traced(value):
-    return isinstance(value, jax.core.Tracer)
+def _known(value):
+    """A number, or an array, in NumPy (JAX would trace what is done with it); None: traced, or empty."""
+    return None if isinstance(value, jax.core.Tracer) or not np.size(value) else np.asarray(value)
 
 
 def _check(kind, parameters, n):
@@ -143,31 +146,30 @@ def _check(kind, parameters, n):
                 raise TypeError(f"{kind}: {name} is an array, and has to be a number (jit's static_argnames)")
             if is_array(value) and jnp.iscomplexobj(value):
                 raise TypeError(f"{kind}: {name} is complex, and has to be real")
-            if _is_traced(value) or is_array(value) and not np.size(value):
-                values[name] = {"below n": n / 2}.get(domain, 1.0)
-            else:
-                values[name] = pick(np.ravel(value)) if is_array(value) else value
+            values[name] = value
+            if is_array(value):
+                found = _known(value)
+                values[name] = {"below n": n / 2}.get(domain, 1.0) if found is None else pick(found.ravel())
         arguments.function(kind, values, n)
 
 
 def _check_electrons(kind, electrons, weights, n):
     """Of levels that have weights."""
-    if _is_traced(electrons) or not np.size(electrons):
-        return
-    few, many = np.min(electrons), np.max(electrons)
-    if not few > 0:
-        raise ValueError(f"{kind}: electrons is {few:g}; it has to be above 0")
-    if not _is_traced(weights) and not many < np.sum(weights) * n:
-        raise errors.Error(f"cannot find a chemical potential: {many:.15g} electrons, and the levels hold "
-                           f"{np.sum(weights) * n:.15g} (give fewer than they hold)")
+    electrons, weights = _known(electrons), _known(weights)
+    if electrons is not None and not electrons.min() > 0:
+        raise ValueError(f"{kind}: electrons is {electrons.min():g}; it has to be above 0")
+    if electrons is not None and weights is not None and not electrons.max() < weights.sum() * n:
+        raise errors.Error(f"cannot find a chemical potential: {electrons.max():.15g} electrons, and the levels hold "
+                           f"{weights.sum() * n:.15g} (give fewer than they hold)")
 
 
 def _weights(weights, k):
     if np.shape(weights) != (k,):
         raise ValueError(f"weights have the shape {list(np.shape(weights))}, not [{k}], one for each matrix")
-    if not _is_traced(weights) and not (np.min(weights, initial=0) >= 0 and np.max(weights, initial=0) > 0):
+    known = _known(weights)
+    if known is not None and not (known.min() >= 0 and known.max() > 0):
         raise ValueError("weights have to be 0 or more, and not all 0")
-    return jnp.asarray(weights)
+    return weights if isinstance(weights, jax.Array) else np.asarray(weights)
 
 
 def _number(kind, name, value, batch, real):
@@ -181,6 +183,19 @@ def _number(kind, name, value, batch, real):
 
 def _wide():
     return jnp.float64 if jax.config.jax_enable_x64 else jnp.float32
+
+
+@functools.partial(jax.jit, static_argnames=("kind", "order", "notices"))
+def _occupations(levels, kind, order, weights, width, mu, electrons, notices):
+    """Occupations, [*batch, k, n], and mu; either of mu and electrons is None."""
+    inner, good = lambda x: x[..., None, None], width > 0  # noqa: E731
+    if mu is None:
+        mu, found, _, _, marks, _ = _solve(kind, order, (levels, weights, width, electrons), notices)
+        good = ~jnp.asarray(FAILED)[marks[..., 0]]
+    u, _ = _scaled(kind, levels, inner(mu), inner(jnp.where(good, width, 1)))
+    filled = profile(XP, kind, u, int(order))
+    filled = filled if electrons is None else _as_saved(found, filled)
+    return jnp.where(inner(good), filled, jnp.nan), jnp.where(good, mu, jnp.nan)
 
 
 def occupations(w, kind, *, electrons=None, mu=None, weights=None, notices=True, **parameters):
@@ -201,7 +216,7 @@ def occupations(w, kind, *, electrons=None, mu=None, weights=None, notices=True,
         raise TypeError(f"{kind} needs either mu or electrons")
     w, name = jnp.asarray(w, _wide()), WIDTHS[kind]
     levels = w[..., None, :] if weights is None else w
-    weights = jnp.ones(1) if weights is None else _weights(weights, w.shape[-2])
+    weights = np.ones(1) if weights is None else _weights(weights, w.shape[-2])
     batch, n = levels.shape[:-2], levels.shape[-1]
     if mu is not None:
         _check(kind, {**parameters, "mu": mu}, n)
@@ -209,18 +224,13 @@ def occupations(w, kind, *, electrons=None, mu=None, weights=None, notices=True,
         _check(kind, {**parameters, "electrons": n / 2}, n)
         _check_electrons(kind, electrons, weights, n)
     width = _number(kind, name, parameters[name], batch, w.dtype)
-    order, inner = parameters.get("order", 1), lambda x: x[..., None, None]
-    if mu is None:
-        arrays = (levels, jnp.broadcast_to(weights.astype(w.dtype), levels.shape[:-1]), width,
-                  _number(kind, "electrons", electrons, batch, w.dtype))
-        mu, found, _, _, marks, _ = _solve(kind, order, arrays, notices)
-        good = ~jnp.asarray(FAILED)[marks[..., 0]]
-        u, _ = _scaled(kind, levels, inner(mu), inner(jnp.where(good, width, 1)))
-        found = _as_saved(found, profile(XP, kind, u, int(order)))
+    if mu is not None:
+        mu = _number(kind, "mu", mu, batch, w.dtype)
     else:
-        mu, good = _number(kind, "mu", mu, batch, w.dtype), width > 0
-        found = profile(XP, kind, _scaled(kind, levels, inner(mu), inner(jnp.where(good, width, 1)))[0], int(order))
-    return Occupations(jnp.where(inner(good), found, jnp.nan).reshape(w.shape), jnp.where(good, mu, jnp.nan))
+        electrons = _number(kind, "electrons", electrons, batch, w.dtype)
+    weights = jnp.broadcast_to(weights.astype(w.dtype), levels.shape[:-1])
+    filled, mu = _occupations(levels, kind, parameters.get("order", 1), weights, width, mu, electrons, notices)
+    return Occupations(filled.reshape(w.shape), mu)
 
 
 # Functions
@@ -302,7 +312,7 @@ class _Absorption:
         """As [*batch, 1, 1]. It does not exist for any of k matrices if one is not finite."""
         a, name, real = self.a, WIDTHS[self.kind], _wide()
         if weights is None:
-            a, weights = a[..., None, :, :], jnp.ones(1)
+            a, weights = a[..., None, :, :], np.ones(1)
         else:
             self.fits = self.fits & self.good.all(-1, keepdims=True)
         mu, exists = _potential(a, self.kind, self.parameters.get("order", 1),
