@@ -16,7 +16,8 @@ foreach(function openblas_set_num_threads openblas_set_threads_callback_function
   string(APPEND names "#define ${function} scipy_${function}\n")
 endforeach()
 foreach(routine sgemm dgemm cgemm zgemm ssyr2k dsyr2k cher2k zher2k ssyevd dsyevd cheevd zheevd ssytrd dsytrd chetrd zhetrd
-                sormtr dormtr cunmtr zunmtr sstedc dstedc ssterf dsterf)
+                sormtr dormtr cunmtr zunmtr sstedc dstedc ssterf dsterf sstebz dstebz
+                sstein dstein)
   string(APPEND names "#define ${routine}_ scipy_${routine}_\n")
 endforeach()
 file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/blas_names.h CONTENT "${names}")

@@ -11,6 +11,8 @@
 #   bash tests/run.sh --attack HOURS       everything in tests/attack that attacks the program, round after round
 #                                          until told: torture matrices, kills, several writers, failing calls, cut
 #                                          write logs, requests, fuzzers; a line each, and the first fault ends it
+#   bash tests/run.sh --oldest             with the oldest PyTorch that has all of multiplet.torch, 2.4, from PyPI (its
+#                                          wheel and CUDA's libraries: 5 GB)
 #   bash tests/run.sh --asan               under the address and undefined-behaviour sanitizers, in
 #                                          build-asan: unit tests, MPI tests on 1 and 2 ranks, the program's own tests
 #   bash tests/run.sh --tsan               under ThreadSanitizer, in build-tsan: threads, the service
@@ -29,20 +31,29 @@ bash jobs/install-packages.sh tests
 
 failed=()
 
-# PyPI's newest PyTorch and JAX in an environment that is kept from run to run, made while other things are built and
-# tested: tests/python/test_peers.py waits for it.
+# install_peers DIRECTORY PACKAGES: packages from PyPI in an environment that is kept from run to run.
+install_peers() {
+  rm -f "$1"/ready "$1"/failed
+  mkdir -p "$1"
+  if "$PYTHON" -m venv "$1" && "$1/bin/python" -m pip install --quiet --upgrade --disable-pip-version-check "${@:2}" \
+    numpy scipy h5py mpmath pytest; then
+    touch "$1/ready"
+  else
+    touch "$1/failed"
+  fi >"$1/log" 2>&1
+}
+
+# The newest PyTorch and JAX, while other things are built and tested: tests/python/test_peers.py waits for them.
 begin_peers() {
   export MULTIPLET_PEERS="${MULTIPLET_PEERS:-${XDG_CACHE_HOME:-$HOME/.cache}/multiplet/peers}"
-  rm -f "$MULTIPLET_PEERS"/ready "$MULTIPLET_PEERS"/failed
-  mkdir -p "$MULTIPLET_PEERS"
-  {
-    if "$PYTHON" -m venv "$MULTIPLET_PEERS" && "$MULTIPLET_PEERS/bin/python" -m pip install --quiet --upgrade \
-      --disable-pip-version-check torch jax numpy scipy h5py mpmath pytest; then
-      touch "$MULTIPLET_PEERS/ready"
-    else
-      touch "$MULTIPLET_PEERS/failed"
-    fi
-  } >"$MULTIPLET_PEERS/log" 2>&1 &
+  install_peers "$MULTIPLET_PEERS" torch jax &
+}
+
+run_oldest() {
+  export MULTIPLET_OLDEST="${MULTIPLET_OLDEST:-${XDG_CACHE_HOME:-$HOME/.cache}/multiplet/oldest}"
+  install_peers "$MULTIPLET_OLDEST" 'torch==2.4.*' 'numpy<2.3' setuptools
+  build
+  check "PyTorch 2.4" run_tests -R python_test_peers
 }
 
 # A failed check does not keep the others from being made.
@@ -197,6 +208,7 @@ if [ "${1:-}" = --long ]; then
 fi
 # Not `run_asan && exit`: behind && nothing in a function ends it.
 case ${1:-} in
+  --oldest) run_oldest; exit ${#failed[@]} ;;
   --asan) run_sanitized; exit ;;
   --tsan) run_tsan; exit ;;
   --valgrind) run_valgrind; exit ;;

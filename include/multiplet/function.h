@@ -132,6 +132,28 @@ MPT_API mpt_code mpt_matrix_function_second(mpt_type type, int64_t n, int64_t co
                                             int32_t *multiplet, mpt_report *report,
                                             mpt_error *error);
 
+/* Occupations f(A_k) of `count` matrices that share one chemical potential, as k-points do:
+ *
+ *   sum_k weights_k tr f(A_k) = function->electrons,    weights [count], not negative
+ *
+ * *mu (NULL: not wanted) receives it. Arrays are as for mpt_matrix_function. Where one matrix
+ * fails, mu is not known: the others are MPT_STATUS_FUNCTION_UNDEFINED, and all outputs zero.
+ * MPT_BAD_USAGE as for mpt_occupations. */
+MPT_API mpt_code mpt_weighted_function(mpt_type type, int64_t n, int64_t count,
+                                       const mpt_options *options, const mpt_function *function,
+                                       const double *weights, const void *a, void *f, void *w,
+                                       void *v, double *mu, int32_t *multiplet, mpt_report *report,
+                                       mpt_error *error);
+
+/* G of all matrices from gf of all, the response of mu included (the formula at mpt_occupations).
+ */
+MPT_API mpt_code mpt_weighted_function_backward(mpt_type type, int64_t n, int64_t count,
+                                                const mpt_options *options,
+                                                const mpt_function *function, const double *weights,
+                                                const void *w, const void *v, const void *gf,
+                                                void *g, int32_t *multiplet, mpt_report *report,
+                                                mpt_error *error);
+
 /* A frame's subspace, the eigenvectors index[0] to index[1] - 1, and its reference R [n, columns]
  * for all problems, or with `each` [count, n, columns]; 1 <= columns <= index[1] - index[0]. */
 typedef struct mpt_frame_spec {

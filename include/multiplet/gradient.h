@@ -37,6 +37,23 @@ MPT_API mpt_code mpt_eigh_with_gradient(mpt_type type, int64_t n, int64_t count,
                                         const void *gv, void *w, void *v, void *g,
                                         int32_t *multiplet, mpt_report *report, mpt_error *error);
 
+/* Forward mode: how the eigenpairs move along a direction da [count, n, n], Hermitian, of which the
+ * options' triangle is read as of a matrix.
+ *
+ *   dw_j = (V^H dA V)_jj,   dV = V (F o V^H dA V)
+ *
+ * in the parallel gauge, (v_j^H dv_j) = 0, with F as above and entries of V^H dA V below their
+ * noise counted as zero. dw [count, n], real, and dv [count, n, n]; either may be NULL. A direction
+ * that splits a multiplet has no derivatives of single pairs there: eigenvalues move by their mean,
+ * unless the spread policy is to keep them, vectors not among themselves, and
+ * report.tangent_splitting says how much was left out. report.tangent_error is the estimated
+ * relative error. MPT_STATUS_NONFINITE_COTANGENT for a direction that is not finite. The rest is as
+ * for mpt_eigh_backward. */
+MPT_API mpt_code mpt_eigh_tangent(mpt_type type, int64_t n, int64_t count,
+                                  const mpt_options *options, const void *w, const void *v,
+                                  const void *da, void *dw, void *dv, int32_t *multiplet,
+                                  mpt_report *report, mpt_error *error);
+
 #ifdef __cplusplus
 }
 #endif

@@ -38,7 +38,8 @@ static bool select_fits(const mpt_select *s) {
 static bool is_filled(const mpt_batch *b, bool backward) {
   const bool some = b->select.kind != MPT_SELECT_ALL;
   const bool matrix = b->a || (some ? b->factor_given : b->given);
-  const bool pairs = (b->w && b->multiplet && (b->v || !backward)) || !mpt_batch_columns(b);
+  const bool vectors = b->v || !(backward || b->da);
+  const bool pairs = (b->w && b->multiplet && vectors) || !mpt_batch_columns(b);
   return matrix && pairs && (b->g || !backward) &&
          (b->found || b->select.kind != MPT_SELECT_RANGE || backward);
 }

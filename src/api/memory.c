@@ -113,9 +113,11 @@ static bool is_large(const call *c) {
   return !c->engine->process && c->all->n >= LARGE;
 }
 
-/* Whether an engine would write into the caller's matrices. */
-static bool copies_input(const call *c) {
-  return c->engine->writes_input && c->all->a;
+/* The caller's matrices or directions, if the triangle that is not read would be filled in; a call
+ * has one of the two. */
+static void **copied_input(const call *c, mpt_batch *b) {
+  if (b->da) return &b->da;
+  return c->engine->writes_input && b->a ? &b->a : NULL;
 }
 
 /* Whether cotangents are conjugated: in JAX's convention they are the complex conjugates of those
@@ -137,6 +139,7 @@ static const void *torch_cotangent(const call *c, const mpt_workspace *mine, int
 
 static mpt_code take_workspaces(call *c, const mpt_shape *shape, mpt_error *error) {
   mpt_code code = MPT_DONE;
+  mpt_batch all = *c->all;
   const int64_t threads = c->options->threads > 1 && !is_large(c) ? c->options->threads : 1;
   c->chunk = chunk_size(c->all, (int)threads, c->engine->process != NULL);
   const int64_t chunks = (c->all->count + c->chunk - 1) / c->chunk;
@@ -146,7 +149,7 @@ static mpt_code take_workspaces(call *c, const mpt_shape *shape, mpt_error *erro
   for (int t = 0; t < c->threads; t++) {
     mpt_workspace **mine = &c->workspaces[t];
     TRY(mpt_workspace_take(c->options->handle, c->engine, shape, mine, error));
-    if (copies_input(c)) TRY(mpt_workspace_widen(*mine, &(*mine)->a, elements, error));
+    if (copied_input(c, &all)) TRY(mpt_workspace_widen(*mine, &(*mine)->a, elements, error));
     if (conjugates(c)) TRY(mpt_workspace_widen(*mine, &(*mine)->cotangent, elements, error));
   }
 done:
@@ -169,8 +172,9 @@ static void do_chunk(const call *c, const mpt_workspace *mine, int64_t first) {
   if (b.function_count) one.cotangent = torch_cotangent(c, mine, count * n2, one.cotangent);
   b.gframe = torch_cotangent(c, mine, count * n * b.frame.columns, b.gframe);
   memset(b.report, 0, (size_t)count * sizeof *b.report);
-  if (copies_input(c) && n)
-    b.a = memcpy(mine->a.memory, b.a, (size_t)(count * n2) * mpt_type_size(b.type));
+  void **input = copied_input(c, &b);
+  if (input && n)
+    *input = memcpy(mine->a.memory, *input, (size_t)(count * n2) * mpt_type_size(b.type));
   mpt_process_batch(c->engine, mine->state, &alone, c->options, &b);
 }
 
@@ -231,6 +235,18 @@ mpt_code mpt_eigh_with_gradient(mpt_type type, int64_t n, int64_t count, const m
   all.gv = gv;
   all.g = g;
   return do_all(&all, options, true, error);
+}
+
+mpt_code mpt_eigh_tangent(mpt_type type, int64_t n, int64_t count, const mpt_options *options,
+                          const void *w, const void *v, const void *da, void *dw, void *dv,
+                          int32_t *multiplet, mpt_report *report, mpt_error *error) {
+  mpt_batch all = mpt_memory_batch(type, n, count, NULL, w, v, multiplet, report);
+  if (!da && n && count > 0) return mpt_refuse("a null array", error);
+  all.given = true;
+  all.da = mpt_unconst(da);
+  all.dw = dw;
+  all.dv = dv;
+  return do_all(&all, options, false, error);
 }
 
 /* Takes the selection and the factors over; NULL, or the name of what is invalid. */

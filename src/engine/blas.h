@@ -44,4 +44,13 @@ void XHER2K(const char *uplo, const char *trans, const int *n, const int *k, con
 void RBLAS(sterf)(const int *n, Real *d, Real *e, int *info);
 void RBLAS(stedc)(const char *compz, const int *n, Real *d, Real *e, Real *z, const int *ldz,
                   Real *work, const int *lwork, int *iwork, const int *liwork, int *info, size_t);
+/* Eigenvalues il to iu by bisection, grouped by the blocks into which the matrix falls, and the
+ * eigenvectors of those by inverse iteration. */
+void RBLAS(stebz)(const char *range, const char *order, const int *n, const Real *vl,
+                  const Real *vu, const int *il, const int *iu, const Real *abstol, const Real *d,
+                  const Real *e, int *m, int *nsplit, Real *w, int *iblock, int *isplit, Real *work,
+                  int *iwork, int *info, size_t, size_t);
+void RBLAS(stein)(const int *n, const Real *d, const Real *e, const int *m, const Real *w,
+                  const int *iblock, const int *isplit, Real *z, const int *ldz, Real *work,
+                  int *iwork, int *ifail, int *info);
 #endif

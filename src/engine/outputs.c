@@ -75,15 +75,15 @@ static void add_over_team(const mpt_output_context *m, mpt_tangent_step *step) {
   step->x2 = sums[1];
 }
 
-/* The estimated errors of the derivatives of eigenvectors and eigenvalues: the noise of every
- * entry, and the rotation of the vectors by rounding, which mixes columns and brings a part of M
- * onto the diagonal. */
+/* The estimated errors of the derivatives of eigenvectors and eigenvalues (in shift): the noise of
+ * every entry, and the rotation of the vectors by rounding, which mixes columns and brings a part
+ * of M onto the diagonal. */
 static double error_of_pairs(const mpt_output_context *m, const mpt_tangent_step *step) {
   const int64_t n = m->batch->n;
   const double rounding = MPT_TURN * step->epsilon;
   double moved2 = step->noise2, values2 = 0, values = 0;
   for (int64_t j = 0; j < n; j++) {
-    const double value = m->diagonal[j] * step->unit;
+    const double value = m->shift[j] * step->unit;
     moved2 += 2 * step->turned[j] * step->size[j];
     values2 += 4 * rounding * rounding * step->size[j];
     values += value * value;
@@ -91,7 +91,7 @@ static double error_of_pairs(const mpt_output_context *m, const mpt_tangent_step
   const double noise = 3 * step->level * step->unit;
   const double of_vectors = step->x2 > 0 ? sqrt(moved2 / step->x2) : 0;
   const double of_values = values > 0 ? sqrt((values2 + (double)n * noise * noise) / values) : 0;
-  return fmax(m->batch->dv ? of_vectors : 0, fmin(of_values, 1));
+  return fmax(m->batch->dv ? of_vectors : 0, fmin(of_values, 1e300));
 }
 
 /* Makes V (F o M), and estimates how far the direction splits multiplets and the error of all this.

@@ -45,6 +45,9 @@ class Torch:
     def array(self, a):
         return self.torch.as_tensor(np.array(a))
 
+    def bfloat16(self, a):
+        return self.array(a).to(self.torch.bfloat16)
+
     def grad(self, loss, a):
         x = self.array(a).requires_grad_()
         return self.torch.autograd.grad(loss(x), x)[0].numpy()
@@ -105,6 +108,9 @@ class Jax:
     def array(self, a):
         return self.jax.numpy.asarray(a)
 
+    def bfloat16(self, a):
+        return self.jax.numpy.asarray(a, self.jax.numpy.bfloat16)
+
     def grad(self, loss, a):
         return np.asarray(self.jax.grad(loss)(self.array(a)))
 
@@ -141,7 +147,7 @@ class Scipy:
     def generalized(self, A, B):
         return self.scipy.linalg.eigh(A, B)[0]
 
-    projector = frame = directional = grad = jvp = vmap_grad = hessian = change = function
+    projector = frame = bfloat16 = directional = grad = jvp = vmap_grad = hessian = change = function
 
 
 BACKENDS = {"multiplet": Multiplet, "torch": Torch, "jax": Jax, "scipy": Scipy}
@@ -288,15 +294,25 @@ def _(b):
     near(w[[0, 2]], [[1, 2, 3], [1, 2, 5]])
 
 
-@case("float16 is an error, not another precision")
-def _(b):
+def refused(solve):
     try:
-        b.eigh(b.array(np.eye(2, dtype=np.float16)))
+        solve()
     except NotOffered:
         raise
     except Exception:
         return
     raise AssertionError("taken")
+
+
+@case("float16 is an error, not another precision")
+def _(b):
+    refused(lambda: b.eigh(b.array(np.eye(2, dtype=np.float16))))
+
+
+@case("bfloat16 is an error, not another precision")
+def _(b):
+    a = b.bfloat16(np.eye(2, dtype=np.float32))
+    refused(lambda: b.eigh(a))
 
 
 @case("a subset of eigenpairs by index")

@@ -100,6 +100,23 @@ def test_a_direction_that_splits():
         along(lambda A: tuple(mt.eigh(A, gauge="error")), (A, d))
 
 
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("gap", [0.3, 1e-2, 1e-4])
+def test_the_error_is_estimated(gap, dtype):
+    """Of a vector near another one, against double precision, under forward_ad and torch.func.jvp."""
+    A, d = make([0.0, 1.0, 1.0 + gap, 2.0, 3.0], dtype, (3,)), make(APART, dtype, (3,), 2)
+    wide = torch.complex128 if A.is_complex() else torch.float64
+    w, v = torch.linalg.eigh(A.to(wide))
+    c = v.mH @ d.to(wide) @ v
+    x = v @ (c * (1 - torch.eye(5)) / (w[..., None, :] - w[..., None] + torch.eye(5))) @ v.mH
+    for how in (lambda: along(lambda A: tuple(mt.eigh(A)), (A, d)),
+                lambda: torch.func.jvp(lambda A: tuple(mt.eigh(A)), (A,), (d,))[1]):
+        dv = how()[1]
+        certificate, mine = mt.last_certificate(), dv.to(wide) @ mt.eigh(A)[1].to(wide).mH
+        error = torch.linalg.vector_norm(mine - x, dim=(1, 2)) / torch.linalg.vector_norm(x, dim=(1, 2))
+        eps = torch.finfo(dv.dtype).eps
+        assert (error.numpy() <= certificate.tangent_error + (64 * torch.finfo(wide).eps / gap if dv.dtype == wide else 0)).all()
+        assert (certificate.tangent_error < 300 * eps / gap).all() and not certificate.tangent_splitting.any()
 
 
 SECOND = {"eigh": lambda A: mt.eigh(A)[0] ** 2, "eigvalsh": lambda A: mt.eigvalsh(A) ** 2,

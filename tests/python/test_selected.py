@@ -75,6 +75,35 @@ def test_pairs_and_gradients(dtype, n, shape, select):
         assert np.abs(g.gradient[k] - expected).max() < 200 * n * n * EPS[dtype] * np.abs(expected).max()
 
 
+def hard(n, dtype):
+    """Matrices on which vectors one by one are hard to get: T falls into blocks, or its eigenvalues are near or equal."""
+    rng = np.random.default_rng(n)
+    block = hermitian(rng, 1, n // 4, dtype, list(np.linspace(-1, 2, n // 4)))[0]
+    near = np.linspace(-1, 2, n)
+    near[8:13] = near[8] + 1e-10 * np.arange(5)
+    wilkinson = np.diag(np.abs(np.arange(n) - n // 2) / n) + (np.eye(n, k=1) + np.eye(n, k=-1)) / n
+    return {"diagonal": np.diag(rng.permutation(np.repeat(np.arange(n / 4), 4))), "one number": 3 * np.eye(n),
+            "equal blocks": np.kron(np.eye(4), block), "five near": hermitian(rng, 1, n, dtype, list(near))[0],
+            "five equal": hermitian(rng, 1, n, dtype, [*near[:8], *5 * [near[8]], *near[13:]])[0],
+            "Wilkinson": wilkinson, "one side": np.diag(np.arange(n) * 1e-20), "zero": np.zeros((n, n))}
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_a_few_of_hard_matrices(dtype):
+    n, m = 140, 6
+    for name, a in hard(n, dtype).items():
+        a = a.astype(dtype)
+        w = np.linalg.eigvalsh(a.astype("complex128"))
+        size = np.abs(w).max()
+        for start in (0, 5, 10, n - m):
+            pairs = multiplet.eigh(a, select={"index": [start, start + m]})
+            v, error = pairs.eigenvectors, 20 * n * EPS[dtype]
+            assert np.abs(pairs.eigenvalues - w[start:start + m]).max() <= error * size, (name, start)
+            assert np.linalg.norm(a @ v - v * pairs.eigenvalues) <= error * size, (name, start)
+            assert np.linalg.norm(v.conj().T @ v - np.eye(m)) <= error, (name, start)
+            assert pairs.certificate.retried == 0
+
+
 def test_as_the_whole_spectrum():
     """With zero cotangents for the rest, to the last digits; also of factors that LAPACK's reduction left."""
     for n in (6, 150):

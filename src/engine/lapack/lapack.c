@@ -22,7 +22,7 @@ static void minimum_sizes(const mpt_shape *s, int64_t size[3]) {
   bool c = mpt_type_is_complex(s->type), vectors = s->vectors;
   size[0] = c ? (vectors ? 2 * n + n2 : n + 1) : (vectors ? 1 + 6 * n + 2 * n2 : 2 * n + 1);
   size[1] = c ? (vectors ? 1 + 5 * n + 2 * n2 : n) : 0;
-  size[2] = vectors ? 3 + 5 * n : 1;
+  size[2] = vectors ? 3 + 6 * n : 1; /* ?stedc takes 3 + 5 n, ?stebz and ?stein 6 n */
   for (int i = 0; i < 3; i++)
     if (size[i] < 1) size[i] = 1;
 }

@@ -93,6 +93,8 @@ class Certificate:
       gauge_violation   how much of the loss depends on the basis inside a multiplet, 0 to 1; 0 before backward
       cotangent_spread  how much eigenvalue cotangents differ inside a multiplet / the largest
       gradient_error    upper estimate of the gradient's relative error; 0 before backward
+      tangent_error     upper estimate of the relative error of derivatives along a direction; 0 but for those
+      tangent_splitting how much a direction splits multiplets, 0 to 1
       null_violation    how much of a function's loss moves eigenvalues that are zero, where it has no derivative, 0 to 1
       rule              how the gradient at equal and near eigenvalues was made, an index of multiplet.library.RULES
       frame_condition   1 at best; 0 without a frame
@@ -158,6 +160,11 @@ class Library:
         """G [count, n, n] from gw [count, n] and gv [count, n, n], either of them None for zero."""
         g = np.empty_like(v)
         return g, self._call("mpt_eigh_backward", v, options, None, None, w, v, gw, gv, g).inherit(forward)
+
+    def eigh_along(self, w, v, da, forward, options):
+        """dw [count, n] and dv [count, n, n] along the Hermitian directions da [count, n, n]."""
+        dw, dv = np.empty_like(w), np.empty_like(v)
+        return dw, dv, self._call("mpt_eigh_tangent", v, options, None, w, v, da, dw, dv).inherit(forward)
 
     def eigh_selected(self, a, selection, options, vectors=True, keep=True):
         """w [count, m], v [count, n, m] or None, found [count] and, with `keep`, the Factors for eigh_selected_backward;

@@ -23,21 +23,16 @@ try:  # one level of torch.func's at a time, as PyTorch's own operators
     from torch._functorch.utils import enable_single_level_autograd_function as _one_level
     from torch.autograd.function import _SingleLevelFunction as _Function
     _tangents = forward_ad._set_fwd_grad_enabled
-    _OLD, _transforms, _below = False, torch._C._are_functorch_transforms_active, torch._C._AutoDispatchBelowAutograd
+    _OLD, _below = False, torch._C._AutoDispatchBelowAutograd
 except ImportError:  # before PyTorch 2.0: autograd and forward mode alone
     _Function, _one_level, _tangents = torch.autograd.Function, contextlib.nullcontext, contextlib.nullcontext
-    _OLD, _transforms = True, bool
+    _OLD = True
 
     @contextlib.contextmanager
     def _below():
         guard = torch._C._AutoDispatchBelowAutograd()
         yield
         del guard
-
-
-def is_plain(A):
-    """Whether neither torch.func, nor forward mode, nor a compiler is at work."""
-    return type(A) is torch.Tensor and not _transforms() and forward_ad._current_level < 0
 
 
 ONE_SIDED = "one-sided derivatives of eigenvalues along a direction are not differentiated further"
@@ -48,7 +43,7 @@ class Node(_Function):
 
     @staticmethod
     def below(ctx, name, *arguments):
-        plain = is_plain(arguments[0])
+        plain = kernels.is_plain(arguments[0])
         if plain and kernels.is_direct(arguments[0]):
             out = getattr(kernels, name)(*arguments)
         else:
@@ -91,7 +86,7 @@ class Eigh(Node):
         if gw is None and gv is None:
             return 4 * (None,)
         with kernels.forward_certificate(ctx.certificate):
-            if ctx.certificate is not None and is_plain(eigen[0]):
+            if ctx.certificate is not None and kernels.is_plain(eigen[0]):
                 return pairs.gradient(pairs.Pass(ctx.certificate, ctx.how, ctx.notes), eigen, gw, gv, seed), *3 * [None]
             return ops.eigh_backward(*eigen, gw, gv, seed, ctx.how)[0], *3 * [None]
 
@@ -274,18 +269,23 @@ class Frame(Node):
             return *frames.back(ctx.saved_tensors, gf, ctx.index, ctx.how), None, None, None
 
 
-class FrameBackward(Node):
-    """Its derivatives are those of the steps that frames.back() adds to it."""
+class Values(Node):
+    """Numbers alone: their derivatives are those of steps that forward.along_eigh() or frames.back() adds to them."""
 
     @staticmethod
-    def forward(ctx, *arguments):
-        out = Node.below(ctx, "frame_backward", *arguments)
+    def forward(ctx, name, *arguments):
+        out = Node.below(ctx, name, *arguments)
         ctx.mark_non_differentiable(*out)
+        ctx.outputs = len(out)
         return out
 
     @staticmethod
     def jvp(ctx, *_):
-        return None, None
+        return ctx.outputs * (None,)
+
+    @staticmethod
+    def backward(ctx, *_):
+        return None
 
 
 class Through(Node):
@@ -435,11 +435,12 @@ def _eigvalsh_selected(A, select, how):
 for _name, _node in (("eigh", Eigh), ("eigh_backward", EighBackward), ("eigh_selected", EighSelected),
                      ("eigh_selected_backward", EighSelectedBackward), ("function", FunctionOf),
                      ("function_map", FunctionMap), ("function_second", FunctionSecond), ("frame", Frame),
-                     ("frame_backward", FrameBackward), ("simple", Simple),
-                     ("constant", Constant), ("limited", Limited), ("directional", Directional),
+                     ("simple", Simple), ("constant", Constant), ("limited", Limited), ("directional", Directional),
                      ("chemical_potential", ChemicalPotential), ("refused", Refused)):
     _register(_name, _node.apply)
-for _name in ("finite", "defined", "split", "settled"):
+for _name in ("finite", "defined", "settled"):
     _register(_name, lambda *x, name=_name: Through.apply(name, *x))
+for _name in ("eigh_along", "frame_backward"):
+    _register(_name, lambda *x, name=_name: Values.apply(name, *x))
 _register("eigvalsh", _eigvalsh)
 _register("eigvalsh_selected", _eigvalsh_selected)

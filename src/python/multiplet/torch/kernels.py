@@ -16,6 +16,7 @@ import weakref
 
 import numpy as np
 import torch
+from torch.autograd import forward_ad
 
 from .. import arguments, library, verdict
 from ..backend import FAILED, Certificate, Function, Library, Options, Selection, current
@@ -99,6 +100,19 @@ def function_text(function):
 
 def compiling():
     return torch.compiler.is_compiling() if hasattr(torch, "compiler") else False
+
+
+_transforms = getattr(torch._C, "_are_functorch_transforms_active", bool)  # since PyTorch 2.0
+
+
+def is_transformed(A):
+    """Whether torch.func or a compiler is at work."""
+    return type(A) is not torch.Tensor or _transforms() or compiling()
+
+
+def is_plain(A):
+    """Whether neither torch.func, nor forward mode, nor a compiler is at work."""
+    return type(A) is torch.Tensor and not _transforms() and forward_ad._current_level < 0
 
 
 def is_direct(A):
@@ -276,6 +290,17 @@ def eigh_backward(A, w, v, ids, report, gw, gv, seed, how):
     return call.tensor(g), call.outcome(certificate)[1]
 
 
+def eigh_along(A, w, v, ids, report, dA, how):
+    """(dw, dv, reports) along the Hermitian direction dA. It takes no solution: this process makes it, whatever the
+    backend of the forward pass."""
+    call = Call(A, how)
+    dw, dv, certificate = _LIBRARY.eigh_along(call.array(w, 1), call.array(v), call.array(dA), call.certificate(ids, report),
+                                              call.options)
+    call.check("derivative of eigh along a direction", certificate)
+    verdict.check_split(certificate, certificate.report["tangent_splitting"], torch.finfo(A.dtype).eps, call.settings.gauge)
+    return call.tensor(dw), call.tensor(dv), call.outcome(certificate)[1]
+
+
 def judge(certificate, how, w, v, gv):
     """What is said about a gradient."""
     verdict.check_gauge(certificate, w, v, gv, settings(how).gauge)
@@ -379,16 +404,6 @@ def defined(values, A, ids, report, how):
     reports["status"][bad.reshape(-1).numpy() & ~failed] = Status.FUNCTION_UNDEFINED
     call.check("spectral_function", Certificate(reports, forward._multiplet))
     return torch.where(bad[..., None], torch.zeros_like(values), values)
-
-
-def split(x, splitting, A, ids, report, how):
-    """x, after a word about directions that split multiplets; splitting [*batch], 0 to 1."""
-    call = Call(A, how)
-    certificate = call.certificate(ids, report)
-    certificate.batch = tuple(call.batch)
-    verdict.check_split(certificate, splitting.reshape(-1).numpy(), torch.finfo(splitting.dtype).eps,
-                        call.settings.gauge)
-    return x.clone()
 
 
 def settled(x, error, A, ids, report, how):

@@ -9,8 +9,7 @@ may have an anti-Hermitian part, which does not matter for Hermitian dA.
 All functions work under autograd, forward mode, torch.func (grad, vjp, jvp, jacrev, jacfwd, hessian, vmap, in any
 nesting), torch.compile(fullgraph=True) and torch.export, and for tensors on any device (through the host's memory).
 
-Second derivatives of matrix_function(), projector() and frame() exist at any degeneracy; for functions they need
-memory for n^3 numbers per matrix. Those of eigh() and eigvalsh() exist where all eigenvalues are simple, and, under
+Second derivatives of matrix_function(), projector() and frame() exist at any degeneracy. Those of eigh() and eigvalsh() exist where all eigenvalues are simple, and, under
 create_graph=True, at a multiplet if the loss depends only on its subspace and the sum of its eigenvalues, or not on
 the multiplet at all. Where a second derivative does not exist, or is mostly rounding error, it is not silently left
 out of a sum: an error names the matrix; under failed='zero' such a matrix has zeros.
@@ -34,8 +33,7 @@ import functools
 import torch
 
 from .. import arguments, library
-from . import kernels, selected, smearing, spectral
-from .derivatives import is_plain
+from . import derivatives, kernels, selected, smearing, spectral  # noqa: F401 (derivatives: the rules)
 from .kernels import last_certificate
 from .operators import ops
 
@@ -227,7 +225,7 @@ def _needs_no_derivative(A):
     """Whether a kernel may be called as it is."""
     if kernels.compiling():
         return False
-    return is_plain(A) and not (A.requires_grad and torch.is_grad_enabled()) and kernels.is_direct(A)
+    return kernels.is_plain(A) and not (A.requires_grad and torch.is_grad_enabled()) and kernels.is_direct(A)
 
 
 def settings(A, UPLO, tolerance, failed, gauge="warn", spread="mean"):
