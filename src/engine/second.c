@@ -156,10 +156,12 @@ static bool store(const work *k) {
     for (int64_t j = i; j < n; j++) {
       const int64_t up = (i * n + j) * parts, down = (j * n + i) * parts;
       const double re = (k->x[up] + k->x[down]) / 2;
-      finite &= put(k, up, re) & put(k, down, re);
+      finite &= put(k, up, re);
+      finite &= put(k, down, re);
       if (parts == 1) continue;
       const double im = i == j ? 0 : sign * (k->x[up + 1] - k->x[down + 1]) / 2;
-      finite &= put(k, down + 1, -im) & put(k, up + 1, im); /* on the diagonal +0 remains */
+      finite &= put(k, down + 1, -im);
+      finite &= put(k, up + 1, im); /* on the diagonal +0 remains */
     }
   return finite;
 }

@@ -63,8 +63,8 @@ def _refuse_bent(flat, operands, report, attributes):
         kink = list(library.kinds())[attributes["kind"]] in ("abs", "sign", "clamp_min")
         what = "at the function's kink, within rounding" if kink else "that are zero within rounding"
         how = "use a smooth function, as softplus or tanh" if kink else "keep the spectrum above zero"
-        raise ProblemError(f"second derivative of matrix_function: matrix {none.argmax()} of {none.size} has eigenvalues "
-                           f"{what}, where none exists ({how}; failed='zero' gives zeros for such matrices)")
+        raise ProblemError(f"second derivative of matrix_function: matrix {none.argmax()} of {none.size} has "
+                           f"eigenvalues {what}, where none exists ({how}; failed='zero' gives zeros for such matrices)")
 
 
 def _solve(name, results, operands, attributes, flat, report, shape):

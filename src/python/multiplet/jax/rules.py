@@ -2,8 +2,8 @@
 
 f(A) moves along dA by V (f[w_i, w_j] o V^H dA V) V^H. That map of dA is its own adjoint, so one operation, the
 library's backward pass, serves both directions: transposed in JAX's sense (without a conjugate) it is itself in JAX's
-convention. Its derivative by A is a map of two directions, linear and symmetric in them, and transposed itself, too, with
-the other direction conjugated.
+convention. Its derivative by A is a map of two directions, linear and symmetric in them; transposed it is itself, too,
+with the other direction conjugated.
 
 Eigenpairs and frames have a tangent in JAX's own arithmetic, whose transpose is the library's backward pass: the
 adjoint with rounding, forms and multiplets seen to. Of these two there are no further derivatives.
