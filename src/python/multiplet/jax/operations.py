@@ -99,7 +99,7 @@ class Operation:
 
     def _call_handler(self, *arrays, operands, **static):
         handlers.register()
-        passing = {"split": {1: 0, 2: 1}, "second": {1: 0}}.get(self.name)  # what passes through need not be copied
+        passing = {"split": {1: 0, 2: 1}}.get(self.name)  # what passes through need not be copied
         call = jax.ffi.ffi_call(handlers.TARGET, self._outputs(operands, arrays, static.get("selection")),
                                 input_output_aliases=passing)
         numbers = {name: np.float64(x) if isinstance(x, float) else np.int64(x)
