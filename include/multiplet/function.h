@@ -108,6 +108,30 @@ MPT_API mpt_code mpt_matrix_function_backward(mpt_type type, int64_t n, int64_t 
                                               int32_t *multiplet, mpt_report *report,
                                               mpt_error *error);
 
+/* The second derivative of f(A) along the Hermitian parts of e and c [count, n, n], symmetric in
+ * them, into s [count, n, n]; w and v are the forward pass's. It is the derivative of
+ * mpt_matrix_function_backward's G for the cotangent e as A moves along c. With E = V^H e V and
+ * C = V^H c V
+ *
+ *   s = V S V^H,   S_ij = sum_k f[w_i, w_k, w_j] (E_ik C_kj + C_ik E_kj),
+ *
+ * f[x, y, z] being the second divided difference, computed without cancellation at any distance of
+ * the three (Higham, Functions of Matrices, 2008, section 3.2). At a fixed number of electrons,
+ * with r_i the response of mu to eigenvalue i, it is that at fixed mu along E - tr(r E) and C -
+ * tr(r C), less diag(r) times its trace. In double precision for all types; O(n^3) time and O(n^2)
+ * memory. Under MPT_CONVENTION_JAX all three of e, c and s are conjugated.
+ *
+ * Of a report status, min_gap and seconds are set. MPT_STATUS_FUNCTION_UNDEFINED, with s zero, also
+ * where eigenvalues count as zero (see above), or lie within as much of a kink of abs, sign or
+ * clamp_min: no second derivative exists there. MPT_STATUS_NONFINITE_COTANGENT, with s zero, where
+ * e or c is not finite, or s is too large for the type. */
+MPT_API mpt_code mpt_matrix_function_second(mpt_type type, int64_t n, int64_t count,
+                                            const mpt_options *options,
+                                            const mpt_function *function, const void *w,
+                                            const void *v, const void *e, const void *c, void *s,
+                                            int32_t *multiplet, mpt_report *report,
+                                            mpt_error *error);
+
 /* Occupations f(A_k) of `count` matrices that share one chemical potential, as k-points do:
  *
  *   sum_k weights_k tr f(A_k) = function->electrons,    weights [count], not negative

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include "api/arguments.h"
 #include "api/threads.h"
 #include "api/workspace.h"
 #include "engine/self_test.h"
@@ -35,63 +36,6 @@ _Static_assert(sizeof(mpt_report) == 160, "the stride of reports is part of the 
 int64_t mpt_select_columns(const mpt_select *select, int64_t n) {
   mpt_select mine = {0};
   return mpt_receive(select, &mine, sizeof mine) ? mpt_selected_columns(&mine, n) : -1;
-}
-
-static bool index_fits(const int64_t index[2], int64_t n) {
-  return index[0] >= 0 && index[0] < index[1] && index[1] <= n;
-}
-
-static bool select_fits(const mpt_select *s) {
-  switch (s->kind) {
-  case MPT_SELECT_ALL:
-    return true;
-  case MPT_SELECT_LOWEST:
-  case MPT_SELECT_HIGHEST:
-    return s->at_most > 0;
-  case MPT_SELECT_INDEX:
-    return s->index[0] >= 0 && s->index[0] < s->index[1];
-  case MPT_SELECT_RANGE:
-    return s->range[0] < s->range[1] && s->at_most > 0;
-  }
-  return false;
-}
-
-/* Whether the arrays that a batch with problems needs are there. */
-static bool is_filled(const mpt_batch *b, bool backward) {
-  const bool some = b->select.kind != MPT_SELECT_ALL;
-  const bool matrix = b->a || (some ? b->factor_given : b->given);
-  const bool vectors = b->v || !(backward || b->da);
-  const bool pairs = (b->w && b->multiplet && vectors) || !mpt_batch_columns(b);
-  return matrix && pairs && (b->g || !backward) &&
-         (b->found || b->select.kind != MPT_SELECT_RANGE || backward);
-}
-
-/* The name of an invalid argument, or NULL. The bounds keep all products within 64 bits. */
-static const char *wrong_argument(const mpt_batch *b, const mpt_options *o, bool backward) {
-  const int64_t n = b->n;
-  if ((int)b->type < 0 || b->type >= MPT_TYPE_COUNT) return "type";
-  if (n < 0 || n > INT32_MAX / 16) return "n";
-  if (b->count < 0 || b->count > INT64_MAX / 16 / (n ? n * n : 1)) return "count";
-  if (o->threads < 0) return "threads";
-  if ((int)o->triangle < 0 || o->triangle > MPT_TRIANGLE_AVERAGE) return "triangle";
-  if ((int)o->gauge_policy < 0 || o->gauge_policy > MPT_GAUGE_FAIL) return "gauge_policy";
-  if ((int)o->spread_policy < 0 || o->spread_policy > MPT_SPREAD_UNBIASED) return "spread_policy";
-  if ((int)o->solver < 0 || o->solver > MPT_SOLVER_LAPACK) return "solver";
-  if ((int)o->basis < 0 || o->basis > MPT_BASIS_SOLVER) return "basis";
-  if ((int)o->convention < 0 || o->convention > MPT_CONVENTION_JAX) return "convention";
-  for (int f = 0; f < b->function_count; f++)
-    if (!mpt_function_fits(&b->functions[f].function, n)) return "function";
-  const mpt_frame_shape *frame = &b->frame;
-  if (frame->columns && (!b->reference || !index_fits(frame->index, n) || frame->columns < 1 ||
-                         frame->columns > frame->index[1] - frame->index[0]))
-    return "frame";
-  if (!select_fits(&b->select)) return "select";
-  return b->count && (!b->report || (n && !is_filled(b, backward))) ? "a null array" : NULL;
-}
-
-static mpt_code refuse(const char *argument, mpt_error *error) {
-  return mpt_fail(error, MPT_BAD_USAGE, "cannot start: bad argument, %s (see multiplet/eigh.h)",
-                  argument);
 }
 
 typedef struct trial {
@@ -249,9 +193,10 @@ static mpt_code do_all(const mpt_batch *all, const mpt_options *options, bool ba
   mpt_options mine = {0};
   call c = {.options = &mine, .all = all};
   const mpt_shape shape = mpt_batch_shape(all);
-  if (options && !mpt_receive(options, &mine, sizeof mine)) return refuse("options.size", error);
-  const char *wrong = wrong_argument(all, c.options, backward);
-  if (wrong) return refuse(wrong, error);
+  if (options && !mpt_receive(options, &mine, sizeof mine))
+    return mpt_refuse("options.size", error);
+  const char *wrong = mpt_wrong_argument(all, c.options, backward);
+  if (wrong) return mpt_refuse(wrong, error);
   TRY(choose_engine(&c, &shape, error));
   TRY(take_workspaces(&c, &shape, error));
   if (is_large(&c))
@@ -263,24 +208,10 @@ done:
   return code;
 }
 
-/* A batch whose eigenpairs are written to, or read from, w and v. */
-static mpt_batch batch_of(mpt_type type, int64_t n, int64_t count, const void *a, const void *w,
-                          const void *v, int32_t *multiplet, mpt_report *report) {
-  return (mpt_batch){.type = type,
-                     .count = count,
-                     .n = n,
-                     .rows = n,
-                     .a = mpt_unconst(a),
-                     .w = mpt_unconst(w),
-                     .v = mpt_unconst(v),
-                     .multiplet = multiplet,
-                     .report = report};
-}
-
 mpt_code mpt_eigh(mpt_type type, int64_t n, int64_t count, const mpt_options *options,
                   const void *a, void *w, void *v, int32_t *multiplet, mpt_report *report,
                   mpt_error *error) {
-  const mpt_batch all = batch_of(type, n, count, a, w, v, multiplet, report);
+  const mpt_batch all = mpt_memory_batch(type, n, count, a, w, v, multiplet, report);
   return do_all(&all, options, false, error);
 }
 
@@ -288,7 +219,7 @@ mpt_code mpt_eigh_backward(mpt_type type, int64_t n, int64_t count, const mpt_op
                            const void *a, const void *w, const void *v, const void *gw,
                            const void *gv, void *g, int32_t *multiplet, mpt_report *report,
                            mpt_error *error) {
-  mpt_batch all = batch_of(type, n, count, a, w, v, multiplet, report);
+  mpt_batch all = mpt_memory_batch(type, n, count, a, w, v, multiplet, report);
   all.given = true;
   all.gw = gw;
   all.gv = gv;
@@ -299,7 +230,7 @@ mpt_code mpt_eigh_backward(mpt_type type, int64_t n, int64_t count, const mpt_op
 mpt_code mpt_eigh_with_gradient(mpt_type type, int64_t n, int64_t count, const mpt_options *options,
                                 const void *a, const void *gw, const void *gv, void *w, void *v,
                                 void *g, int32_t *multiplet, mpt_report *report, mpt_error *error) {
-  mpt_batch all = batch_of(type, n, count, a, w, v, multiplet, report);
+  mpt_batch all = mpt_memory_batch(type, n, count, a, w, v, multiplet, report);
   all.gw = gw;
   all.gv = gv;
   all.g = g;
@@ -309,8 +240,8 @@ mpt_code mpt_eigh_with_gradient(mpt_type type, int64_t n, int64_t count, const m
 mpt_code mpt_eigh_tangent(mpt_type type, int64_t n, int64_t count, const mpt_options *options,
                           const void *w, const void *v, const void *da, void *dw, void *dv,
                           int32_t *multiplet, mpt_report *report, mpt_error *error) {
-  mpt_batch all = batch_of(type, n, count, NULL, w, v, multiplet, report);
-  if (!da && n && count > 0) return refuse("a null array", error);
+  mpt_batch all = mpt_memory_batch(type, n, count, NULL, w, v, multiplet, report);
+  if (!da && n && count > 0) return mpt_refuse("a null array", error);
   all.given = true;
   all.da = mpt_unconst(da);
   all.dw = dw;
@@ -335,9 +266,9 @@ mpt_code mpt_eigh_selected(mpt_type type, int64_t n, int64_t count, const mpt_op
                            const mpt_select *select, const void *a, void *w, void *v,
                            int32_t *found, const mpt_factors *factors, int32_t *multiplet,
                            mpt_report *report, mpt_error *error) {
-  mpt_batch all = batch_of(type, n, count, a, w, v, multiplet, report);
+  mpt_batch all = mpt_memory_batch(type, n, count, a, w, v, multiplet, report);
   const char *wrong = take_selection(select, factors, &all);
-  if (wrong) return refuse(wrong, error);
+  if (wrong) return mpt_refuse(wrong, error);
   all.found = found;
   return do_all(&all, options, false, error);
 }
@@ -347,9 +278,9 @@ mpt_code mpt_eigh_selected_backward(mpt_type type, int64_t n, int64_t count,
                                     const void *a, const void *w, const void *v, const void *gw,
                                     const void *gv, void *g, const mpt_factors *factors,
                                     int32_t *multiplet, mpt_report *report, mpt_error *error) {
-  mpt_batch all = batch_of(type, n, count, a, w, v, multiplet, report);
+  mpt_batch all = mpt_memory_batch(type, n, count, a, w, v, multiplet, report);
   const char *wrong = take_selection(select, factors, &all);
-  if (wrong) return refuse(wrong, error);
+  if (wrong) return mpt_refuse(wrong, error);
   all.given = true;
   all.factor_given = factors != NULL;
   all.gw = gw;
@@ -361,10 +292,10 @@ mpt_code mpt_eigh_selected_backward(mpt_type type, int64_t n, int64_t count,
 mpt_code mpt_matrix_function(mpt_type type, int64_t n, int64_t count, const mpt_options *options,
                              const mpt_function *function, const void *a, void *f, void *w, void *v,
                              int32_t *multiplet, mpt_report *report, mpt_error *error) {
-  mpt_batch all = batch_of(type, n, count, a, w, v, multiplet, report);
+  mpt_batch all = mpt_memory_batch(type, n, count, a, w, v, multiplet, report);
   mpt_function_arrays one = {.value = f};
   if (!mpt_receive(function, &one.function, sizeof one.function))
-    return refuse("function.size", error);
+    return mpt_refuse("function.size", error);
   all.functions = &one;
   all.function_count = 1;
   return do_all(&all, options, false, error);
@@ -375,10 +306,10 @@ mpt_code mpt_matrix_function_backward(mpt_type type, int64_t n, int64_t count,
                                       const void *a, const void *w, const void *v, const void *gf,
                                       void *g, int32_t *multiplet, mpt_report *report,
                                       mpt_error *error) {
-  mpt_batch all = batch_of(type, n, count, a, w, v, multiplet, report);
+  mpt_batch all = mpt_memory_batch(type, n, count, a, w, v, multiplet, report);
   mpt_function_arrays one = {.cotangent = gf};
   if (!mpt_receive(function, &one.function, sizeof one.function))
-    return refuse("function.size", error);
+    return mpt_refuse("function.size", error);
   all.functions = &one;
   all.function_count = 1;
   all.given = true;
@@ -399,8 +330,8 @@ static bool take_frame(const mpt_frame_spec *his, mpt_batch *b) {
 mpt_code mpt_frame(mpt_type type, int64_t n, int64_t count, const mpt_options *options,
                    const mpt_frame_spec *frame, const void *a, void *f, void *w, void *v,
                    int32_t *multiplet, mpt_report *report, mpt_error *error) {
-  mpt_batch all = batch_of(type, n, count, a, w, v, multiplet, report);
-  if (!take_frame(frame, &all)) return refuse("frame.size", error);
+  mpt_batch all = mpt_memory_batch(type, n, count, a, w, v, multiplet, report);
+  if (!take_frame(frame, &all)) return mpt_refuse("frame.size", error);
   all.frame_value = f;
   return do_all(&all, options, false, error);
 }
@@ -409,8 +340,8 @@ mpt_code mpt_frame_backward(mpt_type type, int64_t n, int64_t count, const mpt_o
                             const mpt_frame_spec *frame, const void *a, const void *w,
                             const void *v, const void *gf, void *g, void *gr, int32_t *multiplet,
                             mpt_report *report, mpt_error *error) {
-  mpt_batch all = batch_of(type, n, count, a, w, v, multiplet, report);
-  if (!take_frame(frame, &all)) return refuse("frame.size", error);
+  mpt_batch all = mpt_memory_batch(type, n, count, a, w, v, multiplet, report);
+  if (!take_frame(frame, &all)) return mpt_refuse("frame.size", error);
   all.gframe = gf;
   all.greference = gr;
   all.given = true;

@@ -7,8 +7,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "api/arguments.h"
 #include "base/base.h"
-#include "spectral/function.h"
 #include "spectral/spectral.h"
 #include "spectral/tiles.h"
 
@@ -26,29 +26,23 @@ typedef struct task {
   double mu;
 } task;
 
-static mpt_code refuse(const char *argument, mpt_error *error) {
-  return mpt_fail(error, MPT_BAD_USAGE,
-                  "cannot make occupations: bad argument, %s (see multiplet/function.h)", argument);
-}
-
 static size_t bytes_of_matrix(const task *t) {
   return (size_t)(t->n * t->n) * mpt_type_size(t->type);
 }
 
 /* Checks what the calls for each matrix do not, and makes room. */
-static mpt_code open(task *t, const mpt_options *options, const mpt_function *function,
-                     mpt_error *error) {
+static mpt_code open(task *t, const mpt_batch *batch, bool backward, const mpt_options *options,
+                     const mpt_function *function, mpt_error *error) {
   mpt_code code = MPT_DONE;
   const int64_t n = t->n;
   if (options && !mpt_receive(options, &t->options, sizeof t->options))
-    return refuse("options.size", error);
+    return mpt_refuse("options.size", error);
   if (!mpt_receive(function, &t->function, sizeof t->function))
-    return refuse("function.size", error);
-  if ((int)t->type < 0 || t->type >= MPT_TYPE_COUNT) return refuse("type", error);
-  if (n < 0 || n > INT32_MAX / 16) return refuse("n", error);
-  if (t->count < 0 || t->count > INT64_MAX / 64 / (n ? n * n : 1)) return refuse("count", error);
-  if (!t->weights && t->count) return refuse("a null array", error);
-  if (!(t->function.electrons > 0)) return refuse("function, which has no electrons", error);
+    return mpt_refuse("function.size", error);
+  if (!(t->function.electrons > 0)) return mpt_refuse("function, which has no electrons", error);
+  const char *wrong = mpt_wrong_argument(batch, &t->options, backward);
+  if (wrong) return mpt_refuse(wrong, error);
+  if (!t->weights && t->count) return mpt_refuse("a null array", error);
   t->options.size = sizeof t->options;
   t->function.size = sizeof t->function;
   const int64_t m = t->count * n, each = mpt_type_is_complex(t->type) ? 2 : 1;
@@ -119,8 +113,9 @@ mpt_code mpt_weighted_function(mpt_type type, int64_t n, int64_t count, const mp
                                mpt_report *report, mpt_error *error) {
   mpt_code code = MPT_DONE;
   task t = {.type = type, .n = n, .count = count, .weights = weights};
-  TRY(open(&t, options, function, error));
-  if (n && count && (!f || !v)) TRY(refuse("a null array", error));
+  const mpt_batch all = mpt_memory_batch(type, n, count, a, w, v, multiplet, report);
+  TRY(open(&t, &all, false, options, function, error));
+  if (n && count && (!f || !v)) TRY(mpt_refuse("a null array", error));
   TRY(mpt_eigh(type, n, count, &t.options, a, w, v, multiplet, report, error));
   if (first_failed(&t, report) < 0) {
     TRY(occupy(&t, w, error));
@@ -225,8 +220,11 @@ mpt_code mpt_weighted_function_backward(mpt_type type, int64_t n, int64_t count,
                                         mpt_report *report, mpt_error *error) {
   mpt_code code = MPT_DONE;
   task t = {.type = type, .n = n, .count = count, .weights = weights};
-  TRY(open(&t, options, function, error));
-  if (n && count && (!w || !v || !gf)) TRY(refuse("a null array", error));
+  mpt_batch all = mpt_memory_batch(type, n, count, NULL, w, v, multiplet, report);
+  all.given = true;
+  all.g = g;
+  TRY(open(&t, &all, true, options, function, error));
+  if (n && count && !gf) TRY(mpt_refuse("a null array", error));
   TRY(occupy(&t, w, error));
   mpt_function fixed = t.function;
   fixed.electrons = 0;

@@ -2,8 +2,9 @@
 
 #include <math.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <string.h>
-#include "jax/occupations.h"
+#include "jax/potential.h"
 
 /* Keeps the workspaces of all calls of this process, and is never destroyed: XLA's threads may
  * outlive main. Without memory for it calls do without. */
@@ -113,6 +114,36 @@ static mpt_code function_backward(mpt_jax_call *call) {
                                       call->multiplet, call->report, &call->error);
 }
 
+/* Where no second derivative exists, an error, or zeros if they were asked for. */
+static mpt_code refuse_bent(mpt_jax_call *call, mpt_function_kind kind) {
+  const int32_t *earlier = mpt_jax_operand(call, 's', 0);
+  const bool kink =
+      kind == MPT_FUNCTION_ABS || kind == MPT_FUNCTION_SIGN || kind == MPT_FUNCTION_CLAMP_MIN;
+  mpt_error *error = &call->error;
+  if (mpt_jax_number(call, "failed") == MPT_JAX_ZERO) return MPT_DONE;
+  for (int64_t k = 0; k < call->count; k++)
+    if (call->report[k].status == MPT_STATUS_FUNCTION_UNDEFINED &&
+        !mpt_status_is_failure(earlier[k]))
+      return mpt_fail(
+          error, MPT_BAD_INPUT,
+          "second derivative of matrix_function: matrix %lld of %lld has eigenvalues "
+          "%s, where none exists (%s; failed='zero' gives zeros for such matrices)",
+          (long long)k, (long long)call->count,
+          kink ? "at the function's kink, within rounding" : "that are zero within rounding",
+          kink ? "use a smooth function, as softplus or tanh" : "keep the spectrum above zero");
+  return MPT_DONE;
+}
+
+static mpt_code function_second(mpt_jax_call *call) {
+  const mpt_function f = mpt_jax_function(call);
+  if (call->error.code) return call->error.code;
+  const mpt_code code = mpt_matrix_function_second(
+      call->type, call->n, call->count, options_of(call), &f, mpt_jax_operand(call, 'w', 0),
+      mpt_jax_operand(call, 'M', 0), mpt_jax_operand(call, 'M', 1), mpt_jax_operand(call, 'M', 2),
+      mpt_jax_result(call, 'M', 0), call->multiplet, call->report, &call->error);
+  return code == MPT_DONE ? refuse_bent(call, f.kind) : code;
+}
+
 static mpt_frame_spec frame_of(mpt_jax_call *call) {
   return (mpt_frame_spec){
       .size = sizeof(mpt_frame_spec),
@@ -159,29 +190,6 @@ static mpt_code split(mpt_jax_call *call) {
   return MPT_DONE;
 }
 
-/* A second derivative passes through, [*batch, n, n]. Where the first operand is not zero, the
- * matrix has zero eigenvalues, where none exists: an error, or zeros if they were asked for. */
-static mpt_code second(mpt_jax_call *call) {
-  const size_t size = (size_t)(call->count * call->n * call->n) * mpt_type_size(call->type);
-  const int zeros = mpt_jax_number(call, "failed") == MPT_JAX_ZERO;
-  const void *null = mpt_jax_operand(call, 'r', 0), *found = mpt_jax_operand(call, 'M', 0);
-  void *out = mpt_jax_result(call, 'M', 0);
-  mpt_error *error = &call->error;
-  for (int64_t k = 0; k < call->count; k++) {
-    const double is_null = mpt_real_size(call->type) == 4 ? (double)((const float *)null)[k]
-                                                          : ((const double *)null)[k];
-    call->report[k].status = is_null > 0 ? MPT_STATUS_FUNCTION_UNDEFINED : MPT_STATUS_OK;
-    if (is_null > 0 && !zeros)
-      return mpt_fail(error, MPT_BAD_INPUT,
-                      "second derivative of matrix_function: matrix %lld of %lld has eigenvalues "
-                      "that are zero within rounding, where none exists (keep the spectrum above "
-                      "zero; failed='zero' gives zeros for such matrices)",
-                      (long long)k, (long long)call->count);
-  }
-  if (size && out != found) memcpy(out, found, size);
-  return MPT_DONE;
-}
-
 /* A matrix passes through, [*batch, n, n], which is zero where its status is a failure. */
 static mpt_code settled(mpt_jax_call *call) {
   const size_t size = (size_t)(call->count * call->n * call->n) * mpt_type_size(call->type);
@@ -206,12 +214,12 @@ static const mpt_jax_handler handlers[] = {
     {"function", "matrix_function", {"M", "Ms"}, "MwMimd", function},
     {"function_backward", "derivative of matrix_function", {"wMsM"}, "M", function_backward},
     {"function_reported", "derivative of matrix_function", {"wMsM"}, "Mq", function_backward},
+    {"function_second", "second derivative of matrix_function", {"wMsMM"}, "M", function_second},
     {"frame", "frame", {"MC"}, "CwMimd", frame},
     {"frame_backward", "gradient of frame", {"wMsCC"}, "MCq", frame_backward},
     {"occupations", "chemical potential", {"Cwrr"}, "rCCrmd", mpt_jax_occupations},
     {"settled", "spectral_function", {"Ms"}, "Mmd", settled},
     {"split", "derivative of eigh along a direction", {"rwMs"}, "wM", split},
-    {"second", "second derivative of matrix_function", {"rMs"}, "M", second},
 };
 
 XLA_FFI_Error *mpt_jax_handler_of_all(XLA_FFI_CallFrame *frame) {

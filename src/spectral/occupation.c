@@ -138,6 +138,37 @@ double mpt_smearing_difference(const mpt_function *f, const mpt_occupation_pair 
   return ((c->occupied[0] + c->hole[1]) - 1) / c->d;
 }
 
+/* df/dx = -sum_n share_n H_n(u) exp(-u^2); returns how many there are. */
+enum { HERMITES = 2 * 8 + 2 };
+static int hermite_shares(const mpt_function *f, double *share_of) {
+  double a = 1 / root_pi;
+  for (int n = 0; n < HERMITES; n++) share_of[n] = 0;
+  share_of[0] = a;
+  if (f->kind == MPT_FUNCTION_COLD) share_of[1] = shift_of_cold / root_pi;
+  for (int n = 1; n <= order_of(f); n++) share_of[2 * n] = a /= -4 * n;
+  return f->kind == MPT_FUNCTION_COLD ? 2 : 2 * order_of(f) + 1;
+}
+
+/* The derivative of H_n exp(-u^2) is -H_{n+1} exp(-u^2). */
+void mpt_smearing_series(const mpt_function *f, double x, double low, double length, int count,
+                         double *term) {
+  enum { MOST = HERMITES + 17 };
+  double share_of[HERMITES], hermite[MOST], rest, u_low;
+  const double u = shifted(f, x, low, &u_low), u2 = square(u, u_low, &rest);
+  const double all = plain(1, -u2, -rest);
+  const int shares = hermite_shares(f, share_of);
+  hermite[0] = 1;
+  hermite[1] = 2 * (u + u_low);
+  for (int n = 1; n + 1 < MOST; n++)
+    hermite[n + 1] = hermite[1] * hermite[n] - 2 * n * hermite[n - 1];
+  double unit = 0.5; /* length^k (-1)^k / (k + 2)! */
+  for (int k = 0; k < count; k++, unit *= -length / (k + 2)) {
+    double sum = 0;
+    for (int n = 0; n < shares; n++) sum += share_of[n] * hermite[n + k + 1];
+    term[k] = all > 0 ? unit * all * sum : 0;
+  }
+}
+
 /* A sum of scaled numbers, in the unit of the largest. */
 typedef struct scaled_sum {
   scaled of;

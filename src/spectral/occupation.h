@@ -34,6 +34,11 @@ typedef struct mpt_occupation_pair {
 } mpt_occupation_pair;
 double mpt_smearing_difference(const mpt_function *f, const mpt_occupation_pair *pair);
 
+/* The series of f around x + low, without its first two terms: f^(k + 2) length^k / (k + 2)! for k
+ * < count, count <= 16; not for fermi. */
+void mpt_smearing_series(const mpt_function *f, double x, double low, double length, int count,
+                         double *term);
+
 /* Levels w[m], ascending, each as often as `weight` says (NULL: once). */
 typedef struct mpt_levels {
   int64_t m;

@@ -25,7 +25,7 @@ def make(spectrum, dtype="float64", seed=0):
     return jnp.asarray(hermitian((q * np.array(spectrum)) @ q.conj().T).astype(dtype))
 
 
-@pytest.mark.parametrize("gap", [0, 1e-15, 1e-9, 1e-4, 1e-2, 0.5])
+@pytest.mark.parametrize("gap", [0, 1e-15, 1e-4, 0.5])
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_derivatives(name, gap):
     """At every gap, first and second ones, in both directions and in any nesting."""

@@ -19,7 +19,8 @@ import multiplet  # noqa: E402
 import multiplet.jax as mj  # noqa: E402
 from multiplet import library  # noqa: E402
 from multiplet.jax import handlers, operations, rules  # noqa: E402
-from test_jax import at, basis, both_ways, draw, exact, hermitian, jax, numbers, same  # noqa: E402
+from test_jax import (FUNCTIONS, POINTS, VALUES, at, basis, both_ways, draw, eigenpairs, exact, hermitian, jax,  # noqa: E402
+                      moved_twice, mpmath, numbers, same)
 
 
 # Transforms
@@ -134,6 +135,116 @@ def test_convention_is_the_conjugate_of_pytorchs():
         assert np.abs(np.asarray(ga).imag).max() > 0.01
         if R.grad is not None:
             same(gr, R.grad.numpy().conj(), "complex128", 10)
+
+
+# Second derivatives
+
+def smeared(kind, order=1):
+    """Occupations at u (Methfessel and Paxton 1989; Marzari and Vanderbilt 1999)."""
+    def cold(u):
+        x = u + mpmath.sqrt(mpmath.mpf(1) / 2)
+        return mpmath.erfc(x) / 2 + mpmath.exp(-x * x) / mpmath.sqrt(2 * mpmath.pi)
+
+    def others(u):
+        terms = [(-1) ** m * mpmath.hermite(2 * m - 1, u) / (mpmath.factorial(m) * 4 ** m) for m in range(1, order + 1)]
+        return mpmath.erfc(u) / 2 + sum(terms) * mpmath.exp(-u * u) / mpmath.sqrt(mpmath.pi)
+    return {"fermi": lambda u: 1 / (mpmath.exp(u) + 1), "cold": cold}.get(kind, others)
+
+
+EVERY = {  # the parameters, and f in mpmath; of occupations, f of (w - mu) / width
+    **{kind: (given, VALUES.get(kind)) for kind, given in FUNCTIONS.items() if kind != "fermi"},
+    "power 3": ({"exponent": 3.0}, lambda x: x ** 3), "power -2": ({"exponent": -2.0}, lambda x: x ** -2),
+    "softplus": ({"scale": 2.0}, lambda x: mpmath.log1p(mpmath.exp(2 * x))), "xlogx": ({}, lambda x: x * mpmath.log(x)),
+    "abs": ({}, abs), "sign": ({}, mpmath.sign), "clamp_min": ({"minimum": 0.75}, lambda x: max(x, mpmath.mpf(0.75))),
+    "fermi": ({"beta": 4.0}, smeared("fermi")), "gaussian": ({"sigma": 0.5}, smeared("gaussian", 0)),
+    "methfessel_paxton": ({"sigma": 0.5, "order": 2}, smeared("", 2)), "cold": ({"sigma": 0.5}, smeared("cold"))}
+OCCUPATIONS = ["fermi", "gaussian", "methfessel_paxton", "cold"]
+CASES = [(kind, {"mu": 0.875}) for kind in EVERY] + [(kind, {"electrons": 1.25}) for kind in OCCUPATIONS]
+
+
+def parameters_of(kind, filling):
+    return {**EVERY[kind][0], **(filling if kind in OCCUPATIONS else {})}
+
+
+def apply_any(kind, filling, a):
+    """f(a), to 60 digits."""
+    given, f = EVERY[kind]
+    w, v = eigenpairs(a)
+    if kind == "projector":
+        y = [int(1 <= k < 3) for k in range(3)]
+    elif kind in OCCUPATIONS:
+        width = 1 / mpmath.mpf(given["beta"]) if kind == "fermi" else mpmath.mpf(given["sigma"])
+        mu, n = filling.get("mu"), filling.get("electrons")
+        if n:
+            near = multiplet.occupations(np.array([float(x) for x in w]), kind, **given, **filling).mu
+            mu = mpmath.findroot(lambda m: sum(f((x - m) / width) for x in w) - n, mpmath.mpf(float(near)), tol=1e-108)
+        y = [f((x - mu) / width) for x in w]
+    else:
+        y = [f(x) for x in w]
+    return v * mpmath.diag(y) * v.H
+
+
+@functools.lru_cache(maxsize=None)
+def second_reference(kind, filling, point, dtype):
+    """A matrix, with a negative eigenvalue where the kind has a kink at zero; a cotangent, two directions, and the Hessian
+    along these, from 60 digits."""
+    rng = np.random.default_rng(20)
+    a = at("near" if kind == "projector" and point == "ordinary" else point, dtype)
+    if kind in ("abs", "sign"):
+        a = a - np.eye(3, dtype=dtype) * np.array(0.875, dtype)
+    c, steps = draw(rng, dtype, 3, 3), hermitian(draw(rng, dtype, 2, 3, 3))
+    with mpmath.workdps(120):
+        f = functools.partial(apply_any, kind, dict(filling))
+        return a, c, steps, np.array([[(c * moved_twice(f, a, e, h)).sum().real for h in steps] for e in steps])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])
+@pytest.mark.parametrize("kind,filling", CASES)
+def test_second_derivatives_of_every_kind(kind, filling, dtype):
+    """Forward over reverse, reverse over reverse and hessian(), at degenerate, near and simple spectra."""
+    wide = dtype.endswith(("64", "128")) and dtype != "complex64"
+    name, parameters = kind.split()[0], parameters_of(kind, filling)
+    with jax.enable_x64(wide):
+        for point in POINTS:
+            a, c, steps, expected = second_reference(kind, tuple(filling.items()), point, dtype)
+            tolerance = 300 * np.finfo(dtype).eps * np.abs(expected).max()
+            loss = lambda a: (c * mj.matrix_function(a, name, **parameters)).sum().real  # noqa: E731
+            slope = jax.grad(loss)
+            found = [[(np.asarray(moved) * h).sum().real for h in steps]
+                     for moved in (jax.jvp(slope, (a,), (e,))[1] for e in steps)]
+            assert np.abs(found - expected).max() < tolerance, (point, "jvp of grad")
+            found = [[(np.asarray(g) * h).sum().real for h in steps]
+                     for g in (jax.grad(lambda a: (slope(a) * e).sum().real)(a) for e in steps)]
+            assert np.abs(found - expected).max() < tolerance, (point, "grad of grad")
+            moved = lambda x: loss(a + jnp.tensordot(x.astype(dtype), steps, 1))  # noqa: E731
+            found = jax.hessian(moved)(jnp.zeros(2, np.finfo(dtype).dtype))
+            assert found.dtype == np.finfo(dtype).dtype
+            assert np.abs(found - expected).max() < tolerance, (point, "hessian")
+
+
+def test_every_kind_is_among_them():
+    assert {kind.split()[0] for kind, _ in CASES} == set(library.kinds())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "complex128"])
+@pytest.mark.parametrize("kind,parameters,at_it,text", [
+    ("sqrt", {}, 0.0, "that are zero within rounding"), ("xlogx", {}, 0.0, "that are zero within rounding"),
+    ("power", {"exponent": 2.5}, 0.0, "that are zero within rounding"), ("abs", {}, 1e-15, "at the function's kink"),
+    ("clamp_min", {"minimum": 2.0}, 2.0, "at the function's kink")])
+def test_where_there_is_no_second_derivative(kind, parameters, at_it, text, dtype):
+    """An error for such a matrix, or zeros that leave the others as they are; first derivatives go on."""
+    a = np.stack([np.diag([1.0, 3, 4]), np.diag([at_it, 3, 4])]).astype(dtype)
+    e = np.ones((2, 3, 3), dtype)
+
+    def twice(a, **more):
+        slope = jax.grad(lambda a: mj.matrix_function(a, kind, notices=False, **parameters, **more)[..., 1:, 1:].sum().real)
+        return jax.block_until_ready(jax.jit(lambda a: jax.jvp(slope, (a,), (e[:len(a)],)))(a))
+    for failed in ("nan", "raise"):
+        with pytest.raises(jax.errors.JaxRuntimeError, match=f"second derivative of .*: matrix 1 of 2 has eigenvalues {text}"):
+            twice(a, failed=failed)
+    g, h = twice(a, failed="zero")
+    assert np.array_equal(h[1], np.zeros((3, 3))) and np.abs(g[1]).max() > 0.1
+    assert np.array_equal(h[0], twice(a[:1])[1][0])
 
 
 # What is said
@@ -264,9 +375,9 @@ def test_what_is_not_there_is_an_error():
                     (lambda: jax.jacfwd(jax.jacfwd(lambda a: mj.eigvalsh(a).sum()))(a), "first derivatives only"),
                     (lambda: jax.hessian(lambda a: mj.frame(a, jnp.ones((3, 1)), (0, 3)).sum())(a), "first deriv"),
                     (lambda: jax.jacfwd(jax.jacfwd(lambda a: mj.frame(a, jnp.ones((3, 1)), (0, 3)).sum()))(a), "only"),
-                    (lambda: jax.hessian(lambda a: mj.matrix_function(a, "softplus").sum())(a), "softplus has first"),
                     (lambda: jax.jacfwd(jax.hessian(power))(a), "third derivatives"),
-                    (lambda: jax.jacrev(jax.hessian(power))(a), "third derivatives")):
+                    (lambda: jax.jacrev(jax.hessian(power))(a), "third derivatives"),
+                    (lambda: jax.grad(lambda a: jax.jvp(jax.grad(power), (a,), (a,))[1].sum())(a), "third deriv")):
         with pytest.raises(NotImplementedError, match=text):
             f()
     for f, error, text in ((lambda: mj.eigh(jnp.ones((2, 3))), ValueError, "square matrices"),
@@ -294,6 +405,9 @@ def test_only_handlers_of_our_own_are_called():
     assert set(re.findall(r"custom_call @(\w+)", text)) == {handlers.TARGET} and "callback" not in text
     used = set(re.findall(r'handler = "(\w+)"', text))
     assert used == {"eigh", "eigh_backward", "function", "function_backward", "frame", "frame_backward"}
+    twice = jax.grad(lambda a: jnp.abs(jax.grad(lambda a: mj.projector(a, (1, 3))[0, 0].real)(a)).sum())
+    assert set(re.findall(r'handler = "(\w+)"', jax.jit(twice).lower(a).as_text())) == used - {
+        "eigh", "eigh_backward", "frame", "frame_backward"} | {"function_second"}
     text = jax.jit(lambda a: jax.jvp(mj.eigh, (a,), (a,))).lower(a).as_text() + jax.jit(mj.eigvalsh).lower(a).as_text()
     assert set(re.findall(r"custom_call @(\w+)", text)) == {handlers.TARGET} and "callback" not in text
     assert set(re.findall(r'handler = "(\w+)"', text)) == {"eigh", "split", "eigvalsh"}
@@ -344,7 +458,11 @@ def test_host_gives_the_same(monkeypatch):
              (rules.split, (np.array([[0, 1, 0], [0.2, 0, 0]]), w, v, s), "rwMs", {}),
              (rules.function_along, (np.tile([0.0, 0, 1, 2], (2, 3, 1)), v, s, c), "wMsM",
               {"function": multiplet.backend.Function("sqrt"), "settings": jx}),
-             (rules.bent, (np.array([[0.0, 1, 0], [0, 0, 0]]), c, s), "rMs", {"settings": settings._replace(failed=0)})]
+             (rules.function_second, (w, v, s, c, v), "wMsMM", {"function": function, "settings": jx}),
+             (rules.function_second, (w, v, s, c, v), "wMsMM",
+              {"function": multiplet.backend.Function("abs"), "settings": settings._replace(failed=0)}),
+             (rules.function_second, (np.tile([0.0, 0, 1, 2], (2, 3, 1)), v, s, c, v), "wMsMM",
+              {"function": multiplet.backend.Function("sqrt"), "settings": settings._replace(failed=0)})]
     for operation, arrays, letters, static in calls:
         static = {"settings": settings, **static}
         both_ways(operation, arrays, letters, static)

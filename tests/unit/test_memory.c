@@ -298,6 +298,11 @@ static mpt_code with_function_backward(const arrays *x, const void *read) {
                                       x->g, x->multiplet, x->report, NULL);
 }
 
+static mpt_code with_function_second(const arrays *x, const void *read) {
+  return mpt_matrix_function_second(x->type, x->n, x->count, NULL, read, x->w, x->v, x->gv, x->a,
+                                    x->g, x->multiplet, x->report, NULL);
+}
+
 static mpt_code with_frame(const arrays *x, const void *read) {
   return mpt_frame(x->type, x->n, x->count, NULL, read, x->a, x->g, x->w, x->v, x->multiplet,
                    x->report, NULL);
@@ -344,6 +349,7 @@ static void structures_say_their_size(void **state) {
   sizes_of(&x, with_options, options, offsetof(mpt_options, threads));
   sizes_of(&x, with_function, function, offsetof(mpt_function, electrons));
   sizes_of(&x, with_function_backward, function, offsetof(mpt_function, electrons));
+  sizes_of(&x, with_function_second, function, offsetof(mpt_function, electrons));
   sizes_of(&x, with_frame, frame, offsetof(mpt_frame_spec, each));
   sizes_of(&x, with_frame_backward, frame, offsetof(mpt_frame_spec, each));
   sizes_of(&x, with_select, select, offsetof(mpt_select, range));

@@ -52,11 +52,6 @@ class Function(typing.NamedTuple):
     order: float = 1.0
     minimum: float = 0.0
 
-    @property
-    def takes_zero(self):
-        """Whether eigenvalues within rounding of zero count as zero, where its second derivatives do not exist."""
-        return self.kind in ("sqrt", "xlogx") or self.kind == "power" and self.exponent > 0 and self.exponent % 1 != 0
-
 
 class Selection(typing.NamedTuple):
     """Some of the eigenpairs: mpt_select of include/multiplet/selected.h."""
@@ -199,6 +194,12 @@ class Library:
         g = np.empty_like(v)
         certificate = self._call("mpt_matrix_function_backward", v, options, spec(function), None, w, v, gf, g)
         return g, certificate.inherit(forward)
+
+    def function_second(self, w, v, function, e, c, forward, options):
+        """The second derivative along e and c, [count, n, n]."""
+        s = np.empty_like(v)
+        certificate = self._call("mpt_matrix_function_second", v, options, spec(function), w, v, e, c, s)
+        return s, certificate.inherit(forward) if forward else certificate
 
     def frame(self, a, index, reference, options):
         """[count, n, c], and w and v."""

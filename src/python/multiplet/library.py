@@ -98,9 +98,11 @@ REPORT = ("status", "largest", "residual", "orthogonality", "min_gap", "gauge_vi
 
 # The number of arrays that a call takes between its options (and its spec) and its error.
 _ARRAYS = {"mpt_eigh": 5, "mpt_eigh_backward": 8, "mpt_matrix_function": 6, "mpt_matrix_function_backward": 7,
-           "mpt_eigh_tangent": 7, "mpt_frame": 6, "mpt_frame_backward": 8, "mpt_eigh_selected": 7, "mpt_eigh_selected_backward": 9}
-_SPECS = {"mpt_matrix_function": Function, "mpt_matrix_function_backward": Function, "mpt_frame": FrameSpec,
-          "mpt_frame_backward": FrameSpec, "mpt_eigh_selected": Select, "mpt_eigh_selected_backward": Select}
+           "mpt_matrix_function_second": 7, "mpt_eigh_tangent": 7, "mpt_frame": 6, "mpt_frame_backward": 8,
+           "mpt_eigh_selected": 7, "mpt_eigh_selected_backward": 9}
+_SPECS = {"mpt_matrix_function": Function, "mpt_matrix_function_backward": Function, "mpt_matrix_function_second": Function,
+          "mpt_frame": FrameSpec, "mpt_frame_backward": FrameSpec, "mpt_eigh_selected": Select,
+          "mpt_eigh_selected_backward": Select}
 
 
 def candidates():

@@ -18,13 +18,13 @@ CALLS = {"eigh": ("mpt_eigh", "m0 W0 M0"), "eigvalsh": ("mpt_eigh", "m0 W0 -"),
          "function": ("mpt_matrix_function", "m0 M0 W0 M1"),
          "function_backward": ("mpt_matrix_function_backward", "- w0 m0 m1 M0"),
          "function_reported": ("mpt_matrix_function_backward", "- w0 m0 m1 M0"),
+         "function_second": ("mpt_matrix_function_second", "w0 m0 m1 m2 M0"),
          "frame": ("mpt_frame", "m0 C0 W0 M0"), "frame_backward": ("mpt_frame_backward", "- w0 m0 c1 M0 C0")}
 WHAT = {"eigh_backward": "gradient of eigh", "function": "matrix_function", "frame_backward": "gradient of frame",
         "eigh_selected": "eigh", "eigvalsh_selected": "eigvalsh", "eigh_selected_backward": "gradient of eigh",
         "function_backward": "derivative of matrix_function", "function_reported": "derivative of matrix_function",
-        "occupations": "chemical potential", "settled": "spectral_function",
-        "split": "derivative of eigh along a direction",
-        "second": "second derivative of matrix_function"}
+        "function_second": "second derivative of matrix_function", "occupations": "chemical potential",
+        "settled": "spectral_function", "split": "derivative of eigh along a direction"}
 
 
 def answer(name, results, operands, attributes, selection, *arrays):
@@ -39,14 +39,14 @@ def answer(name, results, operands, attributes, selection, *arrays):
     report = np.zeros(count, library.report_type())
     if name == "split":
         _split(flat, report, attributes)
-    elif name == "second":
-        _second(flat, report, attributes)
     elif name == "settled":
         flat["out"][0][:], report["status"] = flat["in"][0], Status.OK
     elif name == "occupations":
         _occupations(flat, report, attributes)
     else:
         _solve(name, results, operands, attributes, flat, report, (like.dtype, n, count))
+    if name == "function_second":
+        _refuse_bent(flat, operands, report, attributes)
     _finish(WHAT.get(name, name), results, operands, attributes, flat, report)
     return tuple(made)
 
@@ -61,18 +61,20 @@ def _split(flat, report, attributes):
     report["refused"] = apart & bool(attributes["gauge"])
 
 
-def _second(flat, report, attributes):
-    null, found = flat["in"][:2]
-    flat["out"][0][:] = found
-    report["status"] = np.where(null > 0, Status.FUNCTION_UNDEFINED, Status.OK)
-    if null.any() and attributes["failed"] != 0:
-        raise ProblemError(f"second derivative of matrix_function: matrix {null.argmax()} of {null.size} has eigenvalues "
-                           "that are zero within rounding, where none exists (keep the spectrum above zero; "
-                           "failed='zero' gives zeros for such matrices)")
+def _refuse_bent(flat, operands, report, attributes):
+    """As refuse_bent() of src/jax/handlers.c."""
+    earlier = flat["in"][operands.index("s")].reshape(-1)
+    none = (report["status"] == Status.FUNCTION_UNDEFINED) & ~FAILED[earlier]
+    if none.any() and attributes["failed"] != 0:
+        kink = list(library.kinds())[attributes["kind"]] in ("abs", "sign", "clamp_min")
+        what = "at the function's kink, within rounding" if kink else "that are zero within rounding"
+        how = "use a smooth function, as softplus or tanh" if kink else "keep the spectrum above zero"
+        raise ProblemError(f"second derivative of matrix_function: matrix {none.argmax()} of {none.size} has "
+                           f"eigenvalues {what}, where none exists ({how}; failed='zero' gives zeros for such matrices)")
 
 
 def _occupations(flat, report, attributes):
-    """As src/jax/occupations.c."""
+    """As src/jax/potential.c."""
     levels, weights, width, electrons = (np.ascontiguousarray(x, np.float64) for x in flat["in"])
     mu, occupations, response, total = flat["out"][:4]
     named = "beta" if attributes["kind"] == list(library.kinds()).index("fermi") else "sigma"

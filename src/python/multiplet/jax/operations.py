@@ -100,7 +100,7 @@ class Operation:
     def _call_handler(self, *arrays, operands, **static):
         handlers.register()
         # What passes through need not be copied.
-        passing = {"split": {1: 0, 2: 1}, "second": {1: 0}, "settled": {0: 0}}.get(self.name)
+        passing = {"split": {1: 0, 2: 1}, "settled": {0: 0}}.get(self.name)
         call = jax.ffi.ffi_call(handlers.TARGET, self._outputs(operands, arrays, static.get("selection")),
                                 input_output_aliases=passing)
         numbers = {name: np.float64(x) if isinstance(x, float) else np.int64(x)

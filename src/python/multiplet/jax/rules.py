@@ -2,7 +2,8 @@
 
 f(A) moves along dA by V (f[w_i, w_j] o V^H dA V) V^H. That map of dA is its own adjoint, so one operation, the
 library's backward pass, serves both directions: transposed in JAX's sense (without a conjugate) it is itself in JAX's
-convention. Its own derivative by A is second.py's.
+convention. Its derivative by A is a map of two directions, linear and symmetric in them; transposed it is itself, too,
+with the other direction conjugated.
 
 Eigenpairs and frames have a tangent in JAX's own arithmetic, whose transpose is the library's backward pass: the
 adjoint with rounding, forms and multiplets seen to. Of these two there are no further derivatives.
@@ -15,7 +16,6 @@ import jax.numpy as jnp
 from jax.interpreters import ad
 
 from ..backend import FAILED, Function
-from . import second
 from .operations import FAIL, JAX, MEAN, NAN, TORCH, TURNED, Operation
 
 NOISE = 8  # entries of a direction below this times eps ||dA||_F are dropped between the vectors
@@ -242,6 +242,7 @@ def _(primals, tangents, **static):
 function = Operation("function", "MwMimd")
 function_along = Operation("function_backward", "M")
 function_reported = Operation("function_reported", "Mq")
+function_second = Operation("function_second", "M")
 
 
 @function.derivative
@@ -255,15 +256,16 @@ def _(primals, tangents, *, operands, **static):
     return found, moved
 
 @function_along.derivative
-def _(primals, tangents, **static):
-    if static["operands"][-1] == "P":  # which changes no value
-        primals, tangents, static = primals[:-1], tangents[:-1], {**static, "operands": static["operands"][:-1]}
-    a, w, v, status, e = primals
-    found, parts = function_along(*primals, **static), []
+def _(primals, tangents, *, operands, settings, function):
+    if operands[-1] == "P":  # which changes no value
+        primals, tangents, operands = primals[:-1], tangents[:-1], operands[:-1]
+    static = {"settings": settings, "function": function}
+    found, parts = function_along(*primals, operands=operands, **static), []
     if not is_zero(tangents[4]):
-        parts += function_along(a, w, v, status, tangents[4], **static)
+        parts += function_along(*primals[:4], tangents[4], operands=operands, **static)
     if not is_zero(tangents[0]):
-        parts.append(_second(a, w, v, status, e, tangents[0], static["settings"], static["function"]))
+        turned = jnp.conj(tangents[0]) if settings.convention == JAX else tangents[0]
+        parts += function_second(*primals, turned, operands="AwMsMM", **static)
     return found, [sum(parts[1:], parts[0])] if parts else zeros_of(found)
 
 
@@ -283,52 +285,24 @@ def _(primals, tangents, **static):
     return found, moved + zeros_of(found[1:])
 
 
-def _second(a, w, v, status, e, da, settings, f):
-    """The derivative of function_along(a, w, v, status, e) by a, along da."""
-    why = second.lacking(f)
-    if why:
-        refuse(why, da)
-    bad = jnp.asarray(FAILED)[status][..., None]
-    null = second.counts_as_zero(f, w)[..., None] & ~bad
-    w, v = jnp.where(bad | null, 1, w), jnp.where((bad | null)[..., None], 0, v)
-    conjugated = settings.convention == JAX
-    e = hermitian(jnp.conj(e) if conjugated else e)
-    found = second.contract(f, w, v, e, hermitian(da))
-    found, = guard(a, jnp.conj(found) if conjugated else found, operands="AM")
-    if f.takes_zero:
-        found, = bent(null[..., 0].astype(w.dtype), found, status, operands="rMs", settings=settings)
-    return spoil(found, status, settings)
-
-
-# The second operand; an error where the first is not zero, since there is no second derivative at zero eigenvalues.
-bent = Operation("second", "M")
-
-
-@bent.derivative
-def _(primals, tangents, **static):
-    null, x, status = primals
-    return bent(*primals, **static), bent(null, real_zeros(tangents[1], x), status, **static)
-
-
-@bent.transpose
-def _(cotangents, null, x, status, **static):
-    c, = cotangents
-    return [None, ad.Zero(x.aval), None] if is_zero(c) else [None, *bent(null, c, status, **static), None]
-
-
-# The second operand. Of what is made of second derivatives, there is no further derivative by A, the first one.
-guard = Operation("guard", "M", lambda x, operands: [x])
-
-
-@guard.derivative
+@function_second.derivative
 def _(primals, tangents, **static):
     refuse("third derivatives are not there (take differences of second ones)", tangents[0])
-    return guard(*primals, **static), guard(primals[0], tangents[1], **static)
+    found, parts = function_second(*primals, **static), []
+    for one, other in ((tangents[4], primals[5]), (tangents[5], primals[4])):
+        if not is_zero(one):
+            parts += function_second(*primals[:4], one, other, **static)
+    return found, [sum(parts[1:], parts[0])] if parts else zeros_of(found)
 
 
-@guard.transpose
-def _(cotangents, a, x, **_):
-    return [None, cotangents[0]]
+@function_second.transpose
+def _(cotangents, a, w, v, status, e, c, *, settings, **static):
+    by_e = ad.is_undefined_primal(e)
+    wanted, given = (e, c) if by_e else (c, e)
+    found = [ad.Zero(wanted.aval)]
+    if not is_zero(cotangents[0]):
+        found = function_second(a, w, v, status, cotangents[0], jnp.conj(given), settings=flipped(settings), **static)
+    return [None] * 4 + (found + [None] if by_e else [None] + found)
 
 
 # Frames

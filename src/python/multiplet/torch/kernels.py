@@ -346,15 +346,18 @@ def function_map(A, w, v, ids, report, E, what, how, doing):
 
 
 def function_second(A, w, v, ids, report, E, C, what, how):
-    """The second derivative of f(A) along E and C, symmetric in both: second.py."""
+    """The second derivative of f(A) along E and C, symmetric in both. Services have none: it is the library's."""
     from . import second
     call, function = Call(A, how), function_of(what)
-    certificate = call.certificate(ids, report)
-    certificate.batch, bad = tuple(call.batch), FAILED[certificate.statuses]
-    null = second.counts_as_zero(function, w).reshape(-1).numpy() & ~bad
+    forward = call.certificate(ids, report)
+    moved, certificate = _LIBRARY.function_second(call.array(w, 1), call.array(v), function, call.array(E), call.array(C),
+                                                  forward, call.options)
+    certificate.batch = tuple(call.batch)
     if call.settings.failed == "raise":
-        verdict.check_bent(certificate, null, function.kind, function.kind in second.KINKS)
-    return second.second_derivative(function, w, v, E, C, np.flatnonzero(bad | null))
+        none = (certificate.statuses == Status.FUNCTION_UNDEFINED) & ~FAILED[forward.statuses]
+        verdict.check_bent(certificate, none, function.kind, function.kind in second.KINKS)
+        verdict.check_solved(certificate, f"second derivative of {function.kind}")
+    return call.tensor(moved)
 
 
 def frame(A, R, start, stop, how):

@@ -9,11 +9,11 @@ may have an anti-Hermitian part, which does not matter for Hermitian dA.
 All functions work under autograd, forward mode, torch.func (grad, vjp, jvp, jacrev, jacfwd, hessian, vmap, in any
 nesting), torch.compile(fullgraph=True) and torch.export, and for tensors on any device (through the host's memory).
 
-Second derivatives of matrix_function(), projector() and frame() exist at any degeneracy; for functions they need
-memory for n^3 numbers per matrix. Those of eigh() and eigvalsh() exist where all eigenvalues are simple, and, under
-create_graph=True, at a multiplet if the loss depends only on its subspace and the sum of its eigenvalues, or not on
-the multiplet at all. Where a second derivative does not exist, or is mostly rounding error, it is not silently left
-out of a sum: an error names the matrix; under failed='zero' such a matrix has zeros.
+Second derivatives of matrix_function(), projector() and frame() exist at any degeneracy. Those of eigh() and
+eigvalsh() exist where all eigenvalues are simple, and, under create_graph=True, at a multiplet if the loss depends
+only on its subspace and the sum of its eigenvalues, or not on the multiplet at all. Where a second derivative does
+not exist, or is mostly rounding error, it is not silently left out of a sum: an error names the matrix; under
+failed='zero' such a matrix has zeros.
 
 Keywords that are common to several functions:
   UPLO                   'L' or 'U', the triangle that is read

@@ -1,4 +1,4 @@
-#include "jax/occupations.h"
+#include "jax/potential.h"
 
 #include <math.h>
 #include <stdbool.h>

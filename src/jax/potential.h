@@ -1,6 +1,6 @@
 /* The handler of chemical potentials: operands "Cwrr", results "rCCrmd". */
-#ifndef MPT_JAX_OCCUPATIONS_H
-#define MPT_JAX_OCCUPATIONS_H
+#ifndef MPT_JAX_POTENTIAL_H
+#define MPT_JAX_POTENTIAL_H
 
 #include "jax/call.h"
 
