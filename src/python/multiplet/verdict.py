@@ -107,11 +107,14 @@ def check_null_space(certificate, doing):
                   f"{_others(reached.size)}. That part was dropped ({ABOVE_ZERO})", NullSpaceWarning, stacklevel=3)
 
 
-def check_bent(certificate, null, what, kink=False):
+KINKS = {"abs", "sign", "clamp_min"}
+
+
+def check_bent(certificate, null, what):
     """Raises ProblemError for the first matrix with eigenvalues that count as zero, or lie at a kink, [count] of `null`: no
     second derivative exists there."""
     found = np.flatnonzero(null)
-    if found.size and kink:
+    if found.size and what in KINKS:
         raise ProblemError(f"second derivative of {what}: {name_of(certificate, found[0])} has eigenvalues at the function's "
                            f"kink, within rounding, where none exists{_others(found.size)} (use a smooth function, as "
                            "softplus or tanh; failed='zero' gives zeros for such matrices)", certificate)

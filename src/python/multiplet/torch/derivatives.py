@@ -16,7 +16,7 @@ import contextlib
 import torch
 from torch.autograd import forward_ad
 
-from . import forward, frames, kernels, pairs, second, selected, smearing
+from . import forward, frames, kernels, pairs, selected, smearing
 from .operators import library, ops
 
 try:  # one level of torch.func's at a time, as PyTorch's own operators
@@ -191,9 +191,6 @@ class FunctionMap(Node):
 
     @staticmethod
     def second(ctx, *directions):
-        why = second.lacking(kernels.function_of(ctx.what))
-        if why:
-            raise RuntimeError(f"multiplet.torch has no derivative here: {why}")
         return ops.function_second(*ctx.saved_tensors[:5], *directions, ctx.what, ctx.how)
 
     @staticmethod
@@ -233,7 +230,7 @@ class FunctionSecond(Node):
     def jvp(ctx, dA, _, __, ___, ____, dE, dC, *_____):
         E, C = ctx.saved_tensors[5:]
         if dA is not None:
-            raise RuntimeError(f"multiplet.torch has no derivative here: {second.THIRD}")
+            raise RuntimeError(f"multiplet.torch has no derivative here: {pairs.THIRD}")
         parts = [FunctionSecond.again(ctx, *x) for x in ((dE, C), (E, dC)) if x[0] is not None and x[1] is not None]
         return sum(parts[1:], parts[0])
 
@@ -241,7 +238,7 @@ class FunctionSecond(Node):
     def backward(ctx, c):
         E, C = ctx.saved_tensors[5:]
         if ctx.needs_input_grad[0]:
-            raise RuntimeError(f"multiplet.torch has no derivative here: {second.THIRD}")
+            raise RuntimeError(f"multiplet.torch has no derivative here: {pairs.THIRD}")
         by_e = FunctionSecond.again(ctx, C, c) if ctx.needs_input_grad[5] else None
         by_c = FunctionSecond.again(ctx, E, c) if ctx.needs_input_grad[6] else None
         return *5 * [None], by_e, by_c, None, None

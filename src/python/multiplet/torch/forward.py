@@ -9,9 +9,12 @@ import torch
 
 from . import kernels
 from .operators import ops
-from .second import hermitian
 
 NOISE = 8
+
+
+def hermitian(x):
+    return (x + x.mH) / 2
 
 
 def tracked_zero(x):

@@ -8,9 +8,8 @@ import torch
 
 from ..backend import Function
 from . import kernels
-from .forward import tracked_zero
+from .forward import hermitian, tracked_zero
 from .operators import ops
-from .second import hermitian
 
 
 def _inverse_root(s, how):

@@ -347,7 +347,6 @@ def function_map(A, w, v, ids, report, E, what, how, doing):
 
 def function_second(A, w, v, ids, report, E, C, what, how):
     """The second derivative of f(A) along E and C, symmetric in both. Services have none: it is the library's."""
-    from . import second
     call, function = Call(A, how), function_of(what)
     forward = call.certificate(ids, report)
     moved, certificate = _LIBRARY.function_second(call.array(w, 1), call.array(v), function, call.array(E), call.array(C),
@@ -355,7 +354,7 @@ def function_second(A, w, v, ids, report, E, C, what, how):
     certificate.batch = tuple(call.batch)
     if call.settings.failed == "raise":
         none = (certificate.statuses == Status.FUNCTION_UNDEFINED) & ~FAILED[forward.statuses]
-        verdict.check_bent(certificate, none, function.kind, function.kind in second.KINKS)
+        verdict.check_bent(certificate, none, function.kind)
         verdict.check_solved(certificate, f"second derivative of {function.kind}")
     return call.tensor(moved)
 

@@ -27,8 +27,9 @@ from ..backend import Certificate
 from ..errors import ProblemError
 from . import kernels
 from .operators import ops
-from .second import THIRD, hermitian
+from .forward import hermitian
 
+THIRD = "third derivatives are not there (take differences of second ones)"
 NEAR = 1e-3  # of ||A||: neighbours nearer than this are probed
 LARGEST_ERROR = 0.1  # relative, estimated: second derivatives with a larger error are refused
 SEEN = 1e3  # of sqrt(n) eps: a probe's result above it is more than rounding

@@ -3,9 +3,8 @@ import numpy as np
 import torch
 
 from . import differences, kernels
-from .forward import tracked_zero
+from .forward import hermitian, tracked_zero
 from .operators import ops
-from .second import hermitian
 
 
 def spectral_function(A, f, order, how):
