@@ -137,6 +137,8 @@ def test_second_derivatives():
     mixed = jax.grad(lambda a: jax.grad(loss, (0, 1))(a, mj.probe(a))[0].sum())(a)
     same(mixed, np.asarray(jax.grad(lambda a: jax.grad(loss)(a, None).sum())(a)), "float64", 10)
     assert np.isfinite(jax.jvp(jax.grad(loss, (0, 1)), (a, mj.probe(a)), (a, mj.probe(a)))[1][0]).all()
+    along = lambda f, *x: jax.jvp(lambda *x: jax.jvp(f, x, x)[1], x, x)[1]  # noqa: E731
+    same(along(loss, a, mj.probe(a)), np.asarray(along(lambda a: loss(a, None), a)), "float64")
     twice = jax.grad(lambda p: loss(a, p) + loss(2 * a, p))(mj.probe(a))
     assert twice.status == 2 and report.status >= 0
     assert jax.grad(lambda p: mj.eigvalsh(a, probe=p, certificate=True)[1].min_gap)(mj.probe(a)).status == 0

@@ -422,6 +422,7 @@ ELSEWHERE = {
 # Memory that runs out for a few bytes, libraries that break their word, files that change within a moment.
 UNREACHABLE = {
     "no memory for the reports of %lld matrices": "160 bytes a matrix, whose arrays are there already",
+    "no memory for %lld levels": "40 bytes a level, whose arrays are there already",
     "out of memory": "a small allocation fails",
     "MPI has no communicator left": "thousands that nobody frees",
     "descinit gave INFO": "ScaLAPACK refuses a grid of its own",

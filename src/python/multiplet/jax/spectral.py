@@ -50,8 +50,6 @@ def _blocks(c, ids, settings):
     reach = 3 * jnp.sqrt(jnp.sum(jnp.abs(c) ** 2, (-2, -1)))[..., None]
     shifted = c + (reach * ids)[..., None] * jnp.eye(c.shape[-1], dtype=c.dtype)
     _, turn, *_ = rules.eigh(shifted.astype(c.dtype), operands="M", settings=settings)
-    alone = (ids[..., :, None] == ids[..., None, :]).sum(-1)[..., None, :] == 1
-    turn = jnp.where(alone, jnp.eye(c.shape[-1], dtype=c.dtype), turn)
     return jnp.sum((jnp.conj(turn) * (c @ turn)).real, -2), turn
 
 
