@@ -202,8 +202,8 @@ def test_third_derivatives_of_spectral_functions_are_refused():
 
 @pytest.mark.parametrize("kind", ["fermi", "gaussian", "methfessel_paxton", "cold"])
 def test_second_derivatives_at_a_fixed_number_of_electrons(kind):
-    """Of occupations and functions, by levels, widths, numbers and weights; of one matrix and of many with one mu. Of
-    functions of many matrices mu goes through eigenvalues, which have second derivatives where they are simple."""
+    """Of occupations and functions, by levels, widths, numbers and weights; of one matrix and of many with one mu, at any
+    degeneracy."""
     width, electrons, weights = number(0.6), number(1.7), number(0.4, 0.6)
     name = "beta" if kind == "fermi" else "sigma"
     w = torch.tensor([[-1.0, -1, 0.5], [0.2, 0.4, 2]], dtype=torch.float64).requires_grad_()
@@ -211,9 +211,41 @@ def test_second_derivatives_at_a_fixed_number_of_electrons(kind):
                                         (w, width, electrons))
     assert torch.autograd.gradgradcheck(lambda w, s, n, k: mt.occupations(w, kind, electrons=n, weights=k, **{name: s}),
                                         (w, width, electrons, weights))
-    A = make([1.0, 1.8, 2.5, 3.7], batch=(2,)).requires_grad_()
-    assert torch.autograd.gradgradcheck(lambda a, s, n, k: mt.matrix_function(herm(a), kind, electrons=n, weights=k,
-                                                                              **{name: s}), (A, width, electrons, weights))
+    for spectrum in ([1.0, 1.8, 2.5, 3.7], PAIRS, [1.0, 1 + 1e-7, 2.0, 2 + 1e-3]):
+        A = make(spectrum, "complex128", (2,)).requires_grad_()
+        assert torch.autograd.gradgradcheck(lambda a, s, n, k: mt.matrix_function(
+            herm(a), kind, electrons=n, weights=k, **{name: s}), (A, width, electrons, weights))
+
+
+@pytest.mark.parametrize("kind", SMEARED)
+def test_hessians_of_many_matrices_are_those_of_their_blocks(kind):
+    """With equal weights, and the width as a tensor, beside the library's second derivatives of one matrix; in every
+    nesting; a gap in which f' underflows, too."""
+    m = make([1.0, -1.0, 0.5, 2.0, 3.0])
+    for spectrum, width in ((PAIRS, 1.0), ([0.0, 0.0, 50.0, 50.0, 51.0], 0.05 if kind == "fermi" else 1.0)):
+        A, parameters = make(spectrum, batch=(2,)), {k: v * width for k, v in SMEARED[kind].items() if k != "order"}
+        order = {k: v for k, v in SMEARED[kind].items() if k == "order"}
+        if kind == "fermi" and width != 1:
+            parameters = {"beta": 40.0}
+        one = lambda A: (mt.matrix_function(torch.block_diag(*herm(A)), kind, electrons=4.0, **parameters, **order)
+                         * torch.block_diag(m, m @ m)).sum()
+        tensors = {name: torch.tensor(value, dtype=torch.float64) for name, value in parameters.items()}
+        many = lambda A: (mt.matrix_function(herm(A), kind, electrons=4.0, weights=torch.ones(2), **tensors, **order)
+                          * torch.stack([m, m @ m])).sum()
+        expected = torch.func.hessian(one)(A)
+        for way in (torch.func.hessian, lambda f: torch.func.jacrev(torch.func.jacrev(f)),
+                    lambda f: torch.func.jacfwd(torch.func.jacfwd(f))):
+            assert (way(many)(A) - expected).abs().max() <= 1e-11 * max(1, float(expected.abs().max()))
+
+
+def test_third_derivatives_of_many_matrices():
+    """By the matrices, or by them and the width in any order: refused."""
+    A, d = make(PAIRS, batch=(2,)), make([0.0, 1, -1, 2, 0.5], batch=(2,), seed=3)
+    f = lambda t, beta: mt.matrix_function(A + t * d, "fermi", beta=beta, electrons=3.2, weights=[0.5, 0.8])[0, 0, 1]
+    for way in (torch.func.grad, torch.func.jacfwd):
+        for a, b, c in ((0, 0, 0), (0, 0, 1), (0, 1, 0), (1, 0, 0)):
+            with pytest.raises(RuntimeError, match="third derivatives are not there"):
+                way(way(way(f, a), b), c)(number(0.0).detach(), number(2.0).detach())
 
 
 def test_second_derivatives_of_insulators():

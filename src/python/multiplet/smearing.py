@@ -1,5 +1,5 @@
 """Occupations f(u) of levels, and their slopes, in PyTorch's arithmetic or in JAX's: `xp` has exp, erfc, sigmoid,
-logaddexp and *_like.
+log_sigmoid and *_like, all of which have finite derivatives everywhere.
 
 u = (w - mu) beta or (w - mu) / sigma.
 """
@@ -26,7 +26,7 @@ def profile(xp, kind, u, order):
 def slope(xp, kind, u, order):
     """(l, p) of f'(u) = -p(u) exp(l(u))."""
     if kind == "fermi":
-        return -u - 2 * xp.logaddexp(-u, xp.zeros_like(u)), xp.ones_like(u)
+        return xp.log_sigmoid(u) + xp.log_sigmoid(-u), xp.ones_like(u)
     if kind == "cold":
         return -(u + 0.5 ** 0.5) ** 2, (2 + 2 ** 0.5 * u) / math.pi ** 0.5
     polynomial = xp.full_like(u, math.pi ** -0.5)

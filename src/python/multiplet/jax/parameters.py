@@ -25,8 +25,8 @@ from .levels import THIRD, levels, limited
 from .operations import NAN, ZERO, Operation, Settings
 from .rules import is_zero, zeros_of
 
-XP = types.SimpleNamespace(sigmoid=jax.nn.sigmoid, atanh=jnp.arctanh, erfc=jax.scipy.special.erfc, **{
-    name: getattr(jnp, name) for name in ("exp", "expm1", "tanh", "logaddexp", "full_like", "ones_like", "zeros_like",
+XP = types.SimpleNamespace(sigmoid=jax.nn.sigmoid, log_sigmoid=jax.nn.log_sigmoid, atanh=jnp.arctanh, erfc=jax.scipy.special.erfc, **{
+    name: getattr(jnp, name) for name in ("exp", "expm1", "tanh", "full_like", "ones_like", "zeros_like",
                                              "where")})
 
 

@@ -27,7 +27,7 @@ def along_eigh(A, w, v, ids, report, dA, how):
     direction that splits a multiplet has no such derivatives there: verdict.check_split says so."""
     dA = hermitian(dA)
     dw, dv, _ = ops.eigh_along(A, w, v, ids, report, dA, how)
-    if not w.shape[-1] or not _is_differentiated(A, w, v, dA):
+    if not w.shape[-1] or not is_differentiated(A, w, v, dA):
         return dw, dv
     fine = torch.isfinite(dA).all(-1).all(-1)[..., None, None]
     c = v.mH @ torch.where(fine, dA, torch.zeros_like(dA)) @ v
@@ -43,6 +43,6 @@ def along_eigh(A, w, v, ids, report, dA, how):
     return tuple(ops.simple(x + tracked_zero(steps), A, ids, report, how) for x, steps in ((dw, moved), (dv, v @ turn)))
 
 
-def _is_differentiated(*tensors):
+def is_differentiated(*tensors):
     """Whether somebody may ask for derivatives of what is made of these tensors."""
     return any(map(kernels.is_transformed, tensors)) or torch.is_grad_enabled() and any(x.requires_grad for x in tensors)

@@ -34,7 +34,7 @@ import functools
 import torch
 
 from .. import arguments, library
-from . import derivatives, kernels, selected, smearing, spectral  # noqa: F401 (derivatives: the rules)
+from . import derivatives, kernels, potential, selected, smearing, spectral  # noqa: F401 (derivatives: the rules)
 from .kernels import last_certificate
 from .operators import ops
 
@@ -152,9 +152,9 @@ def matrix_function(A, kind, *, UPLO="L", tolerance=None, weights=None, failed="
     sum_k weights_k tr f(A_k) = electrons. A matrix whose spectrum leaves the function's domain is FUNCTION_UNDEFINED.
     """
     how = settings(A, UPLO, tolerance, failed)
+    of_all = how if weights is None else settings(A, UPLO, tolerance, "raise")
     A, kind, parameters, floor = smearing.absorbed(A, kind, parameters, weights,
-                                                   functools.partial(eigvalsh, A, UPLO, tolerance=tolerance,
-                                                                     failed=failed if weights is None else "raise"))
+                                                   functools.partial(potential.of_matrices, A, of_all))
     if isinstance(A, tuple):  # (A, exponent), a tensor: exp(exponent log A)
         log = ops.function(A[0], "log", how)[0]
         A, kind = A[1] * log, "exp"

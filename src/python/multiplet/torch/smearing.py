@@ -9,6 +9,7 @@ with r = d mu / dw, whose sum is 1 also where S = sum weights df/dw underflows (
 """
 import collections
 import math
+import types
 
 import torch
 
@@ -20,6 +21,8 @@ from .forward import tracked_zero
 from .operators import ops
 
 Occupations = collections.namedtuple("Occupations", "occupations mu")
+XP = types.SimpleNamespace(log_sigmoid=torch.nn.functional.logsigmoid, **{name: getattr(torch, name) for name in (
+    "atanh", "erfc", "exp", "expm1", "full_like", "ones_like", "sigmoid", "tanh", "where", "zeros_like")})
 
 
 def solve(w, width, electrons, weights, what):
@@ -71,14 +74,14 @@ def _moving(saved, what):
     function, by = kernels.function_of(what), _levels(width, weights)
     u = w - _levels(mu, weights)
     u, factor = (u * by, by) if WIDTHS[function.kind] == "beta" else (u / by, 1 / by)
-    exponent, polynomial = slope(torch, function.kind, u, int(function.order))
+    exponent, polynomial = slope(XP, function.kind, u, int(function.order))
     share = torch.ones_like(u) if weights is None else weights[:, None].expand(u.shape)
     count = (-1,) if weights is None else (-2, -1)
     largest = ops.constant(exponent.amax(count, keepdim=True))
     parts = share * polynomial * torch.exp(exponent - largest)
     slopes = -share * factor * polynomial * torch.exp(exponent)
     as_saved = lambda value, x: value + tracked_zero(x)
-    return (w, width, weights, mu, as_saved(occupations, profile(torch, function.kind, u, int(function.order))),
+    return (w, width, weights, mu, as_saved(occupations, profile(XP, function.kind, u, int(function.order))),
             as_saved(response, parts / parts.sum(count, keepdim=True)), as_saved(total, slopes.sum(count)), count)
 
 
@@ -133,24 +136,24 @@ def occupations(w, kind, *, electrons=None, mu=None, weights=None, **parameters)
     width = _levels(width, weights) if width.dim() else width
     u = w - _levels(mu, weights)
     u = u * width if WIDTHS[kind] == "beta" else u / width
-    return Occupations(profile(torch, kind, u, int(parameters.get("order", 1))), mu)
+    return Occupations(profile(XP, kind, u, int(parameters.get("order", 1))), mu)
 
 
-def absorbed(A, kind, parameters, weights, spectrum):
+def absorbed(A, kind, parameters, weights, potential):
     """As _absorbed. What is not finite in A stays as it is, to fail later, and reaches no parameter's gradient."""
     if weights is None and not any(torch.is_tensor(value) for value in parameters.values()):
         return A, kind, parameters, None
     good = torch.isfinite(A).all(-1).all(-1)[..., None, None]
     clean = torch.where(good, A, torch.zeros_like(A))
-    found, *others = _absorbed(clean, kind, parameters, weights, spectrum)
+    found, *others = _absorbed(clean, kind, parameters, weights, potential)
     matrix, *exponent = found if isinstance(found, tuple) else (found,)
     matrix = torch.where(good, matrix, ops.constant(A))
     return (matrix, *exponent) if exponent else matrix, *others
 
 
-def _absorbed(A, kind, parameters, weights, spectrum):
+def _absorbed(A, kind, parameters, weights, potential):
     """(matrix, parameters that are left, what to add to the function): parameters that are tensors go into the matrix.
-    spectrum(): the eigenvalues of A."""
+    potential(kind, parameters, electrons, weights): the chemical potential."""
     parameters = dict(parameters)
     tensors = {name for name, value in parameters.items() if torch.is_tensor(value)}
     real, one = A.real.dtype if A.is_complex() else A.dtype, torch.eye(A.shape[-1], dtype=A.dtype, device=A.device)
@@ -163,8 +166,7 @@ def _absorbed(A, kind, parameters, weights, spectrum):
         if ("mu" in parameters) == ("electrons" in parameters):
             raise TypeError(f"{kind} needs either mu or electrons")
         if "electrons" in parameters:
-            mu = chemical_potential(spectrum(), kind, {k: v for k, v in parameters.items() if k != "electrons"},
-                                    parameters.pop("electrons"), weights)
+            mu = potential(kind, {k: v for k, v in parameters.items() if k != "electrons"}, parameters.pop("electrons"), weights)
             mu = mu if weights is None else mu[..., None]
         else:
             mu = parameters.pop("mu")

@@ -12,7 +12,7 @@ def spectral_function(A, f, order, how):
     sum_ikj f[w_i, w_k, w_j] E_ik E_kj) V^H, at E = 0."""
     w, v, ids, report = (ops.constant(x) for x in ops.eigh(ops.constant(A), None, how, True))
     A = torch.where(torch.isfinite(A).all(-1).all(-1)[..., None, None], A, torch.zeros_like(A))  # failed: v is 0 there
-    inner = hermitian(v.mH @ ops.limited(_full(A, how), A, order, _limit(order)) @ v)
+    inner = hermitian(v.mH @ ops.limited(full(A, how), A, order, _limit(order)) @ v)
     values = f(w)
     good = torch.isfinite(values).all(-1)
     at, inner = torch.where(good[..., None], w, torch.ones_like(w)), tracked_zero(inner)  # of others: anything finite
@@ -30,7 +30,7 @@ def _limit(order):
     return "spectral_function has derivatives up to the second"
 
 
-def _full(A, how):
+def full(A, how):
     """A with the triangle that is read in both places; of its gradient both triangles count."""
     lower = kernels.settings(how).triangle == "lower"
     strict = A.tril(-1) if lower else A.triu(1)
