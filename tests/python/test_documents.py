@@ -130,7 +130,7 @@ def test_python_jax(capsys):
     assert np.allclose(printed, exact, rtol=1e-5, atol=1e-5)
     assert found["h"].shape == (3, 3, 3, 3) and found["w"].shape == (2, 3)
     assert found["certificate"].status.tolist() == [1, 1]
-    assert found["report"].status == 1 and 0 < found["report"].gradient_error < 1e-5
+    assert found["report"].status == 1 and 0 < found["report"].gradient_error < 1e-4
     assert np.isfinite(found["by_matrix"]).all() and found["by_beta"].shape == ()
 
 
