@@ -199,6 +199,9 @@ run_long() {
   timeout 3600 "$PYTHON" tests/attack/selections.py --count 2000
   timeout 3600 "$PYTHON" tests/attack/forms.py
   timeout 3600 "$PYTHON" tests/attack/alarms.py
+  # Every case of the tests of multiplet.jax.
+  begin_peers
+  timeout 3600 "$PYTHON" -m pytest -q tests/python/test_peers.py
 }
 
 if [ "${1:-}" = --long ]; then

@@ -12,3 +12,17 @@ if os.environ.get("MULTIPLET_INSTALLED"):
 else:
     sys.path.insert(0, str(ROOT / "src/python"))
     os.environ.setdefault("MULTIPLET_LIBRARY", str(pathlib.Path(MULTIPLET).resolve().parents[1] / "libmultiplet.so"))
+
+
+def pytest_addoption(parser):
+    parser.addoption("--one-of", type=int, default=1, metavar="N", help="of each test's cases every Nth, from the first on")
+
+
+def pytest_collection_modifyitems(config, items):
+    counts, step, kept = {}, config.getoption("--one-of"), []
+    for item in items:
+        test = item.nodeid.partition("[")[0]
+        counts[test] = counts.get(test, -1) + 1
+        if counts[test] % step == 0:
+            kept.append(item)
+    items[:] = kept
