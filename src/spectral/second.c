@@ -244,13 +244,17 @@ static inline double sum_series(const double *term, double u, double v) {
 }
 
 VECTOR_CLONES
-void mpt_second_row(const mpt_second *s, int64_t a, int64_t b, double *out) {
+static void fill_row(const mpt_second *s, int64_t a, int64_t b, double *out) {
   const int64_t m = s->of->m, far = end_of_near(s, a, b);
   const double *w = s->of->w, *term = s->term + b * MPT_SECOND_TERMS, *first = s->first + b * m;
   const double unit = s->length[b] > 0 ? s->of->factor / s->length[b] : 0;
   const double u = unit * (w[a] - w[b]), wa = w[a], wb = w[b], ab = first[a];
   for (int64_t c = b; c < far; c++) out[c] = sum_series(term, u, unit * (w[c] - wb));
   for (int64_t c = far; c < m; c++) out[c] = (first[c] - ab) / (w[c] - wa);
+}
+
+void mpt_second_row(const mpt_second *s, int64_t a, int64_t b, double *out) {
+  fill_row(s, a, b, out);
 }
 
 /* Rows a and b of a matrix's real and imaginary parts. */

@@ -425,3 +425,20 @@ def test_the_host_gives_the_same(dtype):
     for failed in (0, 1):
         both_ways(rules.function, (np.where(status[..., None, None] == 6, np.nan, a), status), "Ms",
                   {"settings": settings._replace(failed=failed), "function": Function("tanh")})
+
+
+@pytest.mark.parametrize("uplo", "LU")
+@pytest.mark.parametrize("kind, name, others", [("exp", "scale", {}), ("fermi", "beta", {"electrons": 2.2}),
+                                                ("power", "exponent", {}), ("clamp_min", "minimum", {})])
+def test_the_triangle_that_is_not_read(kind, name, others, uplo):
+    """Whatever is there, zeros or NaN, gradients of parameters are those of the whole matrix."""
+    rng = np.random.default_rng(0)
+    whole, m = (hermitian(draw(rng, "complex128", 5, 5)) for _ in range(2))
+    whole = whole @ whole + np.eye(5)
+    read = np.tril(np.ones((5, 5), bool)) if uplo == "L" else np.triu(np.ones((5, 5), bool))
+    g = jax.grad(lambda a, p: (mj.matrix_function(a, kind, UPLO=uplo, **{name: p}, **others) * m).real.sum(), (0, 1))
+    expected = g(whole, 0.7)
+    for other in (0.0, np.nan):
+        found = g(np.where(read, whole, other), 0.7)
+        assert np.allclose(found[1], expected[1], rtol=1e-12), name
+        assert np.allclose(found[0][read], expected[0][read], rtol=1e-10, atol=1e-12)

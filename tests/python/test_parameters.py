@@ -238,6 +238,46 @@ def test_hessians_of_many_matrices_are_those_of_their_blocks(kind):
             assert (way(many)(A) - expected).abs().max() <= 1e-11 * max(1, float(expected.abs().max()))
 
 
+@pytest.mark.parametrize("uplo", "LU")
+@pytest.mark.parametrize("kind, name, others", [("exp", "scale", {}), ("fermi", "beta", {"electrons": 2.2}), ("power", "exponent", {})])
+def test_the_triangle_that_is_not_read(kind, name, others, uplo):
+    """Whatever is there, zeros or NaN, gradients of parameters are those of the whole matrix; so is A's where it is read."""
+    whole, m = make(PAIRS), make([1.0, -1.0, 0.5, 2.0, 3.0], seed=2)
+    read = torch.ones(5, 5, dtype=torch.bool).tril() if uplo == "L" else torch.ones(5, 5, dtype=torch.bool).triu()
+
+    def gradients(A, **more):
+        A, p = A.clone().requires_grad_(), number(0.7)
+        f = mt.matrix_function(A, kind, **{name: p}, **others, **more)
+        return torch.autograd.grad((f * m).sum(), (A, p))
+    expected = gradients(whole)
+    for other in (0.0, float("nan")):
+        g, p = gradients(torch.where(read, whole, torch.full_like(whole, other)), UPLO=uplo)
+        assert torch.allclose(p, expected[1], rtol=1e-12) and torch.allclose(g[read], expected[0][read], rtol=1e-10, atol=1e-13)
+    A = torch.where(read, whole, torch.full_like(whole, float("nan"))).requires_grad_()
+    g, = torch.autograd.grad((mt.spectral_function(A, torch.sin, UPLO=uplo) * m).sum(), A)
+    x = whole.clone().requires_grad_()
+    assert torch.allclose(g[read], torch.autograd.grad((mt.matrix_function(x, "sin") * m).sum(), x)[0][read], atol=1e-12)
+
+
+def test_widths_of_several_sets_of_matrices():
+    """[2] widths and numbers of [2, 3, n, n], with weights: each set as alone."""
+    A, weights = make(METAL, batch=(2, 3)), [0.5, 0.3, 0.2]
+    beta, electrons = torch.tensor([3.0, 9.0], dtype=torch.float64), torch.tensor([1.2, 2.1], dtype=torch.float64)
+    found = mt.matrix_function(A, "fermi", beta=beta, electrons=electrons, weights=weights)
+    for k in range(2):
+        alone = mt.matrix_function(A[k], "fermi", beta=float(beta[k]), electrons=float(electrons[k]), weights=weights)
+        assert torch.allclose(found[k], alone, atol=1e-13)
+
+
+def test_derivatives_by_electrons_deep_in_a_gap():
+    """mu jumps there: an error, never NaN."""
+    w, electrons = torch.tensor([-1.0, 1.5], dtype=torch.float64), number(1.0)
+    with pytest.raises(multiplet.Error, match="f' underflows at all levels"):
+        mt.occupations(w, "fermi", beta=3000.0, electrons=electrons).mu.backward()
+    with pytest.raises(multiplet.Error, match="a wider smearing has one"):
+        torch.func.jacfwd(lambda n: mt.occupations(w, "fermi", beta=3000.0, electrons=n).mu)(electrons.detach())
+
+
 def test_third_derivatives_of_many_matrices():
     """By the matrices, or by them and the width in any order: refused."""
     A, d = make(PAIRS, batch=(2,)), make([0.0, 1, -1, 2, 0.5], batch=(2,), seed=3)

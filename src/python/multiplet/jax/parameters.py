@@ -258,11 +258,25 @@ def absorbed(a, kind, parameters, weights, settings):
     return work.function()
 
 
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _whole(a, lower):
+    """a with the triangle that is read in both places, for products with parameters. Of its gradient both triangles
+    count."""
+    strict = jnp.tril(a, -1) if lower else jnp.triu(a, 1)
+    return strict + rules.adjoint(strict) + jnp.eye(a.shape[-1], dtype=a.dtype) * jnp.diagonal(
+        a, axis1=-2, axis2=-1).real[..., None]
+
+
+@_whole.defjvp
+def _(lower, primals, tangents):
+    return _whole(*primals, lower), tangents[0]
+
+
 class _Absorption:
     def __init__(self, a, kind, parameters, weights, settings):
-        read = jnp.tril(a) if settings.triangle == library.TRIANGLES["lower"] else jnp.triu(a)
-        self.good = jnp.isfinite(read).all((-2, -1))
-        self.a = jnp.where(self.good[..., None, None], a, 0)
+        lower = settings.triangle == library.TRIANGLES["lower"]
+        self.good = jnp.isfinite(jnp.tril(a) if lower else jnp.triu(a)).all((-2, -1))
+        self.a = _whole(jnp.where(self.good[..., None, None] & jnp.isfinite(a), a, 0), lower)
         self.kind, self.parameters, self.weights, self.settings = kind, dict(parameters), weights, settings
         self.real, self.fits = jnp.finfo(a.dtype).dtype, jnp.ones(a.shape[:-2], bool)
 

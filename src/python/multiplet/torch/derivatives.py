@@ -435,7 +435,7 @@ for _name, _node in (("eigh", Eigh), ("eigh_backward", EighBackward), ("eigh_sel
                      ("simple", Simple), ("constant", Constant), ("limited", Limited), ("directional", Directional),
                      ("chemical_potential", ChemicalPotential), ("refused", Refused)):
     _register(_name, _node.apply)
-for _name in ("finite", "defined", "settled"):
+for _name in ("finite", "defined", "settled", "sloped"):
     _register(_name, lambda *x, name=_name: Through.apply(name, *x))
 for _name in ("eigh_along", "frame_backward"):
     _register(_name, lambda *x, name=_name: Values.apply(name, *x))

@@ -20,7 +20,7 @@ from torch.autograd import forward_ad
 
 from .. import arguments, library, verdict
 from ..backend import FAILED, Certificate, Function, Library, Options, Selection, current
-from ..errors import ServiceError
+from ..errors import Error, ServiceError
 from ..status import Status
 from . import direct
 
@@ -434,6 +434,14 @@ def limited(x, A, order, why):
 def chemical_potential(w, width, electrons, weights, what):
     from . import smearing
     return smearing.solve(w, width, electrons, weights, what)
+
+
+def sloped(total, what):
+    """S = sum weights df/dw, which the derivatives of mu by electrons and weights are divided by."""
+    if (total == 0).any():
+        raise Error(f"{function_of(what).kind}: the chemical potential has no derivative by electrons or weights in double "
+                    "precision here: f' underflows at all levels, as deep in a gap (a wider smearing has one)")
+    return total.clone()
 
 
 def directional(A, dA, how):

@@ -154,7 +154,7 @@ def matrix_function(A, kind, *, UPLO="L", tolerance=None, weights=None, failed="
     how = settings(A, UPLO, tolerance, failed)
     of_all = how if weights is None else settings(A, UPLO, tolerance, "raise")
     A, kind, parameters, floor = smearing.absorbed(A, kind, parameters, weights,
-                                                   functools.partial(potential.of_matrices, A, of_all))
+                                                   functools.partial(potential.of_matrices, A, of_all), how)
     if isinstance(A, tuple):  # (A, exponent), a tensor: exp(exponent log A)
         log = ops.function(A[0], "log", how)[0]
         A, kind = A[1] * log, "exp"

@@ -38,6 +38,7 @@ SCHEMAS = {
     "limited": "(Tensor x, Tensor A, int order, str why) -> Tensor",
     "chemical_potential": "(Tensor w, Tensor width, Tensor electrons, Tensor? weights, str what) -> "
                           "(Tensor, Tensor, Tensor, Tensor)",
+    "sloped": "(Tensor total, str what) -> Tensor",
     "directional": "(Tensor A, Tensor dA, str how) -> (Tensor, Tensor)",
     "certificate": "(Tensor report) -> Tensor",
     "refused": "(Tensor x, Tensor made_of, str why) -> Tensor",
@@ -102,6 +103,7 @@ EMPTY = {
     "constant": _like,
     "limited": lambda x, *_: _like(x),
     "chemical_potential": lambda w, width, *_: (_like(width), _like(w), _like(w), _like(width)),
+    "sloped": lambda x, *_: _like(x),
     "directional": lambda A, *_: (A.new_empty(A.shape[:-1], dtype=_real(A)),) * 2,
     "certificate": lambda report: report.new_empty((*report.shape[:-1], len(REPORT)), dtype=torch.float64),
     "refused": lambda x, *_: _like(x),

@@ -22,7 +22,7 @@ def of_matrices(A, how, kind, parameters, electrons, weights):
     if kernels.is_plain(A) and not is_differentiated(A):
         return chemical_potential(ops.eigvalsh(A, how)[0], kind, parameters, electrons, weights)
     w, v = (ops.constant(x) for x in ops.eigh(ops.constant(A), None, how, True)[:2])
-    A = torch.where(torch.isfinite(A).all(-1).all(-1)[..., None, None], A, torch.zeros_like(A))  # failed: v is 0 there
+    A = torch.where(torch.isfinite(A), A, torch.zeros_like(A))  # of failed ones v is 0
     e = tracked_zero(hermitian(v.mH @ ops.limited(full(A, how), A, 2, THIRD) @ v))
     e = e.to(torch.complex128 if e.is_complex() else torch.float64)
     moving = w.double() + e.diagonal(dim1=-2, dim2=-1).real

@@ -19,6 +19,7 @@ from ..smearing import WIDTHS, profile, slope
 from . import kernels
 from .forward import tracked_zero
 from .operators import ops
+from .spectral import full
 
 Occupations = collections.namedtuple("Occupations", "occupations mu")
 XP = types.SimpleNamespace(log_sigmoid=torch.nn.functional.logsigmoid, **{name: getattr(torch, name) for name in (
@@ -94,9 +95,9 @@ def along(saved, dw, dwidth, delectrons, dweights, what):
     if dwidth is not None:
         moved = moved + (response * (w - _levels(mu, weights))).sum(count) * _log(dwidth, width, what)
     if delectrons is not None:
-        moved = moved - delectrons / total
+        moved = moved - delectrons / ops.sloped(total, what)
     if dweights is not None:
-        moved = moved + (occupations.sum(-1) * dweights).sum(-1) / total
+        moved = moved + (occupations.sum(-1) * dweights).sum(-1) / ops.sloped(total, what)
     return moved
 
 
@@ -106,8 +107,8 @@ def back(saved, g, needs, what):
     by_width = g * (response * (w - _levels(mu, weights))).sum(count)
     by_weights = None
     if weights is not None and needs[3]:
-        by_weights = (occupations.sum(-1) * (g / total)[..., None]).reshape(-1, weights.shape[-1]).sum(0)
-    return (_levels(g, weights) * response, _log(by_width, width, what), -g / total if needs[2] else None, by_weights)
+        by_weights = (occupations.sum(-1) * (g / ops.sloped(total, what))[..., None]).reshape(-1, weights.shape[-1]).sum(0)
+    return (_levels(g, weights) * response, _log(by_width, width, what), -g / ops.sloped(total, what) if needs[2] else None, by_weights)
 
 
 def _log(x, width, what):
@@ -139,12 +140,14 @@ def occupations(w, kind, *, electrons=None, mu=None, weights=None, **parameters)
     return Occupations(profile(XP, kind, u, int(parameters.get("order", 1))), mu)
 
 
-def absorbed(A, kind, parameters, weights, potential):
-    """As _absorbed. What is not finite in A stays as it is, to fail later, and reaches no parameter's gradient."""
+def absorbed(A, kind, parameters, weights, potential, how):
+    """As _absorbed, of A with the triangle that is read in both places: products with parameters see all of it. What is
+    not finite there stays as it is, to fail later, and reaches no parameter's gradient."""
     if weights is None and not any(torch.is_tensor(value) for value in parameters.values()):
         return A, kind, parameters, None
-    good = torch.isfinite(A).all(-1).all(-1)[..., None, None]
-    clean = torch.where(good, A, torch.zeros_like(A))
+    read = A.tril() if kernels.settings(how).triangle == "lower" else A.triu()
+    good = torch.isfinite(read).all(-1).all(-1)[..., None, None]
+    clean = full(torch.where(good & torch.isfinite(A), A, torch.zeros_like(A)), how)
     found, *others = _absorbed(clean, kind, parameters, weights, potential)
     matrix, *exponent = found if isinstance(found, tuple) else (found,)
     matrix = torch.where(good, matrix, ops.constant(A))
@@ -167,12 +170,13 @@ def _absorbed(A, kind, parameters, weights, potential):
             raise TypeError(f"{kind} needs either mu or electrons")
         if "electrons" in parameters:
             mu = potential(kind, {k: v for k, v in parameters.items() if k != "electrons"}, parameters.pop("electrons"), weights)
-            mu = mu if weights is None else mu[..., None]
         else:
             mu = parameters.pop("mu")
-        width, shifted = parameters[name], A - wide(mu) * one
+        each = lambda x: x[..., None] if weights is not None and torch.is_tensor(x) and x.dim() else x  # of k matrices
+        width, mu = (wide(each(x)) for x in (parameters[name], mu))
+        shifted = A - mu * one
         parameters[name] = 1.0
-        return (shifted * wide(width) if name == "beta" else shifted / wide(width)), kind, {**parameters, "mu": 0.0}, None
+        return (shifted * width if name == "beta" else shifted / width), kind, {**parameters, "mu": 0.0}, None
     if weights is not None:
         raise TypeError(f"{kind} takes no weights; {', '.join(WIDTHS)} do")
     if "scale" in tensors:
