@@ -86,6 +86,7 @@ static int NAME(diagonalize_given)(mpt_state *s, const double *d, const double *
     memcpy(w, d, sizeof *w * (size_t)n);
     memcpy(off, e, sizeof *w * (size_t)(n - 1));
     dsterf_(&order, w, off, &info);
+    for (int64_t i = 0; i < n; i++) w[i] = (Real)w[i]; /* as all keep it that keep it */
     return info;
   }
   info = NAME(all_vectors)(s, rd, re);
