@@ -130,12 +130,16 @@ def is_batched(x):
 constant_for_compilers = torch.compiler.assume_constant_result if hasattr(torch, "compiler") else lambda f: f
 
 
+def _constant_word(x):
+    """A number as text. What asks range() for a whole one makes a constant of a symbol, in PyTorch 2.4, too."""
+    return f"{range(x).stop}" if isinstance(x, int) else f"{x}"
+
+
 def checked_function(kind, n, parameters):
     """The Function of these parameters, checked, as text."""
     if not compiling():
         return function_text(arguments.function(kind, parameters, n))
-    # (what asks range() for a number makes a constant of a symbol, in PyTorch 2.4, too)
-    words = tuple(tuple(f"{range(x).stop}" for x in value) if isinstance(value, (tuple, list)) else f"{value}"
+    words = tuple(tuple(map(_constant_word, value)) if isinstance(value, (tuple, list)) else f"{value}"
                   for value in parameters.values())
     return _constant_function(kind, tuple(parameters), words)
 
@@ -159,7 +163,7 @@ def checked_selection(select):
     """The Selection of a caller's `select` as text; None for all."""
     if not compiling() or not isinstance(select, dict):
         return _selection_text(arguments.selection(select))
-    words = tuple(tuple(f"{x}" for x in value) if isinstance(value, (tuple, list)) else f"{value}"
+    words = tuple(tuple(map(_constant_word, value)) if isinstance(value, (tuple, list)) else _constant_word(value)
                   for value in select.values())
     return _constant_selection(tuple(select), words)
 

@@ -19,7 +19,7 @@ from .spectral import full
 
 def of_matrices(A, how, kind, parameters, electrons, weights):
     """mu [*batch] of A [*batch, n, n] or, with weights [k], [*batch, k, n, n]."""
-    if kernels.is_plain(A) and not is_differentiated(A):
+    if not kernels.compiling() and kernels.is_plain(A) and not is_differentiated(A):
         return chemical_potential(ops.eigvalsh(A, how)[0], kind, parameters, electrons, weights)
     w, v = (ops.constant(x) for x in ops.eigh(ops.constant(A), None, how, True)[:2])
     A = torch.where(torch.isfinite(A), A, torch.zeros_like(A))  # of failed ones v is 0
