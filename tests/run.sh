@@ -52,6 +52,11 @@ begin_peers() {
 run_oldest() {
   export MULTIPLET_OLDEST="${MULTIPLET_OLDEST:-${XDG_CACHE_HOME:-$HOME/.cache}/multiplet/oldest}"
   install_peers "$MULTIPLET_OLDEST" 'torch==2.4.*' 'numpy<2.3' setuptools
+  if [ ! -e "$MULTIPLET_OLDEST/ready" ]; then
+    cat "$MULTIPLET_OLDEST/log" >&2
+    failed+=("PyPI")
+    return
+  fi
   build
   check "PyTorch 2.4" run_tests -R python_test_peers
 }
