@@ -259,6 +259,26 @@ def test_the_triangle_that_is_not_read(kind, name, others, uplo):
     assert torch.allclose(g[read], torch.autograd.grad((mt.matrix_function(x, "sin") * m).sum(), x)[0][read], atol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])
+@pytest.mark.parametrize("shape, weights", [((0, 5, 5), None), ((1, 2, 5, 5), None), ((0, 2, 5, 5), [0.5, 0.5]),
+                                            ((1, 3, 2, 5, 5), [0.5, 0.5])])
+def test_every_batch_and_type(shape, weights, dtype):
+    """Of ordinary matrices: values, gradients and second derivatives are those of double precision."""
+    torch.manual_seed(0)
+    wide = torch.complex128 if "complex" in dtype else torch.float64
+    A, c = (herm(torch.randn(shape, dtype=wide)) for _ in range(2))
+
+    def derivatives(A, c):
+        x = A.clone().requires_grad_()
+        f = mt.matrix_function(x, "fermi", beta=torch.tensor(2.0), electrons=torch.tensor(1.7), weights=weights)
+        g, = torch.autograd.grad((f * c.conj()).real.sum(), x, create_graph=True)
+        return f, g, torch.autograd.grad((g * c.conj()).real.sum(), x)[0]
+    kind = getattr(torch, dtype)
+    for found, expected in zip(derivatives(A.to(kind), c.to(kind)), derivatives(A, c)):
+        assert found.shape == shape and found.dtype == kind
+        assert torch.allclose(found.to(wide), expected, rtol=200 * torch.finfo(kind).eps, atol=200 * torch.finfo(kind).eps)
+
+
 def test_widths_of_several_sets_of_matrices():
     """[2] widths and numbers of [2, 3, n, n], with weights: each set as alone."""
     A, weights = make(METAL, batch=(2, 3)), [0.5, 0.3, 0.2]

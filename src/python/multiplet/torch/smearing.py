@@ -29,7 +29,8 @@ XP = types.SimpleNamespace(log_sigmoid=torch.nn.functional.logsigmoid, **{name: 
 def solve(w, width, electrons, weights, what):
     """The kernel of multiplet::chemical_potential: (mu [*batch], occupations, response [*levels], S [*batch])."""
     function, batch = kernels.function_of(what), width.shape
-    levels = w.detach().double().reshape(math.prod(batch), -1, w.shape[-1]).contiguous()
+    many = 1 if weights is None else w.shape[-2]
+    levels = w.detach().double().reshape(math.prod(batch), many, w.shape[-1]).contiguous()
     made = [torch.empty_like(levels) for _ in range(3)]
     mu = torch.empty(levels.shape[0], dtype=torch.float64, device="cpu")
     total = torch.empty_like(mu)
@@ -107,8 +108,10 @@ def back(saved, g, needs, what):
     by_width = g * (response * (w - _levels(mu, weights))).sum(count)
     by_weights = None
     if weights is not None and needs[3]:
-        by_weights = (occupations.sum(-1) * (g / ops.sloped(total, what))[..., None]).reshape(-1, weights.shape[-1]).sum(0)
-    return (_levels(g, weights) * response, _log(by_width, width, what), -g / ops.sloped(total, what) if needs[2] else None, by_weights)
+        each = occupations.sum(-1) * (g / ops.sloped(total, what))[..., None]
+        by_weights = each.reshape(-1, weights.shape[-1]).sum(0)
+    by_electrons = -g / ops.sloped(total, what) if needs[2] else None
+    return _levels(g, weights) * response, _log(by_width, width, what), by_electrons, by_weights
 
 
 def _log(x, width, what):
@@ -169,7 +172,8 @@ def _absorbed(A, kind, parameters, weights, potential):
         if ("mu" in parameters) == ("electrons" in parameters):
             raise TypeError(f"{kind} needs either mu or electrons")
         if "electrons" in parameters:
-            mu = potential(kind, {k: v for k, v in parameters.items() if k != "electrons"}, parameters.pop("electrons"), weights)
+            electrons = parameters.pop("electrons")
+            mu = potential(kind, parameters, electrons, weights)
         else:
             mu = parameters.pop("mu")
         each = lambda x: x[..., None] if weights is not None and torch.is_tensor(x) and x.dim() else x  # of k matrices
